@@ -57,19 +57,24 @@ def counted_within(work: Generator[Progress, None, Any], step: Progress) -> Gene
 class PhaseClock:
     """When the phase of a long verb began, and with which count: a rate is that of its phase, not of what came before. A phase ends
     where a step counts another total or counts down and, where nothing is counted, where its words change. `counted`: when its count
-    rose last."""
+    rose last. What is counted first may hold a model's loading: from the second count on, the rate is that of what came after it."""
 
     def __init__(self) -> None:
         self.began, self.first, self.counted = 0.0, 0, 0.0
         self._last: Progress | None = None
+        self._after_first: tuple[float, int] | None = None  # when the first count of the phase came, and which
 
     def hear(self, step: Progress, now: float) -> None:
         last, self._last = self._last, step
         if last and step.total == last.total and step.done >= last.done and (step.total or step.message == last.message):
             if step.done > last.done:
+                if self._after_first is None:
+                    self._after_first = now, step.done
+                else:
+                    self.began, self.first = self._after_first
                 self.counted = now
             return
-        self.began, self.first, self.counted = now, step.done, now
+        self.began, self.first, self.counted, self._after_first = now, step.done, now, None
 
 
 def pace(done: int, total: int, first: int, seconds: float, since: float = 0.0) -> str:

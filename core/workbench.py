@@ -22,16 +22,19 @@ from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.jobs.verbs import as_typed
 from core.pipeline.confidence import as_written, check, confident, writer
+from core.pipeline.forecast import UNTIMED as UNTIMED
 from core.pipeline.forecast import Forecast, Phase
 from core.pipeline.forecast import one_phase as one_phase
 from core.pipeline.hits import hits_of, steps_of
-from core.pipeline.index_build import speed_name
 from core.pipeline.memory import Trace
 from core.pipeline.pipeline import Pipeline, Shared
+from core.pipeline.planning import index_phases, phases, waited_for
 from core.pipeline.provenance import Way, provenance, source_of
 from core.pipeline.recipe_words import ranked_by, recipe_fingerprint, recipe_words, setting_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores
-from core.pipeline.speed import KEPT, Estimate, estimate
+from core.pipeline.speed import KEPT, UNSURE, Estimate, Run, estimate, rough
+from core.pipeline.speed import Rough as Rough
+from core.pipeline.speed import around as around
 from core.pipeline.stages import (
     Recipe,
     Resolved,
@@ -47,9 +50,9 @@ from core.pipeline.stages import (
     unused,
 )
 from core.pipeline.trials import StoredTrials, identity, receipt, without_result
+from core.pipeline.usual import CONVERTED_S, FETCHED_S, usual
 from core.progress import Unready, drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
-from core.registry import word
 from core.retrieval.metadata import hidden_gold
 from core.retrieval.pool import changed, ranking, rankings
 from core.statistics.bootstrap import Interval
@@ -150,54 +153,60 @@ class Workbench(StoredTrials):
         for part in parts(config, answering):
             if part.absent():  # without the dense retriever the encoder's tokenizer still measures the chunks
                 after = ", embedding the corpus" if dense and part is config.embedding else ""
-                return Plan(False, (Phase(f"fetching the model {part.model}{after}"),))
+                return Plan(False, (Phase(f"fetching the model {part.model}{after}", FETCHED_S),))
         if asks_model(config) and config.generation.converts():
-            return Plan(False, (Phase("converting the model's file, and asking the model about the questions"),))
+            return Plan(False, (Phase("converting the model's file, and asking the model about the questions", CONVERTED_S),))
         run = self.pipeline.at_hand(recipe)
+        cut = f"chunking{' and embedding' * dense}"
         if run is None and self.large(config.corpus.dataset):
-            return Plan(False, (Phase(f"reading{', chunking and embedding' if dense else ' and chunking'} the corpus"),))
+            work = f"reading{',' if dense else ' and'} {cut} the corpus"
+            return Plan(False, (Phase(work, self.pipeline.corpus_time(config, LIVE_CHARACTERS, dense)),))
         run = run or self.resolve(config)
         documents = run.corpus.documents
-        cut = self.pipeline.cache.has("chunks", run.key("chunks"))
-        if not cut and sum(len(document.text) for document in documents) > LIVE_CHARACTERS:
-            work = "chunking and embedding" if dense else "chunking"
-            return Plan(False, (Phase(f"{work} {len(documents):,} documents"),), run)
+        characters = sum(len(document.text) for document in documents)
+        if not self.pipeline.cache.has("chunks", run.key("chunks")) and characters > LIVE_CHARACTERS:
+            time = self.pipeline.corpus_time(config, characters, dense)
+            return Plan(False, (Phase(f"{cut} {len(documents):,} documents", time),), run)
         try:
             drain(self.pipeline.queries(run, 0))
         except Unready as unready:
-            return Plan(False, (self._waited_for(run, unready),), run)
+            return Plan(False, (waited_for(self.pipeline, run, unready),), run)
         texts = self.pipeline.to_encode(run)
         if not texts and not self.pipeline.dense_at_hand(run):
             index = self.index_plan(run)
             if not index.live:
                 return index
-        work = [Phase(f"embedding {len(texts):,} texts", self.pipeline.encoding_time(config, texts))] if texts else []
-        slow = [Phase(f"{stage.title.lower()} of {len(run.corpus.queries):,} questions") for stage in self.pipeline.to_rank(run)]
+        slow = self.pipeline.to_rank(run)
         if len(texts) <= LIVE_TEXTS and not slow and run.corpus.queries and len(rankers(config)) > 1:
             try:  # most of them read what was read before, and what they give is remembered
                 pool = drain(self.pipeline.pool(run))
                 drain(final_scores(self.pipeline, run, pool, most=LIVE_TEXTS))
             except Unready as unready:
-                return Plan(False, (self._waited_for(run, unready, "reranking "),), run)
-        return Plan(len(texts) <= LIVE_TEXTS and not slow, tuple(work + slow), run)
-
-    def _waited_for(self, run: Resolved, unready: Unready, begin: str = "") -> Phase:
-        texts = list(unready.texts)
-        seconds = unready.seconds or (self.pipeline.encoding_time(run.config, texts) if texts else None)
-        return Phase(f"{begin}{unready.what}", seconds)
+                return Plan(False, (waited_for(self.pipeline, run, unready, "reranking "),), run)
+        live = len(texts) <= LIVE_TEXTS and not slow
+        return Plan(live, tuple(phases(self.pipeline, run, texts, slow, live)), run)
 
     def expected(self, verb: str, told: Forecast) -> Forecast:
-        """What a job with this verb takes, also by the jobs with it before, where a phase was not timed by itself."""
-        runs = [(units, seconds) for units, seconds in self.jobs.took(verb) if seconds > 0][:KEPT]
-        return told._replace(earlier=estimate({"runs": runs}, told.units))
+        """What work by this verb takes, also by the jobs and presses with it before, where its phases alone do not tell: those alike,
+        else any, else what such work takes elsewhere."""
+        earlier = estimate({"runs": self._took(verb, told.like)}, told.units, whole=True)
+        if earlier is None and (others := estimate({"runs": self._took(verb, None)}, told.units, whole=True)):
+            earlier = rough(others, UNSURE)
+        return told._replace(earlier=earlier or usual(verb, told.units))
+
+    def _took(self, verb: str, like: str | None) -> list[tuple[float, float]]:
+        runs = [run for run in self.jobs.took(verb, like) if run[1] > 0][:KEPT]
+        return runs + ((self.pipeline.speeds.record(_press(verb, like)) or {}).get("runs", []))
+
+    def took(self, verb: str, told: Forecast, seconds: float) -> None:
+        """Records how long a press took that did its work on the page, by which the next one is told; a job is its own record."""
+        for like in {told.like, None} if told.units else ():
+            self.pipeline.speeds.note(_press(verb, like), Run(told.units, told.units, seconds, 0.0))
 
     def index_plan(self, recipe: Recipe) -> Plan:
         """What stands between a recipe and its loaded index, which may be gone while its candidates are kept."""
         run = self.resolve(recipe)
-        number = self.pipeline.to_index(run)
-        what = f"building {word(run.config.index.part)} of {number:,} vectors"
-        seconds = self.pipeline.speeds.time(number, speed_name(run.config.index)) if number else None
-        return Plan(number <= LIVE_INDEXED, (Phase(what, seconds),) * bool(number), run)
+        return Plan(self.pipeline.to_index(run) <= LIVE_INDEXED, tuple(index_phases(self.pipeline, run)), run)
 
     def build_seconds(self, recipe: Recipe) -> float | None:
         """What building the recipe's index took; None where it was not built on this machine."""
@@ -530,6 +539,11 @@ class Workbench(StoredTrials):
 def _handed_down() -> dict[str, Any]:
     """Name on the desk of agents -> what is made of a workbench."""
     return {name: made for told in registry.told_by_folders("DESK").values() for name, made in told.items()}
+
+
+def _press(verb: str, like: str | None) -> str:
+    """By which presses are timed."""
+    return fingerprint("press", verb, like)
 
 
 def _derived_by() -> str:

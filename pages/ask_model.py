@@ -40,7 +40,7 @@ def page() -> None:
     corpus = jobs.drain(session.workbench().read_corpus(recipes[0]), "Reading the corpus")
     preparing.status(recipes, corpus)
     preparing.models(recipes)
-    asking.box(corpus)
+    asking.box(corpus, recipes)
     engines.sent_to(recipes)
     live, rest = st.empty(), st.empty()  # apart, so that what stood here is gone while the next answer grows
     streaming.draw(recipes, live)

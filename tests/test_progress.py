@@ -89,6 +89,12 @@ def test_the_time_left_does_not_rise_while_the_next_one_is_under_way():
     assert at(150) == "1 of 3 · 1:00 min each · 1:00 min left in this phase"
 
 
+def test_a_model_that_is_loaded_before_the_first_count_is_no_part_of_the_rate():
+    """Half a minute for the first ten, then five a second."""
+    read = [(0, 0), (30, 10), (32, 20), (34, 30)]
+    assert told(*((at, Progress(done, 100, "Reading")) for at, done in read)) == "30 of 100 · 5/s · 14 s left in this phase"
+
+
 def test_what_was_done_when_a_phase_began_is_not_counted_as_fast():
     assert told((0, Progress(900, 1000, "Reading")), (10, Progress(910, 1000, "Reading"))).startswith("910 of 1,000 · 1/s")
 

@@ -13,8 +13,9 @@ from core.__main__ import main
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
+from core.labs.answers.answering import answer_usd
 from core.progress import drain
-from core.workbench import Workbench
+from core.workbench import Workbench, one_phase
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -328,3 +329,26 @@ def test_the_command_line_and_the_page_compute_the_same(bench, recipe):
     for name in metric_names():
         kept = bench.trial_values(trial, name)
         np.testing.assert_allclose([kept[q.id] for q in live.corpus.queries], live.values[name], atol=1e-12)
+
+
+def test_a_press_is_priced_by_what_presses_and_jobs_like_it_took(bench):
+    """Those alike first, then any of the verb, then what such work takes elsewhere."""
+    takes = one_phase("10 readings", units=10, like="small")
+    assert not bench.expected("forgetting", takes).seconds.measured  # by two cores elsewhere
+    bench.took("forgetting", takes, 20.0)
+    alike, others = (bench.expected("forgetting", takes._replace(like=like)).seconds for like in ("small", "large"))
+    assert alike.measured and alike.low < 20 < alike.high and not others.measured and others.high > alike.high
+    twice = bench.expected("forgetting", takes._replace(units=20)).seconds
+    assert twice.low < 40 < twice.high
+
+
+def test_money_is_told_by_the_price_table_and_only_where_it_leaves_this_machine(bench, recipe):
+    def usd(**generation):
+        return answer_usd(
+            bench, with_settings(recipe, {f"generation.{name}": value for name, value in generation.items()}).generation, 100
+        )
+
+    asked = usd(part="anthropic", model="claude-haiku-4-5")
+    assert 0 < asked.low < asked.high < 100
+    assert np.isnan(usd(part="openai_compatible", model="m", base_url="https://api.example.com/v1").high)
+    assert usd(part="openai_compatible", model="m", base_url="http://127.0.0.1:8000/v1") is None and usd() is None

@@ -330,7 +330,7 @@ def _applied(stage: str, name: str, draft: Draft, waits: bool) -> None:
         key=f"{name}/{stage}/apply",
         disabled=not (waits and draft.value),
         on_click=_apply,
-        args=(name, stage, draft.value, plan is not None and not plan.live),
+        args=(name, stage, draft.value, None if plan is None or plan.live else Forecast(plan.phases)),
     )
 
 
@@ -384,14 +384,12 @@ def _changed(name: str, stage: str, knob: str, key: str) -> None:
     attempt(name, stage, {f"{stage}.{knob}": value, **settings})
 
 
-def _apply(name: str, stage: str, value: Any, start: bool) -> None:
-    """start: what the recipe then lacks is made by a job at once; the pages find it by its command."""
+def _apply(name: str, stage: str, value: Any, takes: Forecast | None) -> None:
+    """takes: what the job takes that makes at once what the recipe then lacks; the pages find it by its command."""
     attempt(name, stage, {stage: value.model_dump(mode="json")})
-    recipe, workbench = session.config(name), session.workbench()
-    if start and getattr(recipe, stage) == value:
-        arguments = ["prepare", *workbench.arguments(recipe)]
-        if not any(list(job.arguments) == arguments and job.active for job in workbench.jobs.list()):
-            workbench.jobs.start(arguments, f"Preparing {recipe.corpus.dataset}")
+    recipe = session.config(name)
+    if takes and getattr(recipe, stage) == value:
+        jobs.start(["prepare", *session.workbench().arguments(recipe)], f"Preparing {recipe.corpus.dataset}", takes)
 
 
 def _preset(name: str, key: str) -> None:

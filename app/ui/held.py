@@ -27,14 +27,14 @@ def result_of(
     name: str,
     about: Any,
     action: str,
-    on_button: bool,
+    press: jobs.Press | None,
     work: Callable[[], Generator],
     why: str = "",
     key: str = "",
     show_old: bool = False,
     over: str = "",
 ) -> Any:
-    """What `work` returns for these settings; on a button where it takes long. None: not yet.
+    """What `work` returns for these settings. press: what that is and takes, where it is done on a button only. None: not yet.
 
     key: tells apart results that stand in the same place, such as the curves of different settings.  show_old: where
     other settings were measured last on the same questions, their value is returned and said to be theirs, instead of
@@ -45,19 +45,19 @@ def result_of(
     if held and held.about == about:
         return held.value
     box = st.empty()
-    if on_button:
+    if press:
         old = held is not None and show_old and held.same_questions()
         with box.container(horizontal=True, vertical_alignment="center"):
             if old:
                 st.caption(f":material/history: {_of_before(held.recipe, over)}", width="stretch")
             elif why or held:
                 st.caption(f"{why} {'Other settings were measured last.' if held else ''}".strip(), width="stretch")
-            pressed = st.button(action, key=f"do/{name}", icon=":material/play_arrow:")
+            pressed = jobs.press_button(action, press, key=f"do/{name}", icon=":material/play_arrow:")
         if not pressed:
             return held.value if old else None
         # any click ends this run, and the work with it
         box.button("Cancel", key=f"stop/{name}", icon=":material/close:")
-    result = jobs.drain(work())
+    result = jobs.drain(work(), press=press)
     box.empty()
     store[name, key] = Held(about, result, session.config())
     return result

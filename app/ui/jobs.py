@@ -1,9 +1,10 @@
 """Long work on a page: a verb drained under a bar, and jobs, which outlive the page and are found again after a reload."""
 
 import time
-from collections.abc import Callable, Container, Generator
+from collections.abc import Callable, Container, Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -11,6 +12,7 @@ from app import session
 from app.ui import cards
 from core.config import TrialConfig
 from core.jobs.jobs import LIVE
+from core.jobs.verbs import verb_of
 from core.progress import PhaseClock, Running, pace
 from core.records import Progress
 from core.workbench import Forecast, Plan, command_line
@@ -19,25 +21,43 @@ from core.workbench import Forecast, Plan, command_line
 STATES = {"queued": "waiting to start", "died": "stopped unexpectedly"}
 OVERVIEW = "../pages/overview.py"  # where a job's link leads; relative to app/main.py
 QUIET_S = 0.3  # shorter work shows no bar
+AT_ONCE_S = 2.0  # what takes no longer needs no price
 
 
-def drain(work: Generator[Progress, None, Any], label: str = "") -> Any:
-    """Runs a long verb to its end and returns its result; leaving the page or any click cancels it."""
+class Press(NamedTuple):
+    """What a press does on the page itself: a verb, as its command line names it, and what that takes."""
+
+    verb: str
+    takes: Forecast
+
+
+def drain(work: Generator[Progress, None, Any], label: str = "", press: Press | None = None) -> Any:
+    """Runs a long verb to its end and returns its result; leaving the page or any click cancels it. press: that asked for it, whose next
+    price is told by what it took."""
     started, bar, running, clock = time.monotonic(), None, Running(work), PhaseClock()
     try:
-        for step in running:
-            now = time.monotonic()
-            clock.hear(step, now)
-            if now - started > QUIET_S:
-                count = pace(step.done, step.total, clock.first, now - clock.began, now - clock.counted)
-                text = " · ".join(filter(None, (label or step.message, count)))
-                share = step.done / step.total if step.total else 0.0
-                bar = bar or st.progress(0.0)
-                bar.progress(min(share, 1.0), cards.plain(text))
+        with timed(press) if press else nullcontext():
+            for step in running:
+                now = time.monotonic()
+                clock.hear(step, now)
+                if now - started > QUIET_S:
+                    count = pace(step.done, step.total, clock.first, now - clock.began, now - clock.counted)
+                    text = " · ".join(filter(None, (label or step.message, count)))
+                    share = step.done / step.total if step.total else 0.0
+                    bar = bar or st.progress(0.0)
+                    bar.progress(min(share, 1.0), cards.plain(text))
         return running.result
     finally:
         if bar is not None:
             bar.empty()
+
+
+@contextmanager
+def timed(press: Press) -> Iterator[None]:
+    """Around what the press asked for; what was stopped or failed says nothing of the next one."""
+    started = time.monotonic()
+    yield
+    session.workbench().took(*press, time.monotonic() - started)
 
 
 def active() -> list[Any]:
@@ -174,19 +194,31 @@ def start_button(
 
 
 def _button(label: str, arguments: list[str], title: str, takes: Forecast, icon: str, key: str, kind: str = "primary") -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"press/{key}"):
-        pressed = st.button(label, key=key, icon=icon, type=kind)
-        told = price(arguments[0], takes)
-    if pressed:
-        session.workbench().jobs.start(arguments, title, takes.units, told.seconds)
+    if press_button(label, Press(verb_of(arguments), takes), key=key, icon=icon, type=kind):
+        start(arguments, title, takes)
         st.rerun()
 
 
-def price(verb: str, takes: Forecast) -> Forecast:
-    """What a press takes: what is done, how many, how long by what ran on this machine, and memory where that is worth a word."""
+def press_button(label: str, press: Press, *, key: str, **look: Any) -> bool:
+    """A button beside what its press takes; whether it was pressed. look: as st.button takes it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"press/{key}"):
+        pressed = st.button(label, key=key, **look)
+        price(*press)
+    return pressed
+
+
+def price(verb: str, takes: Forecast) -> None:
+    """What a press takes: what is done, how many, how long by what ran on this machine, memory and money where they are worth a word.
+    Nothing where it is there at once."""
     told = session.workbench().expected(verb, takes)
-    st.caption(f":material/timer: {cards.plain(told.words)}", width="stretch")
-    return told
+    if told.seconds is None or told.seconds.high > AT_ONCE_S or told.usd:
+        st.caption(f":material/timer: {cards.plain(told.words)}", width="stretch")
+
+
+def start(arguments: list[str], title: str, takes: Forecast) -> str:
+    """Starts the job, and returns its id. The job keeps what it was told to take, for what came to be held against it."""
+    told = session.workbench().expected(verb_of(arguments), takes)
+    return session.workbench().jobs.start(arguments, title, takes.units, told.seconds, takes.like)
 
 
 def prepare_button(config: TrialConfig, plan: Plan, *, label: str = "Prepare", of: str = "", place: str = "") -> None:

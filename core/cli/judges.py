@@ -1,16 +1,14 @@
 """Judges: answers through the editor's gate, and what order and length are worth to a judge."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from core import registry
 from core.cli.frame import verb
-from core.cli.options import USUAL, Positive, RecipeOptions, read_settings
+from core.cli.options import USUAL, Positive, RecipeOptions
 from core.cli.tables import between, show_table
-from core.config import PartConfig, TrialConfig, valid
+from core.config import PartConfig, TrialConfig
 
 Judges = Annotated[
     tuple[str, ...],
@@ -24,14 +22,9 @@ Temperature = Annotated[float, Parameter(help="Of the judges, where their engine
 
 def read_judges(texts: tuple[str, ...], config: TrialConfig) -> list[PartConfig]:
     """Engines from "openai_compatible base_url=http://127.0.0.1:8000/v1 model=m"."""
-    made = []
-    for text in texts:
-        name, *settings = shlex.split(text) or [""]
-        engine, values = registry.find("generator", name), read_settings(settings)
-        words = dict(text.partition("=")[::2] for text in settings)
-        texts_of = {knob for knob, field in engine.model_fields.items() if field.annotation is str}  # a model may be called 4
-        made.append(valid(engine, values | {knob: words[knob] for knob in texts_of & set(words)}))
-    return made or [config.generation]
+    from core.labs.scores.judges import judge_of
+
+    return list(map(judge_of, texts)) or [config.generation]
 
 
 def show_review(record: dict[str, Any]) -> None:

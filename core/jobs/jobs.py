@@ -25,6 +25,7 @@ from core import files
 from core.errors import WorkbenchError, missing_package
 from core.files.ids import new_id
 from core.jobs.child import ROOT, ending, environment
+from core.jobs.verbs import verb_of
 from core.progress import PhaseClock, Running, duration, pace
 from core.records import Progress, Up
 
@@ -33,7 +34,7 @@ BEAT_S, WRITE_S = 1.0, 0.25
 STALE_S = 30.0  # a heart that has not beaten for so long is dead; a loaded machine delays it by seconds
 NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_started", "phase_began", "phase_counted"}
 COUNTS = {"attempt", "done", "total", "pid", "phase_first", "units"}
-WORDS = {"label", "status", "message", "error"}
+WORDS = {"label", "status", "message", "error", "like"}
 TOLD = tuple("status done total message phase_began phase_first phase_counted started heartbeat finished result error".split())
 STOPPING_S = 65.0  # what is up finishes the requests that it let in
 LIVE = ("queued", "running", "up")
@@ -52,6 +53,7 @@ class Job:
     created: float  # seconds since 1970, like all times here
     attempt: int = 1
     units: int = 0  # how much of its verb's work it is; 0: nobody said
+    like: str = ""  # what else decides how long a unit takes
     expected: tuple[float, float] | None = None  # seconds that it was told to take before it was started; None: nothing was told
     done: int = 0
     total: int = 0
@@ -99,9 +101,12 @@ class Jobs:
         self.folder = self.home / "jobs"
         self.prefix = tuple(prefix)
 
-    def start(self, arguments: Sequence[str], label: str, units: int = 1, expected: tuple[float, float] | None = None) -> str:
+    def start(
+        self, arguments: Sequence[str], label: str, units: int = 1, expected: tuple[float, float] | None = None, like: str = ""
+    ) -> str:
         """Starts a job and returns its id; the id of the running one if the very same is under way. units: how much of its verb's
-        work it is, for what the next one is expected to take. expected: seconds, fewest and most, as they were told."""
+        work it is, for what the next one is expected to take; like: what else decides that. expected: seconds, fewest and most, as
+        they were told."""
         with self._starting():
             for job in self.list():
                 if job.active and job.arguments == tuple(arguments):
@@ -109,7 +114,14 @@ class Jobs:
             self._prune()
             job_id = new_id()
             (self.folder / job_id).mkdir()
-            about = {"label": label, "arguments": list(arguments), "created": time.time(), "attempt": 1, "units": units}
+            about = {
+                "label": label,
+                "arguments": list(arguments),
+                "created": time.time(),
+                "attempt": 1,
+                "units": units,
+                "like": like,
+            }
             self._spawn(job_id, about | ({"expected": list(expected)} if expected else {}))
             return job_id
 
@@ -124,10 +136,12 @@ class Jobs:
                 self._spawn(job_id, {**about, "attempt": about["attempt"] + 1})
             return job_id
 
-    def took(self, verb: str) -> list[tuple[int, float]]:
-        """(units, seconds) of the jobs with this verb that went through at the first attempt, the newest first."""
-        ended = [job for job in self.list() if job.status == "done" and job.attempt == 1 and job.arguments[:1] == (verb,)]
-        return [(job.units, job.finished - job.started) for job in ended if job.units and job.started and job.finished]
+    def took(self, verb: str, like: str | None = None) -> list[tuple[int, float]]:
+        """(units, seconds) of the jobs with this verb that went through at the first attempt, the newest first. like: of those alone
+        with which it was started."""
+        ended = [job for job in self.list() if job.status == "done" and job.attempt == 1 and verb_of(job.arguments) == verb]
+        ended = [job for job in ended if job.units and job.started and job.finished and like in (None, job.like)]
+        return [(job.units, job.finished - job.started) for job in ended]
 
     def list(self) -> list[Job]:
         """All jobs, newest first."""
@@ -156,6 +170,7 @@ class Jobs:
             created=about["created"],
             attempt=about["attempt"],
             units=about.get("units", 0),
+            like=about.get("like", ""),
             expected=tuple(about["expected"]) if "expected" in about else None,
             **{name: state[name] for name in TOLD if name in state},
         )

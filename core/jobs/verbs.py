@@ -113,6 +113,13 @@ def as_recorded(words: Sequence[str]) -> list[str]:
     return [RECORDED[verb], *words[2:]] if verb in RECORDED else list(words)
 
 
+def verb_of(words: Sequence[str]) -> str:
+    """The key of a command's verb; of one that has none, its subject and name."""
+    words = as_recorded(words)
+    alone = len(words) < 2 or words[0] in TYPED or words[1].startswith("-")
+    return " ".join(words[: 1 if alone else 2])
+
+
 def words_and_options(
     said: Sequence[str], flags: Collection[str] = (), several: Collection[str] = ()
 ) -> tuple[list[str], dict[str, list[str]]]:

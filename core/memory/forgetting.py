@@ -148,7 +148,7 @@ def forget(
 def forget_cost(workbench: Workbench) -> Forecast:
     """What a forgetting takes: every file is read twice."""
     sizes = [path.stat().st_size for path in workbench.home.rglob("*") if path.is_file()]
-    return one_phase(f"{len(sizes):,} files read twice ({files.size(sum(sizes))})")
+    return one_phase(f"{len(sizes):,} files read twice ({files.size(sum(sizes))})", units=1 + sum(sizes) // 1_000_000)
 
 
 def forgettings(workbench: Workbench) -> list[dict[str, Any]]:

@@ -1,61 +1,92 @@
-"""What a press takes, told before it: phase by phase what is done, how many, and how long that takes by what ran on this machine."""
+"""What a press takes, told before it: phase by phase what is done, how many, how long that takes by what ran on this machine, and money."""
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from core.pipeline.speed import Estimate
+from core.pipeline.speed import Estimate, Rough
 from core.progress import duration
+
+UNTIMED = "not measured here yet"
+WORTH_BYTES = 5e8  # less memory is not worth a word
+
+
+class Usd(NamedTuple):
+    """What a service asks for, fewest and most; NaN: the model is in no price table."""
+
+    low: float
+    high: float
+
+    @property
+    def words(self) -> str:
+        if math.isnan(self.high):
+            return "price unknown, for the model is in no price table"
+        ends = [f"{end:,.2f}" if end >= 0.1 else f"{end:.2g}" for end in self]
+        return f"{' to '.join(dict.fromkeys(ends))} USD"
 
 
 class Phase(NamedTuple):
-    """what: with its count, "184 answers". seconds None: nothing like it was timed on this machine."""
+    """what: with its count, "184 answers". seconds None: nothing like it was timed on this machine. usd None: it costs no money.
+    memory_bytes: that it holds, about; 0: not known."""
 
     what: str
     seconds: Estimate | None = None
+    usd: Usd | None = None
+    memory_bytes: float = 0.0
 
 
 class Forecast(NamedTuple):
-    """memory_bytes: 0 where it is not worth a word. units: how much of its verb's work it is, by which earlier runs of the verb are
-    scaled; 0: they tell nothing of this one. earlier: all of it by those, where a phase was not timed by itself."""
+    """memory_bytes: 0 where it is not known. units: how much of its verb's work it is, by which earlier runs of the verb are scaled; 0:
+    they tell nothing of this one. like: what else decides how long a unit takes, such as the model: runs alike are asked first.
+    earlier: all of it by those, used where the phases alone do not tell."""
 
     phases: tuple[Phase, ...]
     memory_bytes: float = 0.0
     units: int = 0
+    like: str = ""
     earlier: Estimate | None = None
 
     @property
     def seconds(self) -> Estimate | None:
-        """All of it; None where a phase was never timed."""
+        """All of it: by earlier runs, which hold what stands between the phases, else by these; None where a phase was never timed, nor
+        any like it."""
         times = [phase.seconds for phase in self.phases]
-        return self.earlier if None in times else total(times)
+        whole = total(times) if times and None not in times else None
+        return self.earlier if self.earlier and (whole is None or self.earlier.measured) else whole
+
+    @property
+    def usd(self) -> Usd | None:
+        some = [phase.usd for phase in self.phases if phase.usd]
+        return Usd(*map(sum, zip(*some, strict=True))) if some else None
 
     @property
     def words(self) -> str:
         """ "In all 6:00 to 8:30 min: 3 steps, 10 to 15 s; 182 test answers, 6:00 to 8:00 min; about 3.9 GB of memory"."""
-        times = [phase.seconds for phase in self.phases]
-        whats = [phase.what for phase in self.phases]
-        begin = ""
-        if None in times and (self.earlier or not any(times)):
-            time = f"{self.earlier.words} by earlier runs" if self.earlier else "never timed on this machine"
-            parts = [", ".join(filter(None, ("; ".join(whats), time)))]
+        times, whats = [phase.seconds for phase in self.phases], [phase.what for phase in self.phases]
+        whole, begin = self.seconds, ""
+        by = " by earlier runs" if whole and whole is self.earlier and whole.measured else ""
+        if len(whats) == 1 or not all(times) and (whole or not any(times)):
+            parts = [", ".join(("; ".join(whats), f"{whole.words}{by}" if whole else UNTIMED))]
         else:
-            told = [time.words if time else "never timed on this machine" for time in times]
-            parts = list(map(", ".join, zip(whats, told, strict=True)))
-            whole = total(filter(None, times))
-            if len(parts) > 1:
-                begin = f"in all {f'more than {duration(round(whole.low))}' if None in times else whole.words}: "
-        if self.memory_bytes:
-            parts.append(f"about {self.memory_bytes / 1e9:.1f} GB of memory")
+            parts = [f"{what}, {time.words if time else UNTIMED}" for what, time in zip(whats, times, strict=True)]
+            if whole is None:
+                begin = f"in all more than {duration(round(total(filter(None, times)).low))}: " if whats else ""
+            else:
+                begin = f"in all {whole.span if whole.measured else 'roughly ' + whole.span.removeprefix('about ')}{by}: "
+        parts += [self.usd.words] if self.usd else []
+        held = max([self.memory_bytes, *(phase.memory_bytes for phase in self.phases)])
+        parts += [f"about {held / 1e9:.1f} GB of memory"] if held >= WORTH_BYTES else []
         words = begin + "; ".join(parts)
         return f"{words[:1].upper()}{words[1:]}"
 
 
-def one_phase(what: str, seconds: Estimate | None = None, units: int = 0) -> Forecast:
+def one_phase(what: str, seconds: Estimate | None = None, units: int = 0, like: str = "", usd: Usd | None = None) -> Forecast:
     """Of work that is all of a kind."""
-    return Forecast((Phase(what, seconds),), units=units)
+    return Forecast((Phase(what, seconds, usd),), units=units, like=like)
 
 
 def total(times: Iterable[Estimate]) -> Estimate:
-    """Of several one after the other."""
-    lows, highs = zip(*times, strict=True)
-    return Estimate(sum(lows), sum(highs))
+    """Of several one after the other: measured where all of them were."""
+    some = list(times)
+    lows, highs = zip(*some, strict=True)
+    return (Estimate if all(time.measured for time in some) else Rough)(sum(lows), sum(highs))

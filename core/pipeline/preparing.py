@@ -21,16 +21,25 @@ from core.index.rescore import Rescored
 from core.pipeline import index_build
 from core.pipeline.forecast import total
 from core.pipeline.memory import MAPPED_ROWS, StageMemory, Trace, noted
-from core.pipeline.speed import TIMED_TEXTS, Estimate, Run, Speeds
-from core.pipeline.stages import Resolved
+from core.pipeline.speed import TIMED_TEXTS, Estimate, Rough, Run, Speeds, rough
+from core.pipeline.stages import Resolved, Stage
+from core.pipeline.usual import reading_time, writing_time
 from core.progress import Unready, drain
 from core.queries.protocol import Wording
 from core.records import Chunks, Progress, Query
-from core.reranking.protocol import Pairs, RankTools
+from core.reranking.protocol import Pairs, Pairwise, RankTools, Reranker
 from core.retrieval.metadata import Filter, permitted
 from core.retrieval.tokens import Tokens
 from core.retrieval.top import tie_order
 
+USUAL = (
+    (1.0, 20_000.0),
+    (6.0, 2_500.0),
+)  # seconds to load MiniLM and weights a second: two cores with bf16 units, two without and busy
+RANKED_S = 0.005, 2.0  # a question, of a reranker that never ran here
+CUT_A_SECOND, PIECE = (5e6, 2e5), 800  # characters of a corpus, and of a usual chunk
+# what MiniLM takes, times more or less: another reranker; of encoders that are quick less, of large ones more
+RERANKS, QUICK, SLOWER = 5.0, 50.0, 20.0
 MATRIX = "matrix"  # entry of the cache: all vectors of many chunks, besides the shards that keep each by its text
 
 
@@ -260,33 +269,68 @@ class Preparation(StageMemory):
         record = self.speeds.record(part.identity())
         return record["texts_per_s"] if record else None
 
-    def encoding_time(self, config: TrialConfig, texts: list[str]) -> Estimate | None:
-        """What encoding these texts takes in a job, from this encoder's last runs on this machine; None before the first."""
+    def encoding_time(self, config: TrialConfig, texts: list[str]) -> Estimate:
+        """What encoding these texts takes in a job, from this encoder's last runs on this machine; before the first roughly."""
         return self._time_to_encode(config.embedding, characters(texts))
 
-    def embedding_time(self, run: Resolved) -> Generator[Progress, None, Estimate | None]:
+    def embedding_time(self, run: Resolved) -> Generator[Progress, None, Estimate]:
         """The same of all chunks."""
         chunks = yield from self.chunks(run)
         return self._time_to_encode(run.config.embedding, chunks.end - chunks.start)
 
-    def _time_to_encode(self, part: PartConfig, lengths: np.ndarray) -> Estimate | None:
+    def _time_to_encode(self, part: PartConfig, lengths: np.ndarray) -> Estimate:
         seconds = self._time_to_read(part, lengths)
-        if not (part.learns and seconds):
+        if not part.learns:
             return seconds
-        fit = self.speeds.time(float(weights_of(lengths, None).sum()), f"{part.identity()}-fit")
-        return fit and total((fit, seconds))
+        work = float(weights_of(lengths, None).sum())
+        usual = reading_time(self.speeds, work)
+        return total((self.speeds.time(work, f"{part.identity()}-fit") or Rough(usual.low / QUICK, usual.high), seconds))
 
-    def reading_time(self, part: Any, texts: Sequence[str]) -> Estimate | None:
+    def reading_time(self, part: Any, texts: Sequence[str]) -> Estimate:
         """The same of anything that reads texts, or pairs of them; before its first run by an encoder that is as fast."""
         return self._time_to_read(part, characters(texts))
 
-    def _time_to_read(self, part: Any, lengths: np.ndarray) -> Estimate | None:
+    def _time_to_read(self, part: Any, lengths: np.ndarray) -> Estimate:
         alike = [registry.find("encoder", part.alike)().identity()] if isinstance(part, Pairs) and part.alike else []
-        return self.speeds.time(float(weights_of(lengths, part.reads()).sum()), part.identity(), *alike)
+        work = float(weights_of(lengths, part.reads()).sum())
+        if seconds := self.speeds.time(work, part.identity(), *alike):
+            return seconds
+        usual = reading_time(self.speeds, work)
+        if isinstance(part, Pairs):
+            return rough(usual, RERANKS)
+        return Rough(usual.low / QUICK, usual.high) if part.quick else Rough(usual.low, usual.high * SLOWER)
+
+    def ranking_time(self, run: Resolved, stage: Stage) -> Estimate:
+        """What a stage that ranks takes to the corpus' questions."""
+        part, questions = getattr(run.config, stage.field), len(run.corpus.queries)
+        if seconds := self.speeds.time(questions, ranking_name(part)):
+            return seconds
+        if isinstance(part, Reranker) and part.asks_model:
+            return writing_time(self.speeds, run.config.generation, questions)
+        if isinstance(part, Pairwise):
+            return self._time_to_read(Pairs(part), np.full(questions * part.depth, PIECE))
+        return Rough(*(questions * each for each in RANKED_S))
+
+    def long_ranking(self, run: Resolved, stage: Stage) -> bool:
+        """Whether it takes its time, as far as is known: it did here, or a model reads each passage."""
+        part = getattr(run.config, stage.field)
+        reads = isinstance(part, Pairwise) or isinstance(part, Reranker) and part.asks_model
+        return reads or self.speeds.record(ranking_name(part)) is not None
+
+    def corpus_time(self, config: TrialConfig, characters: float, dense: bool) -> Rough:
+        """What cutting so much text takes, and embedding it where that is done."""
+        cut = Rough(*(characters / each for each in CUT_A_SECOND))
+        pieces = np.full(1 + int(characters / PIECE), PIECE)
+        return total((cut, self._time_to_encode(config.embedding, pieces))) if dense else cut
 
     def _note_speed(self, part: PartConfig, *run: float) -> None:
         if (last := Run(*run)).texts >= TIMED_TEXTS:
             self.speeds.note(part.identity(), last)
+
+
+def ranking_name(part: PartConfig) -> str:
+    """By which a reranker is timed."""
+    return fingerprint("ranking", part)
 
 
 def _rows(vectors: np.ndarray) -> np.ndarray:

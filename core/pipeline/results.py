@@ -12,12 +12,16 @@ from core.evaluation.judged import Judged, Relevance, judge
 from core.evaluation.metric import metric_values
 from core.pipeline.memory import Trace, noted
 from core.pipeline.pipeline import Pipeline, Shared
+from core.pipeline.preparing import ranking_name
+from core.pipeline.speed import Run
 from core.pipeline.stages import Resolved, Stage, rankers
 from core.records import Corpus, Progress, Query
 from core.reranking.protocol import Asked
 from core.retrieval.pool import Pool
 from core.statistics.bootstrap import Interval
 from core.statistics.proportion import unit_intervals
+
+LONG_S = 0.5  # a stage that ranks in less is no part of a price
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def final_scores(
     asked = Asked(run.corpus, chunks, tuple(run.corpus.queries if queries is None else queries), pool, None, tools)
     own = queries is None and pool is pipeline.pool_at_hand(run)  # a lab's pool has no key
     for stage in stages:
-        started, make = time.perf_counter(), partial(_ranked, run, stage, asked)
+        started, make = time.perf_counter(), partial(_ranked, pipeline, run, stage, asked)
         if own and stage.storage:
             made = yield from pipeline.stage(stage.name, run.key(stage.name), Scores, make, trace)
         elif shared is not None and stage.storage:
@@ -99,8 +103,12 @@ def noted_depth(interval: Interval, k: int, longest: int, chunks: float) -> Inte
     return interval if deep or interval.note else interval._replace(note=f"no ranking is longer than {longest:,}")
 
 
-def _ranked(run: Resolved, stage: Stage, asked: Asked) -> Generator[Progress, None, Scores]:
-    return Scores((yield from stage.ranks(getattr(run.config, stage.field), asked)))
+def _ranked(pipeline: Pipeline, run: Resolved, stage: Stage, asked: Asked) -> Generator[Progress, None, Scores]:
+    part, started = getattr(run.config, stage.field), time.perf_counter()
+    scores = yield from stage.ranks(part, asked)
+    if (seconds := time.perf_counter() - started) > LONG_S:
+        pipeline.speeds.note(ranking_name(part), Run(len(asked.queries), len(asked.queries), seconds, 0.0))
+    return Scores(scores)
 
 
 def evaluated(

@@ -11,6 +11,7 @@ from core.store.cache import StageCache
 
 TIMED_TEXTS = 100  # encoding fewer says nothing about the speed
 LOADED_S = 0.1  # a model that came sooner was loaded before
+BEGUN, BEGUN_S = 0.3, 2.0  # share of a verb's run, and seconds: libraries, the corpus, what is drawn at the end
 KEPT = 5  # runs from which an estimate is made
 SPREAD = 1.25  # what a machine's other work makes of the next run
 UNSURE = 1.6  # the same where fewer than three runs are known
@@ -21,9 +22,14 @@ class Estimate(NamedTuple):
 
     low: float
     high: float
+    measured = True  # by runs of just this on this machine
 
     @property
     def words(self) -> str:
+        return self.span
+
+    @property
+    def span(self) -> str:
         """ "12 to 20 s", "50 s to 1:30 min", "2:00 to 3:30 min", "about 8 s"."""
         low, high = map(_rounded, self)
         ends = [duration(seconds) if seconds >= 60 else f"{seconds:.0f} s" for seconds in (low, high)]
@@ -31,6 +37,16 @@ class Estimate(NamedTuple):
             return f"about {ends[1]}"
         (first, unit), (_, other) = (end.split() for end in ends)
         return f"{first} to {ends[1]}" if unit == other else " to ".join(ends)
+
+
+class Rough(Estimate):
+    """The same of what never ran here, from work that is like it."""
+
+    measured = False
+
+    @property
+    def words(self) -> str:
+        return f"roughly {self.span.removeprefix('about ')}, not measured here yet"
 
 
 class Run(NamedTuple):
@@ -56,15 +72,29 @@ def noted(record: dict | None, run: Run) -> dict:
     return {"texts_per_s": run.texts / run.seconds, "runs": runs, "loads": loads}
 
 
-def estimate(record: dict | None, work: float) -> Estimate | None:
-    """Seconds for so much work in a process that has to load the model first, as a job has; None before the first run."""
+def estimate(record: dict | None, work: float, whole: bool = False) -> Estimate | None:
+    """Seconds for so much work in a process that has to load the model first, as a job has; None before the first run. whole: runs of
+    all that a verb does, of which a part may not grow with its work: it may, or may not."""
     runs = (record or {}).get("runs")
     if not runs or not work:
         return None
-    rates = [done / seconds for done, seconds in runs]
+    ends = [seconds * work / done for done, seconds in runs]
+    if whole:
+        begun = [min(seconds, BEGUN * seconds + BEGUN_S) for _, seconds in runs]
+        ends += [first + (seconds - first) * work / done for first, (done, seconds) in zip(begun, runs, strict=True)]
     loads, spread = record.get("loads", []), SPREAD if len(runs) > 2 else UNSURE
-    low, high = work / max(rates) + min(loads, default=0.0), work / min(rates) + max(loads, default=0.0)
+    low, high = min(ends) + min(loads, default=0.0), max(ends) + max(loads, default=0.0)
     return Estimate(low / spread, high * spread)
+
+
+def around(seconds: float) -> Estimate:
+    """Of what took so long just before."""
+    return Estimate(seconds / UNSURE, seconds * UNSURE)
+
+
+def rough(time: Estimate, factor: float) -> Rough:
+    """A time that is taken for that of other work, which takes so many times less or more."""
+    return Rough(time.low / factor, time.high * factor)
 
 
 class Speeds:
@@ -88,4 +118,4 @@ class Speeds:
         if seconds := estimate(self.record(name), work):
             return seconds
         others = (estimate(self.record(other), work) for other in alike)
-        return next((Estimate(time.low / UNSURE, time.high * UNSURE) for time in others if time), None)
+        return next((rough(time, UNSURE) for time in others if time), None)

@@ -9,11 +9,10 @@ import numpy as np
 from core import registry
 from core.config import TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
-from core.labs.answers.answering import answer_time, covers, drawn, spans_read
+from core.labs.answers.answering import alike, answer_phase, covers, drawn, spans_read
 from core.labs.scores.sets import score_answers
-from core.pipeline.forecast import Forecast, one_phase
+from core.pipeline.forecast import Forecast
 from core.pipeline.stages import STAGES, Resolved
-from core.progress import counted
 from core.records import Gold, Hit, Progress, Query
 from core.report.table import MEAN, between
 from core.serving.recorded import recorded
@@ -154,7 +153,8 @@ def _holds(run: Resolved, hits: Sequence[Hit], gold: Sequence[Gold]) -> bool:
 
 def answer_cost(workbench: Workbench, config: TrialConfig, ask: int = 30) -> Forecast:
     """What publishing takes."""
-    return one_phase(counted(ask, "answer"), answer_time(workbench, config.generation, ask), 1)
+    part = config.generation
+    return Forecast((answer_phase(workbench, part, ask),), units=ask, like=alike(part))
 
 
 def evidence(query: Query) -> list[Gold]:

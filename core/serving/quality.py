@@ -84,7 +84,8 @@ def judge_in_order(
 
 def judge_cost(waiting: int) -> Forecast:
     """What judging so many answers takes, of which a call judges `MOST`."""
-    return one_phase(counted(min(MOST, waiting), "answer"), units=1)
+    number = min(MOST, waiting)
+    return one_phase(counted(number, "answer"), units=max(1, number))
 
 
 def quality(

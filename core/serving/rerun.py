@@ -119,7 +119,8 @@ def rerun_cost(workbench: Workbench, plan: RerunPlan) -> Forecast:
             costs.append(answering.cost(workbench, config.generation, contexts))
         if requests:
             absent = sum(text is None for text in at_hand(_tools(workbench, config), requests))
-            costs.append(AnswerCost(len(requests), absent, answering.answer_time(workbench, config.generation, absent)))
+            phase = answering.answer_phase(workbench, config.generation, absent)
+            costs.append(AnswerCost(len(requests), absent, phase.seconds, 0, phase.usd, phase.memory_bytes))
     left = answering.together(costs)
     number = len(plan.inputs) * plan.seeds * len(SIDES)
     return Forecast(left.phases or (Phase(f"scores of {counted(number, 'answer')}"),), units=number)

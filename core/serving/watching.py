@@ -111,7 +111,8 @@ def watched(workbench: Workbench, publication: Publication) -> Watched:
 
 def canary_cost(publication: Publication) -> Forecast:
     """What asking them takes."""
-    return one_phase(counted(sum(each["found"] for each in publication.canaries), "question"), units=1)
+    number = sum(each["found"] for each in publication.canaries)
+    return one_phase(counted(number, "question"), units=max(1, number))
 
 
 def changed(before: dict[str, str], now: dict[str, str]) -> str:

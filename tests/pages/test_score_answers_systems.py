@@ -33,7 +33,7 @@ def test_a_system_is_named_and_its_job_told_before_the_press(bench, reader, star
     app = filled(app, url="http://127.0.0.1:9", key="THEIR_KEY")
     assert "of this name holds a key" in words(app)
     app = filled(app, key="")
-    assert "6 questions, never timed" in words(app)
+    assert "6 questions, roughly" in words(app)
     by_key(app.button, "start/systems/ask").click().run()
     about = ["--ask", "6", *bench.arguments(recipe())]
     assert started == [["systems", "ask", "mine", "--url", "http://127.0.0.1:9", "--speaks", "groundwork", *about]]

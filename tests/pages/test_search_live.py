@@ -398,7 +398,7 @@ def test_the_last_result_stays_greyed_while_a_recipe_is_not_prepared(page, bench
     )
     monkeypatch.setattr(type(bench), "plan", waits)
     app = next(slider for slider in app.slider if slider.key.endswith("sparse.bm25s.b")).set_value(0.3).run()
-    assert prices(app) == ["Embedding 9,000 texts, never timed on this machine"] and "Previous result: BM25" in words(app)
+    assert prices(app) == ["Embedding 9,000 texts, not measured here yet"] and "Previous result: BM25" in words(app)
     assert shown and all(one[:40] in html(app) for one in shown) and "Recall by depth" in html(app)
     app = next(one for one in app.segmented_control if one.key == "questions").set_value("dev").run()
     assert "The last result" not in words(app), "of other questions"

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from core.embedding.vectors import embed, weights
-from core.pipeline.forecast import Forecast, Phase, one_phase
-from core.pipeline.speed import KEPT, SPREAD, UNSURE, Estimate, Run, Speeds, estimate, noted
+from core.pipeline.forecast import Forecast, Phase, Usd, one_phase
+from core.pipeline.speed import KEPT, SPREAD, UNSURE, Estimate, Rough, Run, Speeds, estimate, noted
+from core.pipeline.usual import usual
 from core.store.cache import StageCache
 
 
@@ -117,11 +118,11 @@ ANSWERS = Phase("182 test answers", Estimate(600, 900))
         (Forecast((STEPS,)), "3 steps of 8 examples, 1:00 to 1:30 min"),
         (Forecast((STEPS, ANSWERS)), "In all 11:00 to 16:30 min: 3 steps of 8 examples, 1:00 to 1:30 min; "
          "182 test answers, 10:00 to 15:00 min"),
-        (Forecast((STEPS._replace(seconds=None), ANSWERS), 3.9e9), "In all more than 10:00 min: 3 steps of 8 examples, never timed on "
-         "this machine; 182 test answers, 10:00 to 15:00 min; about 3.9 GB of memory"),
+        (Forecast((STEPS._replace(seconds=None), ANSWERS), 3.9e9), "In all more than 10:00 min: 3 steps of 8 examples, not measured here "
+         "yet; 182 test answers, 10:00 to 15:00 min; about 3.9 GB of memory"),
         (Forecast((STEPS._replace(seconds=None), ANSWERS), earlier=Estimate(60, 90)), "3 steps of 8 examples; 182 test answers, "
          "1:00 to 1:30 min by earlier runs"),
-        (one_phase("converting the weights"), "Converting the weights, never timed on this machine"),
+        (one_phase("converting the weights"), "Converting the weights, not measured here yet"),
     ],
 )  # fmt: skip
 def test_a_forecast_names_each_phase_with_its_time(told, words):
@@ -132,3 +133,40 @@ def test_earlier_runs_of_a_verb_are_scaled_by_their_units():
     """40 answers took 20 and 30 s, so 80 take 40 to 60 s, and some to spare."""
     earlier = estimate({"runs": [(40, 20.0), (40, 30.0)]}, 80)
     assert earlier == pytest.approx(Estimate(40 / UNSURE, 60 * UNSURE)) and estimate({"runs": [(40, 20.0)]}, 0) is None
+    grown = estimate({"runs": [(40, 20.0)]}, 80, whole=True)  # 8 of the 20 s may not grow
+    assert grown == pytest.approx(Estimate(32 / UNSURE, 40 * UNSURE))
+
+
+ROUGHLY = Phase("9 texts", Rough(2, 40))
+
+
+def test_what_never_ran_here_is_told_roughly_and_makes_the_whole_rough():
+    told = Forecast((STEPS, ROUGHLY))
+    assert told.seconds == (62, 130) and not told.seconds.measured
+    assert told.words == (
+        "In all roughly 1:00 to 2:10 min: 3 steps of 8 examples, 1:00 to 1:30 min; 9 texts, roughly 2 to 40 s, not measured here yet"
+    )
+
+
+def test_what_the_verb_took_here_goes_before_its_phases_and_what_it_takes_elsewhere_after_them():
+    earlier = Estimate(7, 8)
+    assert Forecast((ROUGHLY,), earlier=earlier).words == "9 texts, 7 to 8 s by earlier runs"
+    both = Forecast((STEPS, ANSWERS), earlier=earlier)
+    assert both.seconds is earlier and both.words.startswith(
+        "In all 7 to 8 s by earlier runs: 3 steps of 8 examples, 1:00 to 1:30 min"
+    )
+    assert Forecast((STEPS,), earlier=usual("export", 4)).seconds == STEPS.seconds
+    assert Forecast(()).seconds is None
+
+
+@pytest.mark.parametrize(
+    ("usd", "words"),
+    [
+        (Usd(0.0123, 0.5), "0.012 to 0.50 USD"),
+        (Usd(0.2, 0.2), "0.20 USD"),
+        (Usd(np.nan, np.nan), "price unknown, for the model is in no price table"),
+    ],
+)
+def test_money_is_told_where_a_service_asks_for_it(usd, words):
+    told = Forecast((ANSWERS._replace(usd=usd), STEPS)).words
+    assert told.endswith(f"; {words}")

@@ -10,6 +10,7 @@ from core import registry
 from core.config import TrialConfig
 from core.labs.adapters import grid as lab
 from core.labs.adapters.grid import AdapterGrid
+from core.labs.answers.answering import alike
 from core.models.adapters import at_hand
 from core.report.table import Column, Table
 from core.workbench import Forecast, Resolved
@@ -51,7 +52,7 @@ def start(config: TrialConfig, left: lab.AnswerCost, names: Sequence[str], scale
         return
     words = [*words_of(names, scales, count), *session.workbench().arguments(config)]
     label, title = f"Answer {cards.count(left.questions, 'question')}", f"Comparing {cards.count(len(names), 'adapter')}"
-    jobs.start_button(label, words, title, Forecast(left.phases, units=left.answers))
+    jobs.start_button(label, words, title, Forecast(left.phases, units=left.answers, like=alike(config.generation)))
 
 
 def shown(made: AdapterGrid, config: TrialConfig, command: str) -> None:

@@ -94,7 +94,8 @@ def start(config: TrialConfig, verb: str, chosen: dict[str, Any], file: Path | N
         arguments = lab.head_arguments(verb, name, config, chosen, file)
     except WorkbenchError as error:
         return cards.problem(error)
-    takes = one_phase(f"{cards.count(chosen['epochs'], 'epoch')} at most, and the test", units=chosen["epochs"])
+    like = config.corpus.dataset if file is None else "file"
+    takes = one_phase(f"{cards.count(chosen['epochs'], 'epoch')} at most, and the test", units=chosen["epochs"], like=like)
     return jobs.train_button(name, arguments, "a model", lab.is_taken(name), "head/start", takes)
 
 

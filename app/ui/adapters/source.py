@@ -86,12 +86,13 @@ def card(config: TrialConfig, settings: dict[str, Any], lesson: Lesson, file: Pa
     key = adapters.data_key(config, settings, file)
     held = st.session_state.get("adapter/card", ("", None))
     words = adapters.data_arguments(session.workbench(), config, settings) if lesson.source == "documents" else []
-    pressed = st.button("Look at the data", key="adapter/look", icon=":material/dataset:")
+    press = jobs.Press("adapter-data", one_phase("the examples made, and near copies left out", units=1, like=lesson.source))
+    pressed = jobs.press_button("Look at the data", press, key="adapter/look", icon=":material/dataset:")
     written = held[0] == key and isinstance(held[1], str) and (job := jobs.latest(words)) and job.status == "done"
     if pressed or written:
         try:
             work = adapters.data_at_hand(session.workbench(), config, settings, file, lesson.of_pairs)
-            held = (key, jobs.drain(work, "Making examples"))
+            held = (key, jobs.drain(work, "Making examples", press))
         except WorkbenchError as error:
             st.session_state.pop("adapter/card", None)
             return cards.problem(error)
@@ -100,7 +101,7 @@ def card(config: TrialConfig, settings: dict[str, Any], lesson: Lesson, file: Pa
         return st.caption("The splits, what is left out and why, and some examples. No two splits share a document.")
     if isinstance(held[1], str):
         st.caption("The questions have to be written first. They are kept.")
-        takes = one_phase(held[1], units=settings["questions"])
+        takes = one_phase(held[1], units=settings["questions"], like="questions")
         return jobs.start_button("Write the questions", words, "Questions about documents", takes)
     draw_card(held[1].card())
     draw_examples(held[1], lesson)

@@ -7,6 +7,7 @@ from app.ui import cards, jobs, tables
 from app.ui.agents import figures
 from core.config import TrialConfig
 from core.labs.agents import attacking as lab
+from core.labs.answers.answering import alike
 from core.workbench import one_phase
 
 RULE = (
@@ -23,7 +24,7 @@ def draw(recipe: TrialConfig, most: int) -> None:
     made = lab.standing(workbench, recipe, lab.AttackPlan(count, rule))
     words = ["agents", "attack", "--ask", str(count), *["--without-rule"] * (not rule)]
     if made.left:
-        takes = one_phase(cards.count(made.left, "answer"))
+        takes = one_phase(cards.count(made.left, "answer"), units=made.left, like=alike(recipe.generation))
         jobs.start_button("Attack", [*words, *workbench.arguments(recipe)], f"Attacks on {count:,} questions", takes)
         st.caption(
             "The first document of each question is read as if an attacker had edited it, in six ways and by one who takes what worked "

@@ -9,7 +9,8 @@ from core import registry
 from core.config import TrialConfig
 from core.labs.agents import comparing as lab
 from core.labs.agents.comparing import AgentComparison, AgentPlan
-from core.workbench import Forecast, one_phase
+from core.labs.answers.answering import alike
+from core.workbench import Forecast, Phase
 
 USUAL = AgentPlan()
 
@@ -23,7 +24,8 @@ def draw(recipe: TrialConfig, most: int) -> None:
     words += ["--temperature", f"{asked.temperature:g}"]
     if not made.whole:
         arguments = [*words, *workbench.arguments(recipe)]
-        takes = Forecast(made.left.phases, units=asked.questions) if made.left.answers else one_phase("the arms of single texts")
+        phases = made.left.phases or (Phase("the arms of single texts"),)
+        takes = Forecast(phases, units=asked.questions, like=f"{','.join(asked.ways)} {alike(recipe.generation)}")
         jobs.start_button("Compare", arguments, f"Agents on {asked.questions:,} questions", takes)
         st.caption(
             "The same questions to the model without passages, with a chain of thought, to RAG, to ways that search several times, and "

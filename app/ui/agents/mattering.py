@@ -10,6 +10,7 @@ from app.ui.agents import figures
 from core import registry
 from core.config import TrialConfig
 from core.labs.agents import mattering as lab
+from core.labs.answers.answering import alike
 from core.workbench import one_phase
 
 
@@ -54,7 +55,7 @@ def _searches(recipe: TrialConfig, plan: lab.SearchPlan, measure: str) -> None:
 
 def _start(recipe: TrialConfig, words: list[str], made: lab.Mattered, label: str) -> None:
     if made.left:
-        takes = one_phase(cards.count(made.left, "answer") + " or more")
+        takes = one_phase(cards.count(made.left, "answer") + " or more", units=made.left, like=alike(recipe.generation))
         jobs.start_button(label, [*words, *session.workbench().arguments(recipe)], label, takes, place=words[1])
 
 

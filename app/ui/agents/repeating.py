@@ -9,6 +9,7 @@ from core import registry
 from core.config import TrialConfig
 from core.labs.agents import repeating as lab
 from core.labs.agents.comparing import title
+from core.labs.answers.answering import alike
 from core.workbench import Forecast
 
 USUAL = lab.RepeatedPlan()
@@ -42,7 +43,7 @@ def draw(recipe: TrialConfig, most: int) -> None:
         f"{wanted:g}",
     ]
     if made.left.answers:
-        takes = Forecast(made.left.phases, units=count)
+        takes = Forecast(made.left.phases, units=made.left.answers, like=f"{','.join(ways)} {alike(recipe.generation)}")
         jobs.start_button("Repeat", [*words, *workbench.arguments(recipe)], f"{repeats:,} repeats of {count:,} questions", takes)
     command = workbench.command(recipe, *words)
     for sentence in lab.sentences(made):

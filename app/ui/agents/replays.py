@@ -3,14 +3,14 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, jobs
 from app.ui.agents import steps
 from core.agents import runs
 from core.errors import WorkbenchError
 from core.labs.agents import replaying
 from core.progress import Running
 from core.records import Answer, Progress
-from core.workbench import command_line
+from core.workbench import command_line, one_phase
 
 
 def draw(answer: Answer) -> None:
@@ -26,9 +26,12 @@ def draw(answer: Answer) -> None:
     titles = {number: f"{number}. {every[number - 1].call}" for number in calls}
     step = st.selectbox("Step", calls, format_func=titles.get, key="replayed_step")
     text = st.text_area("Result", every[step - 1].result, key=f"replayed/{answer.id}/{step}", height=150, max_chars=4000)
-    if st.button("Run again from here", icon=":material/replay:", type="primary", key="replay_now"):
+    takes = one_phase(f"the steps from {step} on", units=max(1, len(every) - step + 1))
+    press = jobs.Press("agents replay", takes)
+    if jobs.press_button("Run again from here", press, icon=":material/replay:", type="primary", key="replay_now"):
         try:
-            _run(answer.id, step, text)
+            with jobs.timed(press):
+                _run(answer.id, step, text)
         except WorkbenchError as error:
             return cards.problem(error)
     for made in reversed(replaying.replays(session.workbench(), answer.id)):

@@ -25,7 +25,7 @@ def draw() -> None:
             return preparing.draw(recipe, plan)
         settling.draw()
         corpus = jobs.drain(session.workbench().read_corpus(recipe), "Reading the corpus")
-        asking.box(corpus)
+        asking.box(corpus, [recipe])
         engines.sent_to([recipe])
         place = st.empty()
         if question := st.session_state.pop("ask_now", "").strip():

@@ -2,12 +2,16 @@
 
 import heapq
 import math
+from collections.abc import Sequence
 
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, jobs
+from core.config import TrialConfig
+from core.labs.answers.answering import alike, answer_phase
 from core.records import Corpus, Query
+from core.workbench import Forecast
 
 SHORT = ("what", "which", "who", "when", "how many")  # beginnings of questions that ask for a name or a number
 
@@ -19,10 +23,18 @@ def ask(question: str | None = None) -> None:
     st.session_state.ask_now = st.session_state.question or ""
 
 
-def box(corpus: Corpus) -> None:
+def press(recipes: Sequence[TrialConfig]) -> jobs.Press:
+    """What a question takes: an answer of each engine, one after the other."""
+    phases = tuple(answer_phase(session.workbench(), recipe.generation, 1, "the answer") for recipe in recipes)
+    like = "; ".join(f"{recipe.answering.part} {alike(recipe.generation)}" for recipe in recipes)
+    return jobs.Press("ask", Forecast(phases, units=len(recipes), like=like))
+
+
+def box(corpus: Corpus, recipes: Sequence[TrialConfig]) -> None:
     with st.form("ask", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Question", key="question", bind="query-params", placeholder=f"A question about {corpus.name}")
         st.form_submit_button("Ask", type="primary", icon=":material/send:", on_click=ask)
+    jobs.price(*press(recipes))
     if corpus.queries:
         st.selectbox(
             "Questions of the corpus",

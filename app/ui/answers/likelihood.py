@@ -11,7 +11,9 @@ from core import registry
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.answers import likelihood as lab
+from core.labs.answers.answering import alike
 from core.records import Answer, Query
+from core.workbench import one_phase
 
 HELD = "likelihood"  # in the session: the last answer that was measured, or why it was not
 
@@ -31,10 +33,12 @@ def draw(question: str, recipe: TrialConfig, answer: Answer, query: Query | None
     reference = next(iter(query.answers), "") if query else ""
     text = st.text_area("Answer", reference or answer.text, key=f"likelihood/{question}", height=68, max_chars=4000)
     asked = question, measured, text.strip()
-    if st.button("Measure its likelihood", icon=":material/percent:", key="likelihood_now"):
+    read, engine = cards.count(measured.context.passages, "passage"), alike(measured.generation)
+    press = jobs.Press("likelihood", one_phase(f"the answer read over {read}", units=measured.context.passages, like=engine))
+    if jobs.press_button("Measure its likelihood", press, icon=":material/percent:", key="likelihood_now"):
         try:
             work = lab.answer_likelihood(session.workbench(), measured, question, text)
-            st.session_state[HELD] = asked, jobs.drain(work)
+            st.session_state[HELD] = asked, jobs.drain(work, press=press)
         except WorkbenchError as error:
             st.session_state[HELD] = asked, error
     before, made = st.session_state.get(HELD, (None, None))

@@ -4,11 +4,12 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import cards, evidence
+from app.ui import cards, evidence, jobs
 from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.receipt import Comparison
 from core.records import Answer
+from core.workbench import around, one_phase
 
 
 def draw(answer: Answer, number: int, again: tuple[str, Comparison] | None, run_again: Any) -> None:
@@ -48,8 +49,10 @@ def draw(answer: Answer, number: int, again: tuple[str, Comparison] | None, run_
             ]
         )
         if answer.text:
-            st.button(
+            takes = one_phase("the answer once more", around(answer.generation_ms / 1000))
+            jobs.press_button(
                 "Run again and compare",
+                jobs.Press("ask-again", takes),
                 key=f"again/{number}",
                 icon=":material/replay:",
                 on_click=run_again,

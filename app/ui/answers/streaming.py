@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence
-from app.ui.answers import engines
+from app.ui import cards, evidence, jobs
+from app.ui.answers import asking, engines
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.progress import Running
@@ -39,14 +39,15 @@ def answer(recipes: list[TrialConfig], question: str, held: str = "asked") -> No
     st.session_state[held] = {"question": question, "runs": runs}
     cards.question_title(question)
     state, bodies = _stop_row(), _bodies(recipes)
-    for run, body in zip(runs, bodies, strict=True):
-        state.caption("Searching the passages")
-        draw = partial(_drawn, body, run["recipe"].context.passages)
-        try:
-            run["answer"] = _follow(session.workbench().ask(run["recipe"], question), run, state, draw)
-            draw(run["answer"].text)
-        except WorkbenchError as error:
-            run["error"] = error
+    with jobs.timed(asking.press(recipes)):
+        for run, body in zip(runs, bodies, strict=True):
+            state.caption("Searching the passages")
+            draw = partial(_drawn, body, run["recipe"].context.passages)
+            try:
+                run["answer"] = _follow(session.workbench().ask(run["recipe"], question), run, state, draw)
+                draw(run["answer"].text)
+            except WorkbenchError as error:
+                run["error"] = error
 
 
 def _bodies(recipes: list[TrialConfig]) -> list[Any]:

@@ -16,8 +16,9 @@ from core.articles.shown import article_row, articles_table, gate_table, sentenc
 from core.articles.steps import Article, articles
 from core.articles.writing import LONGEST_TOPIC
 from core.judging.gate import DIMENSIONS, LEAST, LEAST_MEAN, MOST_REVISIONS
+from core.labs.answers.answering import alike
 from core.report.table import MEAN, between
-from core.workbench import command_line, one_phase
+from core.workbench import Rough, command_line, one_phase
 
 WHY = (
     "Sentences of the corpus are gathered for a topic, and the model rewrites each; measures send back what the sentences do "
@@ -32,9 +33,8 @@ def draw() -> None:
         topic = st.text_input("Topic", key="article_topic", max_chars=LONGEST_TOPIC, placeholder="of this corpus")
     if topic.strip():
         arguments = ["articles", "write", topic.strip(), *workbench.arguments(session.config())]
-        jobs.start_button(
-            "Write", arguments, f"Article: {topic.strip():.40}", one_phase("some 8 sentences, four drafts at most"), place="write"
-        )
+        takes = one_phase("some 8 sentences, four drafts at most", units=1, like=alike(session.config().generation))
+        jobs.start_button("Write", arguments, f"Article: {topic.strip():.40}", takes, place="write")
     made = articles(workbench)
     if made:
         chosen = tables.choose(articles_table([article_row(each) for each in made]), [each.id for each in made], param="article")
@@ -87,11 +87,12 @@ def decide(made: Article) -> None:
     arguments = ["articles", "decide", made.id, "--who", who.strip(), "--why", why.strip()]
     with st.container(horizontal=True):
         if made.gate["wrong"]:
-            again = one_phase(cards.count(len(made.gate["wrong"]), "sentence"))
+            wrong = len(made.gate["wrong"])
+            again = one_phase(cards.count(wrong, "sentence"), units=wrong, like="back")
             jobs.start_button(
                 "Send back", [*arguments, "--back"], "Article sent back", again, icon=":material/undo:", place="back"
             )
-        takes = one_phase("a record")
+        takes = one_phase("a record", Rough(0.1, 1.0))
         jobs.start_button(
             "Accept it", arguments, "Article accepted", takes, icon=":material/gavel:", place="out", kind="secondary"
         )
@@ -101,7 +102,8 @@ def decide(made: Article) -> None:
 def publish(workbench: Any, made: Article) -> None:
     folder = st.text_input("New folder", str(workbench.home / "articles" / made.id), key=f"article_folder/{made.id}")
     arguments = ["articles", "publish", made.id, folder]
-    takes = one_phase(f"{cards.count(len(made.draft), 'claim')} checked once more")
+    claims = len(made.draft)
+    takes = one_phase(f"{cards.count(claims, 'claim')} checked once more", units=max(1, claims))
     jobs.start_button("Publish", arguments, "Publishing an article", takes, icon=":material/publish:", place="publish")
 
 
@@ -142,7 +144,7 @@ def gate(workbench: Any) -> None:
         tables.draw(gate_table(value, command))
     elif file.is_file():
         arguments = ["articles", "gate", str(file), *workbench.arguments(session.config())]
-        jobs.start_button("Measure", arguments, "The gate against people", one_phase("235 summaries"), place="gate")
+        jobs.start_button("Measure", arguments, "The gate against people", one_phase("235 summaries", units=235), place="gate")
     else:
         st.caption(
             f"Put {QAGS} into the folder that GROUNDWORK_DATASETS names, or give the file to `python -m core articles gate`."

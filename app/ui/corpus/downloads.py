@@ -29,7 +29,8 @@ def draw() -> None:
             if not card_of[status.name].fetched:
                 st.text(status.note)
                 continue
-            takes = one_phase(cards.count(len(card_of[status.name].files), "file"))
+            number = len(card_of[status.name].files)
+            takes = one_phase(cards.count(number, "file"), units=number, like=status.name)
             arguments, title = ["download", status.name], f"Download {status.name}"
             jobs.start_button("Download", arguments, title, takes, icon=":material/download:", place=status.name)
 

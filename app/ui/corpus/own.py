@@ -11,6 +11,7 @@ from core.report.table import COUNT, Column, Table
 from core.workbench import one_phase
 
 VERB = "ingest-received"  # of the job that reads them
+TAKES = one_phase("each file read, and questions matched with the documents", units=1)
 STARTED = "own_job"  # the job that reads what was sent last in this session
 
 
@@ -37,7 +38,7 @@ def add(name: str) -> None:
         asked = st.file_uploader("Questions, optional")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             sent = st.form_submit_button("Add", type="primary", icon=":material/add:")
-            jobs.price(VERB, one_phase("each file read, and questions matched with the documents", units=1))
+            jobs.price(VERB, TAKES)
     if sent and not (name.strip() and (files or asked)):
         st.warning("Give the corpus a name and at least one file.")
     elif sent:
@@ -47,10 +48,10 @@ def add(name: str) -> None:
 
 def _start(name: str, files: list[tuple[str, bytes]], questions: tuple[str, bytes] | None) -> None:
     """The files are read by a job: the page answers meanwhile, and finds it again after a reload."""
-    state, workbench = st.session_state, session.workbench()
-    arguments = lab.receive(workbench, name, files, questions)
+    state = st.session_state
+    arguments = lab.receive(session.workbench(), name, files, questions)
     sent = cards.count(len(files) + (questions is not None), "file")
-    state[STARTED] = workbench.jobs.start(arguments, f"Reading {sent} into {name.strip()}", units=1)
+    state[STARTED] = jobs.start(arguments, f"Reading {sent} into {name.strip()}", TAKES)
     state["own_turn"] += 1
     st.rerun()
 

@@ -8,12 +8,13 @@ import streamlit as st
 from app import session
 from app.ui import cards, cells, jobs
 from app.ui.encoders.cells import difference, html_table, named, number
-from app.ui.encoders.press import cancellable, keep
+from app.ui.encoders.press import button, cancellable
 from core.config import TrialConfig
 from core.evaluation.metric import MAIN
 from core.labs.encoders import comparison, training
 from core.labs.encoders.comparison import EncoderResult, Offer
 from core.labs.trials.comparison import label
+from core.workbench import one_phase
 
 SHOWN = (MAIN, "recall", "mrr")
 
@@ -22,7 +23,7 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
     workbench, everything = session.workbench(), st.session_state.get("all_questions") == config
     started = time.perf_counter()
     work = comparison.leaderboard(workbench, config, chosen, reference, everything)
-    rows = cancellable(work, "all_questions") if everything else jobs.drain(work)
+    rows = cancellable(work, "all_questions", _press_all(config)) if everything else jobs.drain(work)
     ready = [row for row in rows if row.evaluation]
     strip(config, rows, ready, time.perf_counter() - started)
     reproduce(config, rows, metric, reference, compare_command(config, chosen, reference, everything))
@@ -118,14 +119,13 @@ def leaderboard(config: TrialConfig, rows: Sequence[EncoderResult], reference: O
     )
     whole = session.workbench().corpus(config).queries
     if len(whole) > n.total:
-        st.button(
-            f"Ask all {len(whole):,} questions",
-            icon=":material/play_arrow:",
-            key="ask_all",
-            on_click=keep,
-            args=("all_questions", config),
-            help=f"{comparison.QUESTIONS} questions are sampled by the seed, so that a slider answers at once.",
-        )
+        about = f"{comparison.QUESTIONS} questions are sampled by the seed, so that a slider answers at once."
+        button(f"Ask all {len(whole):,} questions", _press_all(config), "ask_all", "all_questions", config, about)
+
+
+def _press_all(config: TrialConfig) -> jobs.Press:
+    questions = len(session.workbench().corpus(config).queries)
+    return jobs.Press("encoders-compare", one_phase(cards.count(questions, "question"), units=questions))
 
 
 def leader_cells(

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, evidence, jobs, ways
-from app.ui.encoders.press import cancellable, everything_asked, keep
+from app.ui.encoders.press import button, cancellable, everything_asked
 from core.labs.encoders.comparison import EncoderResult
 from core.labs.encoders.geometry import (
     BOTH,
@@ -20,7 +20,7 @@ from core.labs.encoders.geometry import (
     map_ready,
     vector_map,
 )
-from core.workbench import Evaluation
+from core.workbench import Evaluation, one_phase
 
 SLOW_MAP = 300  # points: t-SNE of more is drawn on a button
 REST = "#a8adb3"
@@ -56,12 +56,14 @@ def corpus_map(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) 
         words = words.strip().lower()
     about = row.offer.id, row.config
     slow = method == "tsne" and len(row.transform.chunks) > SLOW_MAP and not map_ready(workbench, row, method)
+    chunks = len(row.transform.chunks)
+    press = jobs.Press("encoders-map", one_phase(f"t-SNE of {chunks:,} chunks", units=chunks))
     if slow and st.session_state.get("drawn_map") != about:
-        st.caption("t-SNE takes about 10 seconds, once for each encoder and transform.")
-        st.button("Draw the map", icon=":material/play_arrow:", key="draw_map", on_click=keep, args=("drawn_map", about))
+        st.caption("Once for each encoder and transform.")
+        button("Draw the map", press, "draw_map", "drawn_map", about)
         return
     work = vector_map(workbench, row, method)
-    plane = cancellable(work, "drawn_map") if slow else jobs.drain(work)
+    plane = cancellable(work, "drawn_map", press) if slow else jobs.drain(work)
     texts = jobs.drain(chunk_texts(workbench, row))
     asked = st.query_params.get("point", "")  # a question's id: where a link from another page leads
     led = [f"question {i}" for i in plane.flat.query_rows if asked and queries[i].id == asked]

@@ -13,11 +13,16 @@ def keep(name: str, value: Any) -> None:
     st.session_state[name] = value
 
 
-def cancellable(work: Generator, pressed: str) -> Any:
+def button(label: str, press: jobs.Press, key: str, name: str, value: Any, about: str | None = None) -> None:
+    """Asks for long work, which the next run does: `name` in the session holds the value from then on."""
+    jobs.press_button(label, press, key=key, icon=":material/play_arrow:", on_click=keep, args=(name, value), help=about)
+
+
+def cancellable(work: Generator, pressed: str, press: jobs.Press) -> Any:
     """Drains work that `pressed` in the session asked for, under a button that takes the press back."""
     stop = st.empty()
     stop.button("Cancel", key=f"stop/{pressed}", icon=":material/close:", on_click=keep, args=(pressed, None))
-    result = jobs.drain(work)
+    result = jobs.drain(work, press=press)
     stop.empty()
     return result
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import session
-from app.ui import charts, jobs
-from app.ui.encoders.press import cancellable, keep
+from app.ui import cards, charts, jobs
+from app.ui.encoders.press import button, cancellable
 from core.labs.encoders import trade_off
 from core.labs.encoders.comparison import EncoderResult
 from core.labs.trials.comparison import label
+from core.workbench import one_phase
 
 FORMAT_COLORS = dict(zip(("none", "int8", "binary", "opq", "float16", "pq"), charts.COLORS, strict=True))
 SLOW_POINTS = 150_000  # chunks times points of a curve: of more it is computed on a button
@@ -23,12 +24,13 @@ def curve(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> No
     pressed = [name for name in ("curve", "more_formats") if st.session_state.get(name) == about]
     formats = (*trade_off.FORMATS, *(trade_off.MORE_FORMATS if "more_formats" in pressed else ()))
     todo = jobs.drain(trade_off.points_left(workbench, config, formats))
+    press = jobs.Press("encoders-trade-off", one_phase(cards.count(todo, "point"), units=todo))
     if not pressed and todo * len(row.transform.chunks) > SLOW_POINTS:
         st.caption("Retrieval at each dimension and number format.")
-        st.button(f"Measure {todo} points", icon=":material/play_arrow:", key="do_curve", on_click=keep, args=("curve", about))
+        button(f"Measure {todo} points", press, "do_curve", "curve", about)
         return
     work = trade_off.trade_off(workbench, config, formats)
-    now, points = cancellable(work, pressed[-1]) if pressed and todo else jobs.drain(work)
+    now, points = cancellable(work, pressed[-1], press) if pressed and todo else jobs.drain(work)
     traces, data = [], []
     for name in formats:
         some = sorted((p for p in points if p.format == name), key=lambda p: p.bytes_per_vector)
@@ -86,11 +88,6 @@ def curve(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> No
         caption=f"n {here.n:,}, {config.evaluation.confidence:.0%} intervals; ringed: the setting on the left",
     )
     if "more_formats" not in pressed:
-        st.button(
-            "Add float16, PQ and OPQ",
-            icon=":material/add:",
-            key="more",
-            on_click=keep,
-            args=("more_formats", about),
-            help="Codes of 4 to 128 bytes have codebooks to train: seconds each.",
-        )
+        more = jobs.drain(trade_off.points_left(workbench, config, trade_off.MORE_FORMATS))
+        takes = one_phase(f"{cards.count(more, 'point')}, codebooks trained for codes of 4 to 128 bytes", units=more)
+        button("Add float16, PQ and OPQ", jobs.Press("encoders-trade-off", takes), "more", "more_formats", about)

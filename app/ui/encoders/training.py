@@ -69,7 +69,11 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
     except WorkbenchError as error:
         return cards.problem(error)
     steps = cards.count(settings["max_steps"], "step")
-    takes = one_phase(f"{steps} at most of {settings['batch_size']:,} questions, and the test", units=settings["max_steps"])
+    told, read = (
+        f"{steps} at most of {settings['batch_size']:,} questions, and the test",
+        settings["max_steps"] * settings["batch_size"],
+    )
+    takes = one_phase(told, units=read, like=settings["base"])
     return jobs.train_button(name, arguments, "an encoder", training.is_taken(name), "train/start", takes)
 
 

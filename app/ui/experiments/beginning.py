@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, tables
+from app.ui import cards, jobs, tables
 from app.ui.experiments import desk, handing, words
 from app.ui.experiments.suggesting import suggestion
 from core.errors import WorkbenchError
@@ -11,7 +11,7 @@ from core.labs.experiments import book
 from core.labs.experiments.book import Shelved
 from core.labs.experiments.experiment import read
 from core.report.table import COUNT, DAY_TIME, Column, Table
-from core.workbench import command_line
+from core.workbench import command_line, one_phase
 
 WHAT = "An experiment: one question, asked of many recipes"
 WHY = (
@@ -55,8 +55,9 @@ def upload() -> None:
     file = st.file_uploader("A file", type=["yaml", "yml", "zip"], key="study_file")
     if file and file.name.lower().endswith(".zip"):
         st.caption("It is added only after every record is checked and every mean is derived again from the raw rankings.")
-        if st.button("Verify and open", key="open_packed", type="primary"):
-            handing.unpack(file.name, file.getvalue())
+        press = jobs.Press("experiment open", one_phase(f"{cards.size(file.size)} verified", units=1))
+        if jobs.press_button("Verify and open", press, key="open_packed", type="primary"):
+            handing.unpack(file.name, file.getvalue(), press)
         return
     text = file.getvalue().decode("utf-8", "replace") if file else ""
     pasted = st.text_area("or its text", key="study_text", height=160, placeholder="title: Chunk sizes\nfactors: …")

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from app.ui import cards, tables
+from app.ui import cards, jobs, tables
 from app.ui.experiments import running, words
 from app.ui.experiments.desk import StudyDesk
+from core.workbench import one_phase
 
 SHORT = 36  # characters of a name that is not broken
 
@@ -19,7 +20,10 @@ def draw(here: StudyDesk) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{cards.count(len(failed), 'point')} failed in the last run; the others are not affected.", width="stretch")
         about = "Runs the experiment again: measured points are kept, failed ones are tried once more."
-        cards.press("Retry", "refresh", "retry_failed", running.start, here.id, here.title, disabled=works, help=about)
+        takes = one_phase(cards.count(len(failed), "trial"), units=len(failed))
+        look = {"icon": ":material/refresh:", "disabled": works, "help": about}
+        arguments = here.id, here.title, takes
+        jobs.press_button("Retry", jobs.Press("study", takes), key="retry_failed", on_click=running.start, args=arguments, **look)
     with st.container(key="failed_trials"):
         tables.wrapped_table(
             [{"Point": together(names[trial.id]), "Why": trial.reason, "Trial": trial.short} for trial in failed]

@@ -12,7 +12,7 @@ from app.ui.export import download
 from core.errors import WorkbenchError
 from core.labs.experiments import exchange
 from core.labs.experiments.exchange import Contents
-from core.workbench import command_line
+from core.workbench import command_line, one_phase
 
 PACKED = "study_packed"  # of the session: (what it is of, bytes)
 
@@ -26,12 +26,15 @@ def pack(here: StudyDesk) -> None:
     )
     if st.session_state.get(PACKED, (None,))[0] != about:
         place = st.empty()
-        if not place.button("Pack", key="pack_study", icon=":material/archive:"):
+        press = jobs.Press("experiment export", one_phase(cards.count(len(here.trials), "trial"), units=max(1, len(here.trials))))
+        with place.container():
+            pressed = jobs.press_button("Pack", press, key="pack_study", icon=":material/archive:")
+        if not pressed:
             return
         place.empty()  # the download takes its place
         try:
             with tempfile.TemporaryDirectory(prefix="groundwork-") as folder:
-                path = jobs.drain(exchange.export(session.workbench(), here.id, Path(folder) / name))
+                path = jobs.drain(exchange.export(session.workbench(), here.id, Path(folder) / name), press=press)
                 st.session_state[PACKED] = about, path.read_bytes()
         except WorkbenchError as error:
             return cards.problem(error)
@@ -41,13 +44,13 @@ def pack(here: StudyDesk) -> None:
     st.code(command_line("experiment", "export", here.id, name), language="bash", wrap_lines=True)
 
 
-def unpack(name: str, data: bytes) -> None:
+def unpack(name: str, data: bytes, press: jobs.Press) -> None:
     """Verifies a file from elsewhere and adds what is new; goes to its experiment. What is wrong with it is told, and nothing added."""
     with tempfile.TemporaryDirectory(prefix="groundwork-") as folder:
         path = Path(folder) / (Path(name).name or "study.zip")
         path.write_bytes(data)
         try:
-            contents = jobs.drain(exchange.open_file(session.workbench(), path))
+            contents = jobs.drain(exchange.open_file(session.workbench(), path), press=press)
         except WorkbenchError as error:
             where = error.where.replace(str(path), path.name)  # of the person's file, not of its copy here
             return cards.problem(WorkbenchError(error.what, where=where, todo=error.todo))

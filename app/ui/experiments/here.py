@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, forms, ways
+from app.ui import cards, forms, jobs, ways
 from app.ui.experiments import curves, define, desk, factors, failures, leaderboard, running, words
 from core.config import PartConfig, TrialConfig, difference, fingerprint
 from core.errors import WorkbenchError
@@ -23,6 +23,7 @@ from core.labs.experiments.estimate import Outlook, estimate
 from core.labs.experiments.experiment import Experiment, made, part_of, slug
 from core.labs.experiments.standing import StudyStanding
 from core.labs.trials import comparison
+from core.workbench import Forecast
 
 LIVE_S = 2.0  # between two looks at what is measured so far
 MOST_ELSEWHERE = 3  # studies with another base, and settings named of each
@@ -179,13 +180,13 @@ def waiting(experiment: Experiment, others: bool, stands: StudyStanding | None, 
             "Start the experiment" if not outlook.stored else "Retry what failed" if left <= failed else f"Measure {left:,} more"
         )
         about = "Runs as a job: the page can be left. What is measured already is not measured again."
-        cards.press(label, "play_arrow", "start_study_here", start, experiment, type="primary", help=about)
+        cards.press(label, "play_arrow", "start_study_here", start, experiment, outlook.forecast, type="primary", help=about)
 
 
-def start(experiment: Experiment) -> None:
+def start(experiment: Experiment, takes: Forecast) -> None:
     """Callback: the experiment is recorded and run."""
     book.save(session.workbench(), experiment)
-    session.workbench().jobs.start(running.arguments(experiment.id), f"Experiment: {experiment.title}"[:120])
+    jobs.start(running.arguments(experiment.id), f"Experiment: {experiment.title}"[:120], takes)
 
 
 def elsewhere(experiment: Experiment, others: Sequence[Shelved]) -> None:

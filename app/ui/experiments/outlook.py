@@ -10,6 +10,7 @@ from app.ui.experiments import words
 from app.ui.experiments.desk import StudyDesk
 from core.labs.experiments import designs
 from core.labs.experiments.estimate import WITHIN, Outlook, StageWork, estimate
+from core.workbench import UNTIMED
 
 TOLD = 5  # points that are left out
 
@@ -46,7 +47,7 @@ def stage_row(stage: StageWork) -> dict[str, Any]:
     elif stage.stage in WITHIN:
         time = "within another's"
     else:
-        time = stage.seconds.words if stage.seconds else "never timed on this machine"
+        time = stage.seconds.words if stage.seconds else UNTIMED
     return {"Stage": stage.title, "Results": stage.distinct, "To compute": stage.missing, "Time": time}
 
 

@@ -8,14 +8,16 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, jobs
 from app.ui.experiments import desk, engine, outlook
 from app.ui.experiments.desk import Draft, StudyDesk
 from core.errors import WorkbenchError
 from core.labs.experiments import book, standing
 from core.labs.experiments.estimate import Outlook
 from core.labs.experiments.standing import StudyStanding
+from core.workbench import Forecast, one_phase
 
+NO_PLAN = one_phase("trials")  # of one that is not valid, whose button is off
 LOOK_S = 1.0  # between two looks at an experiment that runs
 AWAY_S = 4.0  # at one that may be started elsewhere
 HEADS = {
@@ -38,10 +40,10 @@ def newest_job(study_id: str) -> Any:
     return next((job for job in every if list(job.arguments[:2]) == ["study", study_id]), None)
 
 
-def start(study_id: str, title: str) -> None:
+def start(study_id: str, title: str, takes: Forecast) -> None:
     """Callback: what the form says is recorded and run; what is measured is kept."""
     desk.save(study_id)
-    session.workbench().jobs.start(arguments(study_id), f"Experiment: {title}"[:120])
+    jobs.start(arguments(study_id), f"Experiment: {title}"[:120], takes)
     st.session_state.study_view = "Leaderboard"
 
 
@@ -153,10 +155,11 @@ def _doings(here: StudyDesk, plan: Outlook | None, problem: str, left: int, ok: 
     if left or failed or not plan:
         engine.draw(here.id)
         label = "Save and measure" if here.changed and ok else label
+        takes = plan.forecast if plan else NO_PLAN
         look = {
             "disabled": not experiment or bool(problem),
             "help": "What is measured already is not measured again." if ok else None,
         }
-        cards.press(label, "play_arrow", "start_study", start, here.id, here.title, type="primary", **look)
+        cards.press(label, "play_arrow", "start_study", start, here.id, here.title, takes, type="primary", **look)
     elif here.changed and experiment:
         cards.press("Save", "save", "save_study", desk.save, here.id, type="primary")

@@ -9,6 +9,7 @@ from app.ui.index import figures
 from core.labs.index import filtered
 from core.labs.index.glance import Glance
 from core.records import Corpus
+from core.workbench import one_phase
 
 
 def filters(here: Glance, corpus: Corpus) -> None:
@@ -26,7 +27,7 @@ def filters(here: Glance, corpus: Corpus) -> None:
         "filters",
         (config, by),
         "Measure filters",
-        True,
+        jobs.Press("index-filters", one_phase("all questions, in three ways to filter", units=1)),
         lambda: filtered.filters(workbench, config, groups.get(by)),
         why="Recall and latency if only some chunks may be found, for three ways to filter.",
         key=by,

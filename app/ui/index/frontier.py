@@ -117,5 +117,5 @@ def sweep_form(here: Glance) -> None:
         arguments += [word for path, text in texts.items() for word in ("--grid", f"{path}={text}")]
         st.caption("Kept points are not measured again.")
         st.code(command_line(*arguments), language="bash", wrap_lines=True)
-        takes = one_phase(cards.count(len(configs), "setting"), units=len(configs))
+        takes = one_phase(cards.count(len(configs), "setting"), units=len(configs), like=config.index.part)
         jobs.start_button("Start the sweep", arguments, f"Sweeping {named(config.index.part, config.index.part)}", takes)

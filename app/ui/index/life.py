@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts
+from app.ui import cards, charts, jobs
 from app.ui.held import result_of
 from app.ui.index import figures
 from core import registry
@@ -11,6 +11,7 @@ from core.labs.index import churn, life, shadow
 from core.labs.index.churn import MODES, Churn, when_to_rebuild
 from core.labs.index.glance import Glance
 from core.records import Corpus
+from core.workbench import one_phase
 
 CHANGES = {
     "replace": "Remove and insert",
@@ -34,7 +35,7 @@ def draw(here: Glance, corpus: Corpus) -> None:
         "churn",
         (config, unit, mode, share, rounds),
         "Follow the index",
-        True,
+        jobs.Press("index-life", one_phase(cards.count(rounds, "round"), units=rounds, like=config.index.part)),
         lambda: life.life(workbench, config, mode, share / 100, rounds, unit),
         why=f"About {life.LIFE_VECTORS:,} vectors are changed in rounds while questions keep coming; a freshly built index is "
         f"measured beside it.",
@@ -50,7 +51,7 @@ def draw(here: Glance, corpus: Corpus) -> None:
         "switch",
         (config, to),
         "Switch the encoder",
-        True,
+        jobs.Press("index-switch", one_phase(f"{shadow.SWITCH_TEXTS:,} chunks embedded and indexed", units=1, like=to)),
         lambda: shadow.switch_encoder(workbench, config, to),
         why=f"A shadow index of {shadow.SWITCH_TEXTS} chunks is built while the old one answers, then replaces it.",
     )

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import charts
+from app.ui import cards, charts, jobs
 from app.ui.held import result_of
 from app.ui.index import figures
 from app.ui.tables import minus, wrapped_table
@@ -12,6 +12,7 @@ from core.labs.index import cost, grids
 from core.labs.index.glance import Glance
 from core.labs.trials.comparison import label
 from core.records import Corpus
+from core.workbench import one_phase
 
 CURVE_AT_ONCE = 3_000  # questions: the cost of more is computed on a button
 
@@ -34,11 +35,12 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
     now = getattr(config.index, setting)
     values = sorted({*grids.default_grid(config.index, here.point.n, here.point.dim).get(setting, []), now})
     slow = len(corpus.queries) > CURVE_AT_ONCE
+    takes = one_phase(cards.count(len(values), "setting"), units=len(values), like=config.index.part)
     costs = result_of(
         "cost",
         (config, here.cost.margin_points),
         f"Compute {len(values)} settings",
-        slow,
+        jobs.Press("index-cost", takes) if slow else None,
         lambda: cost.costs_along(workbench, config, values, here.cost.margin_points),
         key=f"{config.index.part}.{setting}",
         show_old=True,

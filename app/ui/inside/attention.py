@@ -14,6 +14,7 @@ from app.ui.tables import wrapped_table
 from core.config import TrialConfig
 from core.labs.inside.attention import MOST_TOKENS, PromptAttention, attention_share, look
 from core.records import Query
+from core.workbench import one_phase
 
 OFFERED = 300  # questions offered for a prompt
 
@@ -32,7 +33,7 @@ def attention(config: TrialConfig) -> None:
             "attention",
             (config, question.id, passages, tokens),
             "Read the prompt",
-            True,
+            jobs.Press("inside-attention", one_phase("the prompt, and the maps of all heads", units=1)),
             lambda: look(session.workbench(), config, question, passages, tokens),
             why="The bundled model reads the prompt of Ask with shortened passages; the maps of all heads are kept.",
         )

@@ -17,9 +17,10 @@ from core.labs.inside import model
 from core.labs.inside.cache import CacheMeasurement, LibrarySpeed, TimedToken, beside_library, measure_bundled, prompt_ids
 from core.progress import Running
 from core.records import Progress
-from core.workbench import command_line
+from core.workbench import Forecast, Phase, command_line, one_phase
 
 DRAW_S = 1.0  # between two drawings of a growing chart
+LIBRARY_BYTES = 540e6  # of a second copy of the model
 PROMPT = 32  # tokens read before the measured ones
 
 
@@ -64,19 +65,28 @@ def cache(config: TrialConfig) -> None:
 def measured(config: TrialConfig, about: tuple, new: int, every: int) -> CacheMeasurement | None:
     """The last measurement; pressing the button makes one, drawn while it grows."""
     held = st.session_state.setdefault("inspect_cache", {})
-    pressed, place = st.button("Measure", key="measure", type="primary", icon=":material/play_arrow:"), st.empty()
+    press = jobs.Press(
+        "inside-cache", one_phase(f"{new:,} tokens, every {every} of them without the cache too", units=_work(new, every))
+    )
+    pressed, place = jobs.press_button("Measure", press, key="measure", type="primary", icon=":material/play_arrow:"), st.empty()
     if pressed:
         seen: list[TimedToken] = []
         with place.container():
             st.button("Cancel", key="stop/measure", icon=":material/close:")
             ids = _some_text(config, PROMPT)
-            measurement = growing(measure_bundled(ids, new, every, seen), seen)
+            with jobs.timed(press):
+                measurement = growing(measure_bundled(ids, new, every, seen), seen)
         held.clear()
         held[about] = measurement
         place.empty()
     elif held and about not in held:
         place.caption("Shown is the last measurement; press Measure for these settings.")
     return next(iter(held.values()), None)
+
+
+def _work(new: int, every: int) -> int:
+    """Tokens that are read, in units of 32: with the cache each once, without it all before each that is timed so."""
+    return max(1, (new + new * new // (2 * every)) // 32)
 
 
 def _some_text(config: TrialConfig, tokens: int) -> list[int]:
@@ -189,7 +199,7 @@ def beside(config: TrialConfig, new: int) -> None:
         "library",
         (config.corpus.dataset, few),
         "Compare with transformers",
-        True,
+        jobs.Press("inside-library", Forecast((Phase(f"{6 * few:,} tokens, by each three times"),), LIBRARY_BYTES, units=few)),
         lambda: beside_library(_some_text(config, PROMPT), few),
         why=f"{few} tokens by our cached generation and by transformers', three times each in turns; loads the "
         "model a second time (540 MB).",

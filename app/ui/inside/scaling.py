@@ -34,7 +34,8 @@ def scaling(config: TrialConfig) -> None:
             "Then: a scaling law fitted to them, how well the others predicted the largest, and its prediction for the next size.",
         )
         title = f"Training {cards.count(left, 'transformer')}"
-        takes = one_phase(f"{cards.count(left, 'training')}, {sum(steps) * len(widths) * seeds:,} steps in all", units=left)
+        told = f"{cards.count(left, 'training')}, {sum(steps) * len(widths) * seeds:,} steps in all"
+        takes = one_phase(told, units=1 + sum(steps) * sum(widths) * left // len(wanted) // 1000)
         return jobs.start_button(f"Train {left}", [*words, *workbench.arguments(config)], title, takes, place="scaling")
     return shown(lab.standing(workbench, config, corpus, wanted), config, words)
 

@@ -24,6 +24,7 @@ from core.labs.inside.tokenizers import (
 )
 from core.records import Corpus
 from core.training.tokenizers import Reader, TokenizerConfig, folder_of, tokenizer_files, train_tokenizer
+from core.workbench import one_phase
 
 OWN = "My own text"
 CHUNKS = (64, 128, 256, 512)  # tokens of a chunk of which is told what it holds
@@ -126,7 +127,7 @@ def comparison(config: TrialConfig, corpus: Corpus, picked: Sequence[Picked]) ->
         "tokenizers",
         (corpus.fingerprint, names, tuple(each.option for each in picked)),
         "Compare on the corpus",
-        True,
+        jobs.Press("tokenizers-compare", one_phase(f"{len(texts):,} documents, by {len(readers)} of them", units=len(readers))),
         lambda: compare(texts, readers, CHUNKS),
         why=f"Splits{cut or ' every document of the corpus'} with each tokenizer.",
     )
@@ -251,16 +252,19 @@ def training(corpus: Corpus) -> None:
         )
         lower = st.checkbox("Lower case", key="tokenizer_lower", help=fields["lowercase"].description)
         pressed = st.form_submit_button("Train", icon=":material/play_arrow:")
+        jobs.price(
+            *(press := jobs.Press("train-tokenizer", one_phase(cards.count(len(some_texts(corpus)), "document"), units=1)))
+        )
     if pressed:
         config = TokenizerConfig(kind=kind, size=size, min_frequency=least, lowercase=lower)
-        train(corpus, name.strip() or f"{corpus.name} {kind} {size}", config)
+        train(corpus, name.strip() or f"{corpus.name} {kind} {size}", config, press)
 
 
-def train(corpus: Corpus, name: str, config: TokenizerConfig) -> None:
+def train(corpus: Corpus, name: str, config: TokenizerConfig, press: jobs.Press) -> None:
     stop = st.empty()
     stop.button("Cancel", key="stop/train_tokenizer", icon=":material/close:")
     try:
-        jobs.drain(train_tokenizer(some_texts(corpus), config, folder_of(name)))
+        jobs.drain(train_tokenizer(some_texts(corpus), config, folder_of(name)), press=press)
     except WorkbenchError as error:
         stop.empty()
         return cards.problem(error)

@@ -8,6 +8,7 @@ from core.labs.experiments import book
 from core.labs.experiments.experiment import slug
 from core.labs.papers import shelf
 from core.labs.path import steps
+from core.workbench import Forecast
 
 STARTS = (
     (
@@ -34,7 +35,7 @@ def prepare() -> None:
     if plan.live:
         return
     if not job and recipe == session.defaults():
-        workbench.jobs.start(arguments, title)
+        jobs.start(arguments, title, Forecast(plan.phases))
         st.rerun()  # the bar, drawn before, shows it too
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("**Not prepared yet.** After that every slider answers at once.", width="stretch")

@@ -9,6 +9,7 @@ from core.errors import WorkbenchError
 from core.labs.papers import checking, documents, numbers, sources, words
 from core.labs.papers import paper as papers
 from core.report import tables
+from core.workbench import one_phase
 
 WORDS = {True: "holds", False: "does not hold", None: "not checked"}
 REMOVED = "paper_removed"  # (paper, item, what it showed, its place) of the one removed last
@@ -20,8 +21,9 @@ def draw(paper: papers.Paper) -> None:
         cards.press("Add a text", "notes", "text/0", _write, paper.id, 1, type="tertiary")
         st.caption("No items yet. Add tables, figures and numbers on the tab Add, or any chart or table on its own page.")
         return
-    if st.button("Check every item", icon=":material/fact_check:", key="check_paper"):
-        results(jobs.drain(checking.check(session.workbench(), paper.id), "Checking the paper"))
+    press = jobs.Press("paper check", one_phase(cards.count(len(paper.items), "item") + " computed anew", units=len(paper.items)))
+    if jobs.press_button("Check every item", press, icon=":material/fact_check:", key="check_paper"):
+        results(jobs.drain(checking.check(session.workbench(), paper.id), "Checking the paper", press))
     for place, item in enumerate(paper.items, 1):
         with st.container(border=True):
             _item(paper, item, place)

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import cards, cells, forms
+from app.ui import cards, cells, forms, jobs
 from app.ui.sampling.tokens import visible
 from core.config import TrialConfig
 from core.labs.sampling import prompts
@@ -13,6 +13,7 @@ from core.labs.sampling.searches import Continuation, Searched, choice_rows, sea
 from core.progress import Running
 from core.records import Progress
 from core.sampling.search import SEARCHES
+from core.workbench import one_phase
 
 METHODS = {"beam": "Beam search", "contrastive": "Contrastive search"}
 
@@ -48,11 +49,13 @@ def searches(config: TrialConfig, reading: prompts.Reading, most: int) -> None:
     how = state.searches[name] = type(how)(**values)
     growth, about = state.get(f"searched/{name}"), (reading.key, how, most)
     with st.container(horizontal=True, vertical_alignment="center"):
-        run = st.button("Search", icon=":material/play_arrow:", key="do/search", type="primary")
+        press = jobs.Press("sample-search", one_phase(f"{most:,} tokens at most", units=most, like=repr(how)))
+        run = jobs.press_button("Search", press, icon=":material/play_arrow:", key="do/search", type="primary")
         if growth and growth[0] != about:
             st.caption("The results below are of another prompt or setting.", width="content")
     if run:
-        growth = state[f"searched/{name}"] = about, *grown(config, reading, how, most)
+        with jobs.timed(press):
+            growth = state[f"searched/{name}"] = about, *grown(config, reading, how, most)
     if not growth:
         return st.caption(
             "Deterministic: the chain plays no part. Computed with the same weights through transformers, which reads "

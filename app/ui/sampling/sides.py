@@ -9,9 +9,11 @@ from app import session
 from app.ui import cards, evidence, jobs
 from app.ui.sampling.searches import METHODS, chosen_search
 from core.config import TrialConfig
+from core.labs.answers.answering import alike
 from core.labs.sampling import prompts
 from core.labs.sampling.chains import presets, read_chain
 from core.labs.sampling.sides import Side, engines, written_sides
+from core.workbench import one_phase
 
 MOST_SIDES = 4
 
@@ -39,7 +41,10 @@ def side_by_side(config: TrialConfig, reading: prompts.Reading, most: int) -> No
     about = (reading.key, most, config.seed, tuple(offered[name] for name in chosen))
     written = st.session_state.get("sides_found")
     with st.container(horizontal=True, vertical_alignment="center"):
-        run = st.button("Write all", icon=":material/play_arrow:", key="do/sides", disabled=not chosen, type="primary")
+        texts = f"{cards.count(len(chosen), 'text')}, {most:,} tokens each at most"
+        press = jobs.Press("sample-compare", one_phase(texts, units=len(chosen) * most, like=alike(config.generation)))
+        look = {"icon": ":material/play_arrow:", "type": "primary", "disabled": not chosen}
+        run = jobs.press_button("Write all", press, key="do/sides", **look)
         st.caption(
             "The results below are of another prompt or setting."
             if written and written[0] != about
@@ -50,7 +55,7 @@ def side_by_side(config: TrialConfig, reading: prompts.Reading, most: int) -> No
         stop = st.empty()
         stop.button("Cancel", key="stop/sides", icon=":material/close:", shortcut="Escape")  # any click ends this run
         wanted = [(label, read_chain(what) if isinstance(what, str) else what) for label, what in about[3]]
-        answers = jobs.drain(written_sides(workbench, config, reading, wanted, most))
+        answers = jobs.drain(written_sides(workbench, config, reading, wanted, most), press=press)
         stop.empty()
         written = st.session_state.sides_found = about, answers
         st.rerun()

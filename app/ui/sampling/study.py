@@ -9,9 +9,10 @@ from app import session
 from app.ui import cards, cells, charts, jobs
 from app.ui.sampling.chain import command
 from core.config import TrialConfig
+from core.labs.answers.answering import alike, answer_phase
 from core.labs.sampling.chains import presets
 from core.labs.sampling.study import DIVERSITY, MEASURES, QUALITY, ChainResult, asked, results, rows
-from core.workbench import one_phase
+from core.workbench import Forecast
 
 WHAT = "Diversity against quality"
 MOST_QUESTIONS = 200
@@ -64,7 +65,8 @@ def study(config: TrialConfig) -> None:
             st.code(line, language="bash", wrap_lines=True)
     number = samples * questions * len(chains)
     arguments = ["sample-study", *workbench.arguments(config), *words, *rest]
-    takes = one_phase(f"{cards.count(number, 'answer')} at most", units=number)
+    phase = answer_phase(workbench, config.generation, number, f"{cards.count(number, 'answer')} at most")
+    takes = Forecast((phase,), units=number, like=alike(config.generation))
     jobs.start_button("Start the experiment", arguments, f"Sampling {config.corpus.dataset}", takes)
     reference = st.session_state.get("study/reference") or chains[0]
     measured = jobs.drain(results(workbench, config, samples, questions, reference=reference))

@@ -1,18 +1,21 @@
 """The answer on the page Sampling: written token by token, stopped, gone on with from another token."""
 
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence
+from app.ui import cards, evidence, jobs
 from app.ui.sampling.tokens import HEATS, tokens_row
 from core.config import TrialConfig
+from core.labs.answers.answering import alike
 from core.labs.sampling import chains, prompts
 from core.progress import Running
 from core.sampling.filters import Step
 from core.sampling.writing import Written, write
+from core.workbench import one_phase
 
 LIVE_TOKENS = 96  # an answer on the page has no more
 DRAW_S = 0.08
@@ -30,17 +33,28 @@ def answer_of(config: TrialConfig, reading: prompts.Reading, steps: tuple[Step, 
     answer = answer if key == reading.key else None
     if (asked := state.pop("write_now", None)) is None:
         if answer is None:
-            st.button("Write the answer", icon=":material/play_arrow:", type="primary", key="write", on_click=order)
+            look = {"icon": ":material/play_arrow:", "type": "primary", "key": "write", "on_click": order}
+            jobs.press_button("Write the answer", press_of(config), **look)
         return answer
     place, token = asked
     live = st.empty()
     with live.container():
         if answer is None and place is not None:  # forced before there was an answer: one token to go on from
             answer = stream(config, reading, steps, limit=1)
-        answer = stream(config, reading, steps, answer if place is not None else None, place or 0, token)
+        with jobs.timed(press_of(config)) if place is None else nullcontext():
+            answer = stream(config, reading, steps, answer if place is not None else None, place or 0, token)
     live.empty()
     state.sampled_answer, state.writings = (reading.key, answer), state.get("writings", 0) + 1
     return answer
+
+
+def press_of(config: TrialConfig) -> jobs.Press:
+    most = _most(config)
+    return jobs.Press("sample-write", one_phase(f"{most:,} tokens at most", units=most, like=alike(config.generation)))
+
+
+def _most(config: TrialConfig) -> int:
+    return min(config.generation.max_tokens, LIVE_TOKENS)
 
 
 def stream(
@@ -56,7 +70,7 @@ def stream(
     body, text, drawn = st.empty(), "", 0.0
     if not limit:
         st.button("Stop", key="stop", icon=":material/stop_circle:", shortcut="Escape")
-    most = limit or min(config.generation.max_tokens, LIVE_TOKENS)
+    most = limit or _most(config)
     pieces = write(
         config.generation,
         reading.prompt,

@@ -13,6 +13,7 @@ from app.ui.search import results
 from core import registry
 from core.labs.answers import arms
 from core.labs.answers import contamination as lab
+from core.labs.answers.answering import alike
 from core.labs.answers.contamination import Contamination, ContaminationItem
 from core.labs.answers.rephrasing import FORM
 from core.labs.scores import answer_file
@@ -49,7 +50,7 @@ def draw() -> None:
     words = ["contamination", "--ask", str(count), *(["--rephrasings", str(path)] if path else []), *workbench.arguments(config)]
     made, left = lab.standing(workbench, config, count, path)
     if made is None:
-        takes = Forecast(left.phases, units=count)
+        takes = Forecast(left.phases, units=count, like=alike(config.generation))
         jobs.start_button("Test for contamination", words, f"Contamination, {count:,} questions", takes)
         return st.caption(
             "The model answers each question in its original wording and rephrased, without passages and with the gold evidence, and "

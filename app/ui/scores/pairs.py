@@ -45,8 +45,8 @@ def draw(shown: Shown | None) -> None:
     workbench = session.workbench()
     who = panel.asked("pairs")
     command = ["judge-bias", str(path), *who, *workbench.arguments(session.config())]
-    takes = panel.takes(2 * len(pairs), "comparison", "pairs")
-    jobs.start_button(f"Judge {cards.count(len(pairs), 'pair')} in both orders", command, "Judges on pairs", takes)
+    if takes := panel.takes(2 * len(pairs), "comparison", "pairs"):
+        jobs.start_button(f"Judge {cards.count(len(pairs), 'pair')} in both orders", command, "Judges on pairs", takes)
     job = jobs.latest(command)
     if job and job.status == "done" and isinstance(job.result, dict):
         results(job.result, pairs)

@@ -4,8 +4,9 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
-from core.labs.scores.judges import named
-from core.workbench import Forecast, one_phase
+from core.errors import WorkbenchError
+from core.labs.scores.judges import judge_of, named, panel_cost
+from core.workbench import Forecast
 
 
 def asked(place: str) -> list[str]:
@@ -29,9 +30,11 @@ def asked(place: str) -> list[str]:
     return [*(word for line in lines for word in ("--judge", line)), "--runs", str(runs), "--temperature", f"{heat:g}"]
 
 
-def takes(number: int, noun: str, place: str) -> Forecast:
-    """What the panel is asked: each of so many things by each judge, in each run."""
-    judges = max(1, sum(bool(line.strip()) for line in st.session_state[f"{place}/judges"].splitlines()))
-    runs = st.session_state[f"{place}/runs"]
-    told = f"{cards.count(number, noun)} by {cards.count(judges, 'judge')}, {cards.count(runs, 'run')} each"
-    return one_phase(told, units=number * judges * runs)
+def takes(number: int, noun: str, place: str) -> Forecast | None:
+    """What the panel is asked: each of so many things by each judge, in each run. None: a line is no engine, and the page says so."""
+    lines = [line for line in st.session_state[f"{place}/judges"].splitlines() if line.strip()]
+    try:
+        judges = list(map(judge_of, lines)) or [session.config().generation]
+    except WorkbenchError as error:
+        return cards.problem(error)
+    return panel_cost(session.workbench(), judges, number, noun, st.session_state[f"{place}/runs"])

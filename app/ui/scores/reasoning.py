@@ -8,8 +8,9 @@ from app.ui.search import results
 from core import registry
 from core.labs.answers import arms
 from core.labs.answers import chain_of_thought as lab
+from core.labs.answers.answering import alike, answer_phase
 from core.labs.answers.chain_of_thought import Reasoning, ReasoningPlan
-from core.workbench import Evaluation, command_line, one_phase
+from core.workbench import Evaluation, Forecast, command_line
 
 METHOD = (
     "Percentile bootstrap intervals of paired differences; sign-flip test, Holm's correction over all differences and measures"
@@ -30,7 +31,8 @@ def draw() -> None:
     if made is None:
         texts = asked.questions * 2 * (1 + asked.samples)
         more = ", and second prompts to chains without an answer" if asked.again else ""
-        takes = one_phase(f"{cards.count(texts, 'text')} at most{more}, without those written before", units=texts)
+        told = f"{cards.count(texts, 'text')} at most{more}, without those written before"
+        takes = Forecast((answer_phase(workbench, config.generation, texts, told),), units=texts, like=alike(config.generation))
         jobs.start_button("Compare ways of answering", words, f"Chain of thought, {asked.questions:,} questions", takes)
         return st.caption(
             "The same questions over the passages of this recipe, answered at once and after a chain of thought: the likeliest text of "

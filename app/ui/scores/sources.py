@@ -115,7 +115,9 @@ def of_recipe() -> Shown | None:
         phases = cost.phases or (Phase("no answer: the model is not asked"),)
         action = f"Write and score {cards.count(cost.answers, 'answer')}" if cost.answers else "Score the answers"
         title = f"Answers of {evaluation.corpus.name}"
-        jobs.start_button(action, arguments, title, Forecast(phases, units=max(1, cost.answers)))
+        jobs.start_button(
+            action, arguments, title, Forecast(phases, units=max(1, cost.answers), like=answering.alike(config.generation))
+        )
     if not rows:
         return None
     other, pinned = None, session.baseline()
@@ -190,14 +192,19 @@ def job_for(answers: ScoredSet, arguments: list[str], offered: bool) -> None:
         if free:
             names = ", ".join(measure.label for measure in free)
             number = len(answers.rows) * len(free)
-            takes = one_phase(f"{cards.count(number, 'score')} by {names}, which run a model on each answer", units=number)
+            takes = one_phase(
+                f"{cards.count(number, 'score')} by {names}, which run a model on each answer", units=number, like=names
+            )
             jobs.start_button(f"Score by {cards.count(len(free), 'more measure')}", arguments, f"Scores of {answers.name}", takes)
     asking = {measure.part: measure for measure in answers.waiting if measure.asks_model}
     if asking:
         with st.expander("Measures that ask a language model"), cards.calm():
             part = st.selectbox("Measure", list(asking), format_func=lambda name: asking[name].label, key="asks_model")
             st.caption(cards.plain(first_words(asking[part])))
-            takes = one_phase(f"{cards.count(len(answers.rows), 'answer')} judged by the model", units=len(answers.rows))
+            number, model = len(answers.rows), session.config().generation
+            told = f"{cards.count(number, 'answer')} judged by the model, a prompt each or more"
+            phase = answering.answer_phase(session.workbench(), model, number, told)
+            takes = Forecast((phase,), units=number, like=f"{part} {answering.alike(model)}")
             words, title = [*arguments, "--measure", part], f"Scores of {answers.name}"
             jobs.start_button(f"Score by {asking[part].label}", words, title, takes, place=part)
 

@@ -13,6 +13,7 @@ from app.ui.search import results
 from app.ui.search.answers import progress_words
 from core.errors import WorkbenchError
 from core.labs.answers import answering
+from core.labs.answers.answering import alike
 from core.labs.scores import confidence as confidence_lab
 from core.labs.scores import refusal as refusal_lab
 from core.workbench import Forecast, Phase, command_line
@@ -72,7 +73,8 @@ def draw() -> None:
     if not all(answers.answers):
         cost = answering.cost(workbench, writing.generation, answers.askings)
         st.caption(f"{progress_words(answers, cost)}. {side.written}")
-        takes = Forecast(cost.phases or (Phase("no answer: the model is not asked"),), units=max(1, cost.answers))
+        some = cost.phases or (Phase("no answer: the model is not asked"),)
+        takes = Forecast(some, units=max(1, cost.answers), like=alike(writing.generation))
         label = f"Write {cards.count(cost.answers, 'answer')}" if cost.answers else "Answer without the model"
         jobs.start_button(label, words, f"Confidence, {count:,} questions", takes)
     if not any(answers.answers):

@@ -45,8 +45,8 @@ def draw(run: Resolved) -> None:
             return job(run.config, metric, cost.phases, count)
     about = fingerprint(run.config if answers else run.ranking_key(), run.config.evaluation, run.questions, run.config.seed)
     work = lambda: lab.ablate(workbench, run, metric, count)  # noqa: E731
-    takes = "; ".join(phase.what for phase in plan.phases)
-    made = result_of("ablation", (about, metric, count), "Ablate", bool(takes), work, f"Takes {takes}.")
+    press = jobs.Press("ablate", Forecast(plan.phases)) if plan.phases else None
+    made = result_of("ablation", (about, metric, count), "Ablate", press, work)
     if made:
         shown(made, run.config, count)
 

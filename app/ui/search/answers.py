@@ -110,6 +110,8 @@ def _ask(
     sent = f" Questions and passages are sent to {host}." if host else ""
     if told:
         st.caption(cards.plain(f"{told}.{sent}"))
+    some = phases or (Phase("no answer: the model is not asked"),)
+    takes = Forecast(some, units=missing, like=answering.alike(current.config.generation))
     job = _working(current, count)
     if job and not works:
         st.rerun()  # another page of this session started it: looked after from now on
@@ -118,10 +120,9 @@ def _ask(
         for other in jobs.active():
             if other.arguments[:1] == [VERB]:
                 session.workbench().jobs.cancel(other.id)
-        session.workbench().jobs.start(arguments, f"Answering {count:,} questions")
+        jobs.start(arguments, f"Answering {count:,} questions", takes)
         st.rerun()
     action = f"Write {cards.count(missing, 'answer')}" if missing else "Answer without the model"
-    takes = Forecast(phases or (Phase("no answer: the model is not asked"),))
     jobs.start_button(action, arguments, f"Answering {count:,} questions", takes, place="live")
 
 

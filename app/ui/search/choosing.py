@@ -10,6 +10,7 @@ from app.ui import cards, jobs
 from core.errors import WorkbenchError
 from core.labs.trials import on_dev
 from core.labs.trials.curve import recipe_without
+from core.workbench import Forecast
 
 HELP = (
     "Sets the value that is best on the dev questions, and reports it on the test questions, which had no part in the choice; "
@@ -17,24 +18,26 @@ HELP = (
 )
 
 
-def button(setting: str, metric: str, budget: int, values: Sequence[Any]) -> None:
-    st.button(
+def button(setting: str, metric: str, budget: int, values: Sequence[Any], takes: Forecast) -> None:
+    press = jobs.Press("choose-on-dev", takes)
+    jobs.press_button(
         "Choose on dev",
+        press,
         key="choose_on_dev",
         type="tertiary",
         icon=":material/target:",
         help=HELP,
         on_click=choose,
-        args=(setting, metric, budget, list(values)),
+        args=(setting, metric, budget, list(values), press),
     )
 
 
-def choose(setting: str, metric: str, budget: int, values: list[Any]) -> None:
+def choose(setting: str, metric: str, budget: int, values: list[Any], press: jobs.Press) -> None:
     """The callback of the button."""
     config = session.config()
     about = setting, recipe_without(config, setting)
     try:
-        made = jobs.drain(on_dev.choose(session.workbench(), config, setting, values, metric, budget), "Choosing on dev")
+        made = jobs.drain(on_dev.choose(session.workbench(), config, setting, values, metric, budget), "Choosing on dev", press)
         session.change({setting: made.value})
         st.session_state["chosen_on_dev"] = (*about, made.value, made.sentence())
     except WorkbenchError as error:

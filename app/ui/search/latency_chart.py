@@ -3,7 +3,9 @@
 from app import session
 from app.ui import charts
 from app.ui.held import result_of
+from app.ui.jobs import Press
 from core.config import TrialConfig
+from core.workbench import one_phase
 
 SHARES = {"Median": "p50", "95th percentile": "p95"}
 
@@ -14,7 +16,7 @@ def draw(config: TrialConfig) -> None:
         "latency",
         config.model_dump_json(exclude={"evaluation", "context", "answering", "generation"}),
         "Time 30 questions",
-        True,
+        Press("latency", one_phase("30 questions, one at a time", units=30, like=config.embedding.part)),
         lambda: workbench.latency(config),
         show_old=True,
         why="Milliseconds of a single question by step, one at a time on this machine, with the models loaded.",

@@ -22,7 +22,8 @@ def draw(run: Resolved) -> None:
     if made is None or made.left.answers or needs:
         left = made.left.phases if made else (Phase(f"answers of every variant to {cards.count(count, 'question')}"),)
         words = ["rag-ablation", "--ask", str(count), *workbench.arguments(run.config)]
-        jobs.start_button("Ablate RAG", words, f"RAG ablation on {count:,} questions", Forecast((*needs, *left), units=count))
+        takes = Forecast((*needs, *left), units=count, like=answering.alike(run.config.generation))
+        jobs.start_button("Ablate RAG", words, f"RAG ablation on {count:,} questions", takes)
     if made is None:
         return st.caption(
             "No retrieval, naive (dense search alone), hybrid and reranked retrieval, each with and without HyDE, answer the "

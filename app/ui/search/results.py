@@ -11,8 +11,9 @@ from core.labs.trials import comparison
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import label
 from core.statistics.paired import Paired
-from core.workbench import Evaluation, Plan, Resolved
+from core.workbench import Evaluation, Plan, Resolved, Rough, one_phase
 
+PLAIN_S = Rough(0.5, 1.5)  # that 30 questions take where nothing reranks
 FEW = 20  # questions: below, an interval says little
 TRIALS = "../pages/compare_trials.py"  # relative to app/main.py
 
@@ -92,10 +93,12 @@ def facts(current: Evaluation) -> None:
 def save(config: TrialConfig) -> None:
     """The button that keeps a trial, and the way to it once it is kept."""
     workbench = session.workbench()
-    if st.button(
-        "Save as trial", icon=":material/save:", key="save", help="Stores the rankings of every question, and times 30 questions."
-    ):
-        saved = jobs.drain(workbench.run(config, session.experiment()), "Timing single questions")
+    ranked = ", ".join(part.part for part in config.rerankers if not part.idle)
+    takes = one_phase("30 questions timed", None if ranked else PLAIN_S, units=30, like=ranked)
+    press = jobs.Press("run", takes)
+    about = "Stores the rankings of every question, and times 30 questions."
+    if jobs.press_button("Save as trial", press, icon=":material/save:", key="save", help=about):
+        saved = jobs.drain(workbench.run(config, session.experiment()), "Timing single questions", press)
         equal = workbench.repeats(saved)
         again = f" The same recipe as trial {equal[0][-6:]}: kept as repeat {len(equal) + 1}." if equal else ""
         st.toast(f"Trial {saved[-6:]} saved. It is on the page Trials.{again}", icon=":material/check:")

@@ -24,7 +24,7 @@ from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import equals_words, label, times_context
 from core.labs.trials.curve import CurvePoint, Values, metrics_at_budget
 from core.report.caption import interval_method
-from core.workbench import Evaluation, Resolved, as_options, one_phase
+from core.workbench import Evaluation, Forecast, Resolved, around, as_options, one_phase
 
 COMPARED_ELSEWHERE = ("embedding", "transform")  # each of their values embeds anew: the pages Encoders and Index compare them
 AT_K, EQUAL = "First k chunks", "Equal context"
@@ -48,14 +48,16 @@ def draw(current: Evaluation, baseline: Evaluation | None, row: Sequence[cards.C
     offered = setting_curve.values(workbench, run, setting, wanted)
     # the value in use moves: what is kept is the curve without it
     ready = [value for value in offered.ready if value != now or value in forms.points(knob)]
-    slow = setting_curve.slow_ms(workbench, run, setting, ready, budget) > setting_curve.AT_ONCE_MS
+    slow_s = setting_curve.slow_ms(workbench, run, setting, ready, budget) / 1000
+    slow = slow_s > setting_curve.AT_ONCE_MS / 1000
+    takes = one_phase(cards.count(len(ready), "point"), around(slow_s), units=len(ready), like=setting)
     about = setting_curve.recipe_without(config, setting), budget, tuple(map(str, ready))
     place, span = f"{setting}/{budget}", None
     curve = result_of(
         "curve",
         about,
         f"Compute {len(ready)} points",
-        slow,
+        jobs.Press("curve", takes) if slow else None,
         key=place,
         show_old=True,
         over=setting,
@@ -74,7 +76,7 @@ def draw(current: Evaluation, baseline: Evaluation | None, row: Sequence[cards.C
         chart(config, title, setting, knob, metric, budget, wanted, curve, now, other, span, head)
     not_drawn(session.config(), setting, knob, offered)
     if curve and stage != "evaluation":
-        notes(config, setting, metric, budget, curve, other)
+        notes(config, setting, metric, budget, curve, other, takes)
     return span
 
 
@@ -335,9 +337,15 @@ def powers(values: Sequence[float]) -> dict[str, Any]:
 
 
 def notes(
-    config: TrialConfig, setting: str, metric: str, budget: int, curve: Sequence[CurvePoint], other: Reference | None
+    config: TrialConfig,
+    setting: str,
+    metric: str,
+    budget: int,
+    curve: Sequence[CurvePoint],
+    other: Reference | None,
+    takes: Forecast,
 ) -> None:
-    """What the curve does not say by itself: what it costs, and what choosing its highest point costs."""
+    """What the curve does not say by itself: what it costs, and what choosing its highest point costs. takes: the curve itself."""
     if setting.startswith("chunking."):
         st.caption(" ".join(filter(None, context_notes(config, budget, curve))))
     told = best_of_many(config, metric, curve)
@@ -346,7 +354,7 @@ def notes(
         told += f" This curve uses {asked}: a value chosen here can no longer be tested on them."
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="trade_off_notes"):
         st.caption(told.strip(), width="stretch")
-        choosing.button(setting, metric, budget, [point.value for point in curve])
+        choosing.button(setting, metric, budget, [point.value for point in curve], takes)
     choosing.told(setting)
 
 
@@ -405,7 +413,7 @@ def not_drawn(config: TrialConfig, setting: str, knob: Any, values: Values) -> N
     beside = not job or job.status == "done"  # the progress of a job takes the whole width
     with st.container(horizontal=beside, vertical_alignment="center"):
         st.caption(gap, width="stretch")
-        takes = one_phase(number, values.estimate, units=len(values.missing))
+        takes = one_phase(number, values.estimate, units=len(values.missing), like=setting)
         jobs.start_button(f"Measure {len(values.missing)} more", arguments, title, takes)
 
 

@@ -10,8 +10,8 @@ from app.ui import cards, forms, jobs, ways
 from app.ui.studies.desk import Desk
 from core.annotation import system_names
 from core.errors import WorkbenchError
-from core.labs.answers.answering import answer_time
-from core.workbench import one_phase
+from core.labs.answers.answering import alike, answer_phase
+from core.workbench import Forecast
 
 
 def answering(desk: Desk | None = None) -> None:
@@ -26,8 +26,8 @@ def answering(desk: Desk | None = None) -> None:
         count = st.session_state[f"{key}?"] = st.number_input("Questions", 1, most, key=key, width=130)
         arguments = ["answer-questions", "--ask", str(count), *session.workbench().arguments(config)]
         title = f"Answering {cards.count(count, 'question')} of {config.corpus.dataset}: {recipe}"
-        seconds = answer_time(session.workbench(), config.generation, count)
-        takes = one_phase(cards.count(count, "answer"), seconds, units=count)
+        part = config.generation
+        takes = Forecast((answer_phase(session.workbench(), part, count),), units=count, like=alike(part))
         jobs.start_button("Answer the questions", arguments, title, takes)
     bundled = config.generation.model == "bundled"
     cards.facts([("Questions of", config.corpus.dataset), ("Answered by", _model(config.generation)), ("Recipe", recipe)])

@@ -8,9 +8,10 @@ from core.config import TrialConfig, valid
 from core.corpus import library
 from core.labs.adapters.speed import memory_bytes, speed_name, tokens_each
 from core.labs.adapters.training import base_of
-from core.labs.answers.answering import answer_time, bundled_time
+from core.labs.answers.answering import answer_time
 from core.models.adapters import adapter_record
-from core.pipeline.forecast import Forecast, Phase
+from core.pipeline.forecast import Forecast, Phase, one_phase
+from core.pipeline.usual import ANSWER_TOKENS, tokens_time
 from core.progress import counted
 from core.training.adapters.settings import AdapterTraining, LoraTraining, PreferenceTraining
 from core.workbench import Workbench
@@ -30,11 +31,11 @@ def training_forecast(
     tested, about = _tested(workbench, config, training, file)
     steps = f"{counted(training.max_steps, 'step')} of {counted(training.batch_size, 'pair' if of_pairs else 'example')}"
     phases = (
-        Phase(steps, speeds.time(learnt, f"{name}-steps") or bundled_time(workbench, base.model, WAYS * learnt)),
+        Phase(steps, speeds.time(learnt, f"{name}-steps") or tokens_time(speeds, base.model, WAYS * learnt)),
         Phase(
             counted(evaluations, "evaluation"),
             speeds.time(evaluations * training.validation_examples, f"{name}-evaluations")
-            or bundled_time(workbench, base.model, evaluations * training.validation_examples * tokens_each(training)),
+            or tokens_time(speeds, base.model, evaluations * training.validation_examples * tokens_each(training)),
         ),
         Phase(
             f"a test of {about}{counted(tested, 'question')}, each answered without the adapter and with it",
@@ -49,9 +50,11 @@ def test_forecast(workbench: Workbench, name: str) -> Forecast:
     """Of the test of an adapter that is trained."""
     record = adapter_record(name)
     training = valid(PreferenceTraining if "beta" in record["config"] else AdapterTraining, record["config"])
-    answers, model = 2 * record["data"]["examples"]["test"], record["base"]["model"]
-    seconds = workbench.pipeline.speeds.time(answers, f"{speed_name(model, training)}-answers")
-    return Forecast((Phase(f"{answers:,} answers at most", seconds),))
+    answers, model, speeds = 2 * record["data"]["examples"]["test"], record["base"]["model"], workbench.pipeline.speeds
+    seconds = speeds.time(answers, f"{speed_name(model, training)}-answers")
+    return one_phase(
+        f"{answers:,} answers at most", seconds or tokens_time(speeds, model, answers * ANSWER_TOKENS), units=answers
+    )
 
 
 def _tested(workbench: Workbench, config: TrialConfig, training: LoraTraining, file: Path | None) -> tuple[int, str]:

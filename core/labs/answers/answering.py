@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,21 +16,22 @@ import numpy as np
 from core.answering.answer import answer
 from core.answering.one_prompt import OnePrompt
 from core.answering.protocol import Material
-from core.config import PartConfig, fingerprint
+from core.config import PartConfig
 from core.context.citations import plain
 from core.context.passages import distinct
 from core.context.prompt import UNKNOWN, asks_to_cite
-from core.embedding.minilm import MiniLM
 from core.errors import WorkbenchError
+from core.generation import prices
 from core.generation.loading import loaded
 from core.generation.model_texts import BATCH, TRIES, Request, written
 from core.judging.measure import AnswerCase
 from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer, Span, answers_of, keep
 from core.pipeline.confidence import as_written, check, writer
-from core.pipeline.forecast import Phase, total
+from core.pipeline.forecast import Phase, Usd, total
 from core.pipeline.provenance import source_of
 from core.pipeline.speed import UNSURE, Estimate, Run, noted
 from core.pipeline.stages import VECTOR_SEARCH, Recipe, Resolved
+from core.pipeline.usual import writing_names, writing_time
 from core.progress import counted, drain, told_within, within
 from core.records import Answer, Gold, Hit, Progress, Query
 from core.retrieval.top import best as best_columns
@@ -38,8 +40,8 @@ from core.workbench import Evaluation, Workbench, fetched
 FIRST = 30  # questions that are asked where nobody says how many
 LIMITS = {"stop", "temperature", "json_schema", "logprobs"}  # of a generator that has such knobs
 TOO_LONG = "The prompt has"  # so begins what an engine says of a prompt beyond its window
-# 106 million parameters beside 10.6 million, without the tables of words; an answer takes a prompt's time, and as much to be written
-TIMES_ENCODER, ANSWER_TOKENS, ROUGH = 10, 600, 4.0
+MORE_THAN_FILES = 1.3
+PROMPT_TOKENS, LEAST_TOKENS = (200, 2_000), 20  # of a prompt with its passages, and of a short answer, about
 
 
 class AnswerCost(NamedTuple):
@@ -50,18 +52,23 @@ class AnswerCost(NamedTuple):
     answers: int
     seconds: Estimate | None
     silent: int = 0
+    usd: Usd | None = None
+    memory_bytes: float = 0.0
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """ "184 answers"; none where all are known."""
-        return (Phase(counted(self.answers, "answer"), self.seconds),) * bool(self.answers)
+        return (Phase(counted(self.answers, "answer"), self.seconds, self.usd, self.memory_bytes),) * bool(self.answers)
 
 
 def together(costs: Sequence[AnswerCost]) -> AnswerCost:
     """Of several to the same questions."""
     times = [cost.seconds for cost in costs if cost.answers]
     seconds = None if None in times or not times else total(times)
-    return AnswerCost(costs[0].questions, sum(cost.answers for cost in costs), seconds)
+    usd = [cost.usd for cost in costs if cost.usd]
+    paid = Usd(*map(sum, zip(*usd, strict=True))) if usd else None
+    held = max(cost.memory_bytes for cost in costs)
+    return AnswerCost(costs[0].questions, sum(cost.answers for cost in costs), seconds, usd=paid, memory_bytes=held)
 
 
 @dataclass(frozen=True)
@@ -133,17 +140,61 @@ def cost(workbench: Workbench, part: PartConfig, asked: Sequence[AskedContext]) 
     recorded = answers_of(workbench.pipeline, {each.key for each in asked if each.asks})
     unknown = {each.key for each in asked if each.asks} - recorded.keys()
     silent = sum(not each.asks for each in asked)
-    return AnswerCost(len(asked), len(unknown), answer_time(workbench, part, len(unknown)), silent)
+    phase = answer_phase(workbench, part, len(unknown))
+    return AnswerCost(len(asked), len(unknown), phase.seconds, silent, phase.usd, phase.memory_bytes)
 
 
 def answer_time(workbench: Workbench, part: PartConfig, number: int) -> Estimate | None:
-    """What so many answers take: by those that this model wrote before, at best with the same settings; else by stored ones."""
+    """What so many answers take: by those that this model wrote before, else by stored ones; else roughly. None of no answer."""
     if not number:
         return None
-    seconds = workbench.pipeline.speeds.time(number, *_speed_names(part.usable()))
-    if seconds is None and (quarters := _stored_times(workbench, part)):  # asked one by one, not side by side
-        seconds = Estimate(number * quarters[0] / UNSURE**2, number * quarters[1] * UNSURE)
-    return seconds or bundled_time(workbench, part.model, number * ANSWER_TOKENS)
+    seconds = writing_time(workbench.pipeline.speeds, part, number)
+    if not seconds.measured and (quarters := _stored_times(workbench, part)):  # asked one by one, not side by side
+        return Estimate(number * quarters[0] / UNSURE**2, number * quarters[1] * UNSURE)
+    return seconds
+
+
+def is_here(host: str) -> bool:
+    """Whether a destination is a server on this machine, which asks for no money."""
+    return host.rpartition(":")[0].strip("[]") in ("127.0.0.1", "localhost", "::1")
+
+
+def answer_usd(workbench: Workbench, part: PartConfig, number: int) -> Usd | None:
+    """What so many answers of a service cost by the price table, and by the tokens of its stored answers, else of usual ones. None
+    of a model on this machine."""
+    if part.local or not number or is_here(part.destination()):
+        return None
+    if (asked := prices.price(part.model, prices.table())) is None:
+        return Usd(np.nan, np.nan)
+    [row] = workbench.store.query(
+        """SELECT quantile_cont(prompt_tokens, [0.25, 0.75]) AS prompt, quantile_cont(answer_tokens, [0.25, 0.75]) AS answer
+           FROM answers WHERE prompt_tokens > 0 AND (config ->> '$.generation.model') = ?""",
+        [str(part.model)],
+    )
+    usual = (PROMPT_TOKENS, (LEAST_TOKENS, part.max_tokens))
+    prompt, answer = (own or each for own, each in zip((row["prompt"], row["answer"]), usual, strict=True))
+    return Usd(*(number * (asked.input * read + asked.output * said) / 1e6 for read, said in zip(prompt, answer, strict=True)))
+
+
+def alike(part: PartConfig) -> str:
+    """What makes two runs of answers take about as long: engine and model."""
+    return f"{part.part} {part.model}"
+
+
+def answer_phase(workbench: Workbench, part: PartConfig, number: int, what: str = "") -> Phase:
+    """So many texts of a recipe's generator, with their time and money. what: where they are no answers."""
+    time, usd = answer_time(workbench, part, number), answer_usd(workbench, part, number)
+    return Phase(what or counted(number, "answer"), time, usd, model_bytes(part))
+
+
+def model_bytes(part: PartConfig) -> float:
+    """What a model of this machine holds in memory, about: its files, and some for what it reads. 0 of a service, without files, and of
+    the bundled one, which is small."""
+    place = Path(part.model)
+    if not part.local or not place.exists():
+        return 0.0
+    weights = [place] if place.is_file() else place.glob("*.safetensors")
+    return MORE_THAN_FILES * sum(path.stat().st_size for path in weights)
 
 
 def _stored_times(workbench: Workbench, part: PartConfig) -> tuple[float, float] | None:
@@ -154,19 +205,6 @@ def _stored_times(workbench: Workbench, part: PartConfig) -> tuple[float, float]
         [str(part.model)],
     )
     return None if row["low"] is None else (row["low"], row["high"])
-
-
-def bundled_time(workbench: Workbench, model: str, tokens: float) -> Estimate | None:
-    """What reading so many tokens takes the bundled model, of which nothing was timed yet: by the bundled encoder, which reads every
-    corpus, and the multiplications that a token takes. Rough: formats of numbers and of weights differ. None of other models."""
-    seconds = workbench.pipeline.speeds.time(tokens * TIMES_ENCODER, MiniLM().identity()) if model == "bundled" else None
-    return seconds and Estimate(seconds.low, seconds.high * ROUGH)
-
-
-def _speed_names(part: PartConfig) -> list[str]:
-    """By which answers are timed: as it is set, then any settings of engine and model, then any engine of the model."""
-    about = (part.identity(), part.model_dump(mode="json")), (part.part, part.model), (part.model,)
-    return [fingerprint("answers", *each) for each in about]
 
 
 def answers_to(workbench: Workbench, asked: Sequence[AskedContext | None]) -> tuple[KeptAnswer | None, ...]:
@@ -285,7 +323,7 @@ class _Job:
         self._tools = workbench.pipeline.query_tools(run.config)._replace(generator=part)
         self._took: list[float] = []
         self._load_s = load_s
-        self._speeds = {name: workbench.pipeline.speeds.record(name) for name in _speed_names(part)}
+        self._speeds = {name: workbench.pipeline.speeds.record(name) for name in writing_names(part)}
         self._done = 0
         self._failed, self._in_a_row, self._why = 0, 0, ""
 

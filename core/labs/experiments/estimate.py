@@ -13,15 +13,16 @@ import numpy as np
 
 from core.config import PART_KINDS, PartConfig, TrialConfig, with_settings
 from core.embedding.vectors import TOKEN_CHARACTERS
-from core.labs.answers.answering import answer_time
+from core.labs.answers.answering import answer_time, answer_usd
 from core.labs.experiments.adaptive import rungs
 from core.labs.experiments.designs import Space, drawn, points
 from core.labs.experiments.experiment import Experiment
 from core.labs.experiments.measuring import AnswerTask, answer_task, measured_by
 from core.labs.experiments.reference import beside, beside_on_report
 from core.labs.experiments.waiting import shared_work
+from core.pipeline.forecast import Forecast, Phase, Usd, total
 from core.pipeline.recipe_words import work
-from core.pipeline.speed import Estimate
+from core.pipeline.speed import Estimate, Rough
 from core.pipeline.stages import STAGES, VECTOR_SEARCH, Resolved, Stage, idle, pooled
 from core.pipeline.trials import Identity, identity
 from core.progress import drain
@@ -31,6 +32,7 @@ WITHIN = {"transformed", "index", "pool", "relevance"}  # stages whose time is p
 WORDS = {"chunks": "chunking", "vectors": "embedding"}  # what people call their results
 TIMED_ROWS = 20_000  # of stages of stored trials, the newest, that costs are read from
 PAUSE_MS = 5_000  # a longer time between two trials is no work
+ROUGH_STAGE_S, ROUGH_TRIAL_S, ROUGH_QUESTIONS_S = (0.2, 20.0), (0.1, 2.0), (0.1, 10.0)  # of one, on two cores
 TIMED_QUESTIONS = 31  # that are timed once for each work, as `Workbench.latency` does
 
 
@@ -43,11 +45,12 @@ class StageWork(NamedTuple):
     distinct: int
     missing: int
     seconds: Estimate | None
+    usd: Usd | None = None
 
 
 class Outlook(NamedTuple):
-    """about: the points follow from what is measured, and stand-ins were counted. seconds: by one worker, of what was measured
-    before; `unmeasured` names the rest. context_tokens: lowest and highest among the points, of the first k chunks."""
+    """about: the points follow from what is measured, and stand-ins were counted. seconds: by one worker, roughly where `unmeasured`
+    names something; None: the corpus is not read. context_tokens: lowest and highest among the points, of the first k chunks."""
 
     trials: int
     stored: int
@@ -57,8 +60,15 @@ class Outlook(NamedTuple):
     seconds: Estimate | None
     unmeasured: tuple[str, ...]
     context_tokens: tuple[float, float] | None
-    usd: float
+    usd: Usd | None
     words: str
+
+    @property
+    def forecast(self) -> Forecast:
+        """As any press is priced."""
+        return Forecast(
+            (Phase(f"{self.trials - self.stored:,} trials", self.seconds, self.usd),), units=self.trials - self.stored
+        )
 
 
 def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
@@ -79,7 +89,7 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     trials += again + len(compared)
     if runs is None:
         words = f"{_count(trials, 'trial')}; the corpus is not read yet, so there is no estimate of their time"
-        return Outlook(trials, 0, len(made.left_out), about, (), None, ("reading the corpus",), None, 0.0, words)
+        return Outlook(trials, 0, len(made.left_out), about, (), None, ("reading the corpus",), None, None, words)
     report, *runs = runs
     identities, answers = workbench.measured_of(experiment.id).keys(), answer_task(experiment)
     ready = [_identity(run, answers) in identities for run in runs]
@@ -95,7 +105,8 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     left = max(trials - stored, 0)
     stages += _answering(workbench, costs, answers, runs, needed if left else [], left) if answers else []
     each = costs.each()
-    unmeasured = [stage.title.lower() for stage in stages if stage.seconds is None and stage.stage not in WITHIN]
+    timed_here = WITHIN | {stage.stage for stage in stages if stage.seconds and stage.seconds.measured}
+    unmeasured = [stage.title.lower() for stage in stages if stage.stage not in timed_here]
     unmeasured += ["ranking and judging"] * bool(left and each is None)
     works = [work(run.config.model_dump(mode="json"), run.corpus.fingerprint) for run in runs]
     untimed = set(works) - {name for name, there in zip(works, ready, strict=True) if there}
@@ -104,13 +115,20 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     groups = {shared_work(run.config) for run, name in zip(runs, works, strict=True) if name in untimed}
     least = (timed or 0.0) * len(groups) / max(1, len(untimed))
     unmeasured += ["single questions"] * (timed is None)
-    parts = [stage.seconds for stage in stages if stage.seconds]
-    parts += [Estimate((each or 0.0) * left, (each or 0.0) * left), Estimate(least, timed or 0.0)]
-    seconds = Estimate(sum(part.low for part in parts), sum(part.high for part in parts))
+    parts = [stage.seconds or _untimed(stage.missing, ROUGH_STAGE_S) for stage in stages if stage.stage not in WITHIN]
+    parts += [_untimed(left, ROUGH_TRIAL_S) if each is None else Estimate(each * left, each * left)]
+    parts += [_untimed(len(untimed), ROUGH_QUESTIONS_S) if timed is None else Estimate(least, timed)]
+    seconds = total(parts)
+    usd = next((stage.usd for stage in stages if stage.usd), None)
     outlook = Outlook(
-        trials, stored, len(made.left_out), about, tuple(stages), seconds, tuple(unmeasured), _context(workbench, runs), 0.0, ""
+        trials, stored, len(made.left_out), about, tuple(stages), seconds, tuple(unmeasured), _context(workbench, runs), usd, ""
     )
     return outlook._replace(words=_words(outlook))
+
+
+def _untimed(number: int, each: tuple[float, float]) -> Estimate:
+    """So many results of which none was timed here."""
+    return Rough(number * each[0], number * each[1]) if number else Estimate(0.0, 0.0)
 
 
 def _resolved(workbench: Workbench, recipes: Sequence[TrialConfig]) -> list[Resolved] | None:
@@ -210,7 +228,9 @@ def _stages(workbench: Workbench, costs: _Costs, runs: Sequence[Resolved], neede
 
 def _sum(times: Sequence[Estimate | None]) -> Estimate | None:
     """None where one of them is not known."""
-    return None if None in times else Estimate(sum(time.low for time in times), sum(time.high for time in times))
+    if None in times:
+        return None
+    return total(times) if times else Estimate(0.0, 0.0)
 
 
 def _asking(runs: Iterable[Resolved], stage: Stage) -> list[Resolved]:
@@ -268,15 +288,27 @@ def _answering(
         answers = stage.field == "generation"
         times = _answer_times(workbench, task, needed, left) if answers else _seconds(workbench, costs, stage, needed)
         most = _sum(times)
-        table.append(StageWork(stage.name, stage.title, len(distinct), len(missing), most and most._replace(low=0.0)))
+        usd = _answers_usd(workbench, task, needed, left) if answers else None
+        table.append(StageWork(stage.name, stage.title, len(distinct), len(missing), most and most._replace(low=0.0), usd))
     return table
 
 
 def _answer_times(workbench: Workbench, task: AnswerTask, needed: Sequence[Resolved], left: int) -> list[Estimate | None]:
     """At most, of each engine; left: trials."""
+    return [answer_time(workbench, *each) for each in _asked(task, needed, left)]
+
+
+def _answers_usd(workbench: Workbench, task: AnswerTask, needed: Sequence[Resolved], left: int) -> Usd | None:
+    """The same in money."""
+    some = [usd for each in _asked(task, needed, left) if (usd := answer_usd(workbench, *each))]
+    return Usd(0.0, sum(usd.high for usd in some)) if some else None
+
+
+def _asked(task: AnswerTask, needed: Sequence[Resolved], left: int) -> list[tuple[PartConfig, int]]:
+    """Each engine, with the answers that it writes at most."""
     engines = {run.config.generation for run in needed}
     count = min([task.questions, *(len(run.corpus.queries) for run in needed)]) * left / max(1, len(engines))
-    return [answer_time(workbench, engine, max(1, round(count))) for engine in engines]
+    return [(engine, max(1, round(count))) for engine in engines]
 
 
 def _context(workbench: Workbench, runs: Sequence[Resolved]) -> tuple[float, float] | None:
@@ -300,19 +332,11 @@ def _words(outlook: Outlook) -> str:
     parts += [_count(stage.distinct, WORDS[stage.stage]) for stage in outlook.stages if stage.stage in WORDS]
     if outlook.stored >= outlook.trials:
         return ", ".join([*parts, "nothing left to measure"])
-    low, high = (_duration(seconds) for seconds in outlook.seconds)
-    time = low if low == high else f"{low} to {high}"
-    if outlook.seconds.high < 0.5 and not outlook.unmeasured:
-        return ", ".join([*parts, "less than a second"])
+    time = "less than a second" if outlook.seconds.high < 0.5 else outlook.seconds.span
     if outlook.unmeasured:
-        parts += [f"more than {low}"] if outlook.seconds.high else []
-        return f"{', '.join(parts)}; never timed on this machine: {', '.join(outlook.unmeasured)}"
-    return ", ".join([*parts, f"about {time}"])
+        time = f"roughly {time.removeprefix('about ')}; not measured here yet: {', '.join(outlook.unmeasured)}"
+    return ", ".join([*parts, *([outlook.usd.words] if outlook.usd else []), time])
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -212,7 +212,9 @@ def recorded(workbench: Workbench, run: Resolved) -> list[dict[str, Any]]:
 def rough_price(documents: int) -> Forecast:
     """What measuring takes where the corpus is not cut into chunks yet."""
     wanted = samples(documents, (), 0)
-    return one_phase(f"{len(wanted)} samples of up to {wanted[-1].share:g}% of {documents:,} documents embedded and measured")
+    share = wanted[-1].share
+    told = f"{len(wanted)} samples of up to {share:g}% of {documents:,} documents embedded and measured"
+    return one_phase(told, units=1 + int(documents * share / 100))
 
 
 def price(workbench: Workbench, run: Resolved, shares: Sequence[float], whole: bool) -> Forecast:

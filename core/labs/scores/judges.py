@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from core.config import PartConfig, TrialConfig
+from core import files, registry
+from core.config import PartConfig, TrialConfig, valid
 from core.corpus.reading import Notes, Source, clean, decode
 from core.errors import WorkbenchError
 from core.files import read_json
@@ -19,9 +21,11 @@ from core.judging.gate import DIMENSIONS, REVISE, gate
 from core.judging.measure import AnswerCase
 from core.judging.measures.rubric import RubricRun, rated
 from core.judging.pairs import AnswerPair
+from core.labs.answers.answering import answer_phase
 from core.labs.scores import answer_file
+from core.pipeline.forecast import Forecast, Phase, Usd, total
 from core.pipeline.scores import judge_tools
-from core.progress import counted_within
+from core.progress import counted, counted_within
 from core.records import Progress
 from core.statistics.agreement.alpha import alpha
 from core.statistics.agreement.coefficient import estimate
@@ -169,6 +173,26 @@ def read_pairs(path: Path) -> Generator[Progress, None, tuple[list[AnswerPair], 
     if not pairs:
         raise WorkbenchError(f"The file has no pairs. {' '.join(source.notes.lines())}", where=str(path), todo=FORM)
     return pairs, source.notes.lines()
+
+
+def judge_of(text: str) -> PartConfig:
+    """An engine from "openai_compatible base_url=http://127.0.0.1:8000/v1 model=m"."""
+    name, *settings = shlex.split(text) or [""]
+    engine, words = registry.find("generator", name), dict(each.partition("=")[::2] for each in settings)
+    if bad := next((each for each in settings if "=" not in each), ""):
+        raise WorkbenchError(f"'{bad:.60}' has no =.", where=text, todo="For example openai_compatible model=m")
+    texts = {knob for knob, field in engine.model_fields.items() if field.annotation is str}  # a model may be called 4
+    return valid(engine, {knob: value if knob in texts else files.read_value(value) for knob, value in words.items()})
+
+
+def panel_cost(workbench: Workbench, judges: Sequence[PartConfig], number: int, noun: str, runs: int) -> Forecast:
+    """What so many things to judge take: each by each judge, in each run."""
+    told = f"{counted(number, noun)} by {counted(len(judges), 'judge')}, {counted(runs, 'run')} each"
+    each = [answer_phase(workbench, judge, number * runs, f"{counted(number, noun)} by {named(judge)}") for judge in judges]
+    usd = [phase.usd for phase in each if phase.usd]
+    whole = total(phase.seconds for phase in each) if number else None
+    phase = Phase(told, whole, Usd(*map(sum, zip(*usd, strict=True))) if usd else None)
+    return Forecast((phase,), units=number * len(judges) * runs, like=", ".join(map(named, judges)))
 
 
 def named(judge: PartConfig) -> str:

@@ -17,7 +17,6 @@ from core.labs.stores.servers import ChromaStore, CockroachStore, PostgresDefaul
 from core.labs.stores.store import Absent, BenchStore, RunningStore
 from core.models.hardware import machine
 from core.pipeline.forecast import Forecast, one_phase
-from core.pipeline.speed import Estimate
 from core.store.batches import batches
 from core.workbench import Workbench
 
@@ -36,16 +35,12 @@ STORES: dict[str, type[BenchStore]] = {
     )
 }
 
-PRICES = {  # benchmark -> its words and the seconds that it took on two cores, idle and busy
-    "measure": ("all stores at 106 rows", Estimate(90, 240)),
-    "contention": ("four agents on each store", Estimate(60, 240)),
-    "kill": ("five kills of each store", Estimate(60, 240)),
-}
+PRICES = {"measure": "all stores at 106 rows", "contention": "four agents on each store", "kill": "five kills of each store"}
 
 
 def price(benchmark: str) -> Forecast:
     """What the short one takes, as a page starts it."""
-    return one_phase(*PRICES[benchmark])
+    return one_phase(PRICES[benchmark], units=1)
 
 
 class ChosenStores(NamedTuple):

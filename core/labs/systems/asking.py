@@ -97,7 +97,8 @@ def cost(workbench: Workbench, system: str, corpus: Corpus, seed: int, count: in
         return None
     seconds = [each.reply.seconds for each in last.values()]
     quarters = np.quantile(seconds, (0.25, 0.75)) if seconds else None
-    return one_phase(counted(left, "question"), None if quarters is None else Estimate(*(left * quarters).tolist()))
+    seconds = None if quarters is None else Estimate(*(left * quarters).tolist())
+    return one_phase(counted(left, "question"), seconds, units=left, like=system)
 
 
 def ask_system(

@@ -135,7 +135,7 @@ def test_its_answers_can_be_drawn_for_people_and_scored_as_stored_ones(bench):
 
 def test_what_asking_takes_is_told_by_what_it_took(bench):
     corpus = bench.corpus(recipe())
-    assert asking.cost(bench, "mine", corpus, 0, 4).words == "4 questions, never timed on this machine"
+    assert asking.cost(bench, "mine", corpus, 0, 4).words == "4 questions, not measured here yet"
     drain(asking.ask_system(bench, recipe(), "mine", Counting(), 3))
     assert asking.cost(bench, "mine", corpus, 0, 3) is None, "nothing is left"
     left, again = (asking.cost(bench, "mine", corpus, 0, 4, again=every).phases[0] for every in (False, True))
