@@ -50,13 +50,9 @@ def frontier(here: Glance, corpus: Corpus) -> None:
 
 def keep(config: TrialConfig) -> None:
     """Adds the setting in use to the kept points."""
-    if st.button(
-        "Measure and keep this setting",
-        icon=":material/save:",
-        key="keep",
-        help="Times 1,000 single questions and three batches, and stores the point.",
-    ):
-        jobs.drain(measuring.measure_point(session.workbench(), config), "Measuring")
+    press = jobs.Press("index-point", one_phase("1,000 single questions and three batches", units=1, like=config.index.part))
+    if jobs.press_button("Measure and keep this setting", press, icon=":material/save:", key="keep", help="Stores the point."):
+        jobs.drain(measuring.measure_point(session.workbench(), config), "Measuring", press)
         st.rerun()
 
 
