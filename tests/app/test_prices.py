@@ -31,7 +31,7 @@ ELSEWHERE = {
     ("app/ui/forms.py", "'Apply'"): "above it",
     ("app/ui/inside/tokenizers.py", "'Train'"): "beside the form's button",
     ("app/ui/sampling/writing.py", "'Write again'"): "as long as the answer that stands there took",
-    ("app/ui/serving/service.py", "'Put it up'"): "has no end: it is up until it is stopped",
+    ("app/ui/serving/service.py", "'Start the service'"): "has no end: it is up until it is stopped",
     ("app/ui/studies/export.py", "'Write'"): "a study's labels as files: a moment",
     ("app/ui/studies/record.py", "'Check it'"): "a study's versions and labels read: a moment",
 }
