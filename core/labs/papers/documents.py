@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from core.labs.papers import numbers, sources
+from core.labs.papers import numbers, prose, sources
 from core.labs.papers.paper import Item, Paper, PaperFigure, Taken, packed
 from core.labs.papers.paper import written as as_yaml
 from core.report import figures, tables
@@ -54,18 +54,19 @@ TEX_HEAD = r"""\documentclass[a4paper,twocolumn]{article}
 
 def rendered(paper: Paper, showed: Mapping[str, Taken], drawn: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """(file, its bytes), one item after the other. showed: by item; drawn: figures/… -> picture, as far as they could be drawn."""
-    values, sections = {}, []
+    values, sections, macros = {}, [], []
     for item in paper.items:
         for name, words in of_item(paper, item, showed[item.name]).items():
             yield name, words.encode()
         content = showed[item.name].content
         sections.append(section(item, content, drawn.get(f"figures/{item.name}.svg")))
         values |= {item.name: content} if item.kind == "number" else {}
+        macros += [numbers.defined(*each) for each in prose.of_table(item, content).values()]
     written = [item for item in paper.items if item.kind == "number"]
     yield "paper.yaml", as_yaml(paper).encode()
-    yield "numbers.tex", numbers.to_tex(written, values).encode()
+    yield "numbers.tex", (numbers.to_tex(written, values) + "".join(f"{line}\n" for line in macros)).encode()
     yield "numbers.json", numbers.to_json(written, values).encode()
-    yield "main.tex", main_tex(paper).encode()
+    yield "main.tex", main_tex(paper, showed).encode()
     yield "README.md", readme(paper, values).encode()
     yield "Makefile", MAKEFILE.encode()
     yield "report.html", report(paper, sections)
@@ -95,24 +96,39 @@ def picture(paper: Paper, item: PaperFigure, content: Mapping[str, Any], kind: s
     return figures.export(final(paper, content), kind, item.width_mm, item.name, item.caption, **look)
 
 
-def main_tex(paper: Paper) -> str:
-    """A paper with everything in it, in the items' order."""
+def main_tex(paper: Paper, showed: Mapping[str, Taken]) -> str:
+    """A paper with everything in it: the sections of its authors, and a sentence for each item that they leave out."""
     lines = [TEX_HEAD, rf"\title{{{escape(paper.title or paper.id)}}}", rf"\author{{{escape(paper.authors)}}}", r"\date{}"]
-    lines += [r"\begin{document}", r"\maketitle", r"\section{Methods}", r"\input{text/methods}"]
-    lines += [r"\section{Results}"] if paper.items else []
-    if names := [
-        f"Table~\\ref{{tab:{of[0].name}}}" if of[0].kind == "table" else f"Figure~\\ref{{fig:{of[0].name}}}"
-        for of in placed(paper)
-    ]:
-        lines.append(f"The results are in {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}.")
-    if of_text := [item for item in paper.items if item.kind == "number"]:
-        rows = [rf"  \item[{escape(item.caption or item.name)}] {numbers.macro(item.name)}{{}}" for item in of_text]
-        lines += [r"\begin{description}", *rows, r"\end{description}"]
-    for panels in placed(paper):
-        lines += [rf"\input{{tables/{panels[0].name}}}"] if panels[0].kind == "table" else figure_tex(panels)
+    lines += [r"\begin{document}", r"\maketitle"]
+    if paper.abstract:
+        lines += [r"\begin{abstract}", *prose.paragraphs(paper, paper.abstract), r"\end{abstract}"]
+    floats = {group[0].name: group for group in placed(paper)}
+    lines += [*_sections(paper, "before", floats), r"\section{Methods}", r"\input{text/methods}"]
+    if paper.items:
+        left = prose.unmentioned(paper, paper.told)
+        lines += [r"\section{Results}", *_sections(paper, "results", floats)]
+        lines += [" ".join(prose.sentences(left, showed))] if left else []
+    lines += _sections(paper, "after", floats)
+    lines += [line for group in floats.values() for line in float_tex(group)]
     for title, name in (("Limitations", "limitations"), ("Reproducibility", "checklist")):
         lines += [rf"\section{{{title}}}", rf"\input{{text/{name}}}"]
     return "\n".join([*lines, r"\bibliographystyle{plain}", r"\bibliography{references}", r"\end{document}", ""])
+
+
+def _sections(paper: Paper, place: str, floats: dict[str, list[Item]]) -> list[str]:
+    """Those of a place; each table and figure stands behind the first section that names it, and is taken out of `floats`."""
+    lines, heading = [], "subsection" if place == "results" else "section"
+    for section in paper.sections:
+        if section.place != place:
+            continue
+        lines += [rf"\{heading}{{{escape(section.title)}}}", "\n\n".join(prose.paragraphs(paper, section.text))]
+        for name in [first for first, group in floats.items() if {item.name for item in group} & {*section.named}]:
+            lines += float_tex(floats.pop(name))
+    return lines
+
+
+def float_tex(group: list[Item]) -> list[str]:
+    return [rf"\input{{tables/{group[0].name}}}"] if group[0].kind == "table" else figure_tex(group)
 
 
 def placed(paper: Paper) -> list[list[Item]]:

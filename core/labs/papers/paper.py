@@ -36,6 +36,7 @@ MOST_TRIALS = 10_000  # of an item
 MOST_WORDS = 2_000  # of a command
 COLUMN_MM, PAGE_MM = WIDTHS_MM.values()
 NAME = r"^[a-z][a-z0-9-]{0,59}$"
+MENTION = r"\{([a-z][a-z0-9-]{0,59})\}"  # of an item in a section's text
 
 Words = Annotated[tuple[Annotated[str, Field(max_length=10_000)], ...], Field(max_length=MOST_WORDS)]
 TrialIds = Annotated[tuple[Annotated[str, Field(pattern=r"^[0-9a-z]{26}$")], ...], Field(max_length=MOST_TRIALS)]
@@ -97,12 +98,29 @@ class PaperNumber(PaperItem):
 Item = PaperFigure | PaperTable | PaperNumber
 
 
+class PaperSection(StageConfig):
+    """Words of the authors. `{gain}` in them is the number of that name, or "Table 1" of a table: no number is typed twice."""
+
+    title: str = knob(..., "Its heading.", min_length=1, max_length=200)
+    text: str = knob("", "Its paragraphs, parted by empty lines; {name} stands for an item.", max_length=20_000)
+    place: Literal["before", "results", "after"] = knob(
+        "results", "before: ahead of the methods; results: one of the results; after: behind them."
+    )
+
+    @property
+    def named(self) -> list[str]:
+        """The items in its text, each once, in their order."""
+        return list(dict.fromkeys(re.findall(MENTION, self.text)))
+
+
 class Paper(StageConfig):
-    """All of a paper that is not its words."""
+    """A paper: its items, and what words its authors give to them."""
 
     id: str = knob(..., "Its name in files and addresses.", pattern=NAME)
     title: str = knob("", "As it stands on the first page.", max_length=500)
     authors: str = knob("", "As they stand below the title.", max_length=2_000)
+    abstract: str = knob("", "Its abstract, written as the text of a section.", max_length=5_000)
+    sections: tuple[PaperSection, ...] = knob((), "The words of the authors, in their order.", max_length=50)
     serif: bool = knob(True, "Type of the figures: with serifs as LaTeX has by itself, or without.")
     dpi: int = knob(600, "Dots an inch of figures as PNG.", ge=72, le=1200)
     colours: dict[str, str] = knob({}, "System -> its colour in all figures (#rrggbb).")
@@ -113,6 +131,9 @@ class Paper(StageConfig):
         names = [item.name for item in self.items]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two items are called {twice[0]}")
+        for section in self.told:
+            if unknown := [name for name in section.named if name not in names]:
+                raise ValueError(f"'{section.title}' names {{{unknown[0]}}}, and there is no such item")
         if bad := [colour for colour in self.colours.values() if not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour)]:
             raise ValueError(f"{bad[0]!r} is no colour such as #0072B2")
         return self
@@ -124,6 +145,11 @@ class Paper(StageConfig):
         raise WorkbenchError(
             f"The paper has no item '{name}'.", where=self.id, todo=f"It has {', '.join(i.name for i in self.items) or 'none'}."
         )
+
+    @property
+    def told(self) -> tuple[PaperSection, ...]:
+        """Its sections, the abstract first."""
+        return (PaperSection(title="Abstract", text=self.abstract, place="before"), *self.sections)
 
     @property
     def trials(self) -> list[str]:
@@ -174,8 +200,8 @@ def create(workbench: Workbench, title: str, paper_id: str = "") -> Paper:
 
 
 def change(workbench: Workbench, paper_id: str, **fields: Any) -> Paper:
-    """Another title, authors, type, resolution or colours."""
-    _only(fields, ("title", "authors", "serif", "dpi", "colours"))
+    """Another title, authors, abstract, type, resolution or colours."""
+    _only(fields, ("title", "authors", "abstract", "serif", "dpi", "colours"))
     return _changed(workbench, paper_id, lambda paper: fields)
 
 
