@@ -15,7 +15,7 @@ subject("paper", "Papers and their items.")
 
 Digits = Annotated[int, Parameter(help="Digits behind the point.")]
 Trials = Annotated[
-    tuple[str, ...], Parameter(consume_multiple=(1, 1_000), help="Trials that it rests on besides those that the command names.")
+    tuple[str, ...], Parameter(consume_multiple=(1, 1_000), help="Trials that it rests on besides those that the command names; of sql also records of labs.")
 ]
 
 
@@ -120,12 +120,13 @@ def add_table(
     caption: Text = "",
     width: Annotated[float, Parameter(help="In mm: a column has 84, a page 174.")] = 84,
     digits: Digits = 3,
+    trials: Trials = (),
 ) -> Any:
     """Take a table into a paper."""
     from core.labs.papers import paper, sources
 
     fields = {"kind": "table", "name": name, "caption": caption, "width_mm": width, "digits": digits}
-    return _told(paper.add(workbench, paper_id, {**fields, "command": sources.split(command)}))
+    return _told(paper.add(workbench, paper_id, {**fields, "command": sources.split(command), "trials": _ids(workbench, trials)}))
 
 
 @verb("paper figure", show_paper)
@@ -270,4 +271,6 @@ def trials_table(
 
 
 def _ids(workbench: Any, words: tuple[str, ...]) -> list[str]:
-    return [workbench.trial_id(word) for word in words]
+    from core.labs.papers import sources
+
+    return [sources.record_id(workbench, word) for word in words]

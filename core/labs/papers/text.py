@@ -42,8 +42,10 @@ def texts(workbench: Workbench, paper: Paper, showed: Mapping[str, Taken]) -> di
 
 
 def recipes(workbench: Workbench, paper: Paper) -> list[dict[str, Any]]:
-    """The records of a paper's trials; of what is large in them only whether it is there."""
-    records = (workbench.show(trial) for trial in paper.trials)
+    """The records of a paper's trials; of what is large in them only whether it is there. Other records that it rests on are no
+    recipes."""
+    listing = workbench.store.journal.listing()
+    records = (workbench.show(trial) for trial in paper.trials if trial not in listing or listing[trial].kind == "trial")
     return [{name: bool(value) if name in LARGE else value for name, value in record.items()} for record in records]
 
 

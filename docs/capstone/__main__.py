@@ -1,0 +1,136 @@
+"""The workbench used as its users would, on real data, in one command that goes on where it was stopped: `make capstone`.
+
+Every step is a command of the project, and every number of the paper comes from recorded trials. The whole form takes public data
+sets (GROUNDWORK_DATASETS) and some four hours on two cores; `--quick` the corpus that every installation has, and some minutes. Out
+comes a paper whose numbers anyone can recompute, set in LaTeX. What is not measured yet is left out of it, and told.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from core import files
+from docs.capstone import article, findings, people, studies
+from docs.capstone.items import Told
+from docs.capstone.running import Outcomes, Step, recorded, run
+from docs.capstone.studies import StudyPlan
+from docs.commands import ROOT, Commands, bundled, datasets_folder, ended, fail
+
+HERE = Path(__file__).parent
+PAPER = "capstone"
+FINDINGS = ROOT / "docs" / "findings.md"
+FOLLOWS = {"metric": "f1", "more": ("faithfulness",), "costs": ("context_tokens",)}
+RETRIEVAL, ANSWERS, AGENTS = "What of retrieval pays", "Whether the answer follows", "Whether an agent searches better"
+
+
+class Form(NamedTuple):
+    """What is done. sections: title -> its studies. asked: questions that each system answers for people to judge."""
+
+    sections: dict[str, tuple[StudyPlan, ...]]
+    corpus: str
+    asked: int
+    minutes: float  # of these answers
+
+
+QUICK = Form(
+    {
+        RETRIEVAL: (StudyPlan("quick/hybrid-python.yaml", 1.5, "the Python reference", "Do chunks, encoder and fusion matter?"),),
+        ANSWERS: (StudyPlan("quick/answers-python.yaml", 1.5, "the Python reference", "Is retrieval worth it?", **FOLLOWS),),
+    },
+    "python-reference", 8, 1,
+)  # fmt: skip
+WHOLE = Form(
+    {
+        RETRIEVAL: (
+            StudyPlan("whole/hybrid-xquad.yaml", 6, "XQuAD", "Do chunks smaller than the paragraph help, and does a fusion?"),
+            StudyPlan("whole/hybrid-acl.yaml", 10, "18,637 abstracts of the ACL Anthology", "Is an abstract found by its title?"),
+            StudyPlan("whole/hybrid-wordnet.yaml", 12, "WordNet's 107,525 synsets", "Is a word found by its meaning?"),
+            StudyPlan("whole/hybrid-medquad.yaml", 25, "MedQuAD's 16,407 answers", "Does a fusion help on long medical answers?"),
+            StudyPlan("whole/rerank-xquad.yaml", 15, "XQuAD", "Is a reranker or another query worth its time, on top of a fusion?"),
+        ),
+        ANSWERS: (
+            StudyPlan(
+                "whole/answers-xquad.yaml", 45, "XQuAD", "Does what retrieval gains reach the answer, and what do agents add?",
+                "f1", ("faithfulness", "citation_recall"), ("context_tokens",),
+            ),
+        ),
+        AGENTS: (
+            StudyPlan(
+                "whole/agents-hotpotqa.yaml", 40, "500 questions of HotpotQA", "Does searching several times help where two documents "
+                "are needed?", "f1", ("context_recall",), ("context_tokens",),
+            ),
+        ),
+    },
+    "xquad-en", 110, 8,
+)  # fmt: skip
+
+
+def steps(form: Form, quick: bool, datasets: Path) -> list[Step]:
+    labels = datasets / "qags" / "mturk_cnndm.jsonl"
+    settings = HERE.relative_to(ROOT) / f"people-{'quick' if quick else 'whole'}.yaml"
+    of_people = people.steps(settings, form.corpus, form.asked, form.minutes, labels if labels.is_file() else None)
+    plans = [plan for plans in form.sections.values() for plan in plans]
+    return [*studies.steps(plans[:1]), *of_people, *studies.steps(plans[1:])]
+
+
+def told(form: Form, outcomes: Outcomes) -> list[tuple[str, list[Told]]]:
+    """(heading, what is said below it), of all that is whole."""
+    parts = []
+    for title, plans in form.sections.items():
+        parts.append((title, [one for plan in plans if (one := studies.told(plan, outcomes, drawn=plan is plans[0]))]))
+    parts.append((people.TITLE, [one for one in [people.told(outcomes)] if one]))
+    return [(title, some) for title, some in parts if some]
+
+
+def document(parts: Sequence[tuple[str, list[Told]]]) -> dict[str, object]:
+    """The paper as `paper.yaml` holds it."""
+    items = {item["name"]: item for _, some in parts for one in some for item in one.items}
+    sections = [{"title": title, "text": "\n\n".join(one.text for one in some)} for title, some in parts]
+    found = [each for _, some in parts for one in some for each in one.findings]
+    words = [article.INTRODUCTION, *sections, article.discussion(found)]
+    about = {"title": article.TITLE, "abstract": article.abstract(found)}
+    return {"id": PAPER, **about, "sections": words, "items": [*items.values()]}
+
+
+def main(folder: Path, quick: bool) -> int:
+    form, datasets = QUICK if quick else WHOLE, datasets_folder()
+    core, planned = Commands(folder / "home", datasets), steps(form, quick, datasets)
+    print(f"{len(planned)} steps, about {sum(step.minutes for step in planned):,.0f} minutes on two cores.", flush=True)
+    outcomes = run(planned, core, folder / "outcomes", lambda words: print(words, flush=True))
+    if not (parts := told(form, outcomes)):
+        fail("no section is whole: the same command goes on")
+    place = folder / "home" / "papers" / PAPER
+    place.mkdir(parents=True, exist_ok=True)
+    files.write_whole(place / "paper.yaml", yaml.safe_dump(document(parts), sort_keys=False, allow_unicode=True), "The paper")
+    core("paper", "refresh", PAPER)
+    print(bundled(core, PAPER, folder))
+    if left := [step.name for step in planned if step.name not in outcomes]:
+        print(f"Not in the paper yet: {', '.join(left)}. The same command goes on with them.", file=sys.stderr)
+    return int(bool(left))
+
+
+def write_findings(folder: Path) -> int:
+    outcomes = {path.stem: known["result"] for path in (folder / "outcomes").glob("*.json") if (known := recorded(path))}
+    found = [each for _, some in told(WHOLE, outcomes) for one in some for each in one.findings]
+    if not found:
+        fail(f"no finding is recorded in {folder}: run `make capstone` first")
+    files.write_whole(FINDINGS, findings.written(found), "The findings")
+    return 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m docs.capstone", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="the corpus that every installation has: some minutes")
+    parser.add_argument("--findings", action="store_true", help="write docs/findings.md from what the whole form has recorded")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder of data, outcomes, bundle and PDF (default: data/capstone, of --quick data/capstone-quick)",
+    )
+    given = parser.parse_args()
+    out = (given.out or ROOT / "data" / ("capstone-quick" if given.quick else "capstone")).resolve()
+    ended(lambda: write_findings(out) if given.findings else main(out, given.quick))
