@@ -73,7 +73,7 @@ def steps(form: Form, quick: bool, datasets: Path) -> list[Step]:
     labels = datasets / "qags" / "mturk_cnndm.jsonl"
     settings = HERE.relative_to(ROOT) / f"people-{'quick' if quick else 'whole'}.yaml"
     of_people = people.steps(settings, form.corpus, form.asked, form.minutes, labels if labels.is_file() else None)
-    plans = [plan for plans in form.sections.values() for plan in plans]
+    plans = sorted((plan for plans in form.sections.values() for plan in plans), key=lambda plan: plan.minutes)  # much is whole soon
     return [*studies.steps(plans[:1]), *of_people, *studies.steps(plans[1:])]
 
 
