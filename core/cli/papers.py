@@ -15,7 +15,8 @@ subject("paper", "Papers and their items.")
 
 Digits = Annotated[int, Parameter(help="Digits behind the point.")]
 Trials = Annotated[
-    tuple[str, ...], Parameter(consume_multiple=(1, 1_000), help="Trials that it rests on besides those that the command names; of sql also records of labs.")
+    tuple[str, ...],
+    Parameter(consume_multiple=(1, 1_000), help="Trials that it rests on besides those it names; of sql also records of labs."),
 ]
 
 

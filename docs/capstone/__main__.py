@@ -9,19 +9,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
 from core import files
-from docs.capstone import article, findings, people, studies
+from docs.capstone import article, findings, labs, people, studies
 from docs.capstone.items import Told
+from docs.capstone.labs import LabPlan
 from docs.capstone.running import Outcomes, Step, recorded, run
 from docs.capstone.studies import StudyPlan
 from docs.commands import ROOT, Commands, bundled, datasets_folder, ended, fail
 
 HERE = Path(__file__).parent
-PAPER = "capstone"
+PAPER, OUTCOMES = "capstone", "outcomes"
 FINDINGS = ROOT / "docs" / "findings.md"
 FOLLOWS = {"metric": "f1", "more": ("faithfulness",), "costs": ("context_tokens",)}
 RETRIEVAL, ANSWERS, AGENTS = "What of retrieval pays", "Whether the answer follows", "Whether an agent searches better"
@@ -34,6 +35,7 @@ class Form(NamedTuple):
     corpus: str
     asked: int
     minutes: float  # of these answers
+    labs: tuple[LabPlan, ...]
 
 
 QUICK = Form(
@@ -41,7 +43,7 @@ QUICK = Form(
         RETRIEVAL: (StudyPlan("quick/hybrid-python.yaml", 1.5, "the Python reference", "Do chunks, encoder and fusion matter?"),),
         ANSWERS: (StudyPlan("quick/answers-python.yaml", 1.5, "the Python reference", "Is retrieval worth it?", **FOLLOWS),),
     },
-    "python-reference", 8, 1,
+    "python-reference", 8, 1, (labs.indexes("python-reference", "the topics of the Python reference", 0.5),),
 )  # fmt: skip
 WHOLE = Form(
     {
@@ -65,7 +67,7 @@ WHOLE = Form(
             ),
         ),
     },
-    "xquad-en", 110, 8,
+    "xquad-en", 110, 8, (labs.indexes("acl-abstracts", "18,637 abstracts", 12), labs.LIVES),
 )  # fmt: skip
 
 
@@ -73,8 +75,10 @@ def steps(form: Form, quick: bool, datasets: Path) -> list[Step]:
     labels = datasets / "qags" / "mturk_cnndm.jsonl"
     settings = HERE.relative_to(ROOT) / f"people-{'quick' if quick else 'whole'}.yaml"
     of_people = people.steps(settings, form.corpus, form.asked, form.minutes, labels if labels.is_file() else None)
-    plans = sorted((plan for plans in form.sections.values() for plan in plans), key=lambda plan: plan.minutes)  # much is whole soon
-    return [*studies.steps(plans[:1]), *of_people, *studies.steps(plans[1:])]
+    plans = sorted(
+        (plan for plans in form.sections.values() for plan in plans), key=lambda plan: plan.minutes
+    )  # much is whole soon
+    return [*studies.steps(plans[:1]), *of_people, *labs.steps(form.labs), *studies.steps(plans[1:])]
 
 
 def told(form: Form, outcomes: Outcomes) -> list[tuple[str, list[Told]]]:
@@ -82,6 +86,7 @@ def told(form: Form, outcomes: Outcomes) -> list[tuple[str, list[Told]]]:
     parts = []
     for title, plans in form.sections.items():
         parts.append((title, [one for plan in plans if (one := studies.told(plan, outcomes, drawn=plan is plans[0]))]))
+    parts += [(plan.title, [one] if (one := labs.told(plan, outcomes)) else []) for plan in form.labs]
     parts.append((people.TITLE, [one for one in [people.told(outcomes)] if one]))
     return [(title, some) for title, some in parts if some]
 
@@ -96,11 +101,14 @@ def document(parts: Sequence[tuple[str, list[Told]]]) -> dict[str, object]:
     return {"id": PAPER, **about, "sections": words, "items": [*items.values()]}
 
 
-def main(folder: Path, quick: bool) -> int:
+def main(folder: Path, quick: bool, measure: bool) -> int:
     form, datasets = QUICK if quick else WHOLE, datasets_folder()
     core, planned = Commands(folder / "home", datasets), steps(form, quick, datasets)
-    print(f"{len(planned)} steps, about {sum(step.minutes for step in planned):,.0f} minutes on two cores.", flush=True)
-    outcomes = run(planned, core, folder / "outcomes", lambda words: print(words, flush=True))
+    if measure:
+        print(f"{len(planned)} steps, about {sum(step.minutes for step in planned):,.0f} minutes on two cores.", flush=True)
+        outcomes = run(planned, core, folder / OUTCOMES, lambda words: print(words, flush=True))
+    else:
+        outcomes = all_recorded(folder)
     if not (parts := told(form, outcomes)):
         fail("no section is whole: the same command goes on")
     place = folder / "home" / "papers" / PAPER
@@ -109,13 +117,17 @@ def main(folder: Path, quick: bool) -> int:
     core("paper", "refresh", PAPER)
     print(bundled(core, PAPER, folder))
     if left := [step.name for step in planned if step.name not in outcomes]:
-        print(f"Not in the paper yet: {', '.join(left)}. The same command goes on with them.", file=sys.stderr)
-    return int(bool(left))
+        print(f"Not in the paper yet: {', '.join(left)}. `make capstone` goes on with them.", file=sys.stderr)
+    return int(bool(left) and measure)
+
+
+def all_recorded(folder: Path) -> dict[str, Any]:
+    """Step -> what its command printed, of all that stand in the folder."""
+    return {path.stem: known["result"] for path in (folder / OUTCOMES).glob("*.json") if (known := recorded(path))}
 
 
 def write_findings(folder: Path) -> int:
-    outcomes = {path.stem: known["result"] for path in (folder / "outcomes").glob("*.json") if (known := recorded(path))}
-    found = [each for _, some in told(WHOLE, outcomes) for one in some for each in one.findings]
+    found = [each for _, some in told(WHOLE, all_recorded(folder)) for one in some for each in one.findings]
     if not found:
         fail(f"no finding is recorded in {folder}: run `make capstone` first")
     files.write_whole(FINDINGS, findings.written(found), "The findings")
@@ -125,6 +137,7 @@ def write_findings(folder: Path) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m docs.capstone", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="the corpus that every installation has: some minutes")
+    parser.add_argument("--paper", action="store_true", help="measure nothing: write the paper of what is recorded")
     parser.add_argument("--findings", action="store_true", help="write docs/findings.md from what the whole form has recorded")
     parser.add_argument(
         "--out",
@@ -133,4 +146,4 @@ if __name__ == "__main__":
     )
     given = parser.parse_args()
     out = (given.out or ROOT / "data" / ("capstone-quick" if given.quick else "capstone")).resolve()
-    ended(lambda: write_findings(out) if given.findings else main(out, given.quick))
+    ended(lambda: write_findings(out) if given.findings else main(out, given.quick, not given.paper))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from core.statistics.corrections import holm
-from docs.capstone.findings import ALPHA, verdict
+from docs.capstone.findings import verdict
 from docs.capstone.items import Finding
 
 TITLE = "What retrieval-augmented generation gains on a laptop, measured part by part"
@@ -11,53 +11,54 @@ INTRODUCTION = {
     "title": "Introduction",
     "place": "before",
     "text": """
-Retrieval-augmented generation is assembled from parts: a chunker, an encoder, an index, a fusion of rankings, perhaps a reranker, a prompt,
-a model, and more and more often an agent around all of them. Each part is reported to help, mostly on other data, with other models, and
-without the others. Who builds such a system has to know which of these gains are still there when the parts stand together, which of them
-reach the answer, and what each of them costs.
+Retrieval-augmented generation is assembled from parts: a chunker, an encoder, an index, a fusion of rankings, perhaps a reranker, a
+prompt, a model, and more and more often an agent around all of them. Each part is reported to help, mostly on other data, with other
+models, and without the others. Who builds such a system has to know which of these gains are still there when the parts stand together,
+which of them reach the answer, and what each of them costs.
 
-This paper asks these questions of a system that runs whole on two processor cores: retrievers, rerankers and a small language model with an
-adapter that answers from passages and cites them. Each question is a study of recipes that differ in one thing or in a few, crossed. All
-recipes of a study are asked the same questions. The questions of every corpus are split by document into two halves. Recipes are compared on
-the dev half, where the best of them is chosen; only the chosen one and the base are then asked the test half, and the paired difference
-between the two is what is reported. So no reported difference is flattered by the choice.
+This paper asks these questions of a system that runs whole on two processor cores: retrievers, rerankers and a small language model
+with an adapter that answers from passages and cites them. Each question is a study of recipes that differ in one thing or in a few,
+crossed. All recipes of a study are asked the same questions. The questions of every corpus are split by document into two halves.
+Recipes are compared on the dev half, where the best of them is chosen; only the chosen one and the base are then asked the test half,
+and the paired difference between the two is what is reported. So no reported difference is flattered by the choice.
 
-Nothing here is copied by hand. Every number, table and figure is the answer of a command to recorded trials, which the bundle of this paper
-holds; one command computes all of them again and says which hold.
+Nothing here is copied by hand. Every number, table and figure is the answer of a command to recorded trials, which the bundle of this
+paper holds; one command computes all of them again and says which hold.
 """.strip(),
 }
+
+
+QUESTIONS = """
+We measure the parts of retrieval-augmented generation one by one and together, on a system that runs whole on two processor cores: what of
+retrieval pays, whether the answer follows, and what of it people still have to judge. Recipes are chosen on the dev half of the questions
+and reported on the test half, by paired tests.
+""".strip()
+DISCUSSION = """
+The differences above are between one chosen recipe and one base on each question set. They say what these parts are worth in this system,
+with its small encoder and its small model, and not that a part helps everywhere: a larger model may need less help from retrieval, or make
+more of it. Latencies are those of this machine, with whatever else it did.
+
+What equals the best matters as much as the best. Where several recipes are not distinguishable at the top, the paper names the one that
+searches fastest, for nothing measured here speaks against it. A reader with other costs finds all of them in the tables.
+""".strip()
 
 
 def abstract(findings: Sequence[Finding]) -> str:
     """What was compared, and what of it holds once all comparisons are corrected together."""
     corrected = [float(p) for p in holm([each.p for each in findings])] if findings else []
-    pairs = list(zip(findings, corrected, strict=True))
-    better = [each.what for each, p in pairs if verdict(each, p) == "better"]
-    worse = [each.what for each, p in pairs if verdict(each, p) == "worse"]
-    none = [each.what for each, p in pairs if p >= ALPHA]
-    told = [
-        f"{lead}: {'; '.join(some)}." for lead, some in (("Better", better), ("Worse", worse), ("Not significant", none)) if some
-    ]
-    return (
-        "We measure the parts of retrieval-augmented generation one by one and together, on a system that runs whole on two processor cores: "
-        "what of retrieval pays, whether the answer follows, and what of it people still have to judge. Recipes are chosen on the dev half of "
-        f"the questions and reported on the test half, by paired tests with Holm's correction over the {len(findings)} differences that are "
-        f"reported. {' '.join(told)} Every number can be computed again from the records that come with this paper."
-    )
+    said: dict[str, list[str]] = {}
+    for each, p in zip(findings, corrected, strict=True):
+        said.setdefault(verdict(each, p), []).append(each.what)
+    told = [f"{words[:1].upper()}{words[1:]}: {'; '.join(of)}." for words, of in said.items()]
+    count = f"Corrected over the {len(findings)} differences that are reported (Holm), these stand." * bool(findings)
+    return " ".join([QUESTIONS, count, *told, "Every number can be computed again from the records that come with this paper."])
 
 
 def discussion(findings: Sequence[Finding]) -> dict[str, str]:
-    lines = [
-        "The differences above are between one chosen recipe and one base on each question set. They say what these parts are worth in this "
-        "system, with its small encoder and its small model, and not that a part helps everywhere: a larger model may need less help from "
-        "retrieval, or make more of it. Latencies are those of this machine, with whatever else it did.",
-        "What equals the best matters as much as the best. Where several recipes are not distinguishable at the top, the paper names the one "
-        "that searches fastest, for nothing measured here speaks against it. A reader with other costs finds all of them in the tables.",
-    ]
+    text = DISCUSSION
     if findings:
-        least = min(each.n for each in findings)
-        lines.append(
-            f"A difference that is not significant is not a proof of equality: the smallest of the question sets has {least:,} measured "
-            "questions, and the limitations say which differences so many would have found."
+        text += (
+            "\n\nA difference that is not significant is no proof of equality: the smallest question set has "
+            f"{min(each.n for each in findings):,} measured questions, and the limitations say which differences so many would have found."
         )
-    return {"title": "Discussion", "place": "after", "text": "\n\n".join(lines)}
+    return {"title": "Discussion", "place": "after", "text": text}

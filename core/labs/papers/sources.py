@@ -149,7 +149,9 @@ def content(workbench: Workbench, item: Any) -> Any:
         return Table(item.name, [Column(name) for name in result[0]], result).content()
     if item.kind == "table" and not (isinstance(result, dict) and "columns" in result):
         raise WorkbenchError(
-            "This command answers no table.", where=shown(item.command), todo="`trials table`, `trials leaderboard` and `sql` with rows do."
+            "This command answers no table.",
+            where=shown(item.command),
+            todo="`trials table`, `trials leaderboard` and `sql` with rows do.",
         )
     if item.kind == "figure":
         return drawings.drawn(item.drawing or "means", result)
