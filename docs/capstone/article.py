@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from core.labs.papers.wording import counted
 from core.statistics.corrections import holm
 from docs.capstone.findings import verdict
 from docs.capstone.items import Finding
@@ -49,8 +50,8 @@ def abstract(findings: Sequence[Finding]) -> str:
     said: dict[str, list[str]] = {}
     for each, p in zip(findings, corrected, strict=True):
         said.setdefault(verdict(each, p), []).append(each.what)
-    told = [f"{words[:1].upper()}{words[1:]}: {'; '.join(of)}." for words, of in said.items()]
-    count = f"Corrected over the {len(findings)} differences that are reported (Holm), these stand." * bool(findings)
+    told = ["; ".join(f"{words}, {' and '.join(of)}" for words, of in said.items()) + "."] if said else []
+    count = f"Corrected over the {counted(len(findings), 'difference')} reported (Holm):" * bool(findings)
     return " ".join([QUESTIONS, count, *told, "Every number can be computed again from the records that come with this paper."])
 
 

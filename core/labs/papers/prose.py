@@ -22,7 +22,12 @@ def paragraphs(paper: Paper, text: str) -> list[str]:
 
 def _with_items(paper: Paper, text: str) -> str:
     pieces = re.split(MENTION, text)  # words and names in turn
-    return "".join(_mention(paper.item(piece)) if place % 2 else escape(piece) for place, piece in enumerate(pieces))
+    return "".join(_mention(paper.item(piece)) if place % 2 else _escaped(piece) for place, piece in enumerate(pieces))
+
+
+def _escaped(words: str) -> str:
+    """With the spaces around it, which part it from the numbers."""
+    return " " * words.startswith(" ") + escape(words) + " " * (words.endswith(" ") and bool(words.strip()))
 
 
 def _mention(item: Item) -> str:
