@@ -33,6 +33,7 @@ class Form(NamedTuple):
 
     sections: dict[str, tuple[StudyPlan, ...]]
     corpus: str
+    chunking: str
     asked: int
     minutes: float  # of these answers
     labs: tuple[LabPlan, ...]
@@ -43,7 +44,7 @@ QUICK = Form(
         RETRIEVAL: (StudyPlan("quick/hybrid-python.yaml", 1.5, "the Python reference", "Do chunks, encoder and fusion matter?"),),
         ANSWERS: (StudyPlan("quick/answers-python.yaml", 1.5, "the Python reference", "Is retrieval worth it?", **FOLLOWS),),
     },
-    "python-reference", 8, 1, (labs.indexes("python-reference", "the topics of the Python reference", 0.5),),
+    "python-reference", "recursive", 8, 1, (labs.indexes("python-reference", "the topics of the Python reference", 0.5),),
 )  # fmt: skip
 WHOLE = Form(
     {
@@ -67,14 +68,14 @@ WHOLE = Form(
             ),
         ),
     },
-    "xquad-en", 110, 8, (labs.indexes("acl-abstracts", "18,637 abstracts", 12), labs.LIVES),
+    "xquad-en", "whole_document", 110, 8, (labs.indexes("acl-abstracts", "18,637 abstracts", 12), labs.LIVES),
 )  # fmt: skip
 
 
 def steps(form: Form, quick: bool, datasets: Path) -> list[Step]:
     labels = datasets / "qags" / "mturk_cnndm.jsonl"
     settings = HERE.relative_to(ROOT) / f"people-{'quick' if quick else 'whole'}.yaml"
-    of_people = people.steps(settings, form.corpus, form.asked, form.minutes, labels if labels.is_file() else None)
+    of_people = people.steps(settings, form.corpus, form.chunking, form.asked, form.minutes, labels if labels.is_file() else None)
     plans = sorted(
         (plan for plans in form.sections.values() for plan in plans), key=lambda plan: plan.minutes
     )  # much is whole soon

@@ -15,8 +15,8 @@ SYSTEMS = {"dense": "fusion.part=dense_only", "hybrid": "fusion.part=convex"}
 TITLE = "Judgements of people"
 
 
-def steps(settings: Path, corpus: str, ask: int, minutes: float, labels: Path | None) -> list[Step]:
-    """settings: YAML of the study. ask: questions that each of the two systems answers. labels: a file of QAGS, where there is one."""
+def steps(settings: Path, corpus: str, chunking: str, ask: int, minutes: float, labels: Path | None) -> list[Step]:
+    """settings: YAML of the study. chunking: its part. ask: questions that each of the two systems answers. labels: a file of QAGS, where there is one."""
     shared = [
         "--dataset",
         corpus,
