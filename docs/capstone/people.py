@@ -16,7 +16,8 @@ TITLE = "Judgements of people"
 
 
 def steps(settings: Path, corpus: str, chunking: str, ask: int, minutes: float, labels: Path | None) -> list[Step]:
-    """settings: YAML of the study. chunking: its part. ask: questions that each of the two systems answers. labels: a file of QAGS, where there is one."""
+    """settings: YAML of the study. chunking: its part. ask: questions that each of the two systems answers. labels: a
+    file of QAGS, where there is one."""
     shared = [
         "--dataset",
         corpus,

@@ -97,8 +97,9 @@ def _halves(trials: Trials, asked: Mapping[Any, list[Query]]) -> Iterator[str]:
 
 def _fitted(trials: Trials) -> Iterator[str]:
     if names := sorted({_encoder(trial)["part"] for trial in trials if _encoder(trial).get("part") in FITTED}):
-        which = f"encoder{'s' * (len(names) > 1)} {escape(listed(names))} {'were' if len(names) > 1 else 'was'}"
-        yield f"The {which} fitted to the texts of the corpora that {'they search' if len(names) > 1 else 'it searches'}, and to no question."
+        many = len(names) > 1
+        which = f"encoders {escape(listed(names))} were" if many else f"encoder {escape(names[0])} was"
+        yield f"The {which} fitted to the texts of the corpora that {'they search' if many else 'it searches'}, and to no question."
 
 
 def _trained(workbench: Workbench, trials: Trials, asked: Mapping[Any, list[Query]]) -> Iterator[str]:
