@@ -8,7 +8,7 @@ from core.labs.experiments import designs, experiment
 from core.labs.papers.paper import Paper
 from docs.capstone import findings
 from docs.capstone.__main__ import QUICK, WHOLE, document, steps, told
-from docs.capstone.items import Finding
+from docs.capstone.items import Finding, Unbeaten
 from docs.capstone.running import Step, run
 from docs.capstone.studies import HERE
 from docs.commands import ROOT, Failed
@@ -92,7 +92,7 @@ def outcomes(plan, p: float, reported: tuple[int, int]) -> dict:
     board = [row(1, "best or equal"), row(2, "best or equal"), row(3, "worse")]
     study = {"id": plan.id, "leaderboard": board, "reported": [f"{place:026}" for place in reported], "missing": 0, "failed": []}
     cells = [{**each, "cells": {"latency_ms": {"mean": 9.0 - n}}} for n, each in enumerate(board)]
-    gain = {"difference": 0.02, "low": -0.01, "high": 0.05, "p": p, "n": 40}
+    gain = {"difference": 0.02, "low": -0.01, "high": 0.05, "p": p, "n": 40, "mean_a": 0.5}
     return {plan.id: study, f"{plan.id}-test": gain, f"{plan.id}-table": {"rows": cells}}
 
 
@@ -112,7 +112,7 @@ def test_a_section_says_what_its_outcome_says_and_names_only_items_of_its_own(p,
     assert says in section.text
     assert "Recipe 2 searches fastest" in section.text, "the third is faster, and does not equal the best"
     paper = Paper.model_validate(document(parts))  # which refuses a text that names what is no item
-    assert paper.sections and bool(section.findings) == (reported[0] != reported[1])
+    assert paper.sections and isinstance(section.findings[0], Finding if reported[0] != reported[1] else Unbeaten)
 
 
 def test_findings_are_corrected_together_and_a_loss_is_told_as_one():
@@ -120,6 +120,8 @@ def test_findings_are_corrected_together_and_a_loss_is_told_as_one():
         Finding(f"A{n}", "nDCG@10", gain, gain - 0.01, gain + 0.01, p, 50, "c")
         for n, (gain, p) in enumerate([(0.1, 0.03), (-0.1, 0.001)])
     ]
-    lines = [line for line in findings.written(made).splitlines() if line.startswith("- ")]
+    kept = Unbeaten("Dense on B", "nDCG@10", 0.5, 10, 50, "c")
+    lines = [line for line in findings.written([*made, kept]).splitlines() if line.startswith("- ")]
     assert "A0: **better**" in lines[0] and "p (Holm) 0.030" in lines[0]
     assert "A1: **worse**, nDCG@10 −0.100 (−0.110 to −0.090), p (Holm) 0.002" in lines[1]
+    assert "Dense on B: **nothing better found** among 10 recipes on dev; nDCG@10 0.500" in lines[2]

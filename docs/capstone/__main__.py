@@ -41,30 +41,29 @@ class Form(NamedTuple):
 
 QUICK = Form(
     {
-        RETRIEVAL: (StudyPlan("quick/hybrid-python.yaml", 1.5, "the Python reference", "Do chunks, encoder and fusion matter?"),),
-        ANSWERS: (StudyPlan("quick/answers-python.yaml", 1.5, "the Python reference", "Is retrieval worth it?", **FOLLOWS),),
+        RETRIEVAL: (StudyPlan("quick/hybrid-python.yaml", 1.5, "the Python reference"),),
+        ANSWERS: (StudyPlan("quick/answers-python.yaml", 1.5, "the Python reference", "one prompt over dense retrieval", **FOLLOWS),),
     },
     "python-reference", "recursive", 8, 1, (labs.indexes("python-reference", "the topics of the Python reference", 0.5),),
 )  # fmt: skip
 WHOLE = Form(
     {
         RETRIEVAL: (
-            StudyPlan("whole/hybrid-xquad.yaml", 6, "XQuAD", "Do chunks smaller than the paragraph help, and does a fusion?"),
-            StudyPlan("whole/hybrid-acl.yaml", 10, "18,637 abstracts of the ACL Anthology", "Is an abstract found by its title?"),
-            StudyPlan("whole/hybrid-wordnet.yaml", 12, "WordNet's 107,525 synsets", "Is a word found by its meaning?"),
-            StudyPlan("whole/hybrid-medquad.yaml", 25, "MedQuAD's 16,407 answers", "Does a fusion help on long medical answers?"),
-            StudyPlan("whole/rerank-xquad.yaml", 15, "XQuAD", "Is a reranker or another query worth its time, on top of a fusion?"),
+            StudyPlan("whole/hybrid-xquad.yaml", 6, "XQuAD"),
+            StudyPlan("whole/hybrid-acl.yaml", 10, "18,637 abstracts of the ACL Anthology"),
+            StudyPlan("whole/hybrid-wordnet.yaml", 12, "WordNet's 107,525 synsets"),
+            StudyPlan("whole/hybrid-medquad.yaml", 25, "MedQuAD's 16,407 answers"),
+            StudyPlan("whole/rerank-xquad.yaml", 15, "XQuAD", "the fusion alone"),
         ),
         ANSWERS: (
             StudyPlan(
-                "whole/answers-xquad.yaml", 45, "XQuAD", "Does what retrieval gains reach the answer, and what do agents add?",
+                "whole/answers-xquad.yaml", 45, "XQuAD", "one prompt over dense retrieval",
                 "f1", ("faithfulness", "citation_recall"), ("context_tokens",),
             ),
         ),
         AGENTS: (
             StudyPlan(
-                "whole/agents-hotpotqa.yaml", 40, "500 questions of HotpotQA", "Does searching several times help where two documents "
-                "are needed?", "f1", ("context_recall",), ("context_tokens",),
+                "whole/agents-hotpotqa.yaml", 40, "500 questions of HotpotQA", "one prompt over one search", "f1", ("context_recall",), ("context_tokens",),
             ),
         ),
     },

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from core.labs.papers.wording import counted
-from core.statistics.corrections import holm
-from docs.capstone.findings import verdict
-from docs.capstone.items import Finding
+from docs.capstone.findings import verdict, with_holm
+from docs.capstone.items import Finding, Unbeaten
 
 TITLE = "What retrieval-augmented generation gains on a laptop, measured part by part"
 INTRODUCTION = {
@@ -44,22 +43,26 @@ searches fastest, for nothing measured here speaks against it. A reader with oth
 """.strip()
 
 
-def abstract(findings: Sequence[Finding]) -> str:
+def abstract(found: Sequence[Finding | Unbeaten]) -> str:
     """What was compared, and what of it holds once all comparisons are corrected together."""
-    corrected = [float(p) for p in holm([each.p for each in findings])] if findings else []
     said: dict[str, list[str]] = {}
-    for each, p in zip(findings, corrected, strict=True):
+    for each, p in (pairs := with_holm(found)):
         said.setdefault(verdict(each, p), []).append(each.what)
     told = ["; ".join(f"{words}, {' and '.join(of)}" for words, of in said.items()) + "."] if said else []
-    count = f"Corrected over the {counted(len(findings), 'difference')} reported (Holm):" * bool(findings)
-    return " ".join([QUESTIONS, count, *told, "Every number can be computed again from the records that come with this paper."])
+    kept = [
+        f"Nothing that was tried beats {each.what[:1].lower()}{each.what[1:]}." for each in found if isinstance(each, Unbeaten)
+    ]
+    count = f"Corrected over the {counted(len(pairs), 'difference')} reported (Holm):" * bool(pairs)
+    return " ".join(
+        [QUESTIONS, count, *told, *kept, "Every number can be computed again from the records that come with this paper."]
+    )
 
 
-def discussion(findings: Sequence[Finding]) -> dict[str, str]:
+def discussion(found: Sequence[Finding | Unbeaten]) -> dict[str, str]:
     text = DISCUSSION
-    if findings:
+    if found:
         text += (
             "\n\nA difference that is not significant is no proof of equality: the smallest question set has "
-            f"{min(each.n for each in findings):,} measured questions, and the limitations say which differences so many would have found."
+            f"{min(each.n for each in found):,} measured questions, and the limitations say which differences so many would have found."
         )
     return {"title": "Discussion", "place": "after", "text": text}

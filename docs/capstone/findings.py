@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from core.report.table import MINUS
 from core.statistics.corrections import holm
-from docs.capstone.items import Finding
+from docs.capstone.items import Finding, Unbeaten
 
 ALPHA = 0.05
 HEAD = """# Findings
@@ -15,11 +15,21 @@ the paired permutation test, corrected by Holm over all lines of this page.
 """
 
 
-def written(findings: Sequence[Finding]) -> str:
-    lines = [HEAD]
-    for finding, p in zip(findings, holm([each.p for each in findings]) if findings else (), strict=True):
-        lines.append(f"- {sentence(finding, float(p))}")
-    return "\n".join(lines) + "\n"
+def written(found: Sequence[Finding | Unbeaten]) -> str:
+    corrected = dict(with_holm(found))
+    lines = [f"- {sentence(each, corrected[each]) if isinstance(each, Finding) else unbeaten(each)}" for each in found]
+    return "\n".join([HEAD, *lines]) + "\n"
+
+
+def with_holm(found: Sequence[Finding | Unbeaten]) -> list[tuple[Finding, float]]:
+    """The differences, each with its p corrected over all of them; a base that nothing beat was tested against nothing."""
+    differences = [each for each in found if isinstance(each, Finding)]
+    return list(zip(differences, map(float, holm([each.p for each in differences])), strict=True)) if differences else []
+
+
+def unbeaten(each: Unbeaten) -> str:
+    told = f"**nothing better found** among {each.recipes:,} recipes on dev; {each.measure} {each.mean:.3f} on test, n {each.n:,}"
+    return f"{each.what}: {told}. `{each.command}`"
 
 
 def sentence(finding: Finding, p: float) -> str:

@@ -20,13 +20,24 @@ class Finding(NamedTuple):
     command: str
 
 
+class Unbeaten(NamedTuple):
+    """A base that no recipe beat on dev. mean: its own on test."""
+
+    what: str
+    measure: str
+    mean: float
+    recipes: int  # compared on dev, itself among them
+    n: int
+    command: str
+
+
 class Told(NamedTuple):
     """A section. text: its paragraphs, with items by name in braces."""
 
     title: str
     text: str
     items: list[Item]
-    findings: list[Finding]
+    findings: list[Finding | Unbeaten]
 
 
 def number(

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from docs.capstone.items import Finding, Told, equal, figure, number, table
+from docs.capstone.items import Finding, Told, Unbeaten, equal, figure, number, table
 from docs.capstone.running import Outcomes, Step
 
 HERE = Path(__file__).parent
@@ -15,12 +15,12 @@ LABELS = {"ndcg_linear": "nDCG@10", "f1": "token F1"}
 
 
 class StudyPlan(NamedTuple):
-    """A file of a study here. metric: by which its winner is chosen. asks: the question, as the paper's text asks it."""
+    """A file of a study here. metric: by which its winner is chosen."""
 
     file: str
     minutes: float
     on: str  # the corpus in words
-    asks: str
+    base: str = "dense retrieval alone"  # the recipe that the winner is compared with, in words
     metric: str = "ndcg_linear"
     more: tuple[str, ...] = ("recall",)  # metrics of its table
     costs: tuple[str, ...] = ("latency_ms", "context_at_k")
@@ -89,46 +89,56 @@ def told(plan: StudyPlan, outcomes: Outcomes, drawn: bool) -> Told | None:
         number(f"{plan.id}-p", compared, "p", f"Paired p of the gain of {plan.id}", "p"),
         number(f"{plan.id}-n", compared, "n", f"Questions of the test of {plan.id}"),
         table(
-            plan.id, shown, f"{study_title(plan)}: the recipes with the highest means on the dev questions, with what they cost."
+            plan.id,
+            shown,
+            f"{_said(plan, 'title')}: the recipes with the highest means on the dev questions, with what they cost.",
         ),
     ]
     if drawn:
-        caption = f"{study_title(plan)}: how far the recipes with the highest means on dev lie from the first."
+        caption = f"{_said(plan, 'title')}: how far the recipes with the highest means on dev lie from the first."
         items.append(figure(f"{plan.id}-distances", shown, "differences", caption))
     text = _first(plan, study, best["name"]) + _gain(plan, study, tested, best["name"]) + _cheapest(plan, study, costs, items)
     text += f" The distances are drawn in {{{plan.id}-distances}}." * drawn
-    finding = Finding(
-        f"{best['name']} against the base on {plan.on}", label, *(tested[key] for key in ("difference", "low", "high", "p", "n")),
-        f"python -m core experiment run {plan.path}",
-    )  # fmt: skip
-    same = study["reported"][0] == study["reported"][-1]
-    return Told(study_title(plan), text, items, [] if same else [finding])
+    command = f"python -m core experiment run {plan.path}"
+    if beaten(study):
+        gain = (tested[key] for key in ("difference", "low", "high", "p", "n"))
+        finding = Finding(f"{best['name']} against {plan.base} on {plan.on}", label, *gain, command)
+    else:
+        what = f"{plan.base[:1].upper()}{plan.base[1:]} on {plan.on}"
+        finding = Unbeaten(what, label, tested["mean_a"], len(study["leaderboard"]), tested["n"], command)
+    return Told(_said(plan, "title"), text, items, [finding])
 
 
-def study_title(plan: StudyPlan) -> str:
+def beaten(study: dict[str, Any]) -> bool:
+    """Whether another recipe than the base was chosen on dev."""
+    return study["reported"][0] != study["reported"][-1]
+
+
+def _said(plan: StudyPlan, field: str) -> str:
+    """Its title or question."""
     lines = (HERE / plan.file).read_text("utf-8").splitlines()
-    return next(line.partition(": ")[2] for line in lines if line.startswith("title: "))
+    return next(line.partition(": ")[2] for line in lines if line.startswith(f"{field}: "))
 
 
 def _first(plan: StudyPlan, study: dict[str, Any], name: str) -> str:
     equals = sum(row["group"] == "best or equal" for row in study["leaderboard"])
     others = f"; {{{plan.id}-equal}} recipes, it among them, are not distinguishable at the top" if equals > 1 else ""
     return (
-        f"{plan.asks} {{{plan.id}-recipes}} recipes were compared on the dev half of the questions on {plan.on} ({{{plan.id}}}). "
+        f"{_said(plan, 'question')} {{{plan.id}-recipes}} recipes were compared on the dev half of the questions on {plan.on} ({{{plan.id}}}). "
         f"The best of them by {LABELS[plan.metric]} is {name}{others}."
     )
 
 
 def _gain(plan: StudyPlan, study: dict[str, Any], tested: dict[str, Any], name: str) -> str:
-    if study["reported"][0] == study["reported"][-1]:
-        return f" It is the base itself, and reaches {{{plan.id}-best}} on the test half: nothing that was tried is better."
+    if not beaten(study):
+        return f" It is the base itself, {plan.base}, and reaches {{{plan.id}-best}} on the test half: nothing that was tried is better."
     between = (
         f"95% interval {{{plan.id}-low}} to {{{plan.id}-high}}, {equal(tested['p'], f'{plan.id}-p')}, {{{plan.id}-n}} questions"
     )
     significant = "significant" if tested["p"] < ALPHA else "not significant"
     return (
-        f" On the test half, where nothing was chosen, it reaches {{{plan.id}-best}}, a difference of {{{plan.id}-gain}} to the base "
-        f"({between}), which is {significant}."
+        f" On the test half, where nothing was chosen, it reaches {{{plan.id}-best}}, a difference of {{{plan.id}-gain}} to "
+        f"{plan.base} ({between}), which is {significant}."
     )
 
 
