@@ -63,7 +63,8 @@ WHOLE = Form(
         ),
         AGENTS: (
             StudyPlan(
-                "whole/agents-hotpotqa.yaml", 40, "500 questions of HotpotQA", "one prompt over one search", "f1", ("context_recall",), ("context_tokens",),
+                "whole/agents-hotpotqa.yaml", 40, "500 questions of HotpotQA", "one prompt over one search",
+                "f1", ("context_recall",), ("context_tokens",),
             ),
         ),
     },

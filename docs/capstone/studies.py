@@ -124,7 +124,8 @@ def _first(plan: StudyPlan, study: dict[str, Any], name: str) -> str:
     equals = sum(row["group"] == "best or equal" for row in study["leaderboard"])
     others = f"; {{{plan.id}-equal}} recipes, it among them, are not distinguishable at the top" if equals > 1 else ""
     return (
-        f"{_said(plan, 'question')} {{{plan.id}-recipes}} recipes were compared on the dev half of the questions on {plan.on} ({{{plan.id}}}). "
+        f"{_said(plan, 'question')} {{{plan.id}-recipes}} recipes were compared on the dev half of the questions on {plan.on} "
+        f"({{{plan.id}}}). "
         f"The best of them by {LABELS[plan.metric]} is {name}{others}."
     )
 
