@@ -88,6 +88,7 @@ CLAUSES = {
     "context": {"": "the first {passages} passages, of at most {max_tokens} tokens together"},
     "answering": {
         "one_prompt": "from all passages in one prompt",
+        "closed_book": "without passages",
         "per_passage": "from each passage alone, and once more from these answers",
         "ircot": "after a chain of thought each of whose sentences is searched (IRCoT, {rounds} rounds)",
         "react": "by an agent that calls tools, a thought before each call (ReAct, {steps} steps at most)",
