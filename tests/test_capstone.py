@@ -102,7 +102,7 @@ def outcomes(plan, p: float, reported: tuple[int, int]) -> dict:
         (0.2, (8, 9), "which is not significant"),
         (0.0001, (8, 9), "p {hybrid-python-p}"),
         (0.03, (8, 9), "p = {hybrid-python-p}"),
-        (1.0, (9, 9), "It is the base itself"),
+        (1.0, (9, 9), "This is the base itself"),
     ],
 )
 def test_a_section_says_what_its_outcome_says_and_names_only_items_of_its_own(p, reported, says):

@@ -38,8 +38,8 @@ The differences above are between one chosen recipe and one base on each questio
 with its small encoder and its small model, and not that a part helps everywhere: a larger model may need less help from retrieval, or make
 more of it. Latencies are those of this machine, with whatever else it did.
 
-What equals the best matters as much as the best. Where several recipes are not distinguishable at the top, the paper names the one that
-searches fastest, for nothing measured here speaks against it. A reader with other costs finds all of them in the tables.
+What is not distinguishable from the best matters as much as the best: where there are several, the paper names the fastest of them. On few
+questions that may still be a worse recipe; the tables hold the means and intervals of all, for a reader with other costs.
 """.strip()
 
 

@@ -83,17 +83,20 @@ def told(plan: StudyPlan, outcomes: Outcomes, drawn: bool) -> Told | None:
         number(f"{plan.id}-recipes", board, "recipes", f"Recipes compared on dev in {plan.id}"),
         number(f"{plan.id}-equal", board, at_top, f"Recipes at the top of {plan.id}"),
         number(f"{plan.id}-best", winner, f"metrics.{plan.metric}.mean", f"{label} of the winner of {plan.id}, test"),
-        number(f"{plan.id}-gain", compared, "difference", f"Gain of the winner of {plan.id} over its base on test", "signed"),
-        number(f"{plan.id}-low", compared, "low", f"Lower end of the interval of the gain of {plan.id}", "signed"),
-        number(f"{plan.id}-high", compared, "high", f"Upper end of the interval of the gain of {plan.id}", "signed"),
-        number(f"{plan.id}-p", compared, "p", f"Paired p of the gain of {plan.id}", "p"),
-        number(f"{plan.id}-n", compared, "n", f"Questions of the test of {plan.id}"),
         table(
             plan.id,
             shown,
             f"{_said(plan, 'title')}: the recipes with the highest means on the dev questions, with what they cost.",
         ),
     ]
+    if beaten(study):
+        items += [
+            number(f"{plan.id}-gain", compared, "difference", f"Gain of the winner of {plan.id} over its base on test", "signed"),
+            number(f"{plan.id}-low", compared, "low", f"Lower end of the interval of the gain of {plan.id}", "signed"),
+            number(f"{plan.id}-high", compared, "high", f"Upper end of the interval of the gain of {plan.id}", "signed"),
+            number(f"{plan.id}-p", compared, "p", f"Paired p of the gain of {plan.id}", "p"),
+            number(f"{plan.id}-n", compared, "n", f"Questions of the test of {plan.id}"),
+        ]
     if drawn:
         caption = f"{_said(plan, 'title')}: how far the recipes with the highest means on dev lie from the first."
         items.append(figure(f"{plan.id}-distances", shown, "differences", caption))
@@ -122,7 +125,7 @@ def _said(plan: StudyPlan, field: str) -> str:
 
 def _first(plan: StudyPlan, study: dict[str, Any], name: str) -> str:
     equals = sum(row["group"] == "best or equal" for row in study["leaderboard"])
-    others = f"; {{{plan.id}-equal}} recipes, it among them, are not distinguishable at the top" if equals > 1 else ""
+    others = f"; {{{plan.id}-equal}} recipes, this one among them, are not distinguishable at the top" if equals > 1 else ""
     return (
         f"{_said(plan, 'question')} {{{plan.id}-recipes}} recipes were compared on the dev half of the questions on {plan.on} "
         f"({{{plan.id}}}). "
@@ -132,7 +135,7 @@ def _first(plan: StudyPlan, study: dict[str, Any], name: str) -> str:
 
 def _gain(plan: StudyPlan, study: dict[str, Any], tested: dict[str, Any], name: str) -> str:
     if not beaten(study):
-        return f" It is the base itself, {plan.base}, and reaches {{{plan.id}-best}} on the test half: nothing that was tried is better."
+        return f" This is the base itself, {plan.base}, and reaches {{{plan.id}-best}} on the test half: nothing that was tried is better."
     between = (
         f"95% interval {{{plan.id}-low}} to {{{plan.id}-high}}, {equal(tested['p'], f'{plan.id}-p')}, {{{plan.id}-n}} questions"
     )
@@ -158,8 +161,8 @@ def _cheapest(plan: StudyPlan, study: dict[str, Any], costs: dict[str, Any], ite
         place, about = f"rows.{row['trial']}.cells.latency_ms.mean", f"Median latency of the {name} recipe of {plan.id}, ms"
         items.append(number(f"{plan.id}-{name}-ms", shown, place, about, digits=1))
     if fastest is costs["rows"][0]:
-        return f" No recipe that equals it is faster: it searches in {{{plan.id}-best-ms}} ms."
+        return f" None of those is faster among the recipes in the table: it searches in {{{plan.id}-best-ms}} ms."
     return (
-        f" Of the recipes that equal it, {fastest['name']} searches fastest: in {{{plan.id}-fastest-ms}} ms, and the best in "
+        f" Of those that are not distinguishable from it, {fastest['name']} searches fastest: in {{{plan.id}-fastest-ms}} ms, and the best in "
         f"{{{plan.id}-best-ms}} ms."
     )

@@ -107,7 +107,7 @@ def main_tex(paper: Paper, showed: Mapping[str, Taken]) -> str:
     if paper.items:
         left = prose.unmentioned(paper, paper.told)
         lines += [r"\section{Results}", *_sections(paper, "results", floats)]
-        lines += [" ".join(prose.sentences(left, showed))] if left else []
+        lines += ["", " ".join(prose.sentences(left, showed))] if left else []
     lines += _sections(paper, "after", floats)
     lines += [line for group in floats.values() for line in float_tex(group)]
     for title, name in (("Limitations", "limitations"), ("Reproducibility", "checklist")):
