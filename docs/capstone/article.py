@@ -61,8 +61,8 @@ def abstract(found: Sequence[Finding | Unbeaten]) -> str:
 def discussion(found: Sequence[Finding | Unbeaten]) -> dict[str, str]:
     text = DISCUSSION
     if found:
+        few = min(each.n for each in found)
         text += (
-            "\n\nA difference that is not significant is no proof of equality: the smallest question set has "
-            f"{min(each.n for each in found):,} measured questions, and the limitations say which differences so many would have found."
+            f"\n\nA difference that is not significant is no proof of equality: the smallest test has {few:,} measured questions."
         )
     return {"title": "Discussion", "place": "after", "text": text}

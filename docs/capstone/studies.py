@@ -163,6 +163,6 @@ def _cheapest(plan: StudyPlan, study: dict[str, Any], costs: dict[str, Any], ite
     if fastest is costs["rows"][0]:
         return f" None of those is faster among the recipes in the table: it searches in {{{plan.id}-best-ms}} ms."
     return (
-        f" Of those that are not distinguishable from it, {fastest['name']} searches fastest: in {{{plan.id}-fastest-ms}} ms, and the best in "
-        f"{{{plan.id}-best-ms}} ms."
+        f" Of those that are not distinguishable from it, {fastest['name']} searches fastest: in {{{plan.id}-fastest-ms}} ms, and the "
+        f"best in {{{plan.id}-best-ms}} ms."
     )
