@@ -79,8 +79,11 @@ def test_its_studies_are_valid_choose_on_dev_and_report_on_test(form):
 
 def test_the_steps_of_both_forms_have_names_of_their_own(tmp_path):
     for form, quick in ((QUICK, True), (WHOLE, False)):
-        names = [each.name for each in steps(form, quick, tmp_path)]
+        planned = steps(form, quick, tmp_path)
+        names = [each.name for each in planned]
         assert len(names) == len(set(names))
+        people = planned[names.index("people-dense")].words({})
+        assert f"chunking.part={form.chunking}" in people and form.corpus in people
     assert (ROOT / "docs/capstone/people-quick.yaml").is_file()
 
 

@@ -51,7 +51,7 @@ def indexes(corpus: str, words: str, minutes: float) -> LabPlan:
         ("index", "sweep", "--dataset", corpus, "--set", "chunking.part=whole_document", "--grid", f"index.part={kinds}"),
         f"index_points WHERE status = 'ok' AND dataset = '{corpus}' ORDER BY p50_us",
         'part AS index, recall AS "Recall@k", p50_us / 1000 AS "median ms", p95_us / 1000 AS "p95 ms", build_s AS "build s", '
-        'memory_bytes / 1e6 AS "MB", vectors',
+        'memory_bytes / 1e6 AS "MB"',
         f"Over the vectors of {words} the same questions are searched in indexes of five kinds ({{indexes}}). Recall is against exact "
         "search. What is saved in milliseconds has to be held against the milliseconds of encoding the question.",
         f"Indexes over the vectors of {words}: recall against exact search, time of a question, size.",

@@ -18,16 +18,7 @@ TITLE = "Judgements of people"
 def steps(settings: Path, corpus: str, chunking: str, ask: int, minutes: float, labels: Path | None) -> list[Step]:
     """settings: YAML of the study. chunking: its part. ask: questions that each of the two systems answers. labels: a
     file of QAGS, where there is one."""
-    shared = [
-        "--dataset",
-        corpus,
-        "--ask",
-        str(ask),
-        "--set",
-        "chunking.part=whole_document",
-        "--set",
-        "generation.max_tokens=96",
-    ]
+    shared = ["--dataset", corpus, "--ask", str(ask), "--set", f"chunking.part={chunking}", "--set", "generation.max_tokens=96"]
     made = [
         Step(f"people-{name}", minutes / 2, lambda outcomes, of=own: ["annotate", "answer-questions", *shared, "--set", of])
         for name, own in SYSTEMS.items()

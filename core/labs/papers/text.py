@@ -24,6 +24,7 @@ from core.workbench import Workbench
 
 HALVES = {"all": "all questions", "dev": "the dev half of the questions", "test": "the test half of the questions"}
 LARGE = ("rankings", "chunks", "chunk_tokens", "latency_ms", "answered")  # fields of a trial's record
+ONE_PROMPT = {"part": "one_prompt"}  # what records mean that name no way of answering
 POWER = 1.96 + 0.8416  # standard errors that a difference needs to be found in 80% of studies at 5%, two-sided
 
 Trials = Sequence[Mapping[str, Any]]
@@ -159,7 +160,8 @@ def corpus_words(trial: Mapping[str, Any]) -> str:
 
 def _configs(trial: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Stage -> its settings, of those that the recipe uses."""
-    recipe, left = doing(trial["config"]), _unused(trial["config"]) | ({*OF_ANSWERS} if not trial.get("answered") else set())
+    recipe, left = {"answering": ONE_PROMPT} | doing(trial["config"]), _unused(trial["config"])
+    left |= set() if trial.get("answered") else {*OF_ANSWERS}
     return {stage: recipe[stage] for stage in STAGES if stage in recipe and stage not in left}
 
 
