@@ -273,7 +273,7 @@ def waterfall(page) -> None:
 
 
 def prompt_editor(page) -> None:
-    title = page.locator("summary", has_text="Prompt: its template")
+    title = page.locator("summary", has_text="Prompt: the template")
     title.click()
     settle(page)
     title.evaluate("e => { e.style.scrollMarginTop = '90px'; e.scrollIntoView({block: 'start'}) }")

@@ -31,29 +31,26 @@ def page() -> None:
     recipe_strip.page_title(
         NAVIGATION["title"], "What does the model answer from the retrieved passages, and which of them support it?"
     )
-    left, right = st.columns([1, 2], gap="medium")
-    with left:
-        recipes = engines.chosen(session.config())
-        engines.notes(recipes)
-    with right:
-        for recipe in recipes:
-            plan = session.workbench().plan(recipe, answering=True)
-            if not plan.live:
-                return preparing.draw(recipe, plan)
-        corpus = jobs.drain(session.workbench().read_corpus(recipes[0]), "Reading the corpus")
-        preparing.status(recipes, corpus)
-        preparing.models(recipes)
-        asking.box(corpus)
-        engines.sent_to(recipes)
-        live, rest = st.empty(), st.empty()  # apart, so that what stood here is gone while the next answer grows
-        streaming.draw(recipes, live)
-        with rest.container():
-            if asked := st.session_state.get("asked"):
-                answers(corpus, recipes, **asked)
-            else:
-                asking.examples(corpus)
-            prompt_editor.draw(corpus, recipes[0])
-            speed.draw(recipes[0])
+    recipes = engines.chosen(session.config())
+    engines.notes(recipes)
+    for recipe in recipes:
+        plan = session.workbench().plan(recipe, answering=True)
+        if not plan.live:
+            return preparing.draw(recipe, plan)
+    corpus = jobs.drain(session.workbench().read_corpus(recipes[0]), "Reading the corpus")
+    preparing.status(recipes, corpus)
+    preparing.models(recipes)
+    asking.box(corpus)
+    engines.sent_to(recipes)
+    live, rest = st.empty(), st.empty()  # apart, so that what stood here is gone while the next answer grows
+    streaming.draw(recipes, live)
+    with rest.container():
+        if asked := st.session_state.get("asked"):
+            answers(corpus, recipes, **asked)
+        else:
+            asking.examples(corpus)
+        prompt_editor.draw(corpus, recipes[0])
+        speed.draw(recipes[0])
 
 
 def answers(corpus: Corpus, recipes: list[TrialConfig], question: str, runs: list[dict[str, Any]]) -> None:

@@ -10,13 +10,16 @@ from app.ui.trials import (
     differences,
     effects,
     filters,
+    groups,
     leaderboard,
     left_out,
     parallel,
+    questions,
     runs,
     scope,
     side_by_side,
     table,
+    views,
 )
 from app.ui.trials.choice import is_baseline
 from core.labs.trials import comparison, listing
@@ -38,6 +41,7 @@ TOGETHER = {
     "Effects": effects.draw,
     "Parallel coordinates": parallel.draw,
     "Side by side": side_by_side.draw,
+    "Questions × recipes": questions.draw,
     "Leave one article out": left_out.draw,
 }
 
@@ -53,8 +57,12 @@ def page() -> None:
     table.status(summary)
     # the baseline first: it is the reference, and grey in every chart
     chosen = sorted(table.chosen(), key=lambda trial: not is_baseline(trial))
+    views.apply()
     shown = filters.filtered(everything, summary)
-    table.draw(shown, summary)
+    view = views.current()
+    listed = groups.draw(shown, view) if view.group else shown
+    if listed is not None:
+        table.draw(listed, summary, view)
     names = dict(zip((trial.id for trial in chosen), comparison.labels(chosen), strict=True))
     if chosen:
         details.draw(chosen, everything, summary.tags)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, recipe_strip
-from app.ui.adapters import entries, heads, source, training
+from app.ui.adapters import arguments, entries, heads, source, training
 from core.config import TrialConfig
 from core.labs.adapters import training as adapters
 
@@ -35,6 +35,7 @@ def generator(config: TrialConfig) -> None:
     with left:
         lesson, file = source.choice()
         chosen = training.settings(lesson)
+        arguments.draw(lesson, chosen)
     with right:
         st.caption(f"Base: {cards.plain(adapters.base_name(config))}, computed by torch.")
         running = training.under_way()

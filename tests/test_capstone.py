@@ -5,6 +5,7 @@ import json
 import pytest
 
 from core.labs.experiments import designs, experiment
+from core.labs.papers import prose
 from core.labs.papers.paper import Paper
 from docs.capstone import findings
 from docs.capstone.__main__ import QUICK, WHOLE, document, steps, told
@@ -115,7 +116,8 @@ def test_a_section_says_what_its_outcome_says_and_names_only_items_of_its_own(p,
     assert says in section.text
     assert "Recipe 2 searches fastest" in section.text, "the third is faster, and does not equal the best"
     paper = Paper.model_validate(document(parts))  # which refuses a text that names what is no item
-    assert paper.sections and isinstance(section.findings[0], Finding if reported[0] != reported[1] else Unbeaten)
+    assert [item.place for item in paper.items if item.kind == "text"] == ["before", "results", "after"]
+    assert not prose.unmentioned(paper) and isinstance(section.findings[0], Finding if reported[0] != reported[1] else Unbeaten)
 
 
 def test_findings_are_corrected_together_and_a_loss_is_told_as_one():

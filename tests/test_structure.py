@@ -60,6 +60,8 @@ PARSES = {
     "core/labs/scores/behind.py": "a column of our tables",
     "core/labs/scores/judges.py": "a column of our tables",
     "core/labs/trials/comparison.py": "a column of our tables",
+    "core/labs/trials/recorded_answers.py": "columns of our tables",
+    "core/labs/trials/views.py": "a column of our tables",
     "core/report/figures.py": "what the process that started this one asks",
     "core/serving/driver.py": "whether a service's reply is JSON at all; its value is dropped",
     "core/serving/web.py": "a body that the guard has bounded, as FastAPI reads it",

@@ -21,6 +21,7 @@ MIME = figures.MIME | {
     "csv": "text/csv",
     "yaml": "text/yaml",
     "run": "text/plain",
+    "html": "text/html",
 }
 
 

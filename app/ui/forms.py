@@ -91,7 +91,7 @@ def stage_form(
     # a stable key: the label changes with every setting and must not close the expander
     with st.expander(label, expanded=expanded, key=f"{name}/{stage}") if folded else st.container(key=f"{name}/{stage}"):
         if not folded:
-            st.container(key="stage_head").markdown(label)
+            st.container(key=f"stage_head/{name}/{stage}").markdown(label)
         if draft:
             _applied(stage, name, draft, waits)
         else:
@@ -130,20 +130,22 @@ def recipe_form(
 
 def stage_chips(usual: str) -> str:
     """The recipe on one line, a chip a stage with its choice; returns the stage that is open."""
-    recipe, workbench, pinned, state = session.config(), session.workbench(), session.baseline(), st.session_state
+    recipe, workbench, state = session.config(), session.workbench(), st.session_state
     stages = [stage for stage in (*workbench.ranking_fields(), "evaluation") if workbench.shows(stage, recipe)]
     if state.get(OPEN) not in stages:
         state[OPEN] = usual if usual in stages else "fusion"
-
-    def chip(stage: str) -> str:
-        value = getattr(recipe, stage)
-        differs = ":primary[●] " if pinned is not None and getattr(pinned, stage) != value else ""
-        chosen = "not used" if unused(stage, recipe) else describe(value).partition(",")[0]
-        costs = " :material/bolt:" if workbench.stages()[stage].costs else ""
-        return f":gray[{differs}{title(stage)}{costs}] {cards.plain(chosen)}"
-
     st.pills("Recipe", stages, default=state[OPEN], key=OPEN, required=True, format_func=chip, label_visibility="collapsed")
     return state[OPEN]
+
+
+def chip(stage: str) -> str:
+    """A stage and its choice, in the few words of a button."""
+    recipe, pinned = session.config(), session.baseline()
+    value = getattr(recipe, stage)
+    differs = ":primary[●] " if pinned is not None and getattr(pinned, stage) != value else ""
+    chosen = "not used" if unused(stage, recipe) else describe(value).partition(",")[0]
+    costs = " :material/bolt:" if session.workbench().stages()[stage].costs else ""
+    return f":gray[{differs}{title(stage)}{costs}] {cards.plain(chosen)}"
 
 
 def presets(name: str = session.CURRENT) -> None:

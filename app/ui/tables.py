@@ -21,17 +21,30 @@ INTO_VIEW = """<script>/* {} */ document.querySelector(".st-key-opened")?.scroll
 matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"}})</script>"""
 
 
-def choose(table: Table, ids: Sequence[str], key: str = "", *, param: str = "chosen", height: int = 280) -> int | None:
+def choose(
+    table: Table,
+    ids: Sequence[str],
+    key: str = "",
+    *,
+    param: str = "chosen",
+    height: int = 280,
+    rows: Sequence[Mapping[str, Any]] = (),
+    pinned: bool = False,
+) -> int | None:
     """A table with a row an id; returns the place of the chosen one, or None. The address holds its id under `param`, so
-    a link opens it, and it stays chosen while the table is filtered or its numbers change."""
+    a link opens it, and it stays chosen while the table is filtered or its numbers change. rows: all of them, for CSV, where
+    the table holds one page; pinned: as in `draw`."""
     place = {row_id: row for row, row_id in enumerate(ids)}
     row = place.get(st.query_params.get(param, ""))
     # another key where other rows are shown: what was clicked is a place, and another row stands there now
     key = f"{key or table.name}/{crc32(' '.join(ids).encode()):x}"
     default = None if row is None else {"selection": {"cells": [(row, table.columns[0].title)]}}
+    own = looks(table)
+    if pinned:
+        own[table.columns[0].title]["pinned"] = True
     cells.show(
         shown(table),
-        looks(table),
+        own,
         hide_index=True,
         height=height if len(ids) > TALL else "content",
         key=key,
@@ -40,7 +53,7 @@ def choose(table: Table, ids: Sequence[str], key: str = "", *, param: str = "cho
         selection_default=default,
         on_select=lambda: _clicked(key, list(ids), param),
     )
-    export(table.rows, key, table)
+    export(rows or table.rows, key, table)
     return row
 
 

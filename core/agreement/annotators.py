@@ -1,5 +1,6 @@
 """Each annotator beside the others."""
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ class Person(NamedTuple):
     attention: AttentionScore | None
     speed: Speed | None  # seconds an item
     drift: Drift | None  # where labels have times
+    bulk: int = 0  # sentences labelled together with those of other screens
 
 
 class People(NamedTuple):
@@ -86,6 +88,9 @@ def people(source: LabelSource, part: str, round_name: str, table: LabelTable) -
     labels = [label for label in source.labels if label.round == round_name]
     attended = attention_score(source.study, labels) if source.study and part == "sentences" else {}
     pace = speeds(labels)
+    together = Counter[str]()
+    for label in labels:
+        together[label.annotator] += len(label.bulk)
     again = _twice(source, part, round_name, table.level)
     rows = [
         Person(
@@ -98,6 +103,7 @@ def people(source: LabelSource, part: str, round_name: str, table: LabelTable) -
             attended.get(name),
             pace.get(name),
             drifts and drifts[i],
+            together[name],
         )
         for i, name in enumerate(names)
     ]
@@ -108,8 +114,8 @@ def people(source: LabelSource, part: str, round_name: str, table: LabelTable) -
 
 
 def speeds(labels: Iterable[Label]) -> dict[str, Speed]:
-    """Annotator -> seconds an item, of labels that were given under a clock."""
-    clocked = [(label.annotator, label.seconds) for label in labels if label.seconds is not None]
+    """Annotator -> seconds an item, of labels that were given under a clock and one by one: what was labelled in bulk took no time."""
+    clocked = [(label.annotator, label.seconds) for label in labels if label.seconds is not None and not label.bulk]
     return {pace.annotator: pace for pace in of_annotators.speed(*map(list, zip(*clocked, strict=True)))} if clocked else {}
 
 

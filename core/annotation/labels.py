@@ -8,7 +8,7 @@ from core.annotation.study import Item, Study
 from core.store.label import Label, Span, from_record  # noqa: F401  # the store refuses what is none; all others know it from here
 
 PREFERENCES = ("a", "tie", "b")
-CONTENT = ("sentences", "spans", "helpful", "preference", "cannot_judge", "comment", "withdrawn")
+CONTENT = ("sentences", "spans", "helpful", "preference", "bulk", "cannot_judge", "comment", "withdrawn")
 
 
 def blank(study: Study, round_name: str, item: Item, annotator: str) -> Label:
@@ -61,6 +61,8 @@ def problems(study: Study, label: Label) -> list[str]:
         length = len(words(item.responses[span.response].text)) if span.response < len(item.responses) else 0
         if not span.first < span.last <= length:
             wrong.append(f"words {span.first} to {span.last} are not in answer {span.response + 1} of {length} words")
+    if any(r >= len(counts) or s >= counts[r] for r, s in label.bulk):
+        wrong.append("a sentence labelled together with others is not in the item")
     if label.preference is not None and len(item.responses) != 2:
         wrong.append("there is one answer, so there is nothing to prefer")
     if label.order and sorted(label.order) != list(range(len(item.responses))):

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from core.annotation import label_table, latest
 from core.annotation.assignment import assignment
 from core.annotation.attention import attention_score
@@ -24,8 +26,9 @@ class AnnotatorProgress(NamedTuple):
     done: int
     assigned: int
     partial: int  # begun, not complete
-    seconds_median: float | None  # an item
+    seconds_median: float | None  # an item, of those without a sentence labelled in bulk
     last: str  # when the latest label was saved
+    bulk: int = 0  # sentences labelled together with those of other screens
 
 
 def progress(workbench: Workbench, frozen: Frozen) -> list[AnnotatorProgress]:
@@ -39,7 +42,11 @@ def progress(workbench: Workbench, frozen: Frozen) -> list[AnnotatorProgress]:
     for name, mine in assignment(frozen.study, frozen.round).items():
         its = set(mine)
         own = [record for record in records if record["annotator"] == name and record["item"] in its]
-        seconds = [record["seconds"] for record in own if record["complete"] and record.get("seconds") is not None]
+        seconds = [
+            record["seconds"]
+            for record in own
+            if record["complete"] and record.get("seconds") is not None and not record.get("bulk")
+        ]
         whole = sum(record["complete"] for record in own)
         rows.append(
             AnnotatorProgress(
@@ -49,9 +56,40 @@ def progress(workbench: Workbench, frozen: Frozen) -> list[AnnotatorProgress]:
                 len(own) - whole,
                 statistics.median(seconds) if seconds else None,
                 max((record["created"] for record in own), default=""),
+                sum(len(record.get("bulk") or ()) for record in own),
             )
         )
     return rows
+
+
+class SameLabels(NamedTuple):
+    """Of the labels that an annotator shares with another: how many say the same. A label shared with two counts twice."""
+
+    same: int
+    shared: int
+
+
+def may_show_agreement(frozen: Frozen, people: Sequence[AnnotatorProgress]) -> bool:
+    """Whether agreement may be looked at while labels come in: not before all are there, unless the frozen stop rule itself reads it.
+    Who sees it earlier can stop, or speak to somebody, when it suits the result."""
+    return frozen.study.stop.kind != "all_labelled" or all(person.done >= person.assigned for person in people)
+
+
+def alike(workbench: Workbench, frozen: Frozen) -> dict[str, SameLabels]:
+    """Annotator -> agreement with the others on shared units of the first thing asked, of the round; {} where it may not be shown, and
+    in adjudication, where nothing is shared."""
+    if frozen.round == "adjudication" or not may_show_agreement(frozen, progress(workbench, frozen)):
+        return {}
+    table = label_table.table(frozen.study, latest.labels(workbench, frozen.study.id, frozen.round), frozen.study.ask[0])
+    labelled = ~np.isnan(table.values)  # [num_units, num_annotators]
+    shared, same = Counter[str](), Counter[str]()
+    for i, name in enumerate(table.annotators):
+        for other in range(len(table.annotators)):
+            if other != i:
+                both = labelled[:, i] & labelled[:, other]
+                shared[name] += int(both.sum())
+                same[name] += int((table.values[both, i] == table.values[both, other]).sum())
+    return {name: SameLabels(same[name], shared[name]) for name in table.annotators if shared[name]}
 
 
 class Standing(NamedTuple):

@@ -32,15 +32,18 @@ def answer_to(label: Label, step: Step) -> Any:
     return label.helpful[step.response] if step.kind == "helpful" else label.preference
 
 
-def answered(label: Label, step: Step, answer: Any) -> Label:
-    """The label with this step answered; an answer takes "cannot judge" of the whole item back."""
+def answered(label: Label, step: Step, answer: Any, bulk: bool = False) -> Label:
+    """The label with this step answered; an answer takes "cannot judge" of the whole item back. bulk: together with that of another
+    screen, which is recorded until the sentence is answered on its own."""
     if step.kind == "preference":
         change: dict[str, Any] = {"preference": answer}
     elif step.kind == "helpful":
         change = {"helpful": _put(label.helpful, step.response, answer)}
     else:
         row = _put(label.sentences[step.response], step.sentence, answer)
-        change = {"sentences": _put(label.sentences, step.response, row)}
+        here = (step.response, step.sentence)
+        rest = [place for place in label.bulk if place != here]
+        change = {"sentences": _put(label.sentences, step.response, row), "bulk": (*rest, here) if bulk else tuple(rest)}
     return label.model_copy(update={**change, "cannot_judge": False})
 
 

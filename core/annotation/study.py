@@ -110,6 +110,7 @@ class Study(StageConfig):
     annotators: tuple[str, ...] = ()
     per_item: int = knob(2, "Annotators of each item.", unit="annotators", ge=1, le=50)
     tokens: bool = knob(False, "Each annotator needs a token to label under their name.")
+    bulk: bool = knob(False, "Annotators see the sentences nearest to the one in question, and may label several together.")
     seed: int = knob(0, "Seeds assignment and order.", ge=0, le=2**31 - 1)
     items: tuple[Item, ...] = ()
     adjudicators: tuple[str, ...] = ()
@@ -119,7 +120,7 @@ class Study(StageConfig):
     @model_serializer(mode="wrap")
     def _plain(self, dump):
         """Without what was added later and is not in use, so that an old study keeps its hash."""
-        return {name: value for name, value in dump(self).items() if name != "left" or value}
+        return {name: value for name, value in dump(self).items() if name not in ("left", "bulk") or value}
 
     @field_validator("annotators", "adjudicators")
     @classmethod

@@ -1,13 +1,15 @@
 """An annotator's list: what of it is labelled, what comes next, and what is saved in it."""
 
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Any
 
 from core.annotation import saving
 from core.annotation.assignment import assignment
-from core.annotation.labels import Label, from_record
+from core.annotation.labels import Label, blank, from_record
+from core.annotation.steps import Step, answer_to, answered
 from core.annotation.versions import Frozen, load
 from core.errors import WorkbenchError
 from core.workbench import Workbench
@@ -58,6 +60,21 @@ class Worklist:
         with self.looking():
             self.look()
             return self._saved(saving.label(self.workbench, self.frozen, label))
+
+    def save_together(self, answer: str, places: Sequence[tuple[str, Step]]) -> dict[str, str]:
+        """Labels open sentences of several items alike: item -> id of its new label, which says that it was given in bulk. What was
+        answered already stays."""
+        saved, study = {}, self.frozen.study
+        with self.looking():
+            self.look()
+            for item in dict.fromkeys(item for item, _ in places):
+                before = self.label(item) or blank(study, self.frozen.round, study.item(item), self.annotator)
+                after = before
+                for step in [step for other, step in places if other == item and answer_to(before, step) is None]:
+                    after = answered(after, step, answer, bulk=True)
+                if after is not before and not before.cannot_judge:
+                    saved[item] = self._saved(saving.label(self.workbench, self.frozen, after)).id
+        return saved
 
     def undo(self, item: str) -> Label:
         """What stands after the latest label of the item was taken back."""
@@ -118,12 +135,12 @@ class Worklist:
         before = self.records.get(item)
         if before and before["complete"]:
             self.done -= 1
-            if before.get("seconds"):
+            if _timed(before):
                 del self._times[bisect_left(self._times, before["seconds"])]
         self.records[item] = record
         if record["complete"]:
             self.done += 1
-            if record.get("seconds"):
+            if _timed(record):
                 insort(self._times, record["seconds"])
 
     def _saved(self, label: Label) -> Label:
@@ -131,6 +148,11 @@ class Worklist:
         self._put(label.item, record)
         self._arrived += 1
         return label
+
+
+def _timed(record: dict[str, Any]) -> bool:
+    """Whether its seconds say how long the item takes: not where sentences were labelled together with those of other screens."""
+    return bool(record.get("seconds")) and not record.get("bulk")
 
 
 def items_of(frozen: Frozen, annotator: str) -> tuple[str, ...]:

@@ -17,6 +17,13 @@ Examples = Annotated[
     Path | None, Parameter(name="--file", help="JSON lines as TRL's SFTTrainer takes them (default: the recipe's corpus).")
 ]
 
+Saved = Annotated[
+    Path | None,
+    Parameter(
+        name="--arguments", help="Settings of the training as YAML, or the name under which they are saved; --train goes before."
+    ),
+]
+
 PairFile = Annotated[
     Path | None,
     Parameter(
@@ -28,12 +35,25 @@ PairFile = Annotated[
 
 @verb("train-adapter", job_keeps=lambda result: result.folder.name)
 def train_adapter(
-    workbench: Any, name: str, /, *, file: Examples = None, train: Training = (), recipe: RecipeOptions = USUAL
+    workbench: Any,
+    name: str,
+    /,
+    *,
+    file: Examples = None,
+    arguments: Saved = None,
+    train: Training = (),
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """An adapter (LoRA) of the generator, trained on questions with their passages, and measured on held-out documents."""
     from core.labs.adapters.training import train_adapter
 
-    return train_adapter(workbench, recipe.read(), name, read_settings(train), file)
+    return train_adapter(workbench, recipe.read(), name, _settings(workbench, arguments, "train-adapter", train), file)
+
+
+def _settings(workbench: Any, arguments: Path | None, verb: str, train: Training) -> dict[str, Any]:
+    from core.labs.adapters.arguments import read_arguments
+
+    return (read_arguments(workbench, arguments, verb) if arguments else {}) | read_settings(train)
 
 
 @verb("train-answerer", job_keeps=lambda result: result.folder.name)
@@ -97,11 +117,38 @@ def dpo_study(
 
 
 @verb("train-dpo", job_keeps=lambda result: result.folder.name)
-def train_dpo(workbench: Any, name: str, /, *, file: PairFile = None, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
+def train_dpo(
+    workbench: Any,
+    name: str,
+    /,
+    *,
+    file: PairFile = None,
+    arguments: Saved = None,
+    train: Training = (),
+    recipe: RecipeOptions = USUAL,
+) -> Any:
     """An adapter (LoRA) of the generator that prefers the answers people prefer (DPO), beside the model without it."""
     from core.labs.adapters.training import train_dpo
 
-    return train_dpo(workbench, recipe.read(), name, read_settings(train), file)
+    return train_dpo(workbench, recipe.read(), name, _settings(workbench, arguments, "train-dpo", train), file)
+
+
+@verb("adapter-arguments", show_table)
+def adapter_arguments(workbench: Any) -> list[dict[str, Any]]:
+    """The saved arguments of trainings, each with the settings that differ from the usual ones."""
+    from core.labs.adapters.arguments import saved_arguments, stored_arguments
+
+    rows = ((name, stored_arguments(workbench, name)) for name in saved_arguments(workbench))
+    return [{"name": name, **read._asdict()} for name, read in rows]
+
+
+@verb("save-arguments", job_keeps=str)
+def save_arguments(workbench: Any, name: str, file: Path, /) -> str:
+    """Keep a file of a training's arguments under a name, for the page's form and for --arguments."""
+    from core import files
+    from core.labs.adapters import arguments as lab
+
+    return str(lab.save_arguments(workbench, name, lab.parsed(files.read_text(file, "The file of arguments"), str(file))))
 
 
 @verb("adapter-data", show_parts)

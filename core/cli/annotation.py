@@ -180,10 +180,12 @@ def check(workbench: Any, study: str, /) -> dict[str, Any]:
 
 @verb("annotate progress", job_keeps=plain)
 def progress(workbench: Any, study: str, /) -> Any:
-    """How far each annotator is."""
+    """How far each annotator is, and, once the frozen stop rule lets it be seen, in how many shared labels they say the same as others."""
     from core.annotation import standing, versions
 
-    return standing.progress(workbench, versions.load(workbench, study))
+    frozen = versions.load(workbench, study)
+    alike = {name: of._asdict() for name, of in standing.alike(workbench, frozen).items()}
+    return [row._asdict() | alike.get(row.annotator, {}) for row in standing.progress(workbench, frozen)]
 
 
 @verb("annotate attention", job_keeps=plain)

@@ -201,11 +201,16 @@ def encoders_map(
     *,
     encoder: Encoder = "",
     method: Literal["pca", "tsne"] = "pca",
+    against: Annotated[str, Parameter(help='Another encoder, or "recipe": questions tell whether that one finds them.')] = "",
     everything: Everything = False,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Chunks and questions in the plane."""
     from core.labs.encoders import geometry
 
-    row = yield from _row(workbench, recipe, encoder, everything)
-    return geometry.map_rows(row, (yield from geometry.vector_map(workbench, row, method)))
+    row, other = (yield from _row(workbench, recipe, encoder, everything)), None
+    if against == "recipe":
+        other = yield from workbench.evaluating(recipe.read())
+    elif against:
+        other = (yield from _row(workbench, recipe, against, everything)).evaluation
+    return geometry.map_rows(row, (yield from geometry.vector_map(workbench, row, method)), other)

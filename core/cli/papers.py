@@ -130,6 +130,24 @@ def add_table(
     return _told(paper.add(workbench, paper_id, {**fields, "command": sources.split(command), "trials": _ids(workbench, trials)}))
 
 
+@verb("paper text", show_paper)
+def add_text(
+    workbench: Any,
+    paper_id: str,
+    text: Annotated[Text, Parameter(help="Markdown; {NAME} stands for a number, table or figure of the paper.")],
+    /,
+    *,
+    at: Annotated[Positive | None, Parameter(help="Which of the items it becomes, counted from 1 (default: the last).")] = None,
+    place: Annotated[
+        Literal["before", "results", "after"], Parameter(help="Ahead of the methods, among the results, or behind them.")
+    ] = "results",
+) -> Any:
+    """Put words into a paper: between its figures and tables, ahead of its methods or behind its results."""
+    from core.labs.papers import paper
+
+    return _told(paper.add_text(workbench, paper_id, text, at, place))
+
+
 @verb("paper figure", show_paper)
 def add_figure(
     workbench: Any,
@@ -176,7 +194,7 @@ def change_paper(
     *,
     settings: Annotated[tuple[str, ...], Parameter(name="--set", help="FIELD=VALUE, as in caption=…, width_mm=174; repeatable.")],
 ) -> Any:
-    """Another title, caption, width or way of writing; what the items show stays."""
+    """Another title, abstract, caption, width, text, place or way of writing; what the items show stays."""
     from core.labs.papers import paper
 
     fields = read_settings(settings)
@@ -231,6 +249,20 @@ def export_paper(
     if paper_id.endswith(".zip") or (Path(paper_id) / "paper.yaml").is_file():
         return bundle.again(Path(paper_id), out)
     return bundle.export(workbench, paper_id, out)
+
+
+@verb("paper-report")
+def paper_report(
+    workbench: Any,
+    paper_id: Annotated[str, Parameter(name="PAPER")],
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="The file (default: the paper's name with .html).")] = None,
+) -> Any:
+    """A paper as one page of HTML that loads nothing: texts, figures, tables and numbers in their order."""
+    from core.labs.papers import bundle
+
+    return bundle.report(workbench, paper_id, out)
 
 
 @verb(

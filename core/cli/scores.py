@@ -8,7 +8,7 @@ from cyclopts.validators import Number
 
 from core.cli.frame import subject, verb
 from core.cli.options import ASK, USUAL, Asked, Positive, RecipeOptions, read_settings
-from core.cli.tables import between, cell, show_table, told_after
+from core.cli.tables import between, cell, show_table, show_whole, told_after
 
 subject("scores", "Scores of answers: by measures, by judges, compared with people.")
 
@@ -89,6 +89,29 @@ def score_answers(
     from core.labs.scores import sets
 
     return sets.score_answers(workbench, recipe.read(), ask, system, measure, read_settings(knob))
+
+
+@verb("triad", show_whole)
+def triad(
+    workbench: Any,
+    *,
+    ask: Annotated[Positive, Parameter(name=ASK, help="The answers to so many questions, drawn once.")] = 30,
+    system: Annotated[str, Parameter(help="The stored answers of this system instead.")] = "",
+    low: Annotated[
+        tuple[str, ...],
+        Parameter(
+            consume_multiple=(1, 3), help="Only answers that are low in these: context_relevance, groundedness, answer_relevance."
+        ),
+    ] = (),
+    below: Annotated[float, Parameter(help="What is low.")] = 0.5,
+    knob: Knobs = (),
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Context relevance, groundedness and answer relevance of recorded answers, each with its reasons, from scores that are kept."""
+    from core.labs.scores import sets
+    from core.labs.scores import triad as lab
+
+    return lab.table((yield from sets.scores_at_hand(workbench, recipe.read(), ask, system, read_settings(knob))), low, below)
 
 
 @verb("judge", show_judged, job_keeps=without_answers)

@@ -7,7 +7,7 @@ from cyclopts.validators import Number
 
 from core.cli.frame import subject, verb
 from core.cli.options import Metric, Positive, Text
-from core.cli.tables import rows_of, show_parts, show_table, show_value
+from core.cli.tables import rows_of, show_parts, show_table, show_value, show_whole
 
 subject("trials", "Stored trials: listed, compared, tested.")
 
@@ -220,6 +220,25 @@ def side_by_side(
 
     result = lab.side_by_side(workbench, comparison.named(workbench, trials), metric)
     return lab.record(result) | ({"by question": lab.by_question(result)} if questions else {})
+
+
+@verb("question-matrix", show_whole)
+def question_matrix(
+    workbench: Any,
+    trials: Annotated[tuple[str, ...], Parameter(consume_multiple=(2, 8))],
+    /,
+    *,
+    metric: Metric = "ndcg_linear",
+    different: Annotated[bool, Parameter(help="Only questions on which values or answers differ.")] = False,
+    by: Annotated[float, Parameter(help="Values differ where they are further apart than this.", validator=Number(gte=0))] = 0.0,
+    find: Annotated[Text, Parameter(help="Words of a question or an answer.")] = "",
+) -> Any:
+    """Two to eight trials by question: the recorded answer, else the rank of the first gold passage, each with the metric."""
+    from core.labs.trials import comparison
+    from core.labs.trials import question_matrix as lab
+
+    chosen = comparison.named(workbench, trials)
+    return lab.table(lab.question_matrix(workbench, chosen, metric, different=different, by=by, words=find))
 
 
 @verb("left-out", show_parts)

@@ -74,9 +74,16 @@ def read_json(
     return _read(parsed, source, what, of, where, todo or "Give plain JSON.", most)
 
 
-def read_text(path: Path, what: str = "The file", *, todo: str = "Save it as UTF-8.", most: int = MOST_DATA) -> str:
-    """The text of a file, for what is neither."""
-    return _read(str, path, what, str, "", todo, most)
+def read_text(
+    path: Path,
+    what: str = "The file",
+    *,
+    todo: str = "Save it as UTF-8.",
+    most: int = MOST_DATA,
+    errors: Literal["strict", "replace"] = "strict",
+) -> str:
+    """The text of a file, for what is neither. errors: in its UTF-8, as of `bytes.decode`."""
+    return _read(str, path, what, str, "", todo, most, errors)
 
 
 def read_value(text: str) -> Any:
@@ -122,12 +129,21 @@ def regular(path: Path, todo: str = "Give a file.") -> Path:
     return path
 
 
-def _read(parsed: Callable[[str], Any], source: Path | str | bytes, what: str, of: Any, where: str, todo: str, most: int) -> Any:
+def _read(
+    parsed: Callable[[str], Any],
+    source: Path | str | bytes,
+    what: str,
+    of: Any,
+    where: str,
+    todo: str,
+    most: int,
+    errors: str = "strict",
+) -> Any:
     try:
         data = contents(source, most) if isinstance(source, Path) else source
         if len(data) > most:
             raise ValueError(f"it is larger than {most / MOST_TEXT:g} MB")
-        value = parsed(data.decode("utf-8").removeprefix("\ufeff") if isinstance(data, bytes) else data)
+        value = parsed(data.decode("utf-8", errors).removeprefix("\ufeff") if isinstance(data, bytes) else data)
         if not isinstance(value, of):
             raise ValueError(f"it holds no {_KINDS.get(of, of)}")
         return value

@@ -29,13 +29,15 @@ _NAMES = {
     "scores": {
         "judge": "file", "score-answers": "recipe", "judge-qags": "qags", "judge-held-out": "held-out", "review": "review",
         "judge-bias": "judge-bias", "train-faithfulness": "train-faithfulness", "fit-faithfulness": "fit-faithfulness",
-        "risk-coverage": "risk-coverage",
+        "risk-coverage": "risk-coverage", "triad": "triad",
     },
     "trials": {
         "noise-budget": "noise-budget", "trials": "list", "leaderboard": "leaderboard", "choice": "choice", "effects": "effects",
         "importance": "importance", "side-by-side": "side-by-side", "left-out": "left-out", "show": "show",
         "describe": "describe", "compare": "compare", "frontier": "frontier", "trials-compare": "compare-with",
-        "every-test": "every-test", "looks": "looks", "trials-table": "table",
+        "every-test": "every-test", "looks": "looks", "trials-table": "table", "question-matrix": "matrix",
+        "trial-rows": "rows", "trial-groups": "groups", "trial-views": "views", "save-trial-view": "save-view",
+        "drop-trial-view": "drop-view",
     },
     "runs": {
         "runs": "compare", "run-file": "write",
@@ -45,7 +47,7 @@ _NAMES = {
         "study-status": "status", "study-pause": "pause", "study-results": "results",
     },
     "paper": {
-        "draw": "draw", "export": "export", "verify-paper": "verify",
+        "draw": "draw", "export": "export", "verify-paper": "verify", "paper-report": "report",
     },
     "encoders": {
         "train-encoder": "train", "train-rag": "train-rag", "encoders-trained": "list", "encoders-training": "training",
@@ -62,6 +64,7 @@ _NAMES = {
         "adapter-study": "experiment", "dpo-study": "dpo-experiment", "train-dpo": "train-dpo",
         "adapter-data": "data", "compare-adapters": "compare", "forgetting": "forgetting", "harness": "harness",
         "merge-adapter": "merge", "adapters": "list", "adapter-training": "training",
+        "adapter-arguments": "arguments", "save-arguments": "save-arguments",
     },
     "tokenizers": {
         "train-tokenizer": "train", "tokenizers-compare": "compare", "tokenizers-split": "split",

@@ -30,6 +30,7 @@ class Label(StageConfig):
     spans: tuple[Span, ...] = ()
     helpful: tuple[Whole | None, ...] = ()  # for each answer, 1 to 5
     preference: Literal["a", "b", "tie"] | None = None  # a: the item's first answer, wherever it stood on the screen
+    bulk: tuple[tuple[Whole, Whole], ...] = ()  # (answer, sentence) labelled together with another screen's, and not on their own
     cannot_judge: bool = False  # the item as a whole
     comment: str = ""
     seconds: float | None = Field(None, ge=0, allow_inf_nan=False)  # on the screen, breaks left out

@@ -322,6 +322,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "spans": ("JSON", "Errors: answer, first word and the word after the last, from 0."),
             "helpful": ("INTEGER[]", "1 to 5 for each answer."),
             "preference": ("VARCHAR", "a, b or tie: a is the item's answer 0, wherever it stood on the screen."),
+            "bulk": ("JSON", "Sentences labelled together with that of another screen: answer and sentence, from 0."),
             "cannot_judge": ("BOOLEAN", "Whether the annotator could not judge the item."),
             "comment": ("VARCHAR", "In the annotator's words."),
             "seconds": ("DOUBLE", "Time on the item, in seconds."),

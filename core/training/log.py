@@ -68,18 +68,29 @@ def work_folder(folder: Path) -> Path:
 
 
 def read_log(folder: Path, since: float = 0.0) -> list[dict[str, Any]]:
-    """The log of a training, running or finished; a line being written is left out. Each has `kind`, most `step`. since: seconds since
-    1970; [] where nothing was begun or gone on with from then on: what stands there is of a training before."""
+    """The log of a training, running or finished; a line being written is left out, and so is a damaged one, which is told. Each has
+    `kind`, most `step`. since: seconds since 1970; [] where nothing was begun or gone on with from then on: what stands there is of a
+    training before."""
     for file in (work_folder(folder) / "log.jsonl", folder / "log.jsonl"):
         if file.exists():
-            lines = files.read_text(file, "The training's log").split("\n")[:-1]
-            told = [
-                files.read_json(line, "A line of the training's log", of=dict, where=str(file), numbers="careless")
-                for line in lines
-            ]
+            lines = files.read_text(file, "The training's log", errors="replace").split("\n")[:-1]
+            told = [line for text in lines if (line := _read_line(text, file))]
             begun = (datetime.fromisoformat(line["time"]).timestamp() for line in told if line["kind"] in ("start", "resume"))
             return told if max(begun, default=0.0) >= int(since) else []
     return []
+
+
+def _read_line(text: str, file: Path) -> dict[str, Any] | None:
+    """None: it is damaged. What a log says is shown and steers no training, so a damaged line stops none."""
+    try:
+        text.encode("ascii")  # as `write_line` writes
+        line = files.read_json(text, "A line of the training's log", of=dict, where=str(file), numbers="careless")
+        datetime.fromisoformat(line["time"])
+        line["kind"]
+    except (WorkbenchError, LookupError, TypeError, ValueError):
+        files.tell(f"A line of a training's log was damaged and is left out: {file}.")
+        return None
+    return line
 
 
 def write_line(work: Path, kind: str, **values: Any) -> None:

@@ -33,7 +33,7 @@ class TrainingResult:
     """What every training tells of itself; each kind adds what its model is worth."""
 
     folder: Path
-    best_step: int  # 0: no step was better on validation than the start
+    best_step: int  # whose weights stay; 0: no step was better on validation than the start
     steps: int
     stopped: str  # "all steps" or "early"
     seconds: dict[str, float]

@@ -24,6 +24,7 @@ class TrainingSteps(ABC):
 
     remedy: ClassVar[str]  # what to change where the loss is no number
     checkpoint_every: int = 0  # steps between checkpoints; 0: at evaluations only
+    looked_at: int = 0  # a step that is evaluated besides those of evaluate_every; 0: none
 
     def __init__(self, config: Any, steps: int, watch: str, work: Path, mark: str, **told: Any) -> None:
         """steps: at most. watch: the measure of an evaluation by which weights are the best. mark: other settings begin anew.
@@ -46,7 +47,7 @@ class TrainingSteps(ABC):
         """Measures of the weights as they are now, on the validation questions."""
 
     def run(self) -> Generator[Progress, None, None]:
-        """To the last step, or until `patience` evaluations gain nothing; the weights are the best then."""
+        """To the last step, or until `patience` evaluations gain nothing; the weights are then those that stay, by `_better`."""
         import torch
 
         resumed, finished = self._resume(), False
@@ -58,13 +59,13 @@ class TrainingSteps(ABC):
             if not resumed:
                 yield Progress(0, 0, "Validation of the start")
                 self._evaluate()
-            while self.step < self.steps and self._without_gain < self.config.patience:
+            while self.step < self.steps and not self._enough():
                 loss = self._step()
                 if not math.isfinite(loss):
                     raise self._diverged(loss)
                 best = f"validation {self._watch} {self.best_value:.3f} at step {self.best_step}"
                 yield Progress(self.step, self.steps, f"Step {self.step:,}: loss {loss:.3f}, {best}")
-                if self.step % self.config.evaluate_every == 0 or self.step == self.steps:
+                if self.step % self.config.evaluate_every == 0 or self.step in (self.steps, self.looked_at):
                     yield Progress(self.step, self.steps, f"Validation at step {self.step:,}")
                     self._evaluate()
                     self._save()
@@ -114,6 +115,10 @@ class TrainingSteps(ABC):
     def _better(self, values: dict[str, float]) -> bool:
         """Whether the weights as they are now stay instead of the best so far."""
         return values[self._watch] > self.best_value
+
+    def _enough(self) -> bool:
+        """Whether going on is given up."""
+        return self._without_gain >= self.config.patience
 
     def _diverged(self, loss: float) -> WorkbenchError:
         rate = learning_rate(self.config, self.step - 1, self.steps)

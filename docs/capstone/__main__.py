@@ -15,7 +15,7 @@ import yaml
 
 from core import files
 from docs.capstone import article, findings, labs, people, studies
-from docs.capstone.items import Told
+from docs.capstone.items import Told, section
 from docs.capstone.labs import LabPlan
 from docs.capstone.running import Outcomes, Step, recorded, run
 from docs.capstone.studies import StudyPlan
@@ -42,10 +42,16 @@ class Form(NamedTuple):
 QUICK = Form(
     {
         RETRIEVAL: (StudyPlan("quick/hybrid-python.yaml", 1.5, "the Python reference"),),
-        ANSWERS: (StudyPlan("quick/answers-python.yaml", 1.5, "the Python reference", "one prompt over dense retrieval", **FOLLOWS),),
+        ANSWERS: (
+            StudyPlan("quick/answers-python.yaml", 1.5, "the Python reference", "one prompt over dense retrieval", **FOLLOWS),
+        ),
     },
-    "python-reference", "recursive", 8, 1, (labs.indexes("python-reference", "the topics of the Python reference", 0.5),),
-)  # fmt: skip
+    corpus="python-reference",
+    chunking="recursive",
+    asked=8,
+    minutes=1,
+    labs=(labs.indexes("python-reference", "the topics of the Python reference", 0.5),),
+)
 WHOLE = Form(
     {
         RETRIEVAL: (
@@ -57,19 +63,29 @@ WHOLE = Form(
         ),
         ANSWERS: (
             StudyPlan(
-                "whole/answers-xquad.yaml", 45, "XQuAD", "one prompt over dense retrieval",
-                "f1", ("faithfulness", "citation_recall"), ("context_tokens",),
+                "whole/answers-xquad.yaml",
+                45,
+                "XQuAD",
+                "one prompt over dense retrieval",
+                **FOLLOWS | {"more": ("faithfulness", "citation_recall")},
             ),
         ),
         AGENTS: (
             StudyPlan(
-                "whole/agents-hotpotqa.yaml", 40, "500 questions of HotpotQA", "one prompt over one search",
-                "f1", ("context_recall",), ("context_tokens",),
+                "whole/agents-hotpotqa.yaml",
+                40,
+                "500 questions of HotpotQA",
+                "one prompt over one search",
+                **FOLLOWS | {"more": ("context_recall",)},
             ),
         ),
     },
-    "xquad-en", "whole_document", 110, 8, (labs.indexes("acl-abstracts", "18,637 abstracts", 12), labs.LIVES),
-)  # fmt: skip
+    corpus="xquad-en",
+    chunking="whole_document",
+    asked=110,
+    minutes=8,
+    labs=(labs.indexes("acl-abstracts", "18,637 abstracts", 12), labs.LIVES),
+)
 
 
 def steps(form: Form, quick: bool, datasets: Path) -> list[Step]:
@@ -94,12 +110,12 @@ def told(form: Form, outcomes: Outcomes) -> list[tuple[str, list[Told]]]:
 
 def document(parts: Sequence[tuple[str, list[Told]]]) -> dict[str, object]:
     """The paper as `paper.yaml` holds it."""
-    items = {item["name"]: item for _, some in parts for one in some for item in one.items}
-    sections = [{"title": title, "text": "\n\n".join(one.text for one in some)} for title, some in parts]
-    found = [each for _, some in parts for one in some for each in one.findings]
-    words = [article.INTRODUCTION, *sections, article.discussion(found)]
-    about = {"title": article.TITLE, "abstract": article.abstract(found)}
-    return {"id": PAPER, **about, "sections": words, "items": [*items.values()]}
+    items, found = [article.introduction()], [each for _, some in parts for one in some for each in one.findings]
+    for place, (title, some) in enumerate(parts, 1):
+        items.append(section(f"results-{place}", title, "\n\n".join(one.text for one in some)))
+        items += [item for one in some for item in one.items]
+    items.append(article.discussion(found))
+    return {"id": PAPER, "title": article.TITLE, "abstract": article.abstract(found), "items": items}
 
 
 def main(folder: Path, quick: bool, measure: bool) -> int:

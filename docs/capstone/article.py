@@ -4,13 +4,10 @@ from collections.abc import Sequence
 
 from core.labs.papers.wording import counted
 from docs.capstone.findings import verdict, with_holm
-from docs.capstone.items import Finding, Unbeaten
+from docs.capstone.items import Finding, Item, Unbeaten, section
 
 TITLE = "What retrieval-augmented generation gains on a laptop, measured part by part"
-INTRODUCTION = {
-    "title": "Introduction",
-    "place": "before",
-    "text": """
+INTRODUCTION = """
 Retrieval-augmented generation is assembled from parts: a chunker, an encoder, an index, a fusion of rankings, perhaps a reranker, a
 prompt, a model, and more and more often an agent around all of them. Each part is reported to help, mostly on other data, with other
 models, and without the others. Who builds such a system has to know which of these gains are still there when the parts stand together,
@@ -24,10 +21,7 @@ and the paired difference between the two is what is reported. So no reported di
 
 Nothing here is copied by hand. Every number, table and figure is the answer of a command to recorded trials, which the bundle of this
 paper holds; one command computes all of them again and says which hold.
-""".strip(),
-}
-
-
+""".strip()
 QUESTIONS = """
 We measure the parts of retrieval-augmented generation one by one and together, on a system that runs whole on two processor cores: what of
 retrieval pays, whether the answer follows, and what of it people still have to judge. Recipes are chosen on the dev half of the questions
@@ -41,6 +35,10 @@ more of it. Latencies are those of this machine, with whatever else it did.
 What is not distinguishable from the best matters as much as the best: where there are several, the paper names the fastest of them. On few
 questions that may still be a worse recipe; the tables hold the means and intervals of all, for a reader with other costs.
 """.strip()
+
+
+def introduction() -> Item:
+    return section("introduction", "Introduction", INTRODUCTION, "before")
 
 
 def abstract(found: Sequence[Finding | Unbeaten]) -> str:
@@ -58,11 +56,11 @@ def abstract(found: Sequence[Finding | Unbeaten]) -> str:
     )
 
 
-def discussion(found: Sequence[Finding | Unbeaten]) -> dict[str, str]:
+def discussion(found: Sequence[Finding | Unbeaten]) -> Item:
     text = DISCUSSION
     if found:
         few = min(each.n for each in found)
         text += (
             f"\n\nA difference that is not significant is no proof of equality: the smallest test has {few:,} measured questions."
         )
-    return {"title": "Discussion", "place": "after", "text": text}
+    return section("discussion", "Discussion", text, "after")

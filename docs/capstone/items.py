@@ -32,12 +32,16 @@ class Unbeaten(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A section. text: its paragraphs, with items by name in braces."""
+    """A section. text: its paragraphs in Markdown, with items by name in braces."""
 
     title: str
     text: str
     items: list[Item]
     findings: list[Finding | Unbeaten]
+
+
+def section(name: str, title: str, text: str, place: str = "results") -> Item:
+    return {"kind": "text", "name": name, "place": place, "text": f"# {title}\n\n{text}"}
 
 
 def number(

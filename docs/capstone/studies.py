@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core.report.tables import markdown_text
 from docs.capstone.items import Finding, Told, Unbeaten, equal, figure, number, table
 from docs.capstone.running import Outcomes, Step
 
@@ -76,7 +77,11 @@ def told(plan: StudyPlan, outcomes: Outcomes, drawn: bool) -> Told | None:
         return None
     study, tested, costs = (outcomes[name] for name in (plan.id, f"{plan.id}-test", f"{plan.id}-table"))
     compared, board = compare_words(study["reported"], plan.metric), f"trials leaderboard {plan.id} --metric {plan.metric}"
-    label, best, winner = LABELS[plan.metric], study["leaderboard"][0], f"trials show {study['reported'][0]}"
+    label, best, winner = (
+        LABELS[plan.metric],
+        markdown_text(study["leaderboard"][0]["name"]),
+        f"trials show {study['reported'][0]}",
+    )
     at_top = "best and not distinguishable from it"
     shown = " ".join(_table(plan, outcomes))
     items = [
@@ -100,12 +105,12 @@ def told(plan: StudyPlan, outcomes: Outcomes, drawn: bool) -> Told | None:
     if drawn:
         caption = f"{_said(plan, 'title')}: how far the recipes with the highest means on dev lie from the first."
         items.append(figure(f"{plan.id}-distances", shown, "differences", caption))
-    text = _first(plan, study, best["name"]) + _gain(plan, study, tested, best["name"]) + _cheapest(plan, study, costs, items)
+    text = _first(plan, study, best) + _gain(plan, study, tested, best) + _cheapest(plan, study, costs, items)
     text += f" The distances are drawn in {{{plan.id}-distances}}." * drawn
     command = f"python -m core experiment run {plan.path}"
     if beaten(study):
         gain = (tested[key] for key in ("difference", "low", "high", "p", "n"))
-        finding = Finding(f"{best['name']} against {plan.base} on {plan.on}", label, *gain, command)
+        finding = Finding(f"{best} against {plan.base} on {plan.on}", label, *gain, command)
     else:
         what = f"{plan.base[:1].upper()}{plan.base[1:]} on {plan.on}"
         finding = Unbeaten(what, label, tested["mean_a"], len(study["leaderboard"]), tested["n"], command)
@@ -163,6 +168,6 @@ def _cheapest(plan: StudyPlan, study: dict[str, Any], costs: dict[str, Any], ite
     if fastest is costs["rows"][0]:
         return f" None of those is faster among the recipes in the table: it searches in {{{plan.id}-best-ms}} ms."
     return (
-        f" Of those that are not distinguishable from it, {fastest['name']} searches fastest: in {{{plan.id}-fastest-ms}} ms, and the "
-        f"best in {{{plan.id}-best-ms}} ms."
+        f" Of those that are not distinguishable from it, {markdown_text(fastest['name'])} searches fastest: in "
+        f"{{{plan.id}-fastest-ms}} ms, and the best in {{{plan.id}-best-ms}} ms."
     )

@@ -353,7 +353,7 @@ def test_labels_are_read_as_asked(workbench):
     for name, value in wrong.items():
         with pytest.raises(WorkbenchError):
             views.read(source, **{name: value})
-    with pytest.raises(WorkbenchError, match="no number"):
+    with pytest.raises(WorkbenchError, match="not a number"):
         views.read(source, "helpful", positive=("good",))
 
 

@@ -68,7 +68,7 @@ def test_ties_that_could_turn_the_verdict_leave_it_open_and_adjudication_closes_
     found = plan.verdict(source, "main")
     [row] = found.rows
     assert found.state == "open" and found.agreed.ties == 20 and row.value == pytest.approx(0.8)
-    assert (row.least, row.most) == pytest.approx((0.4, 0.9)) and "hangs on them" in found.why
+    assert (row.least, row.most) == pytest.approx((0.4, 0.9)) and "depends on them" in found.why
     table = sources.table_of(source, "sentences", "main")
     [system] = systems.rates(source, "sentences", table, found.agreed, ("supported",)).systems
     assert system.bounds == pytest.approx((row.least, row.most))  # the tab Consensus says the same

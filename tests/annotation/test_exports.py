@@ -278,7 +278,7 @@ def test_an_export_is_read_the_same_without_its_study(workbench, tmp_path, name)
                 zip(alone.items, map(str, alone.values), strict=True)
             )
     study, _ = label_files.read_file(tmp_path / "alone" / name)
-    assert "cannot be told" in study.question
+    assert "cannot be distinguished" in study.question
 
 
 def test_a_folder_is_read_as_its_manifest_says(workbench, tmp_path):
@@ -322,13 +322,13 @@ HEAD = "item,annotator,value\n"
         (HEAD, 1, "no labels"),
         (HEAD + "i,,yes\n", 2, "no annotator"),
         (HEAD + ",a,yes\n", 2, "no item"),
-        (HEAD + "i,a,1\ni,b,inf\n", 3, "'inf' is no number"),
-        (HEAD + "i,a,1\ni,b,NaN\n", 3, "'NaN' is no number"),
+        (HEAD + "i,a,1\ni,b,inf\n", 3, "'inf' is not a number"),
+        (HEAD + "i,a,1\ni,b,NaN\n", 3, "'NaN' is not a number"),
         (HEAD + "i,a,Yes\ni,b,yes\n", 3, "'yes' stands as 'Yes' in line 2"),
         (HEAD + "i,a,yes\nj,A,yes\n", 3, "'A' stands as 'a' in line 2"),
         (HEAD + "i,a,yes\ni,a ,no\n", 3, "a second time, first in line 2"),
         ("item;annotator;value\n", 1, "columns"),
-        ('{"item": "i", "annotator": "a", "value": 1}\n{"item": "i"}', 2, "no JSON object"),
+        ('{"item": "i", "annotator": "a", "value": 1}\n{"item": "i"}', 2, "not a JSON object"),
         ('[\n{"id": 1, "data": {"text": "x"}}]', 2, "no task of a study"),
     ],
 )

@@ -37,7 +37,7 @@ def test_a_changed_study_or_label_is_noticed(workbench):
     workbench.store.add_label({**payload, "created": "2001-01-01T00:00:00+00:00"})
     workbench.store.add_label({**payload, "sentences": [["purple"]]})
     found = " ".join(checking.check(workbench, "toy").findings)
-    for said in ("not what its hash says", "changed after", "never frozen", "older than", "do not fit"):
+    for said in ("does not match its hash", "changed after", "never frozen", "older than", "do not fit"):
         assert said in found
 
 

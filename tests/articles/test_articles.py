@@ -87,7 +87,7 @@ def test_after_three_revisions_a_person_decides(bench, monkeypatch, tmp_path):
     assert made.state == "waits for a person" and made.revisions == 3 and len(made.draft) == 1
     with pytest.raises(WorkbenchError, match="waits for a person"):
         drain(publish(bench, made.id, tmp_path / "out"))
-    with pytest.raises(WorkbenchError, match="who takes it"):
+    with pytest.raises(WorkbenchError, match="a name and a reason"):
         decide(bench, made.id, True, "", "because")
     assert decide(bench, made.id, False, "the editor", "once more").state == "sent back by a person"
     again = drain(writing.go_on(bench, made.id))

@@ -43,6 +43,7 @@ FILE_VERBS = {
     "rewrites": "rewrites % @",
     "run": "run --config %",
     "runs": "runs % --qrels %",
+    "save-arguments": "save-arguments a %",
     "serving import-traces": "serving import-traces %",
     "serving load": "serving load --arrivals replay --times % --questions python-reference",
     "study": "study %",
@@ -66,6 +67,7 @@ WRITERS = {
     "experiment export",
     "export",
     "merge-adapter",
+    "paper-report",
     "run-file",
     "serving export-traces",
 }  # name what is to be written

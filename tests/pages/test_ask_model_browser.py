@@ -117,7 +117,7 @@ def test_stop_ends_the_request_and_keeps_what_had_come(app, rivers, tab):
         ask(tab, app, rivers, server.url)
         tab.get_by_text("It rises in the").first.wait_for()
         tab.get_by_role("button", name=STOP).click()
-        tab.get_by_text("What had come is not stored").wait_for()
+        tab.get_by_text("The part that was written is not stored").wait_for()
         assert tab.get_by_text("It rises in the").count()
         for _ in range(100):  # the server notices at its next word only
             if not tab.get_by_role("button", name=STOP).count():

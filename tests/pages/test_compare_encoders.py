@@ -143,6 +143,19 @@ def test_a_point_of_the_map_is_found_by_its_words(page):
 
 
 @pytest.mark.slow
+def test_the_map_tells_which_questions_are_lost_and_leads_to_them_and_back(page, bench):
+    app = tab(page(), "Map")
+    app = app.segmented_control(key="map_colour").set_value("lost").run()
+    assert not app.exception and app.selectbox(key="map_against").value
+    query = bench.corpus(app.session_state["recipes"]["current"]).queries[0]
+    app.query_params["point"] = query.id
+    app.run()
+    assert not app.exception and query.text in html(app) + "".join(e.value for e in app.subheader)
+    links = {link.proto.page: link.proto.query_string for link in app.get("page_link")}
+    assert links["search_live"] == links["explain_failures"] == f"chosen={query.id}"
+
+
+@pytest.mark.slow
 def test_the_training_command_follows_the_form(page, bench, monkeypatch):
     started = []
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append(arguments) or "job")

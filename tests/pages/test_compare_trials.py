@@ -331,3 +331,41 @@ def test_a_pinned_baseline_is_the_reference_and_a_table_for_a_paper_names_it_fir
     [box] = [box for box in pinned.selectbox if box.label == "Reference, the pinned baseline"]
     assert box.value == ids["worse"] and len(box.options) == 1, "wherever it was ticked"
     assert ordered(press(pinned, "into_paper")) == [ids["worse"], ids["base"]]
+
+
+@pytest.mark.slow
+def test_questions_by_recipes_open_with_all_that_each_found(bench, ids):
+    app = open_page(trials=f"{ids['base']},{ids['worse']}", together="Questions × recipes", different="true", apart="0.5")
+    frame = shown(app, "Apart")
+    assert (
+        len(frame) and min(frame["Apart"]) > 0.5 and frame.columns[2].startswith("A · ") and "rank" in " ".join(frame.iloc[:, 2])
+    )
+    words = next(each for each in app.text_input if each.key == "matrix_words")
+    words.set_value("no question has this").run()
+    assert "0 of 40 questions" in texts(app) and not app.exception
+    app = open_page(trials=f"{ids['base']},{ids['worse']}", together="Questions × recipes", question="q3")
+    assert any("What is 3 in tiny?" in each.value for each in app.subheader) and "gold passage at rank" in texts(app)
+    app = open_page(trials=ids["base"], together="Questions × recipes")
+    assert "Tick 2 to 8 trials" in texts(app)
+
+
+@pytest.mark.slow
+def test_own_columns_groups_and_a_saved_view_come_back_by_its_name(bench, ids):
+    app = open_page(columns="Fusion weight", sorted_by="Fusion weight", ascending="true", of_corpus="tiny")
+    frame = shown(app)
+    assert list(frame.columns)[:3] == ["Trial", "Corpus", "Fusion weight"]
+    assert frame["Fusion weight"].tolist() == [0.5, 0.7, 0.7]
+    next(each for each in app.text_input if each.key == "trial_view_name").set_value("Weights").run()
+    app = press(app, "save_view")
+    assert app.selectbox(key="trial_view").value == "Weights" and not app.exception
+    app = open_page(trial_view="Weights")
+    assert shown(app)["Fusion weight"].tolist() == [0.5, 0.7, 0.7] and app.selectbox(key="of_corpus").value == "tiny"
+    app = app.selectbox(key="trial_view").set_value("").run()
+    assert "nDCG@10" in shown(app).columns and len(shown(app)) == 4
+    app = app.selectbox(key="grouped_by").set_value("fusion.weight").run()
+    groups = shown(app, "Trials")
+    assert groups["Fusion weight"].tolist() == ["0.5", "0.7", "0.7"] and groups["95%"].str.contains(" to ").all()
+    assert table.TABLE not in [each.key for each in app.dataframe], "folded"
+    bench.describe(ids["base"], note="Kept for later")
+    app = open_page(trials=ids["base"])
+    assert "Kept for later" in shown(app)["Note"].tolist() and not app.exception

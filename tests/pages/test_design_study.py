@@ -95,8 +95,8 @@ def test_people_are_balanced_and_two_of_one_name_are_refused(bench):
         and loads["Items"].max() - loads["Items"].min() <= 1
     )
     app = sound(app.text_area(key="faithfulness/annotators").set_value("A\na").run())
-    assert "a is there twice" in words(app) and app.text_area(key="faithfulness/annotators").value == "A\na"
-    assert "annotators that differ" in html(app), "nothing is frozen under names that were not taken"
+    assert "a appears twice" in words(app) and app.text_area(key="faithfulness/annotators").value == "A\na"
+    assert "different names for all annotators" in html(app), "nothing is frozen under names that were not taken"
     app.session_state["section"] = "Plan"
     app = sound(app.run())
     app.session_state["section"] = "People"
@@ -117,7 +117,7 @@ def test_the_rubric_is_revised_after_the_pilot_and_keeps_its_history(bench):
     assert next(b for b in app.button if b.key == "revise").disabled and the_study(bench).study.rubric == default_rubric()
     judge(bench, the_study(bench))
     app = sound(app.run())
-    assert "Next: say what it changes, and put version 2 of the rubric in force" in html(app)
+    assert "Next: describe what it changes, and put version 2 of the rubric in force" in html(app)
     assert "rubric 1, the next in work" in html(app) and "freeze" not in keys(app), "no button that is dead without a word"
     app.session_state["section"] = "Power"
     app = press(sound(app.run()), "to_rubric")
@@ -258,7 +258,7 @@ def test_one_who_left_hands_over_and_it_says_first_what_goes_to_whom(bench):
     assert versions.planned(bench, "faithfulness").annotators == ("Ann", "Cy") and "faithfulness/leave.Ben" not in keys(app)
     app.session_state["section"] = "Record"
     app = press(sound(app.run()), "check")
-    assert "are what their hashes say" in words(app) and "Ben left the pilot round" in words(app)
+    assert "match their hashes" in words(app) and "Ben left the pilot round" in words(app)
 
 
 @pytest.mark.slow
@@ -301,11 +301,11 @@ def test_a_record_is_checked_and_labels_leave_and_return_by_files_and_label_stud
     frozen = rounds.freeze(bench, the_study(bench).study, "pilot")
     judge(bench, frozen)
     app = press(open_page("Record", study="faithfulness"), "check")
-    assert "are what their hashes say" in words(app)
+    assert "match their hashes" in words(app)
     broken = checking.Check(False, "x", 3, ("Version 2 does not match its hash.",))
     with monkeypatch.context() as patch:
         patch.setattr("core.annotation.checking.check", lambda workbench, study: broken)
-        assert "Version 2 is not what its hash says" in words(press(app, "check"))
+        assert "Version 2 does not match its hash" in words(press(app, "check"))
 
     with zipfile.ZipFile(io.BytesIO(export._zipped(bench, "faithfulness", ["csv"], ""))) as file:
         assert sorted(file.namelist()) == [

@@ -107,7 +107,7 @@ def test_a_study_is_designed_frozen_and_handed_out(answered, tab):
     expect(tab.get_by_role("textbox", name="Hypothesis")).to_have_value("The second is better.")
     tab.get_by_role("tab", name="Record").click()
     tab.get_by_role("button", name="Check it").click()
-    tab.get_by_text("All versions are what their hashes say").wait_for()
+    tab.get_by_text("All versions match their hashes").wait_for()
     tab.get_by_role("button", name="Hand over").last.click()
     dialog.get_by_text("8 open items can go to nobody").wait_for()
     tab.wait_for_timeout(6000)  # the list of annotators looks again by itself meanwhile

@@ -80,7 +80,7 @@ def test_evidence_far_behind_the_listed_passages_is_shown(bench, reader, monkeyp
 def test_beside_the_baseline_it_says_which_questions_moved(bench, reader, shown_commands):
     address = {"baseline.fusion.part": "sparse_only", "baseline.chunking.part": "fixed", "baseline.chunking.size_tokens": "254"}
     app = start(**address, **{"baseline.context.passages": "2"})
-    [told] = [text.value for text in app.markdown if "changed their band" in text.value]
+    [told] = [text.value for text in app.markdown if "in another band" in text.value]
     assert told.startswith("**1 of 8 questions") and any("--against chunking.size_tokens=254" in each for each in shown_commands)
     app.toggle(key="changed_only").set_value(True).run()
     assert (table(app)["Was"], table(app)["Band"]) == (["Within the passages"], ["Cut by the chunker"])

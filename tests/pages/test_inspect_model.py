@@ -294,6 +294,6 @@ def test_the_law_of_scaling_is_drawn_once_all_are_trained(page, bench, monkeypat
     app = page("Scaling")
     told = " ".join(caption.value for caption in app.caption)
     largest = scaled(lab.configs({}, [128], [400], [0])[0])
-    assert f"it came to {largest.loss:.3f}" in told and f"{4 * largest.parameters:,} parameters" in told
+    assert f"measured: {largest.loss:.3f}" in told and f"{4 * largest.parameters:,} parameters" in told
     [table] = [frame.value for frame in app.dataframe if "Of the law" in frame.value]
     assert list(table["Of the law"]) == ["e", "a", "alpha", "b", "beta"]

@@ -14,7 +14,7 @@ from core.annotation.rubric import default_rubric
 from core.annotation.screen import shown
 from core.annotation.study import Passage
 from core.workbench import Workbench
-from tests.support.annotated import judge, pairs, rating
+from tests.support.annotated import LetterCounts, judge, pairs, rating
 from tests.support.label_page import box, desk_of, give, html, links, open_page, press, said, write
 
 
@@ -406,7 +406,7 @@ def test_an_annotator_of_an_earlier_round_is_thanked_and_asked_for_nothing(bench
     app = open_page(study="toy", annotator="Ann")
     assert "Your labels are complete, thank you" in html(app) and "Your name" not in labels(app) and not app.warning
     stranger = open_page(study="toy", annotator="Eve")
-    assert "no annotator of the adjudication" in said(stranger) and "Your name" in labels(stranger)
+    assert "not an annotator of the adjudication" in said(stranger) and "Your name" in labels(stranger)
 
 
 @pytest.mark.slow
@@ -442,3 +442,25 @@ def test_a_draft_of_a_comment_that_is_there_already_is_not_written_twice(bench):
     assert one.label().comment == "the first part and more"
     answer.typed(one, {"item": "of another study", "text": "x", "again": False})
     assert len(bench.store.labels.all("toy")) == records + 1
+
+
+@pytest.mark.slow
+def test_similar_sentences_are_ticked_labelled_together_and_taken_back(bench, monkeypatch):
+    rounds.freeze(bench, rating(ask=("sentences",)), "main")
+    assert "label_similar" not in str(open_page(study="toy", annotator="Ann").get("expander")), "not in this study's design"
+    frozen = rounds.freeze(bench, rating(id="alike", ask=("sentences",), bulk=True), "main")
+    monkeypatch.setattr("core.annotation.similar.judge_tools", lambda *_: LetterCounts())
+    app = open_page(study="alike", annotator="Ann")
+    item = desk_of(app).item
+    app.session_state["label_similar"] = True
+    app.run()
+    box = next(box for box in app.checkbox if box.key.startswith("alike/"))
+    other = box.key.split("/")[3]
+    box.check().run()
+    press(app, "together/" + desk_of(app).name + "/2")
+    name = frozen.study.names[1]
+    assert latest.current(bench, frozen, "Ann", item).sentences[0][0] == name
+    together = latest.current(bench, frozen, "Ann", other)
+    assert name in together.sentences[0] and len(together.bulk) == 1 and "Also given on 1 other screen" in said(app)
+    press(app, "together/" + desk_of(app).name + "/back")
+    assert latest.current(bench, frozen, "Ann", other) is None and not desk_of(app).together

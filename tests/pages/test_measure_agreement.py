@@ -226,4 +226,4 @@ def test_few_verdicts_are_told_with_the_number_that_is_needed(bench):
 def test_an_address_of_labels_that_are_not_here_says_so(bench):
     for asked in ({"source": "zzz"}, {"study": "zzz"}):
         app = checked(visit("measure_agreement", asked))
-        assert "“zzz”, which are not here" in app.warning[0].value, asked
+        assert "“zzz” that the address asks for are not here" in app.warning[0].value, asked

@@ -49,3 +49,5 @@ def test_what_stands_below_is_found_by_its_name_its_corpus_and_what_it_varies(be
         assert "tiny" in html(app), "beside its corpus"
     app.text_input(key="find_all").set_value("sizes").run()
     assert links(app)["Chunk sizes"][1] == "study=chunk-sizes"
+    app.text_input(key="find_all").set_value("python reference").run()
+    assert links(app)["python-reference"][1] == "corpus.dataset=python-reference", "a corpus of the list below"

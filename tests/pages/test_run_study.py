@@ -176,7 +176,7 @@ def test_what_is_measured_is_ranked_with_the_best_and_its_equals(bench):
     for trace in lines:
         drawn = dict(zip(map(float, trace["text"]), trace["x"], strict=True))
         assert drawn == pytest.approx(given, abs=3) and trace["x"] == sorted(trace["x"])  # rankings differ a little by k1
-    assert "(tokens)" in chart["layout"]["xaxis"]["title"]["text"] and "in the same text" in texts(app)
+    assert "(tokens)" in chart["layout"]["xaxis"]["title"]["text"] and "At the same context" in texts(app)
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def answers_table(app: AppTest) -> dict[str, list]:
 @pytest.mark.slow
 def test_a_recipe_without_answers_offers_a_job_that_answers_and_scores(bench, reader, started):
     app = start(scored="5")
-    assert "None of these 5 questions is answered" in html(app) and not reader.prompts
+    assert "answered none of these 5 questions" in html(app) and not reader.prompts
     [button] = [button for button in app.button if button.label.startswith("Write and score")]
     button.click().run()
     assert started == [["score-answers", "--ask", "5", *bench.arguments(recipe())]]
@@ -245,3 +245,16 @@ def test_a_noise_budget_reads_a_table_and_gives_its_verdict(bench, started, monk
     monkeypatch.setattr(st, "file_uploader", lambda *_, **__: SimpleNamespace(name="t.csv", getvalue=lambda: b"a,b\n1,2"))
     app.run()
     assert "The table has no column" in html(app) and not app.exception
+
+
+@pytest.mark.slow
+def test_the_triad_stands_in_the_list_filters_it_and_opens_with_its_reasons(bench, reader, started):
+    drain(answer_questions(bench, recipe(), 5))
+    whole = answers_table(start(scored="5"))
+    assert list(whole)[2:4] == ["Context relevance", "Groundedness"], "a judge has scored none: no answer relevance"
+    low = answers_table(start(scored="5", low_in="Context relevance"))
+    wanted = [value for value in whole["Context relevance"] if value < 0.5]
+    assert sorted(low["Context relevance"]) == sorted(wanted) and len(wanted) < 5
+    first = answer_set(bench, bench.evaluate(recipe()), 5).queries[0]
+    shown = html(start(scored="5", answer=first.id))
+    assert "passages hold gold evidence" in shown and "no scores by ragas_answer_relevancy yet" in shown

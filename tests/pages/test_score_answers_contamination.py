@@ -48,12 +48,12 @@ def test_a_file_of_rephrasings_takes_the_model_s_place_and_a_broken_one_is_told(
     by_key(app.segmented_control if hasattr(app, "segmented_control") else app.button_group, "rephrasings").set_value(
         "A file"
     ).run()
-    assert any("mend them, and send them here" in each.value for each in app.caption)
+    assert any("correct them, and upload them here" in each.value for each in app.caption)
     for wrong in (True, False):
         files.pop(0)
         app.run()
         assert not app.exception
-        assert [each.value for each in app.error if "no rephrasing of a question" in each.value] if wrong else not app.error
+        assert [each.value for each in app.error if "not a rephrasing of a question" in each.value] if wrong else not app.error
     next(button for button in app.button if button.label == "Test for contamination").click().run()
     assert started[0][:4] == ["contamination", "--ask", "10", "--rephrasings"]
     assert open_page(**VIEW).caption

@@ -362,7 +362,7 @@ def test_what_was_computed_stays_at_the_next_click(page, monkeypatch):
     app = slider.set_value(0.3).run()
     app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
     assert "k1 over its range" in html(app)
-    assert "with the recipe before: Sparse retrieval: b 0.75." in words(app).replace("\\", "")
+    assert "results of the previous recipe: Sparse retrieval: b 0.75." in words(app).replace("\\", "")
     assert rings[-1] is None  # the value in use is no point of that curve
     # of other questions, or judged at another depth, it is not shown for these
     app = next(one for one in app.segmented_control if one.key == "questions").set_value("dev").run()

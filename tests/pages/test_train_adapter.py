@@ -1,6 +1,7 @@
 """The page Train an adapter: the data and its card, the command that follows the form, and adapters that are put to use."""
 
 import json
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -8,6 +9,8 @@ from streamlit.testing.v1 import AppTest
 from core.__main__ import parse
 from core.annotation.drawing import draw_pairs
 from core.annotation.rounds import freeze
+from core.errors import WorkbenchError
+from core.labs.adapters.arguments import read_arguments, saved_arguments, stored_arguments
 from core.labs.adapters.training import AdapterEntry, in_use
 from core.models.adapters import RECORD, SETTINGS, WEIGHTS
 from core.progress import drain
@@ -174,3 +177,34 @@ def test_preferences_of_people_become_pairs_and_a_training(bench, started):
     assert any("preferences of ab" in caption.value for caption in app.caption)
     app.button(key="adapter/start").click().run()
     assert started[0][:4] == ["train-dpo", "towns-1", "--train", "alike=1.0"]
+
+
+@pytest.mark.slow
+def test_arguments_are_saved_loaded_and_taken_by_the_command_line(bench, tmp_path):
+    app = start()
+    app.number_input(key="adapter/max_steps").set_value(7).run()
+    app.selectbox(key="adapter/keep").set_value("last").run()
+    app.text_input(key="adapter/arguments/name").set_value("short").run()
+    app.button(key="adapter/arguments/save").click().run()
+    assert not app.exception and saved_arguments(bench) == ["short"]
+    told = {"max_steps": 7, "keep": "last"}
+    assert stored_arguments(bench, "short").settings == told == read_arguments(bench, Path("short"), "train-adapter")
+    app.number_input(key="adapter/max_steps").set_value(9).run()
+    app = app.selectbox(key="learn_from").set_value("preferences").run()
+    app.selectbox(key="adapter/arguments/of").set_value("short").run()
+    app.button(key="adapter/arguments/load").click().run()
+    assert not app.exception and app.selectbox(key="learn_from").value == "corpus"
+    assert app.number_input(key="adapter/max_steps").value == 7 and app.selectbox(key="adapter/keep").value == "last"
+    file = tmp_path / "own.yaml"
+    file.write_text("verb: train-adapter\nsettings: {rank: 4}\n")
+    assert read_arguments(bench, file, "train-adapter") == {"rank": 4}
+    for text, words in (
+        ("verb: train-adapter\nsettings: {ranks: 4}", "ranks"),
+        ("verb: sweep", "no arguments"),
+        ("verb: train-dpo", "not of train-adapter"),
+        ("[", "YAML"),
+    ):
+        file.write_text(text)
+        with pytest.raises(WorkbenchError) as raised:
+            read_arguments(bench, file, "train-adapter")
+        assert words in str(raised.value) + raised.value.todo and "own.yaml" in raised.value.where, text

@@ -131,14 +131,14 @@ def test_kept_points_are_listed_and_failures_have_their_reason(page, bench):
 
 @pytest.mark.slow
 def test_every_tab_opens(page):
-    assert "what happens" in html(page("Inside")).lower() and "lists that are not looked into" in words(page("Inside"))
+    assert "what happens" in html(page("Inside")).lower() and "lists that are not searched" in words(page("Inside"))
     assert "Verdict" in html(page("Cost to the ranking"))
     assert "Sent to exact search" in html(page("Exact fallback"))
     app = page("Filters")
     app = next(b for b in app.button if b.key == "do/filters").click().run()
     assert not app.exception and not app.error and "Recall under a filter" in html(app)
     app = next(s for s in app.select_slider if s.key == "query/faiss_ivf.nprobe").set_value(4).run()
-    assert "Recall under a filter" in html(app) and "measured with the recipe before" in words(app)
+    assert "Recall under a filter" in html(app) and "results of the previous recipe" in words(app)
 
 
 @pytest.mark.slow

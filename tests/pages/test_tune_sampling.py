@@ -155,7 +155,7 @@ def test_the_study_shows_its_command_its_results_and_the_paired_test(bench, mode
     assert "no corrected p can fall below 0.5" in told, "three questions: 2 comparisons times 2 of 8 patterns"
     app = app.selectbox(key="study/reference").set_value("greedy").run()
     assert "F1 against **Deterministic**" in " ".join(m.value for m in app.markdown) and not app.exception
-    assert "model of entailment" in " ".join(c.value for c in app.caption)
+    assert "entailment model" in " ".join(c.value for c in app.caption)
 
 
 def test_samples_without_an_answer_are_counted_beside_the_measures(monkeypatch):
@@ -214,7 +214,7 @@ def test_a_bad_chain_in_the_address_and_an_engine_without_logits_are_told(bench,
     app = open_page(chain="top_q=3")
     assert "top\\_q" in " ".join(w.value for w in app.warning) and app.session_state["chain"] == PRESETS["llama.cpp"]
     app = open_page(**{"generation.part": "openai_compatible", "generation.max_tokens": "12"})
-    assert "hand out" in " ".join(e.value for e in app.error)
+    assert "does not return" in " ".join(e.value for e in app.error)
 
 
 def test_a_prompt_beyond_the_context_is_told(bench, model):

@@ -176,3 +176,23 @@ def test_hostile_words_are_text_on_the_page_and_too_many_are_refused_there(bench
     app.text_input(key="title/small").set_value("x" * 10_000).run()
     assert not app.exception and any("500 characters" in error.value for error in app.error)
     assert papers.load(bench, "small").title == TEXTS["html"]
+
+
+@pytest.mark.slow
+def test_a_text_is_put_between_two_items_written_and_read_with_its_number(bench):
+    small_paper(bench)
+    app = open_page(paper="small")
+    app.button(key="text/1").click().run()
+    assert not app.exception and [item.kind for item in papers.load(bench, "small").items][:3] == ["table", "text", "number"]
+    app.text_area(key="text/small/text").set_value("The gain is **{gain}**. <b>x</b>").run()
+    assert "<strong>" not in app.text_area(key="text/small/text").value and "&lt;b&gt;x" in text_of(app)
+    assert "The gain is <strong><b>" in text_of(app)
+    app.text_area(key="text/small/text").set_value("{nothing}").run()
+    assert "nothing" in text_of(app) and papers.load(bench, "small").item("text").text.startswith("The gain")
+    app.selectbox(key="place/small/text").select("after").run()
+    app.text_area(key="abstract/small").set_value("Gain {gain}").run()
+    paper = papers.load(bench, "small")
+    assert not app.exception and paper.item("text").place == "after" and paper.abstract == "Gain {gain}"
+    app.button(key="remove/text").click().run()
+    app.button(key="paper_undo").click().run()
+    assert papers.load(bench, "small") == paper

@@ -130,7 +130,7 @@ def thumbs(workbench, first, second):
 
 
 def test_thumbs_go_on_until_they_differ_and_say_how_many_more_it_takes(workbench):
-    assert "cannot be told yet" in compare_arms(workbench, "towns").sentence
+    assert "cannot be estimated yet" in compare_arms(workbench, "towns").sentence
     thumbs(workbench, [0, 1, 0, 0] * 3, [1, 1, 1, 0] * 3)
     told = compare_arms(workbench, "towns")
     assert [row["mean"] for row in told.rows] == [0.25, 0.75] and not told.paired and told.stopping.pairs == 12

@@ -392,3 +392,18 @@ def test_the_remedy_is_that_of_the_reason(corpus, model):
     with pytest.raises(WorkbenchError) as long:
         drain(trained(corpus, model, "long", max_tokens=20))
     assert long.value.todo == "Raise max_tokens or answer_tokens."
+
+
+@pytest.mark.slow
+def test_the_kept_step_is_the_one_that_is_asked_for_and_what_is_tested(corpus, model):
+    """Step 3 is between two evaluations; patience ends a training that keeps the best, and no other."""
+    made = {}
+    for name, settings in {"three": {"keep": "step", "keep_step": 3}, "two": {"max_steps": 2, "keep": "last"}}.items():
+        made[name] = drain(trained(corpus, model, f"kept-{name}", patience=1, schedule="constant", **settings))
+    assert (made["three"].best_step, made["three"].steps, made["two"].best_step) == (3, 4, 2)
+    record = json.loads((adapters_home() / "kept-three" / RECORD).read_text())
+    assert record["config"]["keep_step"] == 3 and [line["step"] for line in record["validation_curve"]] == [0, 2, 3, 4]
+    assert record["comparison"], "the kept weights are those of the test"
+    for settings in ({"keep": "step"}, {"keep": "step", "keep_step": 5}):
+        with pytest.raises(ValueError, match="keep_step"):
+            AdapterTraining(**SMALL | settings)

@@ -13,6 +13,7 @@ from core.labs.adapters import training as adapters
 from core.labs.adapters.forecast import test_forecast
 
 LABELS = {"em": "Exact match", "f1": "Token F1"}
+KEPT = {"best": "of the lowest validation loss", "last": "the last", "step": "as it was chosen"}
 ANSWERS = 20  # of the test that are shown
 
 
@@ -58,7 +59,10 @@ def drawn(entry: adapters.AdapterEntry) -> None:
                 ("Base", record["base"]["name"]),
                 ("Kind", f"{kind}, {record['trainable']:,} parameters, {settings['targets']}"),
                 *([("Pairs", f"{pairs['value']:.3f} ({between(pairs)}) ranked as people did")] if pairs else []),
-                ("Steps", f"{record['steps']:,}{stopped}; kept: step {record['best_step']:,}"),
+                (
+                    "Steps",
+                    f"{record['steps']:,}{stopped}; kept and tested: step {record['best_step']:,}, {KEPT[settings.get('keep', 'best')]}",
+                ),
                 ("Speed", f"{record['tokens_per_s']:,.0f} tokens a second"),
                 ("Time", cards.duration(sum(record["seconds"].values()))),
             ]

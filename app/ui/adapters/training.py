@@ -27,6 +27,7 @@ ACTS_ON = {
     "right": ("trials",),
     "same_passages": ("labels", "preferences", "trials"),
 }
+PAIRS = "pairs/"  # in the keys of the widgets of a training on pairs
 
 
 def settings(lesson: Lesson) -> dict[str, Any]:
@@ -49,8 +50,16 @@ def settings(lesson: Lesson) -> dict[str, Any]:
     return chosen
 
 
+def fill(settings: dict[str, Any], of_pairs: bool) -> None:
+    """Callback: the form as these settings say; the others as usual."""
+    kind = PreferenceTraining if of_pairs else AdapterTraining
+    usual = kind().model_dump() | settings
+    for knob in forms.knobs(kind):
+        st.session_state[f"adapter/{PAIRS if of_pairs else ''}{knob.name}"] = usual[knob.name]
+
+
 def widget(knob: forms.Knob, kind: type) -> Any:
-    key = f"adapter/{'pairs/' if kind is PreferenceTraining else ''}{knob.name}"
+    key = f"adapter/{PAIRS if kind is PreferenceTraining else ''}{knob.name}"
     st.session_state.setdefault(key, getattr(kind(), knob.name))
     return forms.widget(knob, key)
 

@@ -28,7 +28,13 @@ COLUMNS = (
     Column("Ability", "", MEAN, "Dawid and Skene: chance of the right label on an item drawn at random."),
     Column("Self-agreement", "", MEAN, "Share of hidden duplicates labelled alike."),
     Column("Attention", help="Sentences with known labels that were labelled right.", width=80),
-    Column("Seconds an item", "", ONE, "The median, in seconds."),
+    Column(
+        "In bulk",
+        "",
+        COUNT,
+        "Sentences labelled together with those of other screens; they are no measure of speed or attention.",
+    ),
+    Column("Seconds an item", "", ONE, "The median, in seconds, of items without a sentence labelled in bulk."),
     Column("Change over time", help=CHANGE, width=128),
 )
 
@@ -127,6 +133,7 @@ def person_row(row: annotators.Person) -> dict[str, Any]:
         "Ability": row.ability,
         "Self-agreement": row.self_agreement and row.self_agreement.mean,
         "Attention": f"{row.attention.right} of {row.attention.asked}" if row.attention else "",
+        "In bulk": row.bulk or None,
         "Seconds an item": speed and speed.median,
         "Change over time": change(drift),
     }

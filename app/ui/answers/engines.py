@@ -22,9 +22,24 @@ MARK = '<span style="color:{}">\u25cf</span> '
 
 
 def chosen(config: TrialConfig) -> list[TrialConfig]:
-    """The forms; returns the recipe, and with engines side by side the same recipe with each of their generations."""
-    forms.recipe_form((*session.workbench().ranking_fields(), "context", "answering"))
-    seed(config)
+    """The recipe as a line of chips, each with its knobs behind it; returns the recipe, and with engines side by side the same recipe
+    with each of their generations."""
+    ranking, pinned = session.workbench().ranking_fields(), session.baseline()
+    differs = ":primary[●] " if pinned and any(getattr(pinned, stage) != getattr(config, stage) for stage in ranking) else ""
+    with st.container(horizontal=True, gap="xsmall", key="recipe_chips"):
+        with st.popover(f":gray[{differs}Passages by] {forms.part_title(type(config.fusion))}", key="chip/passages"):
+            forms.recipe_form(ranking)
+        for stage in ("context", "answering"):
+            with st.popover(forms.chip(stage), key=f"chip/{stage}"):
+                forms.stage_form(stage, baseline=pinned, folded=False)
+        count = st.session_state.get("engines") or 1
+        with st.popover(forms.chip("generation") + (f", {count} engines" if count > 1 else ""), key="chip/generation"):
+            others = _generations(config)
+    return [config, *(config.model_copy(update={"generation": generation}) for generation in others)]
+
+
+def _generations(config: TrialConfig) -> list[Any]:
+    """The forms of the engines; returns what is set beside the recipe's own."""
     count = st.radio(
         "Engines side by side",
         range(1, len(OTHERS) + 2),
@@ -34,13 +49,13 @@ def chosen(config: TrialConfig) -> list[TrialConfig]:
         on_change=_others_differ,
         help="The same question and passages, answered by one after the other.",
     )
+    seed(config)
     for number, name in enumerate((session.CURRENT, *OTHERS[: count - 1])):
         if count > 1:
             heading(number)
         pinned = session.baseline() if number == 0 else None
-        forms.stage_form("generation", name=name, baseline=pinned, expanded=count == 1 or number == count - 1)
-    others = [session.config(name).generation for name in OTHERS[: count - 1]]
-    return [config, *(config.model_copy(update={"generation": generation}) for generation in others)]
+        forms.stage_form("generation", name=name, baseline=pinned, expanded=number == count - 1, folded=count > 1)
+    return [session.config(name).generation for name in OTHERS[: count - 1]]
 
 
 def seed(config: TrialConfig) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, forms
+from app.ui import charts, forms
 from core.config import TransformConfig, TrialConfig
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.encoders import comparison, trade_off
@@ -20,15 +20,13 @@ PROJECTIONS = {"none": "None", "pca": "PCA", "whitening": "Whitening"}
 def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
     by_id = {offer.id: offer for offer in offers}
     usual = dict.fromkeys([comparison.own(offers, config).id, "minilm-mean", "minilm-cls", "lsa"])
-    chosen = st.pills(
+    chosen = st.multiselect(
         "Encoders side by side",
         list(by_id),
-        selection_mode="multi",
-        wrap=True,
         default=list(usual)[:3],
         key="encoders",
         bind="query-params",
-        format_func=lambda encoder: cards.plain(by_id[encoder].name if encoder in by_id else encoder),
+        format_func=lambda encoder: by_id[encoder].name if encoder in by_id else encoder,
         help="The reference is the recipe's encoder, or else the first one. Each is measured alone: dense retrieval by exact "
         "search.",
     )
@@ -42,6 +40,15 @@ def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
         bind="query-params",
         format_func=lambda name: label(name, config.evaluation.k),
     )
+    choice("Projection", "transform.projection", PROJECTIONS, config.transform.projection)
+    dimension_slider(config)
+    with st.popover("Other settings", icon=":material/tune:", key="other_settings"):
+        others(config)
+    return [offer for offer in offers if offer.id in chosen][:MOST]
+
+
+def others(config: TrialConfig) -> None:
+    """What of the recipe is set less often here than encoders, projection and dimensions."""
     choice(
         "Similarity",
         "index.metric",
@@ -49,14 +56,6 @@ def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
         config.index.metric,
         "How question and chunk are compared: cosine, dot product or distance. On vectors of length 1 all rank alike.",
     )
-    choice(
-        "Projection",
-        "transform.projection",
-        PROJECTIONS,
-        config.transform.projection,
-        "PCA keeps the directions of most variance; whitening also gives them equal weight. Both centre the vectors.",
-    )
-    dimension_slider(config)
     above = {"projection", "dimensions", *trade_off.idle(config.transform)}
     with st.container(gap="xsmall"):
         forms.stage_form(
@@ -70,10 +69,9 @@ def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
         "Chunk sizes are counted in each encoder's own tokens, so chunks may differ between encoders. Evidence is judged by "
         "characters, which keeps the numbers comparable."
     )
-    return [offer for offer in offers if offer.id in chosen][:MOST]
 
 
-def choice(title: str, setting: str, options: dict[str, str], now: str, tip: str) -> None:
+def choice(title: str, setting: str, options: dict[str, str], now: str, tip: str | None = None) -> None:
     """A setting of the recipe whose few values stand side by side."""
     forms.show_value(f"lab/{setting}", now)
     st.segmented_control(
@@ -105,7 +103,8 @@ def dimension_slider(config: TrialConfig) -> None:
         args=("transform.dimensions",),
         format_func=lambda d: f"{d:,}" if d else f"all {whole:,}" if whole else "all",
         disabled=config.transform.projection == "none",
-        help="By PCA or whitening: choose one first. Fewer are smaller and faster, and lose detail.",
+        help="PCA keeps the directions of most variance; whitening also gives them equal weight; both centre. Choose one first: "
+        "fewer dimensions are smaller and faster, and lose detail.",
     )
 
 

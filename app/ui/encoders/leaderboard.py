@@ -24,7 +24,8 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
     work = comparison.leaderboard(workbench, config, chosen, reference, everything)
     rows = cancellable(work, "all_questions") if everything else jobs.drain(work)
     ready = [row for row in rows if row.evaluation]
-    strip(config, rows, ready, time.perf_counter() - started, compare_command(config, chosen, reference, everything))
+    strip(config, rows, ready, time.perf_counter() - started)
+    reproduce(config, rows, metric, reference, compare_command(config, chosen, reference, everything))
     if ready and not ready[0].intervals[metric].n:
         st.info(
             "This corpus has no questions with gold evidence, so nothing can be measured. The geometry and the map work "
@@ -57,9 +58,11 @@ def compare_command(config: TrialConfig, chosen: Sequence[Offer], reference: Off
     return session.workbench().command(config, "encoders-compare", *words, *["--everything"] * everything)
 
 
-def strip(
-    config: TrialConfig, rows: Sequence[EncoderResult], ready: Sequence[EncoderResult], seconds: float, command: str
-) -> None:
+def columns_of(metric: str) -> list[str]:
+    return list(dict.fromkeys([metric, *SHOWN]))
+
+
+def strip(config: TrialConfig, rows: Sequence[EncoderResult], ready: Sequence[EncoderResult], seconds: float) -> None:
     workbench, facts = session.workbench(), [config.corpus.dataset]
     if ready:
         corpus, whole = ready[0].evaluation.corpus, workbench.corpus(config)
@@ -76,18 +79,31 @@ def strip(
             cards.duration(seconds),
         ]
     )
+
+
+def reproduce(config: TrialConfig, rows: Sequence[EncoderResult], metric: str, reference: Offer, command: str) -> None:
     with st.popover("Reproduce", icon=":material/terminal:"):
+        if any(row.evaluation and row.intervals[metric].n for row in rows):
+            st.download_button(
+                "The table as CSV",
+                lambda: cells.to_csv(comparison.table(rows, columns_of(metric), reference)),
+                "encoders.csv",
+                "text/csv",
+                icon=":material/download:",
+                on_click="ignore",
+                key="export/leaderboard",
+            )
         st.caption("The command that prints this table; `encoders questions` prints the questions of one or two encoders")
         st.code(command, language="bash", wrap_lines=True)
         st.caption("The commands that measure each encoder and store a trial")
-        st.code("\n".join(workbench.command(row.config) for row in rows), language="bash", wrap_lines=True)
+        st.code("\n".join(session.workbench().command(row.config) for row in rows), language="bash", wrap_lines=True)
         st.caption("The recipe. The address of this page restores the view: copy it to share.")
         st.json(config.model_dump(mode="json"), expanded=1)
 
 
 def leaderboard(config: TrialConfig, rows: Sequence[EncoderResult], reference: Offer, metric: str) -> None:
     """Best first. The difference is coloured only where it is distinguishable after the correction."""
-    shown = list(dict.fromkeys([metric, *SHOWN]))
+    shown = columns_of(metric)
     ready = sorted((row for row in rows if row.evaluation), key=lambda row: -row.intervals[metric].mean)
     first, *others = (label(name, config.evaluation.k) for name in shown)
     html_table(
@@ -95,21 +111,10 @@ def leaderboard(config: TrialConfig, rows: Sequence[EncoderResult], reference: O
         [leader_cells(row, rows, shown, metric, reference) for row in ready],
     )
     n, tests = ready[0].intervals[metric], sum(bool(comparison.verdict(row, metric)) for row in rows)
-    left, right = st.columns([1, 0.2], vertical_alignment="center")
-    left.caption(
+    st.caption(
         f"n {n.n:,} of {n.total:,} questions, {config.evaluation.confidence:.0%} intervals"
         + (f"; p corrected for {tests} comparisons (Holm)" if tests > 1 else "")
         + ". Speed: texts embedded a second, last measured on this machine."
-    )
-    right.download_button(
-        "CSV",
-        lambda: cells.to_csv(comparison.table(rows, shown, reference)),
-        "encoders.csv",
-        "text/csv",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-        key="export/leaderboard",
     )
     whole = session.workbench().corpus(config).queries
     if len(whole) > n.total:

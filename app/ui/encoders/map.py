@@ -1,18 +1,30 @@
 """The tab Map: chunks and questions in the plane."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, jobs
+from app.ui import cards, charts, evidence, jobs, ways
 from app.ui.encoders.press import cancellable, everything_asked, keep
 from core.labs.encoders.comparison import EncoderResult
-from core.labs.encoders.geometry import VectorMap, chunk_texts, map_ready, vector_map
+from core.labs.encoders.geometry import (
+    BOTH,
+    NEITHER,
+    ONLY_HERE,
+    ONLY_THERE,
+    VectorMap,
+    chunk_texts,
+    lost_against,
+    map_ready,
+    vector_map,
+)
+from core.workbench import Evaluation
 
 SLOW_MAP = 300  # points: t-SNE of more is drawn on a button
 REST = "#a8adb3"
+MOST_OPENED = 5  # points of a selection that are read below
 RING = {"size": 14, "symbol": "circle-open", "color": charts.COLORS[3], "line": {"width": 2.5}}
 
 
@@ -32,13 +44,14 @@ def corpus_map(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) 
         )
         by = st.segmented_control(
             "Colour",
-            ["success", "source"],
+            ["success", "lost", "source"],
             default="success",
             key="map_colour",
             required=True,
-            format_func={"success": "Retrieval success", "source": "Source"}.get,
+            format_func={"success": "Retrieval success", "lost": "Questions lost", "source": "Source"}.get,
             width="content",
         )
+        against = _against(row, ready) if by == "lost" else None
         words = st.text_input("Find", key="map_find", placeholder="words of a chunk or question", width=240)
         words = words.strip().lower()
     about = row.offer.id, row.config
@@ -50,22 +63,73 @@ def corpus_map(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) 
     work = vector_map(workbench, row, method)
     plane = cancellable(work, "drawn_map") if slow else jobs.drain(work)
     texts = jobs.drain(chunk_texts(workbench, row))
+    asked = st.query_params.get("point", "")  # a question's id: where a link from another page leads
+    led = [f"question {i}" for i in plane.flat.query_rows if asked and queries[i].id == asked]
     picked = [f"chunk {i}" for i in plane.flat.chunk_rows if words and words in texts[i].lower()]
     picked += [f"question {i}" for i in plane.flat.query_rows if words and words in queries[i].text.lower()]
-    event = draw_map(row, plane, texts, by, set(picked))
+    event = draw_map(row, plane, texts, by, {*picked, *led}, against)
     clicked = [p["customdata"] for p in event.selection.points] if event else []
-    opened = [point[0] if isinstance(point, list) else point for point in clicked] or picked[:3]
+    opened = [point[0] if isinstance(point, list) else point for point in clicked] or picked[:3] or led
     if words:
         more = " The first three:" if len(picked) > 3 else ""
         st.caption(f"{len(picked):,} points have these words and are ringed.{more}")
     elif not opened:
         st.caption("Click a point to read its chunk or question.")
-    for point in dict.fromkeys(opened):
+    for point in list(dict.fromkeys(opened))[:MOST_OPENED]:
         kind, _, place = point.partition(" ")
         (open_chunk if kind == "chunk" else open_question)(row, plane, int(place))
 
 
-def draw_map(row: EncoderResult, plane: VectorMap, texts: Sequence[str], by: str, picked: set[str]) -> Any:
+class Against(NamedTuple):
+    """What an encoder's questions are held against: the whole recipe, or another encoder. option: as the command line calls it."""
+
+    name: str
+    option: str
+    evaluation: Evaluation
+
+
+def _against(row: EncoderResult, ready: Sequence[EncoderResult]) -> Against | None:
+    """Chosen here; the recipe only where it is prepared."""
+    workbench, config = session.workbench(), session.config()
+    names = {other.offer.id: other.offer.name for other in ready if other.offer != row.offer}
+    plan = workbench.plan(config)
+    offered = {"recipe": "The recipe"} | names if plan.live else names
+    if not offered:
+        st.caption("Nothing else is measured: prepare the recipe on Search, live, or another encoder.")
+        return None
+    if st.session_state.get("map_against") not in offered:
+        st.session_state.pop("map_against", None)
+    chosen = st.selectbox("Against", list(offered), key="map_against", format_func=offered.get, width=170)
+    if chosen == "recipe":
+        return Against("the recipe", "recipe", jobs.drain(workbench.evaluating(plan.run or config), "Measuring the recipe"))
+    other = next(other for other in ready if other.offer.id == chosen)
+    return Against(other.offer.name, chosen, other.evaluation)
+
+
+def questions_of(row: EncoderResult, plane: VectorMap, against: Against | None) -> list[tuple[str, Any, str, str]]:
+    """(group, which of the drawn questions, colour, symbol)."""
+    rows = plane.flat.query_rows
+    if against is None:
+        hit, measured = plane.hit[rows], plane.measured[rows]
+        return [
+            ("Question, found", hit & measured, charts.COLORS[2], "diamond"),
+            ("Question, missed", ~hit & measured, charts.COLORS[5], "diamond-open"),
+        ]
+    outcome = lost_against(row, against.evaluation)[rows]
+    return [
+        (f"{title} ({int((outcome == which).sum()):,})", outcome == which, shade, symbol)
+        for which, title, shade, symbol in (
+            (BOTH, "Found by both", charts.COLORS[2], "diamond"),
+            (ONLY_HERE, f"Lost by {against.name} alone", charts.COLORS[3], "diamond"),
+            (ONLY_THERE, f"Lost by {row.offer.name} alone", charts.COLORS[5], "diamond"),
+            (NEITHER, "Lost by both", charts.COLORS[1], "diamond-open"),
+        )
+    ]
+
+
+def draw_map(
+    row: EncoderResult, plane: VectorMap, texts: Sequence[str], by: str, picked: set[str], against: Against | None = None
+) -> Any:
     flat, corpus, k = plane.flat, row.evaluation.corpus, row.config.evaluation.k
     chunks = [
         (f"chunk {i}", *xy, f"{title_of(row, plane, i)}: {texts[i]}")
@@ -74,10 +138,12 @@ def draw_map(row: EncoderResult, plane: VectorMap, texts: Sequence[str], by: str
     asked = [
         (f"question {i}", *xy, corpus.queries[i].text) for i, xy in zip(flat.query_rows, flat.query_xy.tolist(), strict=True)
     ]
-    state, hit = plane.evidence[flat.chunk_rows], plane.hit[flat.query_rows]
+    state = plane.evidence[flat.chunk_rows]
     groups = (
         sources(row, plane)
         if by == "source"
+        else [("Chunks", state >= 0, REST)]
+        if against
         else [
             ("No question's evidence", state == 0, REST),
             (f"Evidence, in the first {k}", state == 2, charts.COLORS[0]),
@@ -85,11 +151,8 @@ def draw_map(row: EncoderResult, plane: VectorMap, texts: Sequence[str], by: str
         ]
     )
     traces = [trace for name, mask, shade in groups for trace in dots(chunks, mask, name, shade, 5, "circle")]
-    for name, mask, shade, symbol in (
-        ("Question, found", hit, charts.COLORS[2], "diamond"),
-        ("Question, missed", ~hit, charts.COLORS[5], "diamond-open"),
-    ):
-        traces += dots(asked, mask & plane.measured[flat.query_rows], name, shade, 7, symbol)
+    for name, mask, shade, symbol in questions_of(row, plane, against):
+        traces += dots(asked, mask, name, shade, 7, symbol)
     data = [
         {"point": point, "group": t["name"], "x": x, "y": y}
         for t in traces
@@ -108,7 +171,11 @@ def draw_map(row: EncoderResult, plane: VectorMap, texts: Sequence[str], by: str
         data=data,
         config=row.config,
         command=session.workbench().command(
-            row.config, "encoders-map", "--method", flat.method, *everything_asked(session.config())
+            row.config,
+            "encoders-map",
+            *("--method", flat.method),
+            *(("--against", against.option) if against else ()),
+            *everything_asked(session.config()),
         ),
         title=f"{row.offer.name}: chunks and questions",
         on_select="rerun",
@@ -165,5 +232,8 @@ def open_chunk(row: EncoderResult, plane: VectorMap, chunk: int) -> None:
 def open_question(row: EncoderResult, plane: VectorMap, place: int) -> None:
     query = row.evaluation.corpus.queries[place]
     cards.question_title(query.text)
+    with st.container(horizontal=True):
+        ways.link("search_live", "In Search, live", "tune", chosen=query.id)
+        ways.link("explain_failures", "Where it is lost", "stairs", chosen=query.id)
     hits = session.workbench().hits(row.evaluation, place)[:3]
     evidence.show([evidence.hit_html(hit, gold=query.gold, query=query.text) for hit in hits])

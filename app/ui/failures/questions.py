@@ -61,6 +61,7 @@ def opened(shown: Shown, row: int) -> None:
     with st.container(horizontal=True):
         ways.link("search_live", "Change its search", "tune", chosen=query.id)
         ways.link("ask_model", "Ask it", "forum", question=query.text)
+        ways.link("compare_encoders", "On the encoder's map", "scatter_plot", view="Map", point=query.id)
     left, right = st.columns(2)
     with left:
         st.markdown("**Evidence**")

@@ -8,8 +8,9 @@ from app import session
 from app.ui import cards, charts, forms, jobs, tables
 from app.ui.index import figures
 from app.ui.index.words import named
+from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.labs.index import grids, points
+from core.labs.index import grids, measuring, points
 from core.labs.index.glance import Glance
 from core.labs.index.points import AXES, IndexPoint
 from core.records import Corpus
@@ -38,12 +39,25 @@ def frontier(here: Glance, corpus: Corpus) -> None:
         caption=caption,
         on_select=load_clicked,
     )
+    keep(config)
     sweep_form(here)
     if good:
         point_table(good, command)
     if failed := [point for point in latest if point.status != "ok"]:
         with st.expander(f"{cards.count(len(failed), 'setting')} failed"):
             tables.wrapped_table([{"Setting": named(p.label, p.part), "Why": p.reason} for p in failed])
+
+
+def keep(config: TrialConfig) -> None:
+    """Adds the setting in use to the kept points."""
+    if st.button(
+        "Measure and keep this setting",
+        icon=":material/save:",
+        key="keep",
+        help="Times 1,000 single questions and three batches, and stores the point.",
+    ):
+        jobs.drain(measuring.measure_point(session.workbench(), config), "Measuring")
+        st.rerun()
 
 
 def load_clicked() -> None:

@@ -5,10 +5,9 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs
+from app.ui import cards
 from app.ui.index.words import told
 from core.errors import WorkbenchError
-from core.labs.index import measuring
 from core.labs.index.glance import Glance
 from core.labs.index.points import IndexPoint
 from core.models.hardware import machine
@@ -38,21 +37,12 @@ def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
             f"{cards.duration(seconds)}, {'measured before' if here.cached else 'measured now'}",
         ]
     )
-    with st.container(horizontal=True, gap="small"):
-        if st.button(
-            "Measure and keep",
-            icon=":material/save:",
-            key="keep",
-            help="Times 1,000 single questions and three batches, and stores the result.",
-        ):
-            jobs.drain(measuring.measure_point(workbench, config), "Measuring")
-            st.toast("The point is kept: see Frontier.", icon=":material/check:")
-        with st.popover("Reproduce", icon=":material/terminal:"):
-            st.caption("The command that compares this setting with exact search")
-            command = f"{workbench.command(config, 'index-cost')} --margin {here.cost.margin_points:g}"
-            st.code(command, language="bash", wrap_lines=True)
-            st.caption("The recipe. The address of this page restores the view: copy it to share.")
-            st.json(config.model_dump(mode="json"), expanded=1)
+    with st.popover("Reproduce", icon=":material/terminal:"):
+        st.caption("The command that compares this setting with exact search")
+        command = f"{workbench.command(config, 'index-cost')} --margin {here.cost.margin_points:g}"
+        st.code(command, language="bash", wrap_lines=True)
+        st.caption("The recipe. The address of this page restores the view: copy it to share.")
+        st.json(config.model_dump(mode="json"), expanded=1)
 
 
 def exact_note() -> None:
@@ -138,20 +128,14 @@ def _batch(point: IndexPoint) -> str:
 def verdict(here: Glance) -> None:
     """The test of equivalence in one sentence, with the margin that the researcher sets."""
     words, margin = st.columns([3, 1], vertical_alignment="center")
-    margin.number_input(
-        "Margin (points)",
-        0.1,
-        20.0,
-        1.0,
-        0.1,
-        key="margin",
-        format="%.1f",
-        help="The largest difference that does not matter to you. A smaller margin needs more questions to show equivalence.",
-    )
+    margin.number_input("Margin (points)", 0.1, 20.0, 1.0, 0.1, key="margin", format="%.1f")
     effect, moved = here.cost.fused.effects["ndcg_linear"], here.cost.fused.moved
     with words:
         st.markdown(f"**{cards.plain(told(effect, here.cost.config))}.**")
-        notes = [f"{cards.count(moved, 'question')} of {here.cost.questions:,} got another ranking."]
+        notes = [
+            f"{cards.count(moved, 'question')} of {here.cost.questions:,} got another ranking. A difference below the margin does not "
+            "matter to you; a smaller margin needs more questions to show equivalence."
+        ]
         asked, answered = here.recall.mean or 0, here.cost.recall.mean or 0
         if abs(asked - answered) > NOTICED:
             notes.append(

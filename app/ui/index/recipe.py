@@ -23,7 +23,7 @@ def waiting(config: TrialConfig, plan: Plan) -> None:
 
 
 def recipe(config: TrialConfig, live: bool) -> Any:
-    """Presets, query settings (at once), build settings (with what a rebuild takes), the other stages collapsed. Returns the
+    """Presets, query settings (at once), build settings (with what a rebuild takes), the other stages behind a button. Returns the
     place under the form for what is wrong with it."""
     workbench, part = session.workbench(), config.index
     forms.show_value("index/preset", part.preset or None)
@@ -45,10 +45,9 @@ def recipe(config: TrialConfig, live: bool) -> Any:
         chunks = len(jobs.drain(workbench.cut_chunks(run)))
     build = tuple(knob.name for knob in forms.knobs(type(part)) if knob.name not in part.query_settings)
     took = "" if part.part == "exact" else f"rebuilds, {cards.duration(seconds)}" if seconds else "rebuilds"
-    forms.stage_form(
-        "index", apply=(chunks or 0) > LIVE_INDEXED, baseline=session.baseline(), cost=took, expanded=True, only=build
-    )
-    forms.recipe_form(("embedding", "transform", "retrieval", "fusion", "evaluation"), show_presets=False)
+    forms.stage_form("index", apply=(chunks or 0) > LIVE_INDEXED, baseline=session.baseline(), cost=took, only=build)
+    with st.popover("Other settings", icon=":material/tune:", key="other_settings"):
+        forms.recipe_form(("embedding", "transform", "retrieval", "fusion", "evaluation"), show_presets=False)
     return said
 
 

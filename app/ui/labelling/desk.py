@@ -14,6 +14,7 @@ from app import session
 from app.ui import cards
 from core.annotation.labels import Label, blank, complete
 from core.annotation.screen import Screen, shown
+from core.annotation.similar import SimilarSentence
 from core.annotation.steps import Step, agreed_answer, answer_to, answered, equal_open, next_open, reading_seconds, steps, toggled
 from core.annotation.study import Item, Study
 from core.annotation.versions import Frozen
@@ -53,6 +54,7 @@ class Desk:
         self.seconds: dict[str, float] = {}  # item -> what it took so far, in this window and before
         self.comments: dict[str, str] = {}  # item -> the comment that its box shows
         self.act, self.heard = "", ("", -1)  # for screen readers: what is to be told; item and step that were
+        self.together: dict[str, str] = {}  # item -> its label, of the last press that labelled several
         self.screens = 0  # drawn so far
         self.fresh = False  # an act of this very run has looked at the labels
         here = st.query_params.get("item", "")  # what the window showed before a reload
@@ -148,6 +150,33 @@ def give(desk: Desk, item: str, at: int, answer: Any) -> None:
     if follow is None and was_whole and at + 1 < len(asked):  # looking through what was answered already
         follow = at + 1
     _go_on(desk, at if follow is None else follow, follow is None)
+
+
+def give_together(desk: Desk, item: str, at: int, answer: str, ticks: dict[str, SimilarSentence]) -> None:
+    """The label for the sentence in question, and for the ticked ones of other screens, each recorded as given in bulk."""
+    if (item, at) != (desk.item, desk.at):
+        return
+    chosen = [(row.item, row.step) for key, row in ticks.items() if st.session_state.get(key)]
+    desk.together = desk.work.save_together(answer, chosen)
+    give(desk, item, at, answer)
+    if desk.together:
+        also = f"Also given on {cards.count(len(desk.together), 'other screen')}."
+        desk.note = " ".join(filter(None, [desk.note, also]))
+
+
+def take_back_together(desk: Desk) -> None:
+    """Undoes the labels of the other screens that were given by the last press."""
+    same = [item for item, label in desk.together.items() if desk.work.records[item]["id"] == label]  # not said anew since
+    for item in same:
+        desk.work.undo(item)
+        desk.told_saved()
+    desk.note, desk.together = f"Taken back on {cards.count(len(same), 'other screen')}.", {}
+
+
+def go_to(desk: Desk, item: str, step: Step) -> None:
+    """Opens a screen at one of its sentences."""
+    desk.open(item)
+    desk.at = desk.sheet.steps.index(step)
 
 
 def also_given(number: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import streamlit as st
 
 from app.ui import cards
-from app.ui.labelling import answer, end, evidence, progress, questions, votes
+from app.ui.labelling import answer, end, evidence, progress, questions, similar, votes
 from app.ui.labelling.desk import Desk, comment, do
 from core.annotation.labels import Label
 
@@ -74,6 +74,7 @@ def _item(desk: Desk, label: Label, question: questions.Question) -> None:
         with st.container(key="lab_comment", gap="small"):
             votes.remarks(desk.sheet)
             _comment(desk, label)
+            similar.draw(desk)
 
 
 def _comment(desk: Desk, label: Label) -> None:

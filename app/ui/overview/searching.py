@@ -18,6 +18,7 @@ PLACES = {
     "study": ("Studies in which people judge", "design_study", "edit_note"),
     "question": ("Questions", "browse_corpus", "help"),
     "answer": ("Answers", "query_store", "forum"),
+    search.CORPUS: ("Corpora", "browse_corpus", "menu_book"),
 }
 
 
@@ -27,7 +28,7 @@ def draw() -> None:
         key="find_all",
         bind="query-params",
         max_chars=search.MOST_CHARACTERS,
-        placeholder="Search experiments, trials, studies, questions, answers",
+        placeholder="Search experiments, trials, studies, questions, answers, corpora",
         icon=":material/search:",
         label_visibility="collapsed",
     )
@@ -61,6 +62,8 @@ def address(match: Match) -> dict[str, str]:
     """What of the page's address leads to it."""
     if match.kind == "question":
         return {"corpus.dataset": match.corpus, "tab": "Questions", "find_question": match.title}
+    if match.kind == search.CORPUS:
+        return {"corpus.dataset": match.corpus}
     if match.kind == "answer":
         return {"sql": f"SELECT * FROM answers WHERE id = '{match.id}'"}
     return {"trials" if match.kind == "trial" else "study": match.id}

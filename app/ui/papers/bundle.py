@@ -30,6 +30,15 @@ def draw(paper: papers.Paper) -> None:
             f"{cards.size(place.stat().st_size)}, made {datetime.fromtimestamp(place.stat().st_mtime):%-d %b, %H:%M}. Unzip it and run "
             "`make` to typeset main.pdf with pdflatex. Its README.md explains how others can verify the numbers."
         )
+    page = bundle.place(session.workbench(), paper.id, "html")
+    takes = one_phase(f"{cards.count(len(paper.items), 'item')} drawn on one page", units=max(1, len(paper.items)))
+    arguments = ["paper-report", paper.id, "--out", str(page)]
+    jobs.start_button("Make the report", arguments, f"Report of {paper.id}", takes, icon=":material/html:", kind="secondary")
+    if page.is_file():
+        download("Download the report", page.read_bytes(), page.name, "download_report", icon=None)
+        st.caption(
+            "One page of HTML with everything in it, which loads nothing: texts, figures, tables and numbers in their order."
+        )
     st.code(f"python -m core paper export {paper.id}\npython -m core paper verify {paper.id}.zip", language="bash")
 
 

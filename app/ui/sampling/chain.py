@@ -15,10 +15,6 @@ from core.labs.sampling import chains
 from core.sampling.filters import STEPS, Step, chain
 from core.sampling.writing import Written
 
-STEPS_LOOK = """
-[class*="st-key-step-"] { padding: .45rem .8rem .1rem !important; }
-[class*="st-key-step-"] .stHorizontalBlock, [class*="st-key-step-"] [data-testid="stHorizontalBlock"] { flex-wrap: nowrap !important; }
-"""
 STAGES = ("retrieval", "fusion", "context")
 GENERATION = (
     "model",
@@ -87,15 +83,49 @@ def take(text: str) -> None:
 
 def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
     presets()
-    st.html(f"<style>{STEPS_LOOK}</style>")
-    st.markdown("**Chain**, applied from top to bottom")
-    with st.container(gap="xsmall"):
-        for i, step in enumerate(steps):
-            step_form(i, step, steps)
-        if not steps:
-            st.caption("No step: tokens are drawn from the model's own distribution.")
+    head, edit = st.columns(2, vertical_alignment="center")
+    head.markdown("**Chain**", help="Applied from top to bottom, each step to what the one before it left.")
+    with edit.popover("Edit", icon=":material/reorder:", key="edit_chain", width="stretch"):
+        editor(steps)
+    for i, step in enumerate(steps):
+        step_form(i, step)
+    if not steps:
+        st.caption("No step: tokens are drawn from the model's own distribution.")
     if problem := st.session_state.get("chain_problem"):
         st.warning(cards.plain(problem), icon=":material/error:")
+    forms.show_value("seed", config.seed)
+    st.number_input(
+        "Seed",
+        0,
+        2**31 - 1,
+        key="seed",
+        on_change=lambda: session.change({"seed": st.session_state.seed}),
+        help="Random numbers depend on seed, place and token only: changing a setting changes only the tokens it affects.",
+    )
+    with st.popover("Other settings", icon=":material/tune:", key="other_settings"):
+        forms.recipe_form(STAGES, show_presets=False)
+        forms.stage_form("generation", baseline=session.baseline(), only=GENERATION)
+        st.caption("The chain replaces the engine's own temperature, top-p and top-k.")
+
+
+def presets() -> None:
+    """The chains that are known by a name; the one in use is marked."""
+    lines, here, key = chains.presets(session.workbench()), st.session_state.chain, "chain/-preset"
+    forms.show_value(key, next((name for name, text in lines.items() if text == here), None))
+    st.selectbox(
+        "Preset",
+        list(lines),
+        index=None,
+        key=key,
+        placeholder="A chain of your own",
+        on_change=lambda: st.session_state[key] and take(lines[st.session_state[key]]),
+    )
+
+
+def editor(steps: tuple[Step, ...]) -> None:
+    """Which steps the chain has, in which order; and chains kept by a name."""
+    for i, step in enumerate(steps):
+        step_row(i, step, steps)
     st.selectbox(
         "Add a step",
         list(STEPS),
@@ -107,101 +137,80 @@ def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
         placeholder="Add a step",
         label_visibility="collapsed",
     )
-    forms.show_value("seed", config.seed)
-    st.number_input(
-        "Seed",
-        0,
-        2**31 - 1,
-        key="seed",
-        on_change=lambda: session.change({"seed": st.session_state.seed}),
-        help="Random numbers depend on seed, place and token only: changing a setting changes only the tokens it affects.",
+    st.button(
+        "Random",
+        key="random",
+        icon=":material/shuffle:",
+        help="Two to four steps with random settings.",
+        on_click=lambda: take(chains.write_chain(chains.random_chain(time.time_ns() % 2**32))),
     )
-    forms.recipe_form(STAGES, show_presets=False)
-    forms.stage_form("generation", baseline=session.baseline(), only=GENERATION)
-    st.caption("The chain replaces the engine's own temperature, top-p and top-k.")
-
-
-def presets() -> None:
-    lines, here, key = chains.presets(session.workbench()), st.session_state.chain, "chain/-preset"
-    forms.show_value(key, next((name for name, text in lines.items() if text == here), None))
-    st.pills(
-        "Preset",
-        list(lines),
-        key=key,
-        label_visibility="collapsed",
-        wrap=True,
-        format_func=cards.plain,
-        on_change=lambda: st.session_state[key] and take(lines[st.session_state[key]]),
-    )
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Name of the preset", key="preset_name")
+        if st.button("Save this chain", key="save", icon=":material/save:", disabled=not name.strip()):
+            try:
+                chains.save_preset(session.workbench(), name, chains.read_chain(st.session_state.chain))
+                st.rerun()
+            except WorkbenchError as error:
+                st.warning(cards.plain(error.what))
+    if (chosen := st.session_state["chain/-preset"]) and chosen not in chains.PRESETS:
         st.button(
-            "Random",
-            key="random",
-            icon=":material/shuffle:",
-            help="Two to four steps with random settings.",
-            on_click=lambda: take(chains.write_chain(chains.random_chain(time.time_ns() % 2**32))),
+            f"Delete {chosen}",
+            key="delete_preset",
+            icon=":material/delete:",
+            help="Deletes this saved chain.",
+            on_click=lambda: chains.delete_preset(session.workbench(), chosen),
         )
-        with st.popover("Save", icon=":material/save:"):
-            name = st.text_input("Name of the preset", key="preset_name")
-            if st.button("Save this chain", key="save", disabled=not name.strip()):
-                try:
-                    chains.save_preset(session.workbench(), name, chains.read_chain(here))
-                    st.rerun()
-                except WorkbenchError as error:
-                    st.warning(cards.plain(error.what))
-        if (chosen := st.session_state[key]) and chosen not in chains.PRESETS:
-            st.button(
-                "Delete",
-                key="delete_preset",
-                icon=":material/delete:",
-                help="Deletes this saved chain.",
-                on_click=lambda: chains.delete_preset(session.workbench(), chosen),
-            )
 
 
 def word(part: str) -> str:
     return PARTS.get(part, part.capitalize())
 
 
-def step_form(i: int, step: Step, steps: tuple[Step, ...]) -> None:
-    """One step: its place in the chain, its knobs. The name of the step labels a single knob."""
-    knobs, last = forms.knobs(type(step)), i + 1 == len(steps)
-    alone = len(knobs) == 1
-    with st.container(border=True, gap=None if alone else "xsmall", key=f"step-{i}"):
-        with st.container(horizontal=True, vertical_alignment="center", gap=None):
-            about = " ".join([*(type(step).__doc__ or "").split(), *(knob.help for knob in knobs if alone)])
-            st.markdown(f"{i + 1}. **{word(step.part)}**", help=cards.plain(about), width="stretch")
-            for name, icon, to, off in (("up", "arrow_upward", i - 1, i == 0), ("down", "arrow_downward", i + 1, last)):
-                moved = [*steps[:i], *steps[i + 1 :]]
-                moved.insert(max(to, 0), step)
-                st.button(
-                    "",
-                    key=f"{name}/{i}",
-                    icon=f":material/{icon}:",
-                    type="tertiary",
-                    disabled=off,
-                    on_click=put,
-                    args=(moved,),
-                    help=f"Move {name}",
-                )
+def step_row(i: int, step: Step, steps: tuple[Step, ...]) -> None:
+    """One step in the editor: its place in the chain, what it does, and its buttons."""
+    last = i + 1 == len(steps)
+    with st.container(horizontal=True, vertical_alignment="center", gap=None):
+        about = " ".join([*(type(step).__doc__ or "").split(), *(knob.help for knob in forms.knobs(type(step)))])
+        st.markdown(f"{i + 1}. **{word(step.part)}**", help=cards.plain(about), width="stretch")
+        for name, icon, to, off in (("up", "arrow_upward", i - 1, i == 0), ("down", "arrow_downward", i + 1, last)):
+            moved = [*steps[:i], *steps[i + 1 :]]
+            moved.insert(max(to, 0), step)
             st.button(
                 "",
-                key=f"remove/{i}",
-                icon=":material/close:",
+                key=f"{name}/{i}",
+                icon=f":material/{icon}:",
                 type="tertiary",
+                disabled=off,
                 on_click=put,
-                args=([*steps[:i], *steps[i + 1 :]],),
-                help="Remove",
+                args=(moved,),
+                help=f"Move {name}",
             )
+        st.button(
+            "",
+            key=f"remove/{i}",
+            icon=":material/close:",
+            type="tertiary",
+            on_click=put,
+            args=([*steps[:i], *steps[i + 1 :]],),
+            help="Remove",
+        )
+
+
+def step_form(i: int, step: Step) -> None:
+    """The knobs of one step; the name of the step labels a single one."""
+    knobs = forms.knobs(type(step))
+    alone, title = len(knobs) == 1, f"{i + 1}. {word(step.part)}"
+    with st.container(border=True, gap="xsmall", key=f"step-{i}"):
+        if not alone:
+            st.markdown(f"**{title}**")
         for knob in knobs:
             key = f"chain/{i}.{step.part}.{knob.name}"
             forms.show_value(key, getattr(step, knob.name))
             forms.widget(
-                knob._replace(help="") if alone else knob,
+                knob._replace(label=f"**{title}**", help="") if alone else knob,  # what it does is told in the editor
                 key,
                 on_change=change,
                 args=(i, knob.name, key),
-                label_visibility="collapsed" if alone else "visible",
             )
 
 

@@ -61,22 +61,11 @@ def waited(work: Generator, what: Any) -> Any:
 
 def prompt(corpus: Corpus) -> tuple[str, str]:
     """(the text, how the model is to take it); both are in the address."""
-    manner = (
-        st.segmented_control(
-            "Prompt",
-            list(MANNERS),
-            default="question",
-            key="manner",
-            bind="query-params",
-            required=True,
-            format_func=MANNERS.get,
-            label_visibility="collapsed",
-        )
-        or "question"
-    )
+    kind, place = st.columns([1, 2])
+    manner = kind.selectbox("Prompt", list(MANNERS), key="manner", bind="query-params", format_func=MANNERS.get)
     if manner == "question":
         questions = [query.text for query in corpus.queries if query.answerable]
-        text = st.selectbox(
+        text = place.selectbox(
             "Question",
             questions,
             index=None,
@@ -86,7 +75,8 @@ def prompt(corpus: Corpus) -> tuple[str, str]:
             placeholder=f"One of the {len(questions):,} questions of the corpus, or your own",
         )
         return text or "", manner
-    return st.text_area("Prompt", key="prompt", height=80, placeholder=PLACEHOLDER[manner], bind="query-params"), manner
+    words = place.text_area(MANNERS[manner], key="prompt", height=80, placeholder=PLACEHOLDER[manner], bind="query-params")
+    return words, manner
 
 
 def examples(corpus: Corpus, manner: str) -> None:

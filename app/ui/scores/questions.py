@@ -12,8 +12,9 @@ from app.ui.evidence import Mark
 from app.ui.scores import behind
 from app.ui.scores.sources import Shown
 from core.judging.measure import CONTRADICTED, NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerScore
+from core.labs.scores import triad
 from core.labs.scores.judging import MeasureScores, told_by
-from core.report.table import MEAN, Column, Table
+from core.report.table import MEAN, TWO, Column, Table
 
 STYLES = {SUPPORTED: "gold", CONTRADICTED: "wrong", NOT_IN_CONTEXT: "said"}
 SIGNATURE = "How ragas' scores combine: see docs/methods/judging.md, or open an answer for a sentence."
@@ -24,20 +25,29 @@ def table(shown: Shown, first: MeasureScores) -> int | None:
     """Returns the place of the answer that was chosen. first: the measure that it is sorted by, worst first."""
     rows, measure = shown.answers.rows, first.measure
     order = np.argsort(np.where(np.isnan(first.values), np.inf, (measure.direction or 1) * first.values), kind="stable").tolist()
-    text = st.text_input("Find", key="find_answer", placeholder="Words of a question or an answer", width=300).lower()
+    roles = triad.triad(shown.answers.measured)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        text = st.text_input("Find", key="find_answer", placeholder="Words of a question or an answer", width=300).lower()
+        lacking = set(_low(roles))
     order = [place for place in order if text in f"{rows[place].case.question} {rows[place].case.answer}".lower()]
+    order = [place for place in order if place in lacking] if roles else order
     st.caption(
         f"{len(order):,} of {len(rows):,} answers, the worst by {measure.label} first. Click one for its claims and evidence."
     )
     told_of = [first, *(each for each in shown.answers.measured if each.measure.headline and each is not first)][:5]
-    columns, told = [Column("question", width=260), Column("answer", width=260)], []
+    columns, told = [Column("question", width=240), Column("answer", width=240)], []
+    for role in triad.ROLES:
+        if each := roles.get(role.name):
+            columns.append(Column(role.name, role.title, TWO, f"{role.asks} By: {each.measure.label}.", direction=1))
+    parts = {each.measure.part for each in roles.values()}
+    told_of = [each for each in told_of if each is first or each.measure.part not in parts]
     for m in (each.measure for each in told_of):
         columns.append(Column(m.part, m.label, MEAN, unit=m.unit, direction=m.direction))
     for place in order:
         row, met = rows[place], told_by(shown.answers.measured, place)
         told.append({"question": row.case.question, "answer": row.case.answer, "label": row.label, "signature": met and met.name})
-        for each in told_of:
-            told[-1][each.measure.part] = None if math.isnan(each.values[place]) else float(each.values[place])
+        for name, each in [*roles.items(), *((each.measure.part, each) for each in told_of)]:
+            told[-1][name] = None if math.isnan(each.values[place]) else float(each.values[place])
     columns += [Column("label")] * any(row.label is not None for row in rows)
     columns += [Column("signature", "", "", SIGNATURE, width=130)] * any(row["signature"] for row in told)
     ids = [rows[place].id or rows[place].place for place in order]
@@ -46,11 +56,30 @@ def table(shown: Shown, first: MeasureScores) -> int | None:
     return None if chosen is None else order[chosen]
 
 
+def _low(roles: dict[str, MeasureScores]) -> list[int]:
+    """Places of the answers that are left where only those low in chosen roles of the triad are wanted."""
+    titles = {role.name: role.title for role in triad.ROLES if role.name in roles}
+    if not titles:
+        return []
+    chosen = st.pills(
+        "Low only",
+        list(titles),
+        selection_mode="multi",
+        key="low_in",
+        bind="query-params",
+        format_func=titles.get,
+        help="Answers that are low in each of the chosen ones. What is unmeasured is not low.",
+    )
+    below = st.number_input("Low is below", 0.0, 1.0, 0.5, 0.05, key="low_below", bind="query-params", width=130)
+    return triad.low(roles, chosen or (), below)
+
+
 def opened(shown: Shown, place: int, first: MeasureScores) -> None:
     """One answer: its text with marks, every score, the claims, the passages with the best sentences, and what stands behind them."""
     row, case = shown.answers.rows[place], shown.answers.rows[place].case
     mine = [(each, each.scores[place]) for each in shown.answers.measured]
     cards.question_title(case.question or "Answer without a question")
+    _triad(shown, place)
     claiming = [(each, score) for each, score in mine if score.claims or score.words]
     claiming.sort(key=lambda pair: (pair[0].measure.topic != "faithfulness", not any(c.evidence for c in pair[1].claims)))
     source = None
@@ -82,6 +111,23 @@ def opened(shown: Shown, place: int, first: MeasureScores) -> None:
     passages(case, score)
     behind.own_prompt(shown, place)
     behind.repeats(shown, place, first)
+
+
+def _triad(shown: Shown, place: int) -> None:
+    """The three roles of the answer, each with the reasons for its score; a role that nobody scored says by what it could be."""
+    roles, case = triad.triad(shown.answers.measured), shown.answers.rows[place].case
+    told = []
+    for role in triad.ROLES:
+        if each := roles.get(role.name):
+            score = each.scores[place]
+            value = "unmeasured" if math.isnan(score.value) else f"{score.value:.2f}"
+            why = "; ".join(triad.reasons(each, score, case)) or "–"
+            told.append({"Triad": role.title, "Score": value, "By": each.measure.label, "Why": why})
+        else:
+            told.append(
+                {"Triad": role.title, "Score": "unmeasured", "By": "–", "Why": f"no scores by {' or '.join(role.measures)} yet"}
+            )
+    tables.wrapped_table(told)
 
 
 def _answer(case: AnswerCase, score: AnswerScore, row: Any) -> str:

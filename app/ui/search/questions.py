@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence, tables
+from app.ui import cards, evidence, tables, ways
 from app.ui.search import answers, asked, reranking, token_matches
 from app.ui.search.parts import DISAGREEING, LOST_BY_RERANKING, Part
 from core.evaluation.metric import MAIN, metric_names
@@ -108,6 +108,9 @@ def side_by_side(current: Evaluation, baseline: Evaluation | None, row: int) -> 
     cards.question_title(query.text)
     references = ", ".join(dict.fromkeys(query.answers)) or "none in this corpus"
     st.text(f"Gold answer: {' '.join(references.split())}")
+    with st.container(horizontal=True):
+        ways.link("explain_failures", "Where it is lost", "stairs", chosen=query.id)
+        ways.link("compare_encoders", "On the encoder's map", "scatter_plot", view="Map", point=query.id)
     asked.beside(current, row)
     systems = ({"Baseline": baseline} if baseline else {}) | {"This recipe": current}
     for column, (name, evaluation) in zip(st.columns(len(systems)), systems.items(), strict=True):

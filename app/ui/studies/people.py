@@ -29,6 +29,11 @@ def draw(desk: Desk) -> None:
         field(desk, st.number_input, "per_item", "Annotators of each item", 1, 50, help=about)
         about = "One token for each person, so that nobody can label under another's name. Handed out once the round is frozen."
         field(desk, st.toggle, "tokens", "Tokens", help=about)
+        about = (
+            "Beside each sentence stand the nearest ones of the person's other screens; several open ones can be given one label "
+            "together, which is recorded as such. Quicker, and less independent: part of the frozen design."
+        )
+        field(desk, st.toggle, "bulk", "Similar sentences together", help=about)
     with right:
         for name in ("pilot", "main"):
             if study.round_items(name) and plain(study.items, name):

@@ -31,6 +31,8 @@ def _progress(desk: Desk) -> None:
         if desk.standing.open and not any(person.assigned - person.done for person in rows):
             st.rerun()
         here, turn = frozen.study.at_work(frozen.round), whose_turn(desk)
+        alike = standing.alike(workbench, frozen)
+        _team(desk, rows, bool(alike))
         if frozen.round == "adjudication":  # whose labels are decided on: what is known of them is not forgotten
             main = frozen._replace(round="main")
             main_attention = standing.attention(workbench, main)
@@ -38,7 +40,7 @@ def _progress(desk: Desk) -> None:
                 _line(person, main_attention.get(person.annotator), "main round")
         for person in rows:
             gone = person.annotator not in here
-            link, more = _line(person, attention.get(person.annotator), "stopped" if gone else "")
+            link, more = _line(person, attention.get(person.annotator), "stopped" if gone else "", alike.get(person.annotator))
             if gone:
                 continue
             if turn is None or person.annotator != turn.annotator:  # the blue button is for that one
@@ -55,7 +57,22 @@ def _progress(desk: Desk) -> None:
                 st.rerun()
 
 
-def _line(person: standing.AnnotatorProgress, seen: Any, first: str) -> Any:
+def _team(desk: Desk, rows: list[standing.AnnotatorProgress], agreement: bool) -> None:
+    """All of them together: what is done, what is left at their own pace, and when agreement is shown."""
+    left = [(row.assigned - row.done, row.seconds_median) for row in rows if row.assigned > row.done]
+    longest = max((number * pace for number, pace in left if pace), default=0.0)
+    waits = not agreement and desk.frozen.round != "adjudication" and any(number for number, _ in left)
+    rule = "Agreement is shown once everything is labelled, as the frozen stop rule requires" if waits else ""
+    words = [
+        f"{sum(row.done for row in rows):,} of {cards.count(sum(row.assigned for row in rows), 'screen')} labelled",
+        f"{len(rows) - len(left):,} of {cards.count(len(rows), 'annotator')} done",
+        f"about {cards.duration(longest)} of work left for the slowest" if longest else "",
+        rule if desk.frozen.study.stop.kind == "all_labelled" else "",
+    ]
+    cards.status_strip(words)
+
+
+def _line(person: standing.AnnotatorProgress, seen: Any, first: str, alike: standing.SameLabels | None = None) -> Any:
     """How far an annotator is, with room for what can be done at the right."""
     name, bar, *room = st.columns([2, 4, 1.3, 1.7], vertical_alignment="center")
     name.html(f'<div class="gw gw-who">{escape(person.annotator)}</div>')
@@ -64,6 +81,8 @@ def _line(person: standing.AnnotatorProgress, seen: Any, first: str) -> Any:
         first,
         f"{person.done:,} of {cards.count(person.assigned, 'screen')}",
         f"{person.partial:,} begun" if person.partial else "",
+        f"{person.bulk:,} in bulk" if person.bulk else "",
+        f"agrees with others on {alike.same:,} of {alike.shared:,} shared labels" if alike else "",
         "" if person.seconds_median is None else f"median {_clock(person.seconds_median)} an item",
     ]
     text = escape(" · ".join(filter(None, words)))

@@ -30,9 +30,16 @@ def draw(chosen: list[Trial], everything: Listing, tags: list[str]) -> None:
         taken(chosen)
     if problem:
         cards.problem(problem)
-    if len(chosen) == 1:
+    if said := st.session_state.pop(PROBLEM, ""):
+        st.warning(cards.plain(said), icon=":material/error:")
+    if len(chosen) > 1:
+        return
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
         facts(trial, everything)
         st.caption("Tick another row to compare the two.")
+    with right:
+        note(trial)
 
 
 def buttons(trial: Trial, config: TrialConfig | None, tags: list[str]) -> None:
@@ -41,8 +48,10 @@ def buttons(trial: Trial, config: TrialConfig | None, tags: list[str]) -> None:
         session.set_config(config)
         ways.go("search_live")
     cards.press("Pin as baseline", "keep", "pin_trial", session.pin, config, disabled=config is None)
-    with st.popover("Name, tags, note", icon=":material/label:", key="described", width="content"):
+    with st.popover("Name, tags", icon=":material/label:", key="described", width="content"):
         describe(trial, tags)
+        if len(st.session_state.chosen) > 1:  # of a single one it is written beside what it was
+            note(trial)
     with st.popover("Reproduce", icon=":material/terminal:", disabled=config is None):
         st.code(session.workbench().command(config) if config else "", language="bash", wrap_lines=True)
         st.json(trial.config, expanded=1)
@@ -70,7 +79,6 @@ def facts(trial: Trial, everything: Listing) -> None:
         [
             ("Name", trial.title),
             ("Tags", ", ".join(trial.tags)),
-            ("Note", trial.note),
             ("Trial", trial.id),
             ("Corpus", trial.stages.get("corpus", "")),
             ("Recipe", trial.recipe),
@@ -93,21 +101,23 @@ def spread_words(cost: Spread | None, unit: str) -> str:
 
 def describe(trial: Trial, tags: list[str]) -> None:
     """tags: of all trials, to choose from."""
-
-    # what is stored is the widgets' default too: what the session alone holds is lost where a run ends before it was sent,
-    # and the browser would then send the empty default as if a person had cleared the field
-    def field(make: Any, what: str, value: Any, /, **look: Any) -> None:
-        forms.field(make, what.capitalize(), f"{what}/{trial.id}", value, _describe, trial.id, what, **look)
-
     left, right = st.columns([1, 1])
     own, most, about = list(trial.tags), MOST_CHARACTERS, "Empty: named by what differs from the default recipe."
-    field(left.text_input, "name", trial.name, value=trial.name, placeholder=trial.made_name, max_chars=most["name"], help=about)
+    _field(trial, left.text_input, "name", trial.name, placeholder=trial.made_name, max_chars=most["name"], help=about)
     every = sorted({*tags, *own})
-    field(right.multiselect, "tags", own, options=(every, own), accept_new_options=True, placeholder="Choose or type")
-    hint = "Why it was run, what it showed"
-    field(st.text_area, "note", trial.note, value=trial.note, height=68, max_chars=most["note"], placeholder=hint)
-    if problem := st.session_state.pop(PROBLEM, ""):
-        st.warning(cards.plain(problem), icon=":material/error:")
+    _field(trial, right.multiselect, "tags", own, options=(every, own), accept_new_options=True, placeholder="Choose or type")
+
+
+def note(trial: Trial) -> None:
+    hint = "Why it was run, what it showed: a column of the table, found by its search"
+    _field(trial, st.text_area, "note", trial.note, height=110, max_chars=MOST_CHARACTERS["note"], placeholder=hint)
+
+
+def _field(trial: Trial, make: Any, what: str, value: Any, **look: Any) -> None:
+    # what is stored is the widget's default too: what the session alone holds is lost where a run ends before it was sent,
+    # and the browser would then send the empty default as if a person had cleared the field
+    look = look if "options" in look else look | {"value": value}
+    forms.field(make, what.capitalize(), f"{what}/{trial.id}", value, _describe, trial.id, what, **look)
 
 
 def _describe(trial: str, what: str, key: str) -> None:

@@ -1,8 +1,11 @@
-"""Which trials the table lists."""
+"""Which trials the table lists, and how: filters, and what a saved view chooses of them."""
 
 import streamlit as st
 
+from app.ui.trials import views
 from core.labs.trials.listing import Listing, TrialsSummary
+
+REPEATS = "Of equal recipes (the same settings, documents and questions) the newest is listed alone."
 
 
 def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
@@ -14,7 +17,7 @@ def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
         "tag": ("Tag", "tag", {"": ""} | {tag: tag for tag in tags} if tags else {}, 1.5),
         "sweep": ("Experiment or sweep", "sweep", {"": ""} | sweeps if sweeps else {}, 3),
     }
-    offered = {name: choice for name, choice in offered.items() if len(choice[2]) > 1 or choice[1] in st.query_params}
+    offered = {name: choice for name, choice in offered.items() if len(choice[2]) > 1 or _asked(choice[1])}
     search, *columns = st.columns([3, *(width for *_, width in offered.values())])
     text = search.text_input("Search", key="words", bind="query-params", placeholder="name, recipe, note, corpus, id")
     wanted = {
@@ -28,7 +31,13 @@ def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
         for column, (name, (title, key, options, _)) in zip(columns, offered.items(), strict=True)
     }
     trials = everything.matching(text=text, **wanted)
-    if not (more := len(trials) - trials.recipes):
-        return trials
-    title = f"Show every repeat ({more:,} more of equal recipes)"
-    return trials if st.toggle(title, key="repeats", bind="query-params") else trials.last_repeats().named()
+    more = len(trials) - trials.recipes
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        repeats = bool(more) and st.toggle(f"Show {more:,} older repeats", key="repeats", bind="query-params", help=REPEATS)
+        views.draw()
+    return trials if repeats or not more else trials.last_repeats().named()
+
+
+def _asked(key: str) -> bool:
+    """Whether the address or a saved view asks for it."""
+    return bool(st.session_state.get(key)) or key in st.query_params

@@ -3,6 +3,7 @@
 chosen() first, then draw(shown, …): a trial stays chosen when a filter hides it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -10,10 +11,13 @@ import streamlit as st
 from app import session
 from app.ui import cards, cells, tables, ways
 from app.ui.cells import cut
+from app.ui.trials import views
 from core.evaluation.metric import headlines
-from core.labs.trials import comparison
+from core.labs.trials import comparison, own_columns
 from core.labs.trials.comparison import MOST, Rated, Trial
-from core.labs.trials.listing import Listing, TrialsSummary
+from core.labs.trials.listing import NEWEST, Listing, TrialsSummary
+from core.labs.trials.own_columns import OwnColumn
+from core.labs.trials.views import TrialView
 from core.report.table import COUNT, DAY_TIME, MEAN, Column, Table
 
 BOLD_UP_TO = PAGE = 1000  # rows: more take seconds to send, and nobody reads them
@@ -59,8 +63,8 @@ def untick() -> None:
     _write([])
 
 
-def draw(shown: Listing, summary: TrialsSummary) -> None:
-    """Newest first, the best of comparable trials in bold with its equals."""
+def draw(shown: Listing, summary: TrialsSummary, view: TrialView) -> None:
+    """In the order and with the columns of the view, the best of comparable trials in bold with its equals."""
     import pandas as pd
 
     count = len(shown)
@@ -72,19 +76,24 @@ def draw(shown: Listing, summary: TrialsSummary) -> None:
         if count <= BOLD_UP_TO
         else f"The best stand out in bold where at most {BOLD_UP_TO:,} trials are shown."
     )
-    st.caption(f"{count:,} of {summary.trials:,} trials, newest first. Tick rows to compare them. {bold}")
+    workbench = session.workbench()
+    own, order = own_columns.read(workbench, view.columns), own_columns.order_of(workbench, view.sort, view.ascending)
+    told = (
+        "newest first" if order == NEWEST else f"by {views.title(view.sort)}, {'ascending' if view.ascending else 'descending'}"
+    )
+    st.caption(cards.plain(f"{count:,} of {summary.trials:,} trials, {told}. Tick rows to compare them. {bold}"))
     first = _page(shown, count)
-    rows = shown.table(headlines(), first, PAGE)
-    marks = comparison.best(session.workbench(), [_rated(row) for row in rows], headlines()) if count <= BOLD_UP_TO else {}
+    rows = own_columns.rows(shown, own, order, first, PAGE, headlines())
+    marks = comparison.best(workbench, [_rated(row) for row in rows], headlines()) if count <= BOLD_UP_TO else {}
     state = st.session_state
     state.shown_trials = [row["id"] for row in rows]
     chosen = set(state.chosen)
     ticked = [place for place, trial in enumerate(state.shown_trials) if trial in chosen]
     state[TABLE] = {"selection": {"rows": ticked, "columns": [], "cells": []}}
-    made = _table(rows, summary.sweeps)
+    made = _table(rows, summary.sweeps, own)
     frame = pd.DataFrame(tables.shown(made))
     cells.show(
-        _in_bold(rows, frame, marks) if marks else frame,
+        _in_bold(rows, frame, marks, own) if marks else frame,
         tables.looks(made),
         hide_index=True,
         height="content" if len(rows) < 10 else 360,
@@ -93,7 +102,12 @@ def draw(shown: Listing, summary: TrialsSummary) -> None:
         selection_mode=["multi-row", "single-cell"],  # a click anywhere on a row ticks it
         placeholder="",
     )
-    tables.export(lambda: pd.DataFrame(tables.shown(_table(shown.table(headlines()), summary.sweeps))), TABLE)
+
+    def whole() -> Any:
+        every = own_columns.rows(shown, own, order, metrics=headlines())
+        return pd.DataFrame(tables.shown(_table(every, summary.sweeps, own)))
+
+    tables.export(whole, TABLE)
 
 
 def _page(shown: Listing, count: int) -> int:
@@ -131,24 +145,29 @@ def _write(ids: list[str]) -> None:
         st.query_params.pop("trials", None)
 
 
-def _table(rows: list[dict[str, Any]], sweeps: dict[str, str]) -> Table:
-    """What of them tells anything. What tells a trial comes first, so that it stands in a narrow window too."""
+def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[OwnColumn] = ()) -> Table:
+    """What of them tells anything. What tells a trial comes first, so that it stands in a narrow window too. own: the columns that
+    somebody chose, in the place of the usual ones."""
     measured = [row for row in rows if row["n"]]
     told = {
         "of": any(row["n"] != row["total"] for row in measured),
         "Status": any(row["status"] != "ok" for row in rows),
-        "Repeat": any(row["repeat"] for row in rows),
-        "Recipe": any(row["name"] for row in rows),
-        "Tags": any(row["tags"] for row in rows),
-        "k": len({row["k"] for row in measured}) > 1,
-        "Sweep": any(row["sweep"] for row in rows),
+        "Note": any(row["note"] for row in rows),
+        "Repeat": not own and any(row["repeat"] for row in rows),
+        "Recipe": not own and any(row["name"] for row in rows),
+        "Tags": not own and any(row["tags"] for row in rows),
+        "k": not own and len({row["k"] for row in measured}) > 1,
+        "Sweep": not own and any(row["sweep"] for row in rows),
+        **dict.fromkeys(("Context", "Latency", "Chunks"), not own),
     }
     columns = (
         Column("Trial", width=310, help="Its name, or what differs from the default recipe."),
         Column("Corpus", width=150),
-        *(Column(metric, head, MEAN, width=86) for metric, head in _heads(rows).items()),
+        *(column.drawn(_depth(rows)) for column in own),
+        *(Column(metric, head, MEAN, width=86) for metric, head in ({} if own else _heads(rows)).items()),
         Column("n", "n", COUNT, "Questions measured.", width=52),
         Column("of", "of", COUNT, "Questions asked. Those without gold evidence cannot be measured.", width=52),
+        Column("Note", width=200, help="What people wrote about it: tick the row to write one."),
         Column("Status", width=160, help="Tick the row to read why there is no result."),
         Column("Repeat", width=66, help="Trials of the same recipe on the same questions and documents."),
         Column("Recipe", width=210, help="What differs from the default recipe."),
@@ -161,7 +180,8 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str]) -> Table:
         Column("Sweep", width=220),
         Column("Id", help="The end of its id, accepted by `trials show`.", width=62),
     )
-    return Table(TABLE, [each for each in columns if told.get(each.key, True)], [_row(row, sweeps) for row in rows])
+    made = [_row(row, sweeps) | {column.name: row[column.name] for column in own} for row in rows]
+    return Table(TABLE, [each for each in columns if told.get(each.key, True)], made)
 
 
 def _row(row: dict[str, Any], sweeps: dict[str, str]) -> dict[str, Any]:
@@ -172,6 +192,7 @@ def _row(row: dict[str, Any], sweeps: dict[str, str]) -> dict[str, Any]:
         "n": row["n"] or None,
         "of": row["total"] if row["n"] else None,
         "Status": cut(row["status"] + (f": {row['reason']}" if row["reason"] else ""), 24),
+        "Note": row["note"],
         "Repeat": f"{row['repeat']} of {row['of_repeats']}" if row["repeat"] else "",
         "Recipe": row["made_name"],
         "Tags": row["tags"],
@@ -188,17 +209,20 @@ def _row(row: dict[str, Any], sweeps: dict[str, str]) -> dict[str, Any]:
 def _heads(rows: list[dict[str, Any]]) -> dict[str, str]:
     """Metric -> head of its column, the last first: it is what stays in sight in a narrow window. Where each question has one
     piece of evidence, hit and recall are the same number."""
-    depths = {row["k"] for row in rows if row["n"]}
-    depth = next(iter(depths)) if len(depths) == 1 else "k"
     differ = any(row["hit"] != row["recall"] for row in rows)
-    return {metric: comparison.label(metric, depth) for metric in reversed(headlines()) if metric != "hit" or differ}
+    return {metric: comparison.label(metric, _depth(rows)) for metric in reversed(headlines()) if metric != "hit" or differ}
 
 
-def _in_bold(rows: list[dict[str, Any]], frame: Any, marks: dict[str, set[str]]) -> Any:
+def _depth(rows: list[dict[str, Any]]) -> int | str:
+    """At which all of them were judged; "k" where they differ."""
+    depths = {row["k"] for row in rows if row["n"]}
+    return next(iter(depths)) if len(depths) == 1 else "k"
+
+
+def _in_bold(rows: list[dict[str, Any]], frame: Any, marks: dict[str, set[str]], own: Sequence[OwnColumn]) -> Any:
     """marks: metric -> the trials whose mean stands out."""
     import pandas as pd
 
-    css = {
-        head: ["font-weight: 700" if row["id"] in marks[metric] else "" for row in rows] for metric, head in _heads(rows).items()
-    }
+    heads = {column.name: column.title(_depth(rows)) for column in own if column.name in marks} if own else _heads(rows)
+    css = {head: ["font-weight: 700" if row["id"] in marks[metric] else "" for row in rows] for metric, head in heads.items()}
     return frame.style.apply(lambda _: pd.DataFrame(css), axis=None, subset=list(css))

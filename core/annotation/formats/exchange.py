@@ -166,6 +166,8 @@ def _judgements(label: Label) -> Iterator[dict[str, Any]]:
         yield {"part": "helpful", "response": r, "value": "" if stars is None else stars}
     for span in label.spans:
         yield {"part": "error", "response": span.response + 1, "value": f"{span.first + 1}-{span.last}"}
+    for response, sentence in label.bulk:
+        yield {"part": "bulk", "response": response + 1, "number": sentence + 1, "value": "yes"}
     if label.preference:
         yield {"part": "preference", "value": label.preference}
     if label.cannot_judge:
@@ -275,6 +277,8 @@ def _judged(label: Label, item: Item, row: dict[str, str]) -> Label:
     elif part == "error":
         first, _, last = value.partition("-")
         changes["spans"] = [*label.spans, Span(response=response, first=int(first) - 1, last=int(last or first))]
+    elif part == "bulk":
+        changes[part] = [*label.bulk, (response, int(row["number"]) - 1)]
     elif part in ("preference", "comment"):
         if getattr(label, part) not in (None, "", value):
             raise ValueError(f"'{label.annotator}' gives two times a {part} of item {label.item}")

@@ -13,7 +13,7 @@ from core.labs.encoders.comparison import EncoderResult, remembered
 from core.labs.encoders.maps import FlatMap, flat_map
 from core.records import Chunks, Progress
 from core.retrieval.pool import rankings
-from core.workbench import Workbench
+from core.workbench import Evaluation, Workbench
 
 
 class Geometry(NamedTuple):
@@ -92,8 +92,30 @@ def vector_map(workbench: Workbench, row: EncoderResult, method: str) -> Generat
     return VectorMap(flat, chunks, judged.first_rank <= k, judged.measured, evidence)
 
 
-def map_rows(row: EncoderResult, plane: VectorMap) -> list[dict[str, Any]]:
-    """A row a point: where it lies, what becomes of it in retrieval, and of which source a chunk is."""
+UNMEASURED, BOTH, ONLY_HERE, ONLY_THERE, NEITHER = range(5)
+AGAINST = ("not measured by both", "found by both", "found here only", "lost here only", "lost by both")
+
+
+def lost_against(row: EncoderResult, other: Evaluation) -> np.ndarray:
+    """[num_queries] int8, a place in AGAINST of each question of the encoder: whether it and another recipe find a relevant chunk among
+    the first k. Questions are the same by their id: each may have been asked others."""
+    mine, theirs = row.evaluation, other
+    hits = {
+        query.id: bool(rank <= theirs.config.evaluation.k)
+        for query, rank, measured in zip(theirs.corpus.queries, theirs.judged.first_rank, theirs.judged.measured, strict=True)
+        if measured
+    }
+    outcome = np.full(len(mine.corpus.queries), UNMEASURED, np.int8)
+    for place, query in enumerate(mine.corpus.queries):
+        if mine.judged.measured[place] and query.id in hits:
+            here, there = bool(mine.judged.first_rank[place] <= row.config.evaluation.k), hits[query.id]
+            outcome[place] = BOTH if here and there else ONLY_HERE if here else ONLY_THERE if there else NEITHER
+    return outcome
+
+
+def map_rows(row: EncoderResult, plane: VectorMap, against: Evaluation | None = None) -> list[dict[str, Any]]:
+    """A row a point: where it lies, what becomes of it in retrieval, and of which source a chunk is. against: questions also tell whether
+    that recipe finds them."""
     flat, documents = plane.flat, row.evaluation.corpus.documents
     states = "no question's evidence", "evidence, missed", "evidence, found"
     chunks = [
@@ -116,6 +138,10 @@ def map_rows(row: EncoderResult, plane: VectorMap) -> list[dict[str, Any]]:
         }
         for number, (x, y) in zip(flat.query_rows.tolist(), flat.query_xy.tolist(), strict=True)
     ]
+    if against is not None:
+        outcome = lost_against(row, against)
+        for point, number in zip(questions, flat.query_rows.tolist(), strict=True):
+            point["against"] = AGAINST[outcome[number]]
     return chunks + questions
 
 

@@ -1,4 +1,4 @@
-"""Search over everything that is stored: experiments, trials, studies of people, questions, answers.
+"""Search over everything that is stored: experiments, trials, studies of people, questions, answers; and over the corpora there are.
 
 Every word has to occur, in whichever field; a number of a recipe has to be the whole value. The newest of a kind come first.
 """
@@ -59,10 +59,11 @@ SOURCES = {
         ("title", "answer", "model"),
     ),
 }  # fmt: skip
+CORPUS = "corpus"
 
 
 class Match(NamedTuple):
-    """kind: of `SOURCES`. where: the fields in which words occur. excerpt: what stands around the first of them.
+    """kind: of `SOURCES`, or CORPUS. where: the fields in which words occur. excerpt: what stands around the first of them.
     corpus: of a question the one it is asked of, of a trial the one it searched."""
 
     kind: str
@@ -97,7 +98,22 @@ def find(workbench: Workbench, words: str, most: int = 20) -> Matches:
             rows.append(
                 Match(kind, row["id"], row["title"], tuple(places), next(iter(places.values()), ""), row.get("corpus") or "")
             )
+    if corpora := _corpora(workbench, asked):
+        totals[CORPUS] = len(corpora)
+        rows += corpora[:most]
     return Matches(rows, totals)
+
+
+def _corpora(workbench: Workbench, asked: list[str]) -> list[Match]:
+    """Those whose name or title holds the words, those on this machine first."""
+    matches = []
+    for status in sorted(workbench.datasets(), key=lambda status: not status.present):
+        fields = {"name": status.name, "title": status.title}
+        if all(any(word in text.lower() for text in fields.values()) for word in asked):
+            where = tuple(name for name, text in fields.items() if any(word in text.lower() for word in asked))
+            excerpt = status.note or ("on this machine" if status.present else "to be downloaded")
+            matches.append(Match(CORPUS, status.name, status.name, where, f"{status.title}, {excerpt}", status.name))
+    return matches
 
 
 def _statement(source: SearchField, asked: list[str]) -> str:

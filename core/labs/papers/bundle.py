@@ -6,7 +6,7 @@ The bundle is verified before it is handed over: what its own records do not giv
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -63,11 +63,11 @@ def export(workbench: Workbench, paper_id: str, path: Path | None = None) -> Gen
     return Exported(str(path), path.stat().st_size, checksum, len(paper.items), len(paper.trials), len(raw), reason)
 
 
-def place(workbench: Workbench, paper_id: str) -> Path:
-    """Where the page has a paper's bundle made."""
+def place(workbench: Workbench, paper_id: str, kind: str = "zip") -> Path:
+    """Where the page has a paper's bundle made, or as html its report."""
     folder = workbench.home / "bundles"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{paper_id}.zip"
+    return folder / f"{paper_id}.{kind}"
 
 
 def receive(workbench: Workbench, data: bytes) -> str:
@@ -98,13 +98,25 @@ def current(workbench: Workbench, paper: papers.Paper) -> Generator[Progress, No
     return papers.showed(workbench, paper)
 
 
-def draw(paper: papers.Paper, showed: Mapping[str, papers.Taken]) -> Generator[Progress, None, tuple[dict[str, bytes], str]]:
+def report(workbench: Workbench, paper_id: str, path: Path | None = None) -> Generator[Progress, None, str]:
+    """A paper as one page of HTML that loads nothing: its texts, figures, tables and numbers in their order. Returns the file."""
+    paper = papers.load(workbench, paper_id)
+    showed = yield from current(workbench, paper)
+    drawn, _ = yield from draw(paper, showed, ("svg",))
+    path = path or Path(f"{paper.id}.html")
+    files.write_whole(path, dict(documents.rendered(paper, showed, drawn))["report.html"], "The report")
+    return str(path)
+
+
+def draw(
+    paper: papers.Paper, showed: Mapping[str, papers.Taken], kinds: Sequence[str] = FORMATS
+) -> Generator[Progress, None, tuple[dict[str, bytes], str]]:
     """(figures/… -> picture, "" or why there is none)."""
     drawn, wanted = {}, [item for item in paper.items if item.kind == "figure"]
     if wanted and figures.find_browser() is None:
         return {}, figures.WITHOUT_BROWSER
     for done, item in enumerate(wanted):
-        for kind in FORMATS:
+        for kind in kinds:
             yield Progress(done, len(wanted), f"Drawing {item.name}")
             picture = documents.picture(paper, item, showed[item.name].content, kind)
             if kind == "pdf" and (faults := figures.pdf_faults(picture, item.width_mm)):

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from core.labs.papers import numbers, prose, sources
+from core.labs.papers import numbers, prose, sources, words
 from core.labs.papers.paper import Item, Paper, PaperFigure, Taken, packed
 from core.labs.papers.paper import written as as_yaml
 from core.report import figures, tables
@@ -54,14 +54,19 @@ TEX_HEAD = r"""\documentclass[a4paper,twocolumn]{article}
 
 def rendered(paper: Paper, showed: Mapping[str, Taken], drawn: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """(file, its bytes), one item after the other. showed: by item; drawn: figures/… -> picture, as far as they could be drawn."""
-    values, sections, macros = {}, [], []
+    values = {item.name: showed[item.name].content for item in paper.items if item.kind == "number"}
+    sections, macros = {}, []
     for item in paper.items:
-        for name, words in of_item(paper, item, showed[item.name]).items():
-            yield name, words.encode()
-        content = showed[item.name].content
-        sections.append(section(item, content, drawn.get(f"figures/{item.name}.svg")))
-        values |= {item.name: content} if item.kind == "number" else {}
-        macros += [numbers.defined(*each) for each in prose.of_table(item, content).values()]
+        own = showed[item.name]
+        for name, text in of_item(paper, item, own).items():
+            yield name, text.encode()
+        if item.kind == "text":
+            sections[item.name] = words.to_html(paper, item.text, values, item.place).encode()
+        else:
+            sections[item.name] = section(item, own.content, drawn.get(f"figures/{item.name}.svg"))
+        macros += [numbers.defined(*each) for each in prose.of_table(item, own.content).values()]
+    if paper.abstract:
+        yield "text/abstract.tex", words.to_latex(paper, paper.abstract).encode()
     written = [item for item in paper.items if item.kind == "number"]
     yield "paper.yaml", as_yaml(paper).encode()
     yield "numbers.tex", (numbers.to_tex(written, values) + "".join(f"{line}\n" for line in macros)).encode()
@@ -69,11 +74,13 @@ def rendered(paper: Paper, showed: Mapping[str, Taken], drawn: Mapping[str, byte
     yield "main.tex", main_tex(paper, showed).encode()
     yield "README.md", readme(paper, values).encode()
     yield "Makefile", MAKEFILE.encode()
-    yield "report.html", report(paper, sections)
+    yield "report.html", report(paper, values, sections)
 
 
 def of_item(paper: Paper, item: Item, showed: Taken) -> dict[str, str]:
     """File -> text of what an item showed."""
+    if item.kind == "text":
+        return {of_text(item): words.to_latex(paper, item.text, item.place)}
     texts, content = {f"items/{item.name}.json": packed(showed)}, showed.content
     if item.kind == "table":
         texts[f"tables/{item.name}.tex"] = tables.latex(content, item.name, item.caption, item.digits, item.width_mm)
@@ -83,6 +90,11 @@ def of_item(paper: Paper, item: Item, showed: Taken) -> dict[str, str]:
         texts[f"figures/{item.name}.json"] = json.dumps(final(paper, content), indent=1, sort_keys=True) + "\n"
         texts[f"figures/{item.name}.csv"] = rows_csv(content["data"])
     return texts
+
+
+def of_text(item: Item) -> str:
+    """The file of a text as LaTeX, apart from those of the methods."""
+    return f"text/words-{item.name}.tex"
 
 
 def final(paper: Paper, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,44 +109,34 @@ def picture(paper: Paper, item: PaperFigure, content: Mapping[str, Any], kind: s
 
 
 def main_tex(paper: Paper, showed: Mapping[str, Taken]) -> str:
-    """A paper with everything in it: the sections of its authors, and a sentence for each item that they leave out."""
+    """A paper with everything in it: items in their order, and a sentence for each that no text names."""
     lines = [TEX_HEAD, rf"\title{{{escape(paper.title or paper.id)}}}", rf"\author{{{escape(paper.authors)}}}", r"\date{}"]
     lines += [r"\begin{document}", r"\maketitle"]
-    if paper.abstract:
-        lines += [r"\begin{abstract}", *prose.paragraphs(paper, paper.abstract), r"\end{abstract}"]
-    floats = {group[0].name: group for group in placed(paper)}
-    lines += [*_sections(paper, "before", floats), r"\section{Methods}", r"\input{text/methods}"]
-    if paper.items:
-        left = prose.unmentioned(paper, paper.told)
-        lines += [r"\section{Results}", *_sections(paper, "results", floats)]
-        lines += ["", " ".join(prose.sentences(left, showed))] if left else []
-    lines += _sections(paper, "after", floats)
-    lines += [line for group in floats.values() for line in float_tex(group)]
+    lines += [r"\begin{abstract}", r"\input{text/abstract}", r"\end{abstract}"] if paper.abstract else []
+    lines += [*placed_tex(paper.placed("before")), r"\section{Methods}", r"\input{text/methods}"]
+    if shown := paper.placed("results"):
+        lines += [r"\section{Results}", " ".join(prose.sentences(prose.unmentioned(paper), showed)), *placed_tex(shown)]
+    lines += placed_tex(paper.placed("after"))
     for title, name in (("Limitations", "limitations"), ("Reproducibility", "checklist")):
         lines += [rf"\section{{{title}}}", rf"\input{{text/{name}}}"]
     return "\n".join([*lines, r"\bibliographystyle{plain}", r"\bibliography{references}", r"\end{document}", ""])
 
 
-def _sections(paper: Paper, place: str, floats: dict[str, list[Item]]) -> list[str]:
-    """Those of a place; each table and figure stands behind the first section that names it, and is taken out of `floats`."""
-    lines, heading = [], "subsection" if place == "results" else "section"
-    for section in paper.sections:
-        if section.place != place:
-            continue
-        lines += [rf"\{heading}{{{escape(section.title)}}}", "\n\n".join(prose.paragraphs(paper, section.text))]
-        for name in [first for first, group in floats.items() if {item.name for item in group} & {*section.named}]:
-            lines += float_tex(floats.pop(name))
+def placed_tex(items: Sequence[Item]) -> list[str]:
+    """What stands in main.tex in the place of items; numbers stand in words alone."""
+    lines = []
+    for group in grouped(items):
+        if group[0].kind == "text":
+            lines.append(rf"\input{{{of_text(group[0]).removesuffix('.tex')}}}")
+        else:
+            lines += [rf"\input{{tables/{group[0].name}}}"] if group[0].kind == "table" else figure_tex(group)
     return lines
 
 
-def float_tex(group: list[Item]) -> list[str]:
-    return [rf"\input{{tables/{group[0].name}}}"] if group[0].kind == "table" else figure_tex(group)
-
-
-def placed(paper: Paper) -> list[list[Item]]:
-    """Tables alone; figures with the panels that follow them."""
+def grouped(items: Sequence[Item]) -> list[list[Item]]:
+    """Tables and texts alone; figures with the panels that follow them."""
     groups: list[list[Item]] = []
-    for item in paper.items:
+    for item in items:
         last = groups[-1][-1] if groups else None
         if isinstance(item, PaperFigure) and isinstance(last, PaperFigure) and item.panel > last.panel > "":
             groups[-1].append(item)
@@ -209,7 +211,7 @@ def section(item: Item, content: Any, picture: bytes | None) -> bytes:
         value = html.escape(numbers.written(item, content))
         return f"<p id='{item.name}'>{caption or item.name}: <strong>{value}</strong></p>\n{command}".encode()
     if item.kind == "table":
-        return f"<h2 id='{item.name}'>{caption or item.name}</h2>\n{tables.html_table(content, item.digits)}\n{command}".encode()
+        return f"<h3 id='{item.name}'>{caption or item.name}</h3>\n{tables.html_table(content, item.digits)}\n{command}".encode()
     shown = b"<p>It was not drawn: there was no browser to draw it with.</p>"
     if picture:
         head = f"<img alt='' style='width:{item.width_mm * 1.5:g}mm' src='data:image/svg+xml;base64,"
@@ -218,8 +220,8 @@ def section(item: Item, content: Any, picture: bytes | None) -> bytes:
     return b"".join((f"<figure id='{item.name}'>".encode(), shown, words.encode()))
 
 
-def report(paper: Paper, sections: Sequence[bytes]) -> bytes:
-    """All of it as one page of HTML that loads nothing."""
+def report(paper: Paper, values: Mapping[str, Any], sections: Mapping[str, bytes]) -> bytes:
+    """All of it as one page of HTML that loads nothing. values: of the numbers; sections: of each item."""
     style = (
         "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse}"
         "th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}"
@@ -231,4 +233,8 @@ def report(paper: Paper, sections: Sequence[bytes]) -> bytes:
     )
     title, authors = html.escape(paper.title or paper.id), html.escape(paper.authors)
     top = f"<!doctype html><html lang='en'><head>{head}<title>{title}</title><style>{style}</style></head><body>"
-    return b"\n".join(((top + f"<h1>{title}</h1>\n<p>{authors}</p>").encode(), *sections, b"</body></html>\n"))
+    abstract = f"<h2>Abstract</h2>\n{words.to_html(paper, paper.abstract, values)}" if paper.abstract else ""
+    before, shown, after = ([sections[item.name] for item in paper.placed(place)] for place in ("before", "results", "after"))
+    results = [b"<h2>Results</h2>"] if shown else []
+    beginning = f"{top}<h1>{title}</h1>\n<p>{authors}</p>\n{abstract}".encode()
+    return b"\n".join((beginning, *before, *results, *shown, *after, b"</body></html>\n"))

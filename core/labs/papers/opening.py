@@ -49,7 +49,7 @@ KINDS = ("trial", "questions", "trial_note", "experiment", *OF_LABS)
 ITEM = r"[a-z][a-z0-9-]{0,59}"
 NAMES = re.compile(
     rf"(paper\.yaml|numbers\.(tex|json)|main\.tex|README\.md|Makefile|report\.html|references\.bib|{MANIFEST}|"
-    rf"(items|tables|figures|text)/{ITEM}\.(json|tex|md|csv|pdf|svg|png)|{LABELS}[a-z0-9][a-z0-9_-]{{0,63}}\.json|{TRAINED}{contamination.NAME}\.json|{RAW}[0-9a-z]{{26}}\.({'|'.join(KINDS)})\.jsonl\.gz)"
+    rf"(items|tables|figures|text)/(words-)?{ITEM}\.(json|tex|md|csv|pdf|svg|png)|{LABELS}[a-z0-9][a-z0-9_-]{{0,63}}\.json|{TRAINED}{contamination.NAME}\.json|{RAW}[0-9a-z]{{26}}\.({'|'.join(KINDS)})\.jsonl\.gz)"
 )
 
 

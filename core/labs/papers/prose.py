@@ -1,11 +1,12 @@
-"""The words of a paper's results: those of its authors with their numbers as macros, and a sentence for each item that they leave out."""
+"""Sentences of a paper that nobody wrote: one for each item that no text names."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.labs.papers import numbers
-from core.labs.papers.paper import MENTION, Item, Paper, PaperSection, Taken
+from core.labs.papers.paper import Item, Paper, Taken, named
+from core.labs.papers.words import called
 from core.report import tables
 from core.report.caption import escape
 
@@ -15,52 +16,29 @@ DRAWN = {
 }
 
 
-def paragraphs(paper: Paper, text: str) -> list[str]:
-    """The paragraphs of a text as LaTeX."""
-    return [_with_items(paper, " ".join(each.split())) for each in re.split(r"\n\s*\n", text) if each.strip()]
-
-
-def _with_items(paper: Paper, text: str) -> str:
-    pieces = re.split(MENTION, text)  # words and names in turn
-    return "".join(_mention(paper.item(piece)) if place % 2 else _escaped(piece) for place, piece in enumerate(pieces))
-
-
-def _escaped(words: str) -> str:
-    """With the spaces around it, which part it from the numbers."""
-    return " " * words.startswith(" ") + escape(words) + " " * (words.endswith(" ") and bool(words.strip()))
-
-
-def _mention(item: Item) -> str:
-    return f"{numbers.macro(item.name)}{{}}" if item.kind == "number" else reference(item)
-
-
-def reference(item: Item) -> str:
-    """As in "Table 1", with LaTeX's number."""
-    return rf"Table~\ref{{tab:{item.name}}}" if item.kind == "table" else rf"Figure~\ref{{fig:{item.name}}}"
-
-
-def unmentioned(paper: Paper, sections: Sequence[PaperSection]) -> list[Item]:
-    """The items that no section names."""
-    named = {name for section in sections for name in section.named}
-    return [item for item in paper.items if item.name not in named]
+def unmentioned(paper: Paper) -> list[Item]:
+    """The items that no text names, nor the abstract."""
+    texts = [paper.abstract, *(item.text for item in paper.items if item.kind == "text")]
+    mentions = {name for text in texts for name in named(text)}
+    return [item for item in paper.items if item.kind != "text" and item.name not in mentions]
 
 
 def sentences(items: Sequence[Item], showed: Mapping[str, Taken]) -> Iterator[str]:
     """One of each item, as LaTeX."""
     for item in items:
         if item.kind == "number":
-            yield f"{escape(item.caption or item.name)}: {numbers.macro(item.name)}{{}}."
+            yield f"{escape(item.caption or item.name)}: {called(item)}."
             continue
         own = {part: f"{macro}{{}}" for part, (macro, _) in of_table(item, showed[item.name].content).items()}
         if "best" in own:
             yield (
-                f"{reference(item)} compares {own['recipes']} on {own['questions']}; by {own['measure']} the best is "
+                f"{called(item)} compares {own['recipes']} on {own['questions']}; by {own['measure']} the best is "
                 f"{own['best']} with {own['mean']}."
             )
         elif item.kind == "figure":
-            yield f"{reference(item)} {DRAWN.get(item.drawing, 'shows ' + _about(item))}."
+            yield f"{called(item)} {DRAWN.get(item.drawing, 'shows ' + _about(item))}."
         else:
-            yield f"{reference(item)} tells {_about(item)}."
+            yield f"{called(item)} tells {_about(item)}."
 
 
 def _about(item: Item) -> str:

@@ -112,7 +112,8 @@ def checklist(paper: Paper, trials: Trials, looked: Mapping[str, int]) -> list[s
             "yes" if trials and there == len(trials) else f"of {there:,} of {len(trials):,} trials" if there else "not recorded"
         )
 
-    able = sum(not item.taken_from_page or derived.able(item.command) for item in paper.items)
+    shown = [item for item in paper.items if item.kind != "text"]
+    able = sum(not item.taken_from_page or derived.able(item.command) for item in shown)
     parts_used = {str(config.get("part", "")) for trial in trials for config in _configs(trial).values()}
     bare = sorted(part.replace("_", " ") for part in parts_used if _bare(part))
     answers = {
@@ -123,7 +124,7 @@ def checklist(paper: Paper, trials: Trials, looked: Mapping[str, int]) -> list[s
         "Device and threads": recorded("device"),
         "Fingerprints of corpus and chunks": recorded("fingerprints"),
         "Raw rankings and questions in the bundle": recorded("rankings"),
-        "Items recomputed from the raw records": f"{able:,} of {len(paper.items):,}",
+        "Items recomputed from the raw records": f"{able:,} of {len(shown):,}",
         "Texts of documents in the bundle": "no; by the corpus' name and fingerprint",
         "Licences of corpora and models": "not recorded here; to be said by the authors",
         "How many recipes were tried in all": "; ".join(_looked(trials, looked)) or "not recorded; to be said by the authors",

@@ -13,7 +13,7 @@ from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.judging.deciding import Decided
 from core.judging.measure import AnswerCase, AnswerMeasure
-from core.labs.answers.answering import AnswerSet, answer_questions, cases
+from core.labs.answers.answering import AnswerSet, answer_questions, answer_set, cases
 from core.labs.answers.live import is_quick
 from core.labs.scores import answer_file
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
@@ -134,6 +134,26 @@ def scored(
     return ScoredSet(name, rows, measured, waiting, left)
 
 
+def scores_at_hand(
+    workbench: Workbench, config: TrialConfig, count: int, system: str = "", knobs: dict[str, Any] | None = None
+) -> Generator[Progress, None, ScoredSet]:
+    """The answers that are recorded of the recipe to its first questions, or of a system, with the scores that are kept."""
+    if system:
+        return (yield from scored(workbench, config, system, system_rows(workbench, config, system), knobs))
+    evaluation = yield from workbench.evaluating(config)
+    rows = of_recipe(answer_set(workbench, evaluation, count))
+    return (yield from scored(workbench, config, evaluation.corpus.name, rows, knobs))
+
+
+def system_rows(workbench: Workbench, config: TrialConfig, system: str) -> list[AnswerRow]:
+    """The stored answers of a system to questions of the recipe's corpus."""
+    every = stored(workbench, config.corpus.dataset)
+    if system not in every:
+        todo = f"Systems: {', '.join(every) or 'none; *Ask* stores answers'}."
+        raise WorkbenchError(f"There are no stored answers of '{system}'.", where="--system", todo=todo)
+    return every[system]
+
+
 def paired(a: ScoredSet, b: ScoredSet, name: str, seed: int = 0) -> Paired | None:
     """a - b by this measure over the questions that both answer; None where one lacks it."""
     mine, other = a.of(name), b.of(name)
@@ -161,11 +181,7 @@ def score_answers(
     """The recipe's answers to its first questions, made where they are not known, or the stored answers of a system, by these
     measures, or by all that ask no model."""
     if system:
-        every = stored(workbench, config.corpus.dataset)
-        if system not in every:
-            todo = f"Systems: {', '.join(every) or 'none; *Ask* stores answers'}."
-            raise WorkbenchError(f"There are no stored answers of '{system}'.", where="--system", todo=todo)
-        name, rows = system, every[system]
+        name, rows = system, system_rows(workbench, config, system)
     else:
         answers = yield from answer_questions(workbench, config, count)
         name, rows = answers.evaluation.corpus.name, of_recipe(answers)

@@ -30,6 +30,16 @@ AMONG = (
 )
 TITLE = "coalesce(nullif(name, ''), made_name, '')"
 CORPUS = "coalesce(nullif(corpus, ''), dataset, '')"
+NEWEST = ("plain", "created", False)
+PLAINLY = {"title": f"lower({TITLE})", "corpus": f"lower({CORPUS})", "note": "lower(nullif(note, ''))"}  # else by id: by age
+SORTED = {  # kind of what else a list is sorted by -> of each trial `sorted_id`, and its number or text
+    "metric": "SELECT trial_id AS sorted_id, max(mean) AS number, NULL::VARCHAR AS text FROM trial_metrics "
+    "WHERE split_part(metric, '@', 1) = '{name}' GROUP BY trial_id",
+    "cost": "SELECT trial_id AS sorted_id, max(value) AS number, NULL::VARCHAR AS text FROM (SELECT * FROM trial_costs "
+    "UNION ALL BY NAME SELECT id AS trial_id, 'total_ms' AS cost, total_ms AS value FROM trials) WHERE cost = '{name}' GROUP BY trial_id",
+    "setting": "SELECT trial_id AS sorted_id, try_cast(value AS DOUBLE) AS number, value AS text FROM settings "
+    "WHERE setting = '{name}'",
+}
 SAID = f"lower(concat_ws(' ', id, dataset, {TITLE}, recipe, status, reason, note, array_to_string(tags, ' ')))"
 
 
@@ -91,6 +101,11 @@ class Listing(Sequence[Trial]):
     def key(self) -> str:
         """Identity of the condition."""
         return fingerprint(self._where, self._params)
+
+    @property
+    def stamp(self) -> str:
+        """Identity of what it holds now."""
+        return fingerprint(self._state, self.key)
 
     def narrowed(self, where: str, *params: Any) -> "Listing":
         """Those of them for which this holds too."""
@@ -200,27 +215,43 @@ class Listing(Sequence[Trial]):
             for row in self._asked(f"SELECT DISTINCT {GROUP} AS its_group FROM trials WHERE {AMONG}", " ".join(ids), whole=True)
         }
 
-    def table(self, metrics: Sequence[str], start: int = 0, most: int | None = None) -> list[dict[str, Any]]:
+    def table(
+        self,
+        metrics: Sequence[str],
+        start: int = 0,
+        most: int | None = None,
+        settings: Sequence[str] = (),
+        order: tuple[str, str, bool] = NEWEST,
+    ) -> list[dict[str, Any]]:
         """What a list shows of each, a row a trial: what is told of it in `trials`, its `title`, `its_group`, `total` questions,
-        the metrics' means, its costs, and which `repeat` it is `of_repeats` (None where there is one)."""
+        the metrics' means, its costs, these settings as text, and which `repeat` it is `of_repeats` (None where there is one).
+        order: (kind of what it is sorted by, its name, whether the smallest come first); the newest of equals come first."""
         means = "".join(f", max(mean) FILTER (split_part(metric, '@', 1) = '{name}') AS {name}" for name in metrics)
+        own = "".join(f""", max(value) FILTER (setting = '{name}') AS "{name}\"""" for name in settings)
+        kind, by, way = order[0], order[1], "ASC" if order[2] else "DESC"
+        first = f"number {way} NULLS LAST, text {way} NULLS LAST, id DESC"
+        among = f"(SELECT *, NULL::DOUBLE AS number, {PLAINLY.get(by, 'id')} AS text FROM trials WHERE {self._where})"
+        if kind in SORTED:
+            among = f"(SELECT * FROM trials WHERE {self._where}) LEFT JOIN ({SORTED[kind].format(name=by)}) ON sorted_id = id"
         spent = ", ".join(f"max(value) FILTER (cost = '{cost}') AS {cost}" for cost in COSTS if cost != "total_ms")
         return self._asked(
-            f"""WITH listed AS (SELECT * FROM trials WHERE {self._where} ORDER BY id DESC LIMIT ? OFFSET ?),
+            f"""WITH listed AS (SELECT *, row_number() OVER (ORDER BY {first}) AS place FROM {among} ORDER BY place LIMIT ? OFFSET ?),
             equal AS (SELECT id, row_number() OVER (PARTITION BY {EQUAL} ORDER BY id) AS repeat,
               count(*) OVER (PARTITION BY {EQUAL}) AS of_repeats FROM trials WHERE measured > 0
               AND config_fingerprint IN (SELECT config_fingerprint FROM listed)),
             means AS (SELECT trial_id, max(total) AS asked{means} FROM trial_metrics
               WHERE trial_id IN (SELECT id FROM listed) GROUP BY trial_id),
             spent AS (SELECT trial_id, {spent} FROM trial_costs
-              WHERE trial_id IN (SELECT id FROM listed) GROUP BY trial_id)
+              WHERE trial_id IN (SELECT id FROM listed) GROUP BY trial_id),
+            own AS (SELECT trial_id{own} FROM settings WHERE trial_id IN (SELECT id FROM listed) GROUP BY trial_id)
             SELECT listed.id, created, {TITLE} AS title, coalesce(name, '') AS name, coalesce(made_name, '') AS made_name,
             coalesce(status, '') AS status, coalesce(reason, '') AS reason, coalesce(sweep, '') AS sweep,
             {CORPUS} AS corpus, coalesce(k, 0) AS k, coalesce(array_to_string(tags, ', '), '') AS tags,
-            measured AS n, coalesce(asked, num_queries, 0) AS total, {GROUP} AS its_group,
-            means.* EXCLUDE (trial_id, asked), spent.* EXCLUDE (trial_id), repeat, of_repeats
-            FROM listed LEFT JOIN means ON means.trial_id = listed.id LEFT JOIN spent ON spent.trial_id = listed.id
-            LEFT JOIN equal ON equal.id = listed.id AND of_repeats > 1 ORDER BY listed.id DESC""",
+            coalesce(note, '') AS note, total_ms, measured AS n, coalesce(asked, num_queries, 0) AS total, {GROUP} AS its_group,
+            means.* EXCLUDE (trial_id, asked), spent.* EXCLUDE (trial_id), own.* EXCLUDE (trial_id), repeat,
+            of_repeats FROM listed LEFT JOIN means ON means.trial_id = listed.id LEFT JOIN spent ON spent.trial_id = listed.id
+            LEFT JOIN own ON own.trial_id = listed.id
+            LEFT JOIN equal ON equal.id = listed.id AND of_repeats > 1 ORDER BY listed.place""",
             len(self) if most is None else most,
             start,
             remembered=most is not None,

@@ -125,6 +125,13 @@ def _scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> Reci
 
 def matrix(workbench: Workbench, members: Sequence[Trial], metric: str) -> tuple[np.ndarray, np.ndarray]:
     """([trials, questions] float64, place of each question in the set) on the questions that all measured."""
+    values = by_place(workbench, members, metric)
+    places = np.flatnonzero(~np.isnan(values).any(axis=0))
+    return np.ascontiguousarray(values[:, places]), places
+
+
+def by_place(workbench: Workbench, members: Sequence[Trial], metric: str) -> np.ndarray:
+    """[trials, places] float64 by the place of each question in the set, up to the last one measured; NaN: unmeasured."""
     ids, question_set = [trial.id for trial in members], members[0].questions
     table = workbench.store.columns(
         """WITH asked AS (SELECT unnest(?::VARCHAR[]) AS trial_id, unnest(range(?)) AS place)
@@ -139,8 +146,7 @@ def matrix(workbench: Workbench, members: Sequence[Trial], metric: str) -> tuple
     values[rows, columns] = table["value"]
     if len(missing := np.setdiff1d(np.arange(len(ids)), rows)):  # a metric that is newer than the trial
         values = _derived(workbench, members, metric, values, missing.tolist())
-    places = np.flatnonzero(~np.isnan(values).any(axis=0))
-    return np.ascontiguousarray(values[:, places]), places
+    return values
 
 
 def _derived(workbench: Workbench, members: Sequence[Trial], metric: str, values: np.ndarray, rows: Sequence[int]) -> np.ndarray:

@@ -77,6 +77,7 @@ class AdapterLoop(TrainingSteps):
 
         super().__init__(config, config.max_steps, "likelihood", work, mark, examples=len(learnt))
         self.checkpoint_every = config.checkpoint_every
+        self.looked_at = config.keep_step if config.keep == "step" else 0
         self.base, self._knobs, self._learnt, self._validation = base, knobs, learnt, validation
         self._examples, self._device = samples, base.device
         self._branches = takes_branches(base.model)
@@ -275,6 +276,14 @@ class AdapterLoop(TrainingSteps):
 
         sums = self._computed(judge, list(enumerate(self._parts(sequences))))
         return math.fsum(sums) / sum(each.answer for each in sequences)
+
+    def _better(self, values: dict[str, float]) -> bool:
+        if self.config.keep == "best":
+            return super()._better(values)
+        return self.config.keep == "last" or self.step in (0, self.config.keep_step)
+
+    def _enough(self) -> bool:
+        return self.config.keep == "best" and super()._enough()
 
     def _write_samples(self) -> None:
         if not self._examples:

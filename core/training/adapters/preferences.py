@@ -105,9 +105,6 @@ class PreferenceLoop(AdapterLoop):
         means = {name: float(value) for name, value in zip(PairMeasures._fields, rows.mean(axis=0), strict=True)}
         return means | {"likelihood": math.exp(-means["loss"])}
 
-    def _better(self, values: dict[str, float]) -> bool:
-        return self.config.keep == "last" or super()._better(values)
-
     def measures(self, pairs: Sequence[TokenPair]) -> np.ndarray:
         """[len(pairs), 6] as PairMeasures names them."""
         self.base.model.eval()

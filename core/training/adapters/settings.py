@@ -41,6 +41,12 @@ class LoraTraining(shared.TrainingSettings):
     evaluate_every: int = knob(50, "Steps between evaluations on the validation part.", unit="steps", ge=1, le=100_000)
     checkpoint_every: int = knob(10, "Steps between checkpoints, from which a training goes on.", unit="steps", ge=1, le=100_000)
     patience: int = shared.patience(5)
+    keep: Literal["best", "last", "step"] = knob(
+        "best",
+        "Weights that stay and are tested: those with the lowest loss on the validation part, the last ones, or those of a step that is "
+        "named. The last two stop at no evaluation.",
+    )
+    keep_step: int = knob(0, "The step whose weights stay, where keep is step.", unit="steps", ge=0, le=1_000_000)
     samples: int = knob(2, "Answers that each evaluation writes for people to read.", unit="answers", ge=0, le=16)
     max_tokens: int = knob(
         512, "Longer examples are left out, and counted: cut ones would teach to stop anywhere.", unit="tokens", ge=16, le=131072
@@ -53,6 +59,12 @@ class LoraTraining(shared.TrainingSettings):
         "float32", "Number format in which the adapter is written. bfloat16 takes half the room, and rounds."
     )
     seed: int = shared.seed("the split, the order, distractors and weights")
+
+    @model_validator(mode="after")
+    def _step_that_comes(self):
+        if self.keep == "step" and not 1 <= self.keep_step <= self.max_steps:
+            raise ValueError(f"keep=step needs keep_step: a step from 1 to {self.max_steps}, the last one")
+        return self
 
 
 class AnswerTraining(LoraTraining):
@@ -160,10 +172,6 @@ class PreferenceTraining(LoraTraining):
         gt=0.0,
         le=10.0,
         step=0.01,
-    )
-    keep: Literal["best", "last"] = knob(
-        "best",
-        "Weights that stay: those with the lowest loss on the validation part, or the last, which shows what going on does.",
     )
     learning_rate: float = shared.learning_rate(0.0001, "Step size at its peak. Too large breaks the model.")
     prompt_characters: int = knob(

@@ -32,7 +32,7 @@ def written(name: str, f1: list[float], **settings) -> None:
         "comparison": [{"measure": "f1"}],
     }
     (folder / RECORD).write_text(json.dumps(record))
-    (folder / "log.jsonl").write_text(json.dumps({"kind": "step", "memory_mb": 7}) + "\n")
+    (folder / "log.jsonl").write_text(json.dumps({"time": "2026-11-26T08:00:00", "kind": "step", "memory_mb": 7}) + "\n")
     for file in (WEIGHTS, SETTINGS):
         (folder / file).write_text("{}")
     files.seal_folder(folder)

@@ -62,5 +62,5 @@ def test_repeats_have_seeds_of_their_own_and_say_how_many_tell_two_ways_apart(be
     assert (
         len(seeds) == asked and again.left.answers == 0 and repeating.pass_table(again).rows and repeating.plan_table(again).rows
     )
-    with pytest.raises(WorkbenchError, match="One way or two"):
+    with pytest.raises(WorkbenchError, match="Choose one or two ways"):
         repeating.standing(bench, recipe(), repeating.RepeatedPlan(4, 3, ("react", "react")))

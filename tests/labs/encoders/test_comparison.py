@@ -206,6 +206,21 @@ def test_the_map_says_what_was_found(bench):
         assert (state == 2) == any((q, documents[found.chunks.document[chunk]].id) in hit for q in asking)
 
 
+def test_the_map_says_which_questions_are_lost_against_another(bench):
+    own, _, lsa = board(bench, recipe(), CHOSEN)
+    same = geometry.lost_against(own, own.evaluation)
+    assert set(same.tolist()) <= {geometry.BOTH, geometry.NEITHER}
+    there = lsa.evaluation.judged.first_rank <= 3
+    for place, outcome in enumerate(geometry.lost_against(own, lsa.evaluation).tolist()):
+        here = bool(own.evaluation.judged.first_rank[place] <= 3)
+        assert (outcome in (geometry.BOTH, geometry.ONLY_HERE), outcome in (geometry.BOTH, geometry.ONLY_THERE)) == (
+            here,
+            there[place],
+        )
+    rows = geometry.map_rows(own, drain(geometry.vector_map(bench, own, "pca")), lsa.evaluation)
+    assert {row["against"] for row in rows if row["point"].startswith("question")} <= {*geometry.AGAINST}
+
+
 def test_the_training_command_says_what_differs(bench):
     arguments = training.training_arguments(
         bench,

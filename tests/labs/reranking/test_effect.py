@@ -133,8 +133,9 @@ def test_what_is_ranked_again_stands_above_the_rest_which_keeps_its_order():
 @pytest.mark.slow
 def test_the_page_says_that_it_hurts_and_switches_it_off(towns, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: towns)
-    towns.evaluate(recipe(rerank__upside_down=True))
-    changed = difference(recipe(rerank__upside_down=True))
+    bad = recipe(rerank__upside_down=True)
+    towns.evaluate(bad)
+    changed = difference(bad)
     app = visit("search_live", {key: json.dumps(value) if isinstance(value, bool) else value for key, value in changed.items()})
     assert not app.exception and not app.error
     [told] = [warning.value for warning in app.main.warning if "Reranking" in warning.value]

@@ -157,7 +157,7 @@ def test_side_by_side_tells_a_problem_and_goes_on(bench):
 
 def test_an_engine_without_logits_is_told():
     other = with_settings(RECIPE, {"generation.part": "openai_compatible"})
-    with pytest.raises(WorkbenchError, match="hand out"):
+    with pytest.raises(WorkbenchError, match="does not return"):
         prompts.reading(None, other, "x")
 
 

@@ -25,7 +25,7 @@ def test_what_cannot_stand_for_a_verdict_is_refused_and_nothing_asked_computes_n
     table = sources.table_of(source, "sentences", "main")
     assert drain(against_people.measured(Workbench(), source, "sentences", table, [], Unjudged())) == []
     assert "answered" not in against_people.usable() and "containment" not in against_people.usable()
-    with pytest.raises(WorkbenchError, match="cannot stand"):
+    with pytest.raises(WorkbenchError, match="not a measure of"):
         drain(against_people.measured(Workbench(), source, "sentences", table, ["answered"], Unjudged()))
     with pytest.raises(WorkbenchError, match="without the texts"):
         drain(against_people.measured(Workbench(), source._replace(study=None), "sentences", table, ["f1"], Unjudged()))

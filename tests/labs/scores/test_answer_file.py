@@ -62,13 +62,13 @@ def test_a_broken_line_is_left_out_and_named(tmp_path, line, word):
 @pytest.mark.parametrize(
     ("field", "value", "word"),
     [
-        ("label", "yes", "no number"),
-        ("spans", [[0, 99]], "no characters"),
-        ("spans", [[2, 1]], "no characters"),
-        ("spans", 5, "no characters"),
-        ("spans", [[0, 1, 2]], "no characters"),
-        ("spans", [["a", "b"]], "no characters"),
-        ("spans", [{"start": 0}], "no characters"),
+        ("label", "yes", "not a number"),
+        ("spans", [[0, 99]], "not characters"),
+        ("spans", [[2, 1]], "not characters"),
+        ("spans", 5, "not characters"),
+        ("spans", [[0, 1, 2]], "not characters"),
+        ("spans", [["a", "b"]], "not characters"),
+        ("spans", [{"start": 0}], "not characters"),
     ],
 )
 def test_a_label_that_is_none_is_told_and_the_answer_stays(tmp_path, field, value, word):

@@ -35,7 +35,7 @@ def test_spans_are_what_half_of_the_people_marked_and_none_where_nobody_marked()
 
 def test_a_folder_that_is_not_named_or_has_none_of_them_is_told(monkeypatch, tmp_path):
     monkeypatch.delenv("GROUNDWORK_DATASETS", raising=False)
-    with pytest.raises(WorkbenchError, match="not said which folder"):
+    with pytest.raises(WorkbenchError, match="folder with the data sets is not given"):
         drain(held_out.table(Workbench(), TrialConfig()))
     with pytest.raises(WorkbenchError, match="None of the data sets"):
         drain(held_out.table(Workbench(), TrialConfig(), tmp_path))

@@ -132,7 +132,7 @@ def test_what_ask_tells_of_it(bench, hesitant):
         ({"generation.json_schema": '{"type": "string"}'}, "JSON schema"),
         ({"context.template": "$passages $question"}, "does not ask for"),
         ({"answering.part": "quotes"}, "several prompts"),
-        ({"generation.temperature": 0.5}, "drawn answer"),
+        ({"generation.temperature": 0.5}, "sampled answer"),
     ],
 )
 def test_where_an_answer_tells_nothing_of_other_thresholds_it_is_refused(settings, words):

@@ -104,7 +104,7 @@ def test_advice_follows_the_numbers_and_says_what_it_lacks():
     kills = [{"store": name, "title": name, "setting": STORES[name].durable_setting} | kill for name in ("lancedb", "chroma")]
     kills[1]["missing"] = 7
     search, filtered, writers, _ = advice.advice(advice.StoreEvidence(rows, (), kills))
-    assert "FAISS HNSW, 0.10 ms" in search and "every other is slower" in search
+    assert "FAISS HNSW, 0.10 ms" in search and "all others are slower" in search
     assert "LanceDB, p99 9.00 ms" in filtered and "FAISS HNSW (6.0 of 10 at 1%)" in filtered
     assert "LanceDB with" in writers and "chroma with" in writers and "(7 of 100)" in writers  # the faster one lost rows
 

@@ -92,7 +92,7 @@ def test_stored_samples_of_answers_are_read_from_the_store(tmp_path):
         ("question,judge,score\n1,2,3", "no column 'value'"),
         ("value\n1", "0 columns"),
         ("a,b,c,d,e,value\n1,2,3,4,5,6", "5 columns"),
-        ("question,judge,value\n1,2,0.5", "No noise can be told"),
+        ("question,judge,value\n1,2,0.5", "The noise cannot be estimated"),
         ("", "no column"),
     ],
 )
