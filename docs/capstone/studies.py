@@ -97,10 +97,13 @@ def told(plan: StudyPlan, outcomes: Outcomes, drawn: bool) -> Told | None:
     if beaten(study):
         items += [
             number(f"{plan.id}-gain", compared, "difference", f"Gain of the winner of {plan.id} over its base on test", "signed"),
-            number(f"{plan.id}-low", compared, "low", f"Lower end of the interval of the gain of {plan.id}", "signed"),
-            number(f"{plan.id}-high", compared, "high", f"Upper end of the interval of the gain of {plan.id}", "signed"),
             number(f"{plan.id}-p", compared, "p", f"Paired p of the gain of {plan.id}", "p"),
             number(f"{plan.id}-n", compared, "n", f"Questions of the test of {plan.id}"),
+        ]
+        ends = {"low": "Lower", "high": "Upper"} if tested["low"] is not None else {}
+        items += [
+            number(f"{plan.id}-{end}", compared, end, f"{words} end of the interval of the gain of {plan.id}", "signed")
+            for end, words in ends.items()
         ]
     if drawn:
         caption = f"{_said(plan, 'title')}: how far the recipes with the highest means on dev lie from the first."
@@ -141,9 +144,8 @@ def _first(plan: StudyPlan, study: dict[str, Any], name: str) -> str:
 def _gain(plan: StudyPlan, study: dict[str, Any], tested: dict[str, Any], name: str) -> str:
     if not beaten(study):
         return f" This is the base itself, {plan.base}, and reaches {{{plan.id}-best}} on the test half: nothing that was tried is better."
-    between = (
-        f"95% interval {{{plan.id}-low}} to {{{plan.id}-high}}, {equal(tested['p'], f'{plan.id}-p')}, {{{plan.id}-n}} questions"
-    )
+    interval = f"95% interval {{{plan.id}-low}} to {{{plan.id}-high}}" if tested["low"] is not None else "too few for an interval"
+    between = f"{interval}, {equal(tested['p'], f'{plan.id}-p')}, {{{plan.id}-n}} questions"
     significant = "significant" if tested["p"] < ALPHA else "not significant"
     return (
         f" On the test half, where nothing was chosen, it reaches {{{plan.id}-best}}, a difference of {{{plan.id}-gain}} to "
