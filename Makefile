@@ -8,7 +8,7 @@ export HF_HUB_OFFLINE ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # what tests and jobs start by the dozen is not compiled anew each time
 
 .DEFAULT_GOAL := help
-.PHONY: help app test test-all crewai faults bench bench-full gpu-check example-paper lint format doctor screenshots clean
+.PHONY: help app test test-all crewai faults bench bench-full gpu-check example-paper capstone lint format doctor screenshots clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ gpu-check: $(VENV)/.dev  ## what needs CUDA, in ten minutes at most, written wit
 
 example-paper: $(VENV)/.dev  ## a study, people's agreement and the bundle of both, verified and set in LaTeX (PAPER=--short: a minute, no data sets)
 	$(BIN)/python -m docs.example_paper $(PAPER)
+
+capstone: $(VENV)/.dev  ## the questions of a RAG paper on public data, as a paper that can be recomputed; goes on where it was stopped (four hours; QUICK=1: some minutes, no data sets)
+	$(BIN)/python -m docs.capstone $(if $(QUICK),--quick)
 
 lint: $(VENV)/.dev  ## style and import rules
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -15,7 +15,8 @@ subject("paper", "Papers and their items.")
 
 Digits = Annotated[int, Parameter(help="Digits behind the point.")]
 Trials = Annotated[
-    tuple[str, ...], Parameter(consume_multiple=(1, 1_000), help="Trials that it rests on besides those that the command names.")
+    tuple[str, ...],
+    Parameter(consume_multiple=(1, 1_000), help="Trials that it rests on besides those it names; of sql also records of labs."),
 ]
 
 
@@ -120,12 +121,13 @@ def add_table(
     caption: Text = "",
     width: Annotated[float, Parameter(help="In mm: a column has 84, a page 174.")] = 84,
     digits: Digits = 3,
+    trials: Trials = (),
 ) -> Any:
     """Take a table into a paper."""
     from core.labs.papers import paper, sources
 
     fields = {"kind": "table", "name": name, "caption": caption, "width_mm": width, "digits": digits}
-    return _told(paper.add(workbench, paper_id, {**fields, "command": sources.split(command)}))
+    return _told(paper.add(workbench, paper_id, {**fields, "command": sources.split(command), "trials": _ids(workbench, trials)}))
 
 
 @verb("paper text", show_paper)
@@ -135,12 +137,15 @@ def add_text(
     text: Annotated[Text, Parameter(help="Markdown; {NAME} stands for a number, table or figure of the paper.")],
     /,
     *,
-    at: Annotated[Positive | None, Parameter(help="Its place, counted from 1 (default: the end).")] = None,
+    at: Annotated[Positive | None, Parameter(help="Which of the items it becomes, counted from 1 (default: the last).")] = None,
+    place: Annotated[
+        Literal["before", "results", "after"], Parameter(help="Ahead of the methods, among the results, or behind them.")
+    ] = "results",
 ) -> Any:
-    """Put words between a paper's figures, tables and numbers."""
+    """Put words into a paper: between its figures and tables, ahead of its methods or behind its results."""
     from core.labs.papers import paper
 
-    return _told(paper.add_text(workbench, paper_id, text, at))
+    return _told(paper.add_text(workbench, paper_id, text, at, place))
 
 
 @verb("paper figure", show_paper)
@@ -189,7 +194,7 @@ def change_paper(
     *,
     settings: Annotated[tuple[str, ...], Parameter(name="--set", help="FIELD=VALUE, as in caption=…, width_mm=174; repeatable.")],
 ) -> Any:
-    """Another title, caption, width or way of writing; what the items show stays."""
+    """Another title, abstract, caption, width, text, place or way of writing; what the items show stays."""
     from core.labs.papers import paper
 
     fields = read_settings(settings)
@@ -299,4 +304,6 @@ def trials_table(
 
 
 def _ids(workbench: Any, words: tuple[str, ...]) -> list[str]:
-    return [workbench.trial_id(word) for word in words]
+    from core.labs.papers import sources
+
+    return [sources.record_id(workbench, word) for word in words]

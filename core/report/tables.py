@@ -17,6 +17,7 @@ from core.report.table import in_words, no_formula, read, rows_csv
 
 LEVELS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 UNMEASURED = "unmeasured"
+MINUS = "\N{MINUS SIGN}"
 DIFFERENCE = "difference"  # the column of differences to the best: of a metric, and blank where there is none
 
 
@@ -147,11 +148,12 @@ def _parts(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int) -> t
     value, p = number(cell.get("mean"), digits), cell.get("p")
     mark = next((mark for level, mark in LEVELS if p is not None and p < level), "")
     low, high = cell.get("low"), cell.get("high")
-    return value, mark, "" if low is None or high is None else f"[{low:,.{digits}f}, {high:,.{digits}f}]"
+    interval = "" if low is None or high is None else f"[{low:,.{digits}f}, {high:,.{digits}f}]"
+    return value.replace("-", MINUS), mark, interval.replace("-", MINUS)
 
 
 def _latex_cell(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int) -> str:
-    value, mark, interval = (text.replace("-", "$-$") for text in _parts(cell, column, digits))
+    value, mark, interval = (text.replace(MINUS, "$-$") for text in _parts(cell, column, digits))
     value = rf"\textbf{{{value}}}" if cell.get("best") else value
     value += rf"\rlap{{$^{{{mark}}}$}}\phantom{{$^{{***}}$}}" if "p" in cell else ""
     return value + (rf" {{\scriptsize {interval}}}" if interval else "")

@@ -7,46 +7,17 @@ not hold. In the same folder again nothing is measured twice.
 """
 
 import argparse
-import json
-import os
-import shlex
 import shutil
-import subprocess
-import sys
 import time
-import zipfile
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
+
+from docs.commands import ROOT, Commands, bundled, datasets_folder, ended, fail
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 PAPER = "example"
-TEX = "pdflatex"
 METRIC = "ndcg_linear"
 ROWS = 8  # of the table
-UNCHECKED = 3  # exit code: done, and something could not be checked, which is printed
-
-
-class Commands:
-    """`python -m core …` on one data folder, each told with its seconds."""
-
-    def __init__(self, home: Path, datasets: Path) -> None:
-        self._env = {**os.environ, "GROUNDWORK_HOME": str(home), "GROUNDWORK_DATASETS": str(datasets)}
-
-    def __call__(self, *words: str) -> Any:
-        print(f"$ python -m core {shlex.join(words)[:200]}", flush=True)
-        started = time.monotonic()
-        command = [sys.executable, "-m", "core", *words, "--json"]
-        done = subprocess.run(command, cwd=ROOT, env=self._env, stdout=subprocess.PIPE, text=True)
-        print(f"  {time.monotonic() - started:,.0f} s", flush=True)
-        if done.returncode not in (0, UNCHECKED):
-            fail(f"`{words[0]}` ended with {done.returncode}: {done.stdout[-2000:]}")
-        return json.loads(done.stdout)
-
-
-def fail(why: str) -> NoReturn:
-    print(f"The example paper failed: {why}", file=sys.stderr)
-    sys.exit(1)
 
 
 def measured(core: Commands, study: Path) -> dict[str, Any]:
@@ -66,17 +37,17 @@ def written(core: Commands, study: dict[str, Any], title: str, labels: Path | No
     compared = f"compare {base} {winner} --metric {METRIC}"
     numbers = [
         ("base-test", f"show {base}", f"metrics.{METRIC}.mean", "plain", "nDCG of the base on the test questions"),
-        ("gain", compared, "difference", "signed", "Gain of the winner over it"),
-        ("gain-low", compared, "low", "signed", "Its interval from"),
-        ("gain-high", compared, "high", "signed", "to"),
-        ("gain-p", compared, "p", "p", "Paired p"),
+        ("gain", compared, "difference", "signed", "Gain of the winner over the base on the test questions"),
+        ("gain-low", compared, "low", "signed", "Lower end of the gain's interval"),
+        ("gain-high", compared, "high", "signed", "Upper end of the gain's interval"),
+        ("gain-p", compared, "p", "p", "Paired p of the gain"),
     ]
     if labels:
         core("annotate", "qags", str(labels), "--study", "qags")
         places = [
             ("alpha", "value", "Krippendorff's alpha of people on QAGS"),
-            ("alpha-low", "low", "Its interval from"),
-            ("alpha-high", "high", "to"),
+            ("alpha-low", "low", "Lower end of alpha's interval"),
+            ("alpha-high", "high", "Upper end of alpha's interval"),
         ]
         numbers += [(name, "agreement qags", f"measures.0.{place}", "plain", what) for name, place, what in places]
     for name, command, place, form, what in numbers:
@@ -89,22 +60,8 @@ def written(core: Commands, study: dict[str, Any], title: str, labels: Path | No
     core("paper", "figure", PAPER, "distances", figure, *about)
 
 
-def set_in_type(bundle: Path, folder: Path) -> str:
-    """Sets the bundle's LaTeX by its own Makefile; says what came of it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    with zipfile.ZipFile(bundle) as archive:
-        archive.extractall(folder)
-    if shutil.which(TEX) is None:
-        return f"LaTeX not tried: there is no {TEX} here (Debian: texlive-latex-recommended)"
-    done = subprocess.run(["make", "-C", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    log = (folder / "main.log").read_text("utf-8", "replace") if (folder / "main.log").exists() else ""
-    if done.returncode or not (folder / "main.pdf").exists() or "There were undefined references" in log:
-        fail(f"its LaTeX does not compile:\n{done.stdout[-3000:]}")
-    return f"LaTeX set: {folder / 'main.pdf'}"
-
-
 def main(folder: Path, short: bool) -> None:
-    started, datasets = time.monotonic(), Path(os.environ.get("GROUNDWORK_DATASETS") or ROOT.parent / "shared" / "datasets")
+    started, datasets = time.monotonic(), datasets_folder()
     xquad, labels = datasets / "xquad" / "xquad.en.json", datasets / "qags" / "mturk_cnndm.jsonl"
     whole = xquad.is_file() and not short
     if not whole:
@@ -114,21 +71,11 @@ def main(folder: Path, short: bool) -> None:
         print(f"Without people's agreement: QAGS is not at {labels}.")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / "home" / "papers", ignore_errors=True)  # of a run before
-    core, bundle = Commands(folder / "home", datasets), folder / f"{PAPER}.zip"
+    core = Commands(folder / "home", datasets)
     study = measured(core, HERE / ("xquad.yaml" if whole else "python_reference.yaml"))
     corpus = "XQuAD" if whole else "the Python reference"
     written(core, study, f"Chunkers, encoders and fusion on {corpus}", labels if labels.is_file() else None)
-    exported = core("export", PAPER, "--out", str(bundle))
-    results = core("verify-paper", str(bundle))
-    if wrong := [row for row in results if row["holds"] is False]:
-        fail(f"{len(wrong)} of {len(results)} do not hold: {wrong}")
-    for row in results:
-        if row["holds"] is None:  # what nothing was computed anew for
-            print(f"{row['what']}: {row['told']}")
-    print(exported["not_drawn"] or "The figure is drawn.")
-    held = sum(row["holds"] is True for row in results)
-    took_s = time.monotonic() - started
-    print(f"{held} of {held} that are computed anew hold. {set_in_type(bundle, folder / 'bundle')}. {took_s:,.0f} s in all.")
+    print(f"{bundled(core, PAPER, folder)}. {time.monotonic() - started:,.0f} s in all.")
 
 
 if __name__ == "__main__":
@@ -138,4 +85,4 @@ if __name__ == "__main__":
     )
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "example-paper", help="folder of data, bundle and PDF")
     given = parser.parse_args()
-    main(given.out.resolve(), given.short)
+    ended(lambda: main(given.out.resolve(), given.short))

@@ -189,3 +189,10 @@ def test_a_text_is_put_between_two_items_written_and_read_with_its_number(bench)
     assert "The gain is <strong><b>" in text_of(app)
     app.text_area(key="text/small/text").set_value("{nothing}").run()
     assert "nothing" in text_of(app) and papers.load(bench, "small").item("text").text.startswith("The gain")
+    app.selectbox(key="place/small/text").select("after").run()
+    app.text_area(key="abstract/small").set_value("Gain {gain}").run()
+    paper = papers.load(bench, "small")
+    assert not app.exception and paper.item("text").place == "after" and paper.abstract == "Gain {gain}"
+    app.button(key="remove/text").click().run()
+    app.button(key="paper_undo").click().run()
+    assert papers.load(bench, "small") == paper

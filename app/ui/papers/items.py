@@ -1,5 +1,7 @@
 """A paper's items in their order: what each shows, its command, and whether it still holds."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from app import session
@@ -11,14 +13,17 @@ from core.labs.papers import paper as papers
 from core.report import tables
 from core.workbench import one_phase
 
+PLACES = {"before": "Ahead of the methods", "results": "In the results", "after": "Behind the results"}
 WORDS = {True: "holds", False: "does not hold", None: "not checked"}
 REMOVED = "paper_removed"  # (paper, item, what it showed, its place) of the one removed last
 
 
 def draw(paper: papers.Paper) -> None:
     _offer_back(paper)
+    with st.expander("Abstract", icon=":material/subject:"):
+        _words(paper, paper.abstract, "Abstract, in Markdown", f"abstract/{paper.id}", _abstracted, paper.id)
     if not paper.items:
-        cards.press("Add a text", "notes", "text/0", _write, paper.id, 1, type="tertiary")
+        cards.press("Add a text", "notes", "text/0", _write, paper.id, 1, "results", type="tertiary")
         st.caption("No items yet. Add tables, figures and numbers on the tab Add, or any chart or table on its own page.")
         return
     press = jobs.Press("paper check", one_phase(cards.count(len(paper.items), "item") + " computed anew", units=len(paper.items)))
@@ -58,7 +63,7 @@ def _remove(paper: papers.Paper, item: papers.Item, place: int) -> None:
 
     def change() -> None:
         try:
-            showed = papers.taken(workbench, paper.id, item.name)
+            showed = papers.showed(workbench, paper)[item.name]
         except WorkbenchError:  # damaged: there is nothing to bring back
             st.session_state.pop(REMOVED, None)
         else:
@@ -73,22 +78,22 @@ def _put_back(paper_id: str, item: papers.Item, showed: papers.Taken, place: int
 
 
 def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
-    workbench = session.workbench()
+    workbench, where = session.workbench(), item.place if item.kind == "text" else "results"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(
             f'<div class="gw gw-title"><span>{item.name}</span><small>{item.kind}, {cards.count(len(item.trials), "trial")}</small></div>'
         )
         arguments = (workbench, paper.id, item.name)
         cards.press("Up", "arrow_upward", f"up/{item.name}", papers.move, *arguments, place - 1, disabled=place == 1)
-        cards.press("Text below", "notes", f"text/{place}", _write, paper.id, place + 1, type="tertiary")
+        cards.press("Text below", "notes", f"text/{place}", _write, paper.id, place + 1, where, type="tertiary")
         cards.press("Remove", "delete", f"remove/{item.name}", _remove, paper, item, place)
+    if item.kind == "text":
+        return _text(paper, item)
     try:
         content = papers.taken(*arguments).content
     except WorkbenchError as error:
         cards.problem(error)
         return
-    if item.kind == "text":
-        return _text(paper, item)
     if item.kind == "number":
         st.code(f"{numbers.macro(item.name)}   {numbers.written(item, content)}", language="latex")
     elif item.kind == "table":
@@ -102,43 +107,47 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
         "Caption",
         item.caption,
         key=f"caption/{paper.id}/{item.name}",
-        on_change=_captioned,
-        args=(paper.id, item.name),
+        on_change=_changed,
+        args=(paper.id, item.name, "caption", f"caption/{paper.id}/{item.name}"),
         height=68,
     )
     if item.command:
         st.code(sources.shown(item.command), language="bash", wrap_lines=True)
 
 
-def _text(paper: papers.Paper, item: papers.Item) -> None:
-    """The words as they will be read, above the Markdown that they are written in."""
-    workbench = session.workbench()
-    values = {
-        other.name: papers.taken(workbench, paper.id, other.name).content for other in paper.items if other.kind == "number"
-    }
-    if item.text.strip():
-        st.html(f'<div class="gw gw-words">{words.to_html(paper, item.text, values)}</div>')
-    names = ", ".join(f"{{{other.name}}}" for other in paper.items if other.kind != "text")
-    st.text_area(
-        "Text, in Markdown",
-        item.text,
-        key=f"text/{paper.id}/{item.name}",
-        on_change=_written,
-        args=(paper.id, item.name),
-        height=140,
-        help=f"A name in braces stands for a number, or refers to a table or figure: {cards.plain(names) or 'none yet'}.",
+def _text(paper: papers.Paper, item: papers.PaperText) -> None:
+    key = f"{paper.id}/{item.name}"
+    _words(paper, item.text, "Text, in Markdown", f"text/{key}", _changed, paper.id, item.name, "text", f"text/{key}")
+    places = list(PLACES)
+    arguments = (paper.id, item.name, "place", f"place/{key}")
+    st.selectbox(
+        "Place", places, places.index(item.place), PLACES.get, f"place/{key}", on_change=_changed, args=arguments, width=220
     )
 
 
-def _written(paper_id: str, name: str) -> None:
-    text = st.session_state[f"text/{paper_id}/{name}"]
-    desk.said(lambda: papers.change_item(session.workbench(), paper_id, name, text=text))
+def _words(paper: papers.Paper, text: str, label: str, key: str, changed: Callable[..., None], *arguments: str) -> None:
+    """The words as they will be read, above the Markdown that they are written in."""
+    if text.strip():
+        showed = papers.showed(session.workbench(), paper)
+        try:
+            values = {name: showed[name].content for name in papers.named(text) if paper.item(name).kind == "number"}
+            st.html(f'<div class="gw gw-words">{words.to_html(paper, text, values)}</div>')
+        except WorkbenchError as error:
+            cards.problem(error)
+    names = ", ".join(f"{{{item.name}}}" for item in paper.items if item.kind != "text")
+    about = f"A name in braces stands for a number, or refers to a table or figure: {cards.plain(names) or 'none yet'}."
+    st.text_area(label, text, key=key, on_change=changed, args=arguments, height=140, help=about)
 
 
-def _write(paper_id: str, place: int) -> None:
-    desk.said(lambda: papers.add_text(session.workbench(), paper_id, place=place))
+def _abstracted(paper_id: str) -> None:
+    abstract = st.session_state[f"abstract/{paper_id}"]
+    desk.said(lambda: papers.change(session.workbench(), paper_id, abstract=abstract))
 
 
-def _captioned(paper_id: str, name: str) -> None:
-    caption = st.session_state[f"caption/{paper_id}/{name}"]
-    desk.said(lambda: papers.change_item(session.workbench(), paper_id, name, caption=caption))
+def _changed(paper_id: str, name: str, field: str, key: str) -> None:
+    value = st.session_state[key]
+    desk.said(lambda: papers.change_item(session.workbench(), paper_id, name, **{field: value}))
+
+
+def _write(paper_id: str, at: int, place: papers.Place) -> None:
+    desk.said(lambda: papers.add_text(session.workbench(), paper_id, at=at, place=place))

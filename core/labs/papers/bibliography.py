@@ -7,6 +7,9 @@ from functools import cache
 from pathlib import Path
 
 BY_PART = {
+    "fixed": ("kaszkiel2001",),
+    "recursive": ("langchain2022",),
+    "semantic": ("hearst1997",),
     **dict.fromkeys(("sentence", "sliding_window", "structure"), ("callan1994",)),
     "minilm": ("wang2020", "reimers2019"),
     "sentence_transformers": ("reimers2019",),
@@ -20,18 +23,48 @@ BY_PART = {
     "bm25s": ("lu2024", "kamphuis2020"),
     "rrf": ("cormack2009",),
     "convex": ("bruch2023",),
+    **dict.fromkeys(("comb_sum", "comb_mnz"), ("fox1994",)),
+    "borda": ("aslam2001",),
+    "isr": ("mourao2013",),
+    "rank_bm25": ("trotman2014",),
+    "llm_hidden": ("jiang2023",),
+    "hyde": ("gao2023",),
+    "multi_query": ("rackauckas2024",),
+    "rewrite": ("ma2023",),
+    "decompose": ("press2023",),
+    "step_back": ("zheng2023",),
+    "follow_up": ("elgohary2019",),
+    "rm3": ("lavrenko2001", "abduljaleel2004"),
+    "rocchio": ("rocchio1971",),
+    "cross_encoder": ("nogueira2019",),
+    "encoder": ("bruch2023",),
+    "maxsim": ("khattab2020",),
+    "mmr": ("carbonell1998",),
+    **dict.fromkeys(("model_pointwise", "model_listwise"), ("sun2023",)),
+    **dict.fromkeys(("one_prompt", "rag_sequence", "rag_token"), ("lewis2020",)),
+    "closed_book": ("roberts2020",),
+    "flare": ("jiang2023b",),
+    "self_rag": ("asai2024",),
+    "adaptive": ("jeong2024",),
+    "corrective": ("yan2024",),
     "ircot": ("trivedi2023",),
     "react": ("yao2023",),
     "ndcg_linear": ("jarvelin2002",),
     "ndcg_exponential": ("burges2005",),
 }
 # nothing to cite: simple arithmetic, or the text before another part works on it
-OF_NOBODY = ("dense_only", "sparse_only", "whole_document", "exact", "hit", "recall", "precision", "mrr", "map")
+OF_NOBODY = (
+    "dense_only", "sparse_only", "whole_document", "exact", "hit", "recall", "precision", "mrr", "map", "none", "as_asked",
+    "per_passage", "llama_cpp", "transformers",
+)  # fmt: skip
 BY_DATASET = {
     "xquad": ("artetxe2020", "rajpurkar2016"),
-    "squad": ("rajpurkar2016",),
     "beir": ("thakur2021",),
     "hotpotqa": ("yang2018",),
+    "medquad": ("benabacha2019",),
+    "wordnet": ("mccrae2020",),
+    "squad-sentences": ("du2017",),
+    "squad": ("rajpurkar2016",),
 }
 TESTS = {"permutation": ("smucker2007",), "holm": ("holm1979",), "bootstrap": ("efron1993",), "wilson": ("wilson1927",)}
 

@@ -32,10 +32,11 @@ def check(workbench: Workbench, paper_id: str) -> Generator[Progress, None, list
     """Every item of a paper against its command run again: the stale check. An item holds as long as no number that it shows has
     changed; what has changed beside them, in columns that are not drawn or printed, is told."""
     paper, results = papers.load(workbench, paper_id), []
+    every = papers.showed(workbench, paper)
     for done, item in enumerate(paper.items):
         yield Progress(done, len(paper.items), f"Recomputing {item.name}")
         try:
-            showed = papers.taken(workbench, paper_id, item.name)
+            showed = every[item.name]
         except WorkbenchError as error:
             results.append(Checked(name_of(item), False, str(error)))
             continue

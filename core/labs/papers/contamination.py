@@ -11,6 +11,7 @@ from typing import Any
 from core import files
 from core.corpus.library import split
 from core.errors import WorkbenchError
+from core.labs.papers.wording import listed
 from core.models.hub import encoders_home
 from core.records import Corpus, Gold, Query
 from core.report.caption import escape
@@ -96,7 +97,9 @@ def _halves(trials: Trials, asked: Mapping[Any, list[Query]]) -> Iterator[str]:
 
 def _fitted(trials: Trials) -> Iterator[str]:
     if names := sorted({_encoder(trial)["part"] for trial in trials if _encoder(trial).get("part") in FITTED}):
-        yield f"The encoders {escape(', '.join(names))} were fitted to the texts of the corpora that they search, and to no question."
+        many = len(names) > 1
+        which = f"encoders {escape(listed(names))} were" if many else f"encoder {escape(names[0])} was"
+        yield f"The {which} fitted to the texts of the corpora that {'they search' if many else 'it searches'}, and to no question."
 
 
 def _trained(workbench: Workbench, trials: Trials, asked: Mapping[Any, list[Query]]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from core.labs.papers import numbers, sources, words
+from core.labs.papers import numbers, prose, sources, words
 from core.labs.papers.paper import Item, Paper, PaperFigure, Taken, packed
 from core.labs.papers.paper import written as as_yaml
 from core.report import figures, tables
@@ -54,34 +54,38 @@ TEX_HEAD = r"""\documentclass[a4paper,twocolumn]{article}
 
 def rendered(paper: Paper, showed: Mapping[str, Taken], drawn: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """(file, its bytes), one item after the other. showed: by item; drawn: figures/… -> picture, as far as they could be drawn."""
-    sections = []
     values = {item.name: showed[item.name].content for item in paper.items if item.kind == "number"}
+    sections, macros = {}, []
     for item in paper.items:
-        for name, text in of_item(paper, item, showed[item.name]).items():
+        own = showed[item.name]
+        for name, text in of_item(paper, item, own).items():
             yield name, text.encode()
         if item.kind == "text":
-            sections.append(words.to_html(paper, item.text, values).encode())
+            sections[item.name] = words.to_html(paper, item.text, values, item.place).encode()
         else:
-            sections.append(section(item, showed[item.name].content, drawn.get(f"figures/{item.name}.svg")))
+            sections[item.name] = section(item, own.content, drawn.get(f"figures/{item.name}.svg"))
+        macros += [numbers.defined(*each) for each in prose.of_table(item, own.content).values()]
+    if paper.abstract:
+        yield "text/abstract.tex", words.to_latex(paper, paper.abstract).encode()
     written = [item for item in paper.items if item.kind == "number"]
     yield "paper.yaml", as_yaml(paper).encode()
-    yield "numbers.tex", numbers.to_tex(written, values).encode()
+    yield "numbers.tex", (numbers.to_tex(written, values) + "".join(f"{line}\n" for line in macros)).encode()
     yield "numbers.json", numbers.to_json(written, values).encode()
-    yield "main.tex", main_tex(paper).encode()
+    yield "main.tex", main_tex(paper, showed).encode()
     yield "README.md", readme(paper, values).encode()
     yield "Makefile", MAKEFILE.encode()
-    yield "report.html", report(paper, sections)
+    yield "report.html", report(paper, values, sections)
 
 
 def of_item(paper: Paper, item: Item, showed: Taken) -> dict[str, str]:
     """File -> text of what an item showed."""
+    if item.kind == "text":
+        return {of_text(item): words.to_latex(paper, item.text, item.place)}
     texts, content = {f"items/{item.name}.json": packed(showed)}, showed.content
     if item.kind == "table":
         texts[f"tables/{item.name}.tex"] = tables.latex(content, item.name, item.caption, item.digits, item.width_mm)
         texts[f"tables/{item.name}.md"] = tables.markdown(content, item.caption, item.digits)
         texts[f"tables/{item.name}.csv"] = tables.to_csv(content)
-    if item.kind == "text":
-        texts[of_text(item)] = words.to_latex(paper, item.text)
     if item.kind == "figure":
         texts[f"figures/{item.name}.json"] = json.dumps(final(paper, content), indent=1, sort_keys=True) + "\n"
         texts[f"figures/{item.name}.csv"] = rows_csv(content["data"])
@@ -104,38 +108,35 @@ def picture(paper: Paper, item: PaperFigure, content: Mapping[str, Any], kind: s
     return figures.export(final(paper, content), kind, item.width_mm, item.name, item.caption, **look)
 
 
-def main_tex(paper: Paper) -> str:
-    """A paper with everything in it, in the items' order."""
+def main_tex(paper: Paper, showed: Mapping[str, Taken]) -> str:
+    """A paper with everything in it: items in their order, and a sentence for each that no text names."""
     lines = [TEX_HEAD, rf"\title{{{escape(paper.title or paper.id)}}}", rf"\author{{{escape(paper.authors)}}}", r"\date{}"]
-    lines += [r"\begin{document}", r"\maketitle", r"\section{Methods}", r"\input{text/methods}"]
-    lines += [r"\section{Results}"] if paper.items else []
-    if names := [
-        f"Table~\\ref{{tab:{of[0].name}}}" if of[0].kind == "table" else f"Figure~\\ref{{fig:{of[0].name}}}"
-        for of in placed(paper)
-        if of[0].kind != "text"
-    ]:
-        lines.append(f"The results are in {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}.")
-    if of_text := [item for item in paper.items if item.kind == "number"]:
-        rows = [rf"  \item[{escape(item.caption or item.name)}] {numbers.macro(item.name)}{{}}" for item in of_text]
-        lines += [r"\begin{description}", *rows, r"\end{description}"]
-    for panels in placed(paper):
-        lines += placed_tex(panels)
+    lines += [r"\begin{document}", r"\maketitle"]
+    lines += [r"\begin{abstract}", r"\input{text/abstract}", r"\end{abstract}"] if paper.abstract else []
+    lines += [*placed_tex(paper.placed("before")), r"\section{Methods}", r"\input{text/methods}"]
+    if shown := paper.placed("results"):
+        lines += [r"\section{Results}", " ".join(prose.sentences(prose.unmentioned(paper), showed)), *placed_tex(shown)]
+    lines += placed_tex(paper.placed("after"))
     for title, name in (("Limitations", "limitations"), ("Reproducibility", "checklist")):
         lines += [rf"\section{{{title}}}", rf"\input{{text/{name}}}"]
     return "\n".join([*lines, r"\bibliographystyle{plain}", r"\bibliography{references}", r"\end{document}", ""])
 
 
-def placed_tex(group: list[Item]) -> list[str]:
-    """What stands in main.tex in the place of an item, or of panels."""
-    if group[0].kind == "text":
-        return [rf"\input{{{of_text(group[0]).removesuffix('.tex')}}}"]
-    return [rf"\input{{tables/{group[0].name}}}"] if group[0].kind == "table" else figure_tex(group)
+def placed_tex(items: Sequence[Item]) -> list[str]:
+    """What stands in main.tex in the place of items; numbers stand in words alone."""
+    lines = []
+    for group in grouped(items):
+        if group[0].kind == "text":
+            lines.append(rf"\input{{{of_text(group[0]).removesuffix('.tex')}}}")
+        else:
+            lines += [rf"\input{{tables/{group[0].name}}}"] if group[0].kind == "table" else figure_tex(group)
+    return lines
 
 
-def placed(paper: Paper) -> list[list[Item]]:
+def grouped(items: Sequence[Item]) -> list[list[Item]]:
     """Tables and texts alone; figures with the panels that follow them."""
     groups: list[list[Item]] = []
-    for item in paper.items:
+    for item in items:
         last = groups[-1][-1] if groups else None
         if isinstance(item, PaperFigure) and isinstance(last, PaperFigure) and item.panel > last.panel > "":
             groups[-1].append(item)
@@ -210,7 +211,7 @@ def section(item: Item, content: Any, picture: bytes | None) -> bytes:
         value = html.escape(numbers.written(item, content))
         return f"<p id='{item.name}'>{caption or item.name}: <strong>{value}</strong></p>\n{command}".encode()
     if item.kind == "table":
-        return f"<h2 id='{item.name}'>{caption or item.name}</h2>\n{tables.html_table(content, item.digits)}\n{command}".encode()
+        return f"<h3 id='{item.name}'>{caption or item.name}</h3>\n{tables.html_table(content, item.digits)}\n{command}".encode()
     shown = b"<p>It was not drawn: there was no browser to draw it with.</p>"
     if picture:
         head = f"<img alt='' style='width:{item.width_mm * 1.5:g}mm' src='data:image/svg+xml;base64,"
@@ -219,8 +220,8 @@ def section(item: Item, content: Any, picture: bytes | None) -> bytes:
     return b"".join((f"<figure id='{item.name}'>".encode(), shown, words.encode()))
 
 
-def report(paper: Paper, sections: Sequence[bytes]) -> bytes:
-    """All of it as one page of HTML that loads nothing."""
+def report(paper: Paper, values: Mapping[str, Any], sections: Mapping[str, bytes]) -> bytes:
+    """All of it as one page of HTML that loads nothing. values: of the numbers; sections: of each item."""
     style = (
         "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse}"
         "th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}"
@@ -232,4 +233,8 @@ def report(paper: Paper, sections: Sequence[bytes]) -> bytes:
     )
     title, authors = html.escape(paper.title or paper.id), html.escape(paper.authors)
     top = f"<!doctype html><html lang='en'><head>{head}<title>{title}</title><style>{style}</style></head><body>"
-    return b"\n".join(((top + f"<h1>{title}</h1>\n<p>{authors}</p>").encode(), *sections, b"</body></html>\n"))
+    abstract = f"<h2>Abstract</h2>\n{words.to_html(paper, paper.abstract, values)}" if paper.abstract else ""
+    before, shown, after = ([sections[item.name] for item in paper.placed(place)] for place in ("before", "results", "after"))
+    results = [b"<h2>Results</h2>"] if shown else []
+    beginning = f"{top}<h1>{title}</h1>\n<p>{authors}</p>\n{abstract}".encode()
+    return b"\n".join((beginning, *before, *results, *shown, *after, b"</body></html>\n"))

@@ -12,10 +12,10 @@ from core.report.tables import UNMEASURED, number
 DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 
 
-def macro(name: str) -> str:
+def macro(name: str, start: str = "res") -> str:
     r"""\resGainOfRrfTwo of gain-of-rrf-2: a macro's name has letters only, and begins so that no package has it."""
     words = "".join(f"-{DIGITS[int(sign)]}-" if sign.isdigit() else sign for sign in name).split("-")
-    return "\\res" + "".join(word.capitalize() for word in words)
+    return f"\\{start}" + "".join(word.capitalize() for word in words)
 
 
 def written(item: PaperNumber, value: Any) -> str:
@@ -59,5 +59,10 @@ def to_tex(items: Sequence[PaperNumber], values: Mapping[str, Any]) -> str:
         behind = record(item, values[item.name])
         about = " ".join(f"{behind['command']} at {item.value}".split())  # a comment ends with its line
         lines += [f"% {about}; sha256 {behind['checksum'][:16]}"]
-        lines += [f"\\newcommand{{{behind['macro']}}}{{{escape(behind['written'])}}}"]
+        lines += [defined(behind["macro"], behind["written"])]
     return "\n".join(lines) + "\n"
+
+
+def defined(macro: str, words: str) -> str:
+    """The definition of a macro."""
+    return f"\\newcommand{{{macro}}}{{{escape(words)}}}"

@@ -43,11 +43,13 @@ MOST_OF = {  # beginning of a name -> bytes: what is read as JSON or YAML takes 
     RAW: MOST_RECORD,
 }
 MOST_DRAWN = 96 << 20  # bytes of all pictures as SVG, which stand in one page
-KINDS = ("trial", "questions", "trial_note", "experiment")
+# what labs recorded of the machine or of a simulation, with no text of a document, and which `sql` may rest on
+OF_LABS = ("index", "memory_lives", "load_tests", "store_measurements", "store_kills")
+KINDS = ("trial", "questions", "trial_note", "experiment", *OF_LABS)
 ITEM = r"[a-z][a-z0-9-]{0,59}"
 NAMES = re.compile(
     rf"(paper\.yaml|numbers\.(tex|json)|main\.tex|README\.md|Makefile|report\.html|references\.bib|{MANIFEST}|"
-    rf"(items|tables|figures|text)/{ITEM}\.(json|tex|md|csv|pdf|svg|png)|{LABELS}[a-z0-9][a-z0-9_-]{{0,63}}\.json|{TRAINED}{contamination.NAME}\.json|{RAW}[0-9a-z]{{26}}\.({'|'.join(KINDS)})\.jsonl\.gz)"
+    rf"(items|tables|figures|text)/(words-)?{ITEM}\.(json|tex|md|csv|pdf|svg|png)|{LABELS}[a-z0-9][a-z0-9_-]{{0,63}}\.json|{TRAINED}{contamination.NAME}\.json|{RAW}[0-9a-z]{{26}}\.({'|'.join(KINDS)})\.jsonl\.gz)"
 )
 
 

@@ -35,6 +35,7 @@ MOST_ITEMS = 300
 MOST_TRIALS = 10_000  # of an item
 MOST_WORDS = 2_000  # of a command
 COLUMN_MM, PAGE_MM = WIDTHS_MM.values()
+Place = Literal["before", "results", "after"]
 NAME = r"^[a-z][a-z0-9-]{0,59}$"
 MENTION = r"\{([a-z][a-z0-9-]{0,59})\}"  # of an item in a text
 
@@ -96,26 +97,23 @@ class PaperNumber(PaperItem):
 
 
 class PaperText(PaperItem):
-    """Words of the authors between the others, in Markdown; {name} stands for an item, so that no number is typed twice."""
+    """Words of the authors, in Markdown with its headings; {name} stands for an item, so that no number is typed twice."""
 
     kind: Literal["text"] = "text"
     text: str = knob("", "Markdown; {gain} is the number of that name.", max_length=20_000)
-
-    @property
-    def named(self) -> list[str]:
-        """The items in its text, each once, in their order; what stands in code calls none."""
-        return list(dict.fromkeys(re.findall(MENTION, re.sub(r"```.*?```|`[^`\n]*`", "", self.text, flags=re.DOTALL))))
+    place: Place = knob("results", "before: ahead of the methods; results: between figures and tables; after: behind them.")
 
 
 Item = PaperFigure | PaperTable | PaperNumber | PaperText
 
 
 class Paper(StageConfig):
-    """All of a paper that is not its words."""
+    """A paper: its items, and its abstract."""
 
     id: str = knob(..., "Its name in files and addresses.", pattern=NAME)
     title: str = knob("", "As it stands on the first page.", max_length=500)
     authors: str = knob("", "As they stand below the title.", max_length=2_000)
+    abstract: str = knob("", "Markdown, with items by name as in a text.", max_length=5_000)
     serif: bool = knob(True, "Type of the figures: with serifs as LaTeX has by itself, or without.")
     dpi: int = knob(600, "Dots an inch of figures as PNG.", ge=72, le=1200)
     colours: dict[str, str] = knob({}, "System -> its colour in all figures (#rrggbb).")
@@ -127,9 +125,10 @@ class Paper(StageConfig):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two items are called {twice[0]}")
         shown = [item.name for item in self.items if item.kind != "text"]
-        for item in self.items:
-            if item.kind == "text" and (unknown := [name for name in item.named if name not in shown]):
-                raise ValueError(f"the text {item.name} names {{{unknown[0]}}}, and no figure, table or number is called so")
+        texts = [(f"the text {item.name}", item.text) for item in self.items if item.kind == "text"]
+        for which, text in [("the abstract", self.abstract), *texts]:
+            if unknown := [name for name in named(text) if name not in shown]:
+                raise ValueError(f"{which} names {{{unknown[0]}}}, and no figure, table or number is called so")
         if bad := [colour for colour in self.colours.values() if not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour)]:
             raise ValueError(f"{bad[0]!r} is no colour such as #0072B2")
         return self
@@ -142,10 +141,19 @@ class Paper(StageConfig):
             f"The paper has no item '{name}'.", where=self.id, todo=f"It has {', '.join(i.name for i in self.items) or 'none'}."
         )
 
+    def placed(self, place: Place) -> list[Item]:
+        """The items there; all but texts stand in the results."""
+        return [item for item in self.items if place == (item.place if item.kind == "text" else "results")]
+
     @property
     def trials(self) -> list[str]:
         """Those that any item rests on."""
         return sorted({trial for item in self.items for trial in item.trials})
+
+
+def named(text: str) -> list[str]:
+    """The items in a text, each once, in their order; what stands in code calls none."""
+    return list(dict.fromkeys(re.findall(MENTION, re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL))))
 
 
 class Taken(NamedTuple):
@@ -191,8 +199,8 @@ def create(workbench: Workbench, title: str, paper_id: str = "") -> Paper:
 
 
 def change(workbench: Workbench, paper_id: str, **fields: Any) -> Paper:
-    """Another title, authors, type, resolution or colours."""
-    _only(fields, ("title", "authors", "serif", "dpi", "colours"))
+    """Another title, authors, abstract, type, resolution or colours."""
+    _only(fields, ("title", "authors", "abstract", "serif", "dpi", "colours"))
     return _changed(workbench, paper_id, lambda paper: fields)
 
 
@@ -317,8 +325,8 @@ def _followed(workbench: Workbench, command: Sequence[str], content: dict[str, A
 
 
 def change_item(workbench: Workbench, paper_id: str, name: str, **fields: Any) -> Paper:
-    """Another caption, width, panel letter, way of writing or, of a text, other words; what it shows stays."""
-    _only(fields, ("caption", "width_mm", "panel", "form", "digits", "unit", "text"))
+    """Another caption, width, panel letter, way of writing or, of a text, other words or place; what it shows stays."""
+    _only(fields, ("caption", "width_mm", "panel", "form", "digits", "unit", "text", "place"))
 
     def with_it(paper: Paper) -> dict[str, Any]:
         own = paper.item(name)
@@ -327,11 +335,10 @@ def change_item(workbench: Workbench, paper_id: str, name: str, **fields: Any) -
     return _changed(workbench, paper_id, with_it)
 
 
-def add_text(workbench: Workbench, paper_id: str, text: str = "", place: int | None = None) -> Paper:
-    """Words between the other items, at a place counted from 1, else at the end."""
-    item = valid(PaperText, {"name": free_name(load(workbench, paper_id), "text"), "text": text})
-    _keep(_document(workbench, paper_id).parent, item.name, Taken(""))
-    return _changed(workbench, paper_id, lambda paper: {"items": _placed(paper, item, place or len(paper.items) + 1)})
+def add_text(workbench: Workbench, paper_id: str, text: str = "", at: int | None = None, place: Place = "results") -> Paper:
+    """Words among the items: the one of that number, counted from 1, else the last."""
+    item = valid(PaperText, {"name": free_name(load(workbench, paper_id), "text"), "text": text, "place": place})
+    return _changed(workbench, paper_id, lambda paper: {"items": _at(paper, item, at or len(paper.items) + 1)})
 
 
 def remove(workbench: Workbench, paper_id: str, name: str) -> Paper:
@@ -343,20 +350,21 @@ def remove(workbench: Workbench, paper_id: str, name: str) -> Paper:
 
 def put_back(workbench: Workbench, paper_id: str, item: Item, showed: Taken, place: int) -> Paper:
     """Takes back what was removed: the item with what it showed, at its place, counted from 1."""
-    _keep(_document(workbench, paper_id).parent, item.name, showed)
-    return _changed(workbench, paper_id, lambda paper: {"items": _placed(paper, item, place)})
+    if item.kind != "text":
+        _keep(_document(workbench, paper_id).parent, item.name, showed)
+    return _changed(workbench, paper_id, lambda paper: {"items": _at(paper, item, place)})
 
 
 def move(workbench: Workbench, paper_id: str, name: str, place: int) -> Paper:
     """Puts an item at that place, counted from 1."""
-    return _changed(workbench, paper_id, lambda paper: {"items": _placed(paper, paper.item(name), place)})
+    return _changed(workbench, paper_id, lambda paper: {"items": _at(paper, paper.item(name), place)})
 
 
 def _but(paper: Paper, name: str) -> list[Item]:
     return [item for item in paper.items if item.name != name]
 
 
-def _placed(paper: Paper, item: Item, place: int) -> list[Item]:
+def _at(paper: Paper, item: Item, place: int) -> list[Item]:
     """The items with this one at a place, counted from 1."""
     others, before = _but(paper, item.name), max(0, place - 1)
     return [*others[:before], item, *others[before:]]
@@ -368,8 +376,13 @@ def taken(workbench: Workbench, paper_id: str, name: str) -> Taken:
 
 
 def showed(workbench: Workbench, paper: Paper) -> OnDemand[Taken]:
-    """Item -> what it showed when it was taken."""
-    return OnDemand({item.name: partial(taken, workbench, paper.id, item.name) for item in paper.items})
+    """Item -> what it showed when it was taken; a text shows nothing but its words."""
+    return OnDemand(
+        {
+            item.name: partial(Taken, "") if item.kind == "text" else partial(taken, workbench, paper.id, item.name)
+            for item in paper.items
+        }
+    )
 
 
 def read_taken(path: Path) -> Taken:

@@ -16,6 +16,7 @@ from core.labs.papers import agreed, derived, drawings, results_table
 from core.labs.trials import leaderboard
 from core.labs.trials.comparison import MOST
 from core.records import plain
+from core.report.table import Column, Table
 from core.workbench import Workbench
 
 MOST_DEPTH = 1_000
@@ -105,7 +106,7 @@ def exact(workbench: Workbench, command: Sequence[str], trials: Sequence[str]) -
     ids = {word: workbench.trial_id(word) for word in (asked.words if asked.source.of_trials else ())}
     if reference := asked.options.get("reference"):
         ids[reference] = workbench.trial_id(reference)
-    more = [workbench.trial_id(word) for word in trials]
+    more = [record_id(workbench, word) for word in trials]
     every = tuple(dict.fromkeys([*ids.values(), *more]))
     if not every and not asked.source.of_labels:
         raise WorkbenchError("It is not said on which trials this rests.", todo="Name them with --trials.")
@@ -114,6 +115,11 @@ def exact(workbench: Workbench, command: Sequence[str], trials: Sequence[str]) -
         for each in value if isinstance(value, tuple) else (value,):
             words += [f"--{option}", ids.get(each, each) if option == "reference" else str(each)]
     return tuple(words), every
+
+
+def record_id(workbench: Workbench, word: str) -> str:
+    """Of a record that an item rests on: a trial by any of its names, what a lab recorded by its whole id."""
+    return word if word in workbench.store.journal.listing() else workbench.trial_id(word)
 
 
 def selects(command: Sequence[str]) -> bool:
@@ -139,9 +145,13 @@ def content(workbench: Workbench, item: Any) -> Any:
     result = answer(workbench, item.command, item.trials)
     if item.kind != "number" and isinstance(result, dict) and "leaderboard" in result:
         result = results_table.ranked(result, parsed(item.command).options.get("metric", MAIN))
+    if item.kind == "table" and as_recorded(item.command)[0] == "sql" and result:
+        return Table(item.name, [Column(name) for name in result[0]], result).content()
     if item.kind == "table" and not (isinstance(result, dict) and "columns" in result):
         raise WorkbenchError(
-            "This command answers no table.", where=shown(item.command), todo="`trials table` and `trials leaderboard` do."
+            "This command answers no table.",
+            where=shown(item.command),
+            todo="`trials table`, `trials leaderboard` and `sql` with rows do.",
         )
     if item.kind == "figure":
         return drawings.drawn(item.drawing or "means", result)

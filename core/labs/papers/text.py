@@ -8,36 +8,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from core.config import LISTS, TransformConfig, TrialConfig
+from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.evaluation.metric import metric_names
+from core.evaluation.metric import metric_names, metric_or_measure, metrics_and_measures
 from core.jobs.verbs import as_recorded
 from core.labs.papers import bibliography, contamination, derived, sources
 from core.labs.papers.bibliography import cited
 from core.labs.papers.paper import Paper, Taken
+from core.labs.papers.wording import OF_ANSWERS, STAGES, counted, listed, one_of, sentence
 from core.pipeline.recipe_words import doing
 from core.pipeline.stages import unused
 from core.registry import parts
 from core.report.caption import escape
 from core.workbench import Workbench
 
-STAGES = {  # field -> how it begins in a paper
-    "chunking": "Documents were cut by",
-    "embedding": "Texts were embedded by",
-    "transform": "Vectors were transformed with",
-    "index": "Vectors were searched by",
-    "sparse": "Words were searched by",
-    **dict.fromkeys(LISTS["retrievers"].names, "Candidates were found by"),
-    "retrieval": "Retrieval used",
-    "fusion": "Rankings were made by",
-    "query": "Questions were asked by",
-    **dict.fromkeys(LISTS["rerankers"].names, "Then they were reranked by"),
-    LISTS["rerankers"].first: "They were reranked by",
-}
 HALVES = {"all": "all questions", "dev": "the dev half of the questions", "test": "the test half of the questions"}
-LARGE = ("rankings", "chunks", "chunk_tokens", "latency_ms")  # fields of a trial's record
-UNSET = ("", None, [], ())  # values of a setting that is off
-MOST_VALUES = 6  # of a setting told one by one
+LARGE = ("rankings", "chunks", "chunk_tokens", "latency_ms", "answered")  # fields of a trial's record
+ONE_PROMPT = {"part": "one_prompt"}  # what records mean that name no way of answering
 POWER = 1.96 + 0.8416  # standard errors that a difference needs to be found in 80% of studies at 5%, two-sided
 
 Trials = Sequence[Mapping[str, Any]]
@@ -56,8 +43,10 @@ def texts(workbench: Workbench, paper: Paper, showed: Mapping[str, Taken]) -> di
 
 
 def recipes(workbench: Workbench, paper: Paper) -> list[dict[str, Any]]:
-    """The records of a paper's trials; of what is large in them only whether it is there."""
-    records = (workbench.show(trial) for trial in paper.trials)
+    """The records of a paper's trials; of what is large in them only whether it is there. Other records that it rests on are no
+    recipes."""
+    listing = workbench.store.journal.listing()
+    records = (workbench.show(trial) for trial in paper.trials if trial not in listing or listing[trial].kind == "trial")
     return [{name: bool(value) if name in LARGE else value for name, value in record.items()} for record in records]
 
 
@@ -71,18 +60,23 @@ def looked_at(paper: Paper, showed: Mapping[str, Taken]) -> dict[str, int]:
 
 
 def methods(workbench: Workbench, paper: Paper, trials: Trials, looked: Mapping[str, int]) -> str:
-    """A paragraph: corpus, stages with their settings, measures, intervals and tests, machine and versions."""
-    said = [_corpora(workbench, trials)]
+    """Paragraphs: data, retrieval, answers, measures and tests, machine and versions."""
     used = [_configs(trial) for trial in trials]
-    for stage, start in STAGES.items():
-        configs = [configs[stage] for configs in used if stage in configs]
-        if words := _stage(stage, configs):
-            said.append(f"{start} {words}")
-    if trials:
-        said += [_measures(paper, trials), *_tests(paper, trials)]
-        tried = _and(_looked(trials, looked))
-        said += [f"Recipes compared in all, reported here or not: {escape(tried)}" if tried else "", _machine(trials)]
-    return "% from the recipes of the trials\n" + "\n".join(f"{sentence}." for sentence in said if sentence) + "\n"
+    stages = {stage: sentence(stage, [configs[stage] for configs in used if stage in configs]) for stage in STAGES}
+    tried = escape(listed(_looked(trials, looked)))
+    told = {
+        "Data": [_corpora(workbench, trials)],
+        "Retrieval": [words for stage, words in stages.items() if stage not in OF_ANSWERS],
+        "Answers": [stages[stage] for stage in OF_ANSWERS],
+        "Measures and tests": [*_measures(paper, trials), *_tests(paper, trials)] if trials else [],
+        "Reporting": [f"Recipes compared in all, reported here or not: {tried}" if tried else ""],
+        "Computation": [_machine(trials)] if trials else [],
+    }
+    lines = ["% from the recipes of the trials"]
+    for title, sentences in told.items():
+        if said := [f"{words}." for words in sentences if words]:
+            lines += [rf"\paragraph{{{title}}}", *said, ""]
+    return "\n".join(lines)
 
 
 def limitations(workbench: Workbench, paper: Paper, trials: Trials) -> list[str]:
@@ -91,10 +85,9 @@ def limitations(workbench: Workbench, paper: Paper, trials: Trials) -> list[str]
     for fingerprint, of in _by(trials, "questions_fingerprint").items():
         queries = _questions(workbench, fingerprint)
         if bare := sum(not query["gold"] for query in queries):
-            name = escape(str(of[0]["config"]["corpus"]["dataset"]))
-            said.append(
-                f"{bare:,} of {len(queries):,} questions on {name} have no gold evidence: they are unmeasured and count in no mean."
-            )
+            have = "has no gold evidence and counts" if bare == 1 else "have no gold evidence and count"
+            asked = f"{bare:,} of {counted(len(queries), 'question')} on {escape(corpus_words(of[0]))}"
+            said.append(f"{asked} {have} in no mean.")
     if trials and all(trial["config"]["corpus"].get("questions", "all") == "all" for trial in trials):
         said.append(
             "Recipes were compared on all questions: the best was chosen on the questions on which it is reported, which flatters it."
@@ -119,7 +112,8 @@ def checklist(paper: Paper, trials: Trials, looked: Mapping[str, int]) -> list[s
             "yes" if trials and there == len(trials) else f"of {there:,} of {len(trials):,} trials" if there else "not recorded"
         )
 
-    able = sum(not item.taken_from_page or derived.able(item.command) for item in paper.items)
+    shown = [item for item in paper.items if item.kind != "text"]
+    able = sum(not item.taken_from_page or derived.able(item.command) for item in shown)
     parts_used = {str(config.get("part", "")) for trial in trials for config in _configs(trial).values()}
     bare = sorted(part.replace("_", " ") for part in parts_used if _bare(part))
     answers = {
@@ -130,7 +124,7 @@ def checklist(paper: Paper, trials: Trials, looked: Mapping[str, int]) -> list[s
         "Device and threads": recorded("device"),
         "Fingerprints of corpus and chunks": recorded("fingerprints"),
         "Raw rankings and questions in the bundle": recorded("rankings"),
-        "Items recomputed from the raw records": f"{able:,} of {len(paper.items):,}",
+        "Items recomputed from the raw records": f"{able:,} of {len(shown):,}",
         "Texts of documents in the bundle": "no; by the corpus' name and fingerprint",
         "Licences of corpora and models": "not recorded here; to be said by the authors",
         "How many recipes were tried in all": "; ".join(_looked(trials, looked)) or "not recorded; to be said by the authors",
@@ -140,18 +134,23 @@ def checklist(paper: Paper, trials: Trials, looked: Mapping[str, int]) -> list[s
 
 
 def _corpora(workbench: Workbench, trials: Trials) -> str:
-    said = []
+    """As in "Retrieval was measured on tiny (40 documents; 20 questions of the dev half and 20 of the test half)"."""
+    halves: dict[tuple[str, int], list[str]] = defaultdict(list)
     for fingerprint, of in _by(trials, "questions_fingerprint").items():
         try:
             asked = workbench.store.questions(fingerprint or "")
         except WorkbenchError:
             continue
         corpus = of[0]["config"]["corpus"]
-        half = HALVES.get(corpus.get("questions", "all"), "questions")
-        cite = cited(bibliography.of_dataset(str(corpus["dataset"])))
-        counts = f"{asked.get('documents') or 0:,} documents, {len(asked['queries']):,} questions"
-        said.append(f"{escape(str(corpus['dataset']))}{cite} ({counts}; {half})")
-    return f"Retrieval was measured on {_and(said)}" if said else ""
+        half = corpus.get("questions", "all")
+        told = f"{len(asked['queries']):,} of the {half} half" if half != "all" else counted(len(asked["queries"]), "question")
+        halves[str(corpus["dataset"]), asked.get("documents") or 0].append(told)
+    said = []
+    for (name, documents), of_each in halves.items():
+        cite, questions = cited(bibliography.of_dataset(name)), listed(of_each)
+        questions = questions.replace(" of the", " questions of the", 1) if questions.endswith("half") else questions
+        said.append(f"{escape(name)}{cite} ({counted(documents, 'document')}; {questions})")
+    return f"Retrieval was measured on {listed(said)}" if said else ""
 
 
 def corpus_words(trial: Mapping[str, Any]) -> str:
@@ -162,7 +161,8 @@ def corpus_words(trial: Mapping[str, Any]) -> str:
 
 def _configs(trial: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Stage -> its settings, of those that the recipe uses."""
-    recipe, left = doing(trial["config"]), _unused(trial["config"])
+    recipe, left = {"answering": ONE_PROMPT} | doing(trial["config"]), _unused(trial["config"])
+    left |= set() if trial.get("answered") else {*OF_ANSWERS}
     return {stage: recipe[stage] for stage in STAGES if stage in recipe and stage not in left}
 
 
@@ -171,52 +171,38 @@ def _bare(part: str) -> bool:
     return bool(part) and part not in bibliography.BY_PART and part not in bibliography.OF_NOBODY
 
 
-def _stage(stage: str, configs: Sequence[Mapping[str, Any]]) -> str:
-    """The parts of a stage with every setting that is set: what varies over the trials with all its values."""
-    by_part = defaultdict(lambda: defaultdict(list))
-    for config in configs:
-        usual = TransformConfig().model_dump() if stage == "transform" else {}  # most of which is off
-        for name, value in config.items():
-            if value in UNSET or (name in usual and value == usual[name]):
-                continue
-            values = by_part[str(config.get("part", ""))][name]
-            values += [] if name == "part" or value in values else [value]
-    said = []
-    for part, settings in by_part.items():
-        words = [f"{name.replace('_', ' ')} {_values(values)}" for name, values in settings.items() if name != "part"]
-        head = escape(part.replace("_", " ")) + cited(bibliography.BY_PART.get(part, ()))
-        said.append(" ".join(filter(None, [head, f"({escape(', '.join(words))})" if words else ""])))
-    return _and(said)
-
-
-def _values(values: Sequence[Any]) -> str:
-    if len(values) > MOST_VALUES and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return f"{min(values):g} to {max(values):g} ({len(values)} values)"
-    return "/".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
-
-
-def _measures(paper: Paper, trials: Trials) -> str:
+def _measures(paper: Paper, trials: Trials) -> list[str]:
     values = [item.value.split(".") for item in paper.items if item.kind == "number"]
     words = {word for said in (*(as_recorded(item.command) for item in paper.items), *values) for word in said}
-    names = [name for name in metric_names() if name in words]
-    depths = _values(sorted({trial["config"]["evaluation"]["k"] for trial in trials}))
-    shares = _values(sorted({100 * trial["config"]["evaluation"]["overlap"] for trial in trials}))
-    labels = [parts("metric")[name].label.format(k="k") + cited(bibliography.BY_PART.get(name, ())) for name in names]
-    measures = (
-        f"Measures are {_and(labels)} at depth k = {depths}; " if labels else f"Rankings were judged at depth k = {depths}; "
-    )
-    return measures + f"a chunk is relevant where it shares at least {shares}\\% of the shorter of itself and a gold span"
+    rules = [trial["config"]["evaluation"] for trial in trials]
+    depths, shares = sorted({rule["k"] for rule in rules}), one_of(sorted({100 * rule["overlap"] for rule in rules}))
+    depth = depths[0] if len(depths) == 1 else "k"
+    labels = [
+        escape(parts("metric")[name].label.format(k=depth)) + cited(bibliography.BY_PART.get(name, ()))
+        for name in metric_names()
+        if name in words
+    ]
+    of_answers = [
+        f"{escape(metric_or_measure(name).label)} ({escape(metric_or_measure(name).source)})"
+        for name in metrics_and_measures()
+        if name in words and name not in metric_names()
+    ]
+    k = f" at the depths k = {one_of(depths)}" * (len(depths) > 1)
+    said = [f"Rankings are measured by {listed(labels)}{k}" if labels else f"Rankings are judged at depth k = {one_of(depths)}"]
+    said.append(f"A chunk is relevant where it shares at least {shares}\\% of the shorter of itself and a gold span")
+    return said + [f"Answers are measured by {listed(of_answers)}"] * bool(of_answers)
 
 
 def _tests(paper: Paper, trials: Trials) -> list[str]:
     rules = [trial["config"]["evaluation"] for trial in trials]
-    level = _values(sorted({100 * rule["confidence"] for rule in rules}))
-    resamples = _values(sorted({rule["resamples"] for rule in rules}))
-    seeds = _values(sorted({trial.get("seed", 0) for trial in trials}))
+    level = one_of(sorted({100 * rule["confidence"] for rule in rules}))
+    resamples = one_of(sorted({rule["resamples"] for rule in rules}))
+    seeds = sorted({trial.get("seed", 0) for trial in trials})
     tests = bibliography.TESTS
     said = [
-        f"Intervals of {level}\\% are percentile bootstrap over questions{cited(tests['bootstrap'])} ({resamples} resamples; seeds "
-        f"{seeds}), and Wilson's{cited(tests['wilson'])} where values are only 0 and 1 or nearly all at one end"
+        f"Intervals of {level}\\% are percentile bootstrap over questions{cited(tests['bootstrap'])} ({resamples} resamples; "
+        f"seed{'s' * (len(seeds) != 1)} {one_of(seeds)}), and Wilson's{cited(tests['wilson'])} where values are only 0 and 1 or nearly "
+        "all at one end"
     ]
     verbs = {as_recorded(item.command)[0] for item in paper.items if item.command}
     if verbs & {"compare", "trials-table"}:
@@ -225,11 +211,11 @@ def _tests(paper: Paper, trials: Trials) -> list[str]:
         )
     if "leaderboard" in verbs:
         said.append(
-            f"Recipes were told from the best by paired t tests{cited(tests['permutation'])}, corrected over all comparisons"
-            f"{cited(tests['holm'])}"
+            f"Recipes were compared with the best by paired t tests{cited(tests['permutation'])}, with p corrected over all "
+            f"comparisons{cited(tests['holm'])}"
         )
     if "trials-table" in verbs:
-        said.append(f"p values of a table are corrected over all its tests{cited(tests['holm'])}")
+        said.append(f"In each table p is corrected over all of its tests{cited(tests['holm'])}")
     return said
 
 
@@ -246,14 +232,14 @@ def _machine(trials: Trials) -> str:
         for package, version in (trial.get("packages") or {}).items():
             versions[package].add(str(version))
     packages = [f"{package} {'/'.join(sorted(of))}" for package, of in sorted(versions.items())]
-    told = f", {escape(', '.join(packages))}" if packages else "; versions of packages are not recorded"
-    return f"It was computed on {escape(_and(devices))}{told}"
+    told = f", with {escape(listed(packages))}" if packages else "; versions of packages are not recorded"
+    return f"Everything was computed on {escape(listed(devices))}{told}"
 
 
 def _device(trial: Mapping[str, Any]) -> str:
     threads = trial.get("threads")
-    counted = f"{threads} thread{'s' * (threads != 1)}" if threads else "an unrecorded number of threads"
-    return f"{trial.get('device') or 'a device not recorded'} with {counted}"
+    device = {"cpu": "the CPU"}.get(trial.get("device") or "", trial.get("device") or "a device not recorded")
+    return f"{device} ({counted(threads, 'thread') if threads else 'an unrecorded number of threads'})"
 
 
 def _low_power(workbench: Workbench, paper: Paper) -> list[str]:
@@ -268,9 +254,10 @@ def _low_power(workbench: Workbench, paper: Paper) -> list[str]:
             continue
         deviation = abs(result["difference"] / result["effect_size"])
         smallest = POWER * deviation / result["n"] ** 0.5
+        asked = f"with {counted(result['n'], 'question')} and a standard deviation of {deviation:.3f} of the differences"
         said.append(
-            f"{escape(item.name)} is not significant; with {result['n']:,} questions and a standard deviation of {deviation:.3f} of the "
-            f"differences, one below {smallest:.3f} is found in fewer than 80\\% of studies."
+            f"{escape(item.caption or item.name)}: not significant; {asked}, one below {smallest:.3f} is found in fewer than 80\\% of "
+            "studies."
         )
     return said
 
@@ -292,10 +279,6 @@ def _by(trials: Trials, field: str) -> dict[Any, list[Mapping[str, Any]]]:
     for trial in trials:
         groups[trial.get(field)].append(trial)
     return groups
-
-
-def _and(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def _listed(lines: Iterable[str]) -> list[str]:

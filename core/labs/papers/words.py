@@ -1,4 +1,4 @@
-"""Text between a paper's figures, in Markdown: as LaTeX and as HTML, with the paper's numbers, tables and figures called by name.
+"""The words of a paper's authors, in Markdown: as LaTeX and as HTML, with the paper's numbers, tables and figures called by name.
 
 `{gain}` is the number of that name, or "Table 1" of a table. Raw HTML and pictures are words like others, and LaTeX's signs are escaped:
 nothing that is typed can run. Markdown by CommonMark 0.31, parsed by markdown-it-py.
@@ -10,24 +10,24 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.labs.papers import numbers
-from core.labs.papers.paper import MENTION, Item, Paper
+from core.labs.papers.paper import MENTION, Item, Paper, Place
 from core.report.caption import escape
 
-HEADINGS = {"h1": "subsection", "h2": "subsubsection"}  # the others are paragraphs with a title
+HEADINGS = ("section", "subsection", "subsubsection", "paragraph")
 PAIRS = {"strong": r"\textbf{", "em": r"\emph{"}
 BLOCKS = {"bullet_list": "itemize", "ordered_list": "enumerate", "blockquote": "quote"}
 
 
-def to_latex(paper: Paper, text: str) -> str:
-    """What main.tex includes in the item's place."""
-    lines, heading = list[str](), ""
+def to_latex(paper: Paper, text: str, place: Place = "results") -> str:
+    """What main.tex includes. The largest heading is a section; in the results, which are one, a subsection."""
+    lines, heading, under = list[str](), "", place == "results"
     for token in _parser().parse(text):
         kind, _, end = token.type.rpartition("_")
         if token.type == "inline":
-            line = _inline(token.children or (), {item.name: _called(item) for item in paper.items if item.kind != "text"})
+            line = _inline(token.children or (), {item.name: called(item) for item in paper.items if item.kind != "text"})
             lines.append(f"\\{heading}{{{line}}}" if heading else line)
         elif kind == "heading":
-            heading = HEADINGS.get(token.tag, "paragraph") if end == "open" else ""
+            heading = HEADINGS[min(int(token.tag[1]) - 1 + under, 3)] if end == "open" else ""
         elif kind in BLOCKS:
             lines.append(rf"\{'begin' if end == 'open' else 'end'}{{{BLOCKS[kind]}}}")
         elif token.type == "list_item_open":
@@ -40,17 +40,21 @@ def to_latex(paper: Paper, text: str) -> str:
     return "\n".join(lines).strip("\n") + "\n"
 
 
-def to_html(paper: Paper, text: str, values: Mapping[str, Any]) -> str:
-    """The same as HTML. values: of the numbers, by name."""
-    parser = _parser()
+def to_html(paper: Paper, text: str, values: Mapping[str, Any], place: Place = "results") -> str:
+    """The same as HTML, below the title of a page. values: of the numbers that it names, by name."""
+    parser, under = _parser(), 2 if place == "results" else 1
+    tokens = parser.parse(text)
+    for token in tokens:
+        if token.type.startswith("heading"):
+            token.tag = f"h{min(int(token.tag[1]) + under, 6)}"
     calls = {name: f'<a href="#{name}">{title}</a>' for name, title in _titles(paper).items()}
     calls |= {
         item.name: f"<b>{html.escape(numbers.written(item, values[item.name]))}</b>"
         for item in paper.items
-        if item.kind == "number"
+        if item.name in values
     }
     parser.add_render_rule("text", lambda _, tokens, at, *rest: _with_names(tokens[at].content, html.escape, calls))
-    return parser.render(text)
+    return parser.renderer.render(tokens, parser.options, {})
 
 
 def _parser() -> Any:
@@ -90,7 +94,8 @@ def _spaced(text: str) -> str:
     return f"{before}{escape(text)}{after}" if text.strip() else " " * bool(text)
 
 
-def _called(item: Item) -> str:
+def called(item: Item) -> str:
+    """What LaTeX reads in an item's place: the macro of a number, "Table 1" of a table."""
     if item.kind == "number":
         return f"{numbers.macro(item.name)}{{}}"
     return rf"Table~\ref{{tab:{item.name}}}" if item.kind == "table" else rf"Figure~\ref{{fig:{item.name}}}"

@@ -79,7 +79,10 @@ def test_models_from_elsewhere_by_their_card_or_not_examined(bench):
     xquad = add_questions(bench.store, 5, "x", "xquad-en")
     said = told(bench, add_trial(bench.store, xquad), add_trial(bench.store, xquad, {"embedding.part": "lsa"}))
     assert "The model card of minilm names SQuAD 2.0 among its training data, to which xquad-en belongs" in said
-    assert "lsa were fitted to the texts of the corpora that they search, and to no question" in said and "examined" not in said
+    assert (
+        "encoder lsa was fitted to the texts of the corpora that it searches, and to no question" in said
+        and "examined" not in said
+    )
     other = {"part": "sentence_transformers", "model": "org/a_b"}
     assert r"Whether org/a\_b had seen" in told(bench, add_trial(bench.store, xquad, {"embedding": other}))
 

@@ -1,5 +1,6 @@
 """Text between a paper's figures: where it stands, what it calls by name, and that nothing in it can run."""
 
+import re
 import shutil
 import subprocess
 
@@ -48,6 +49,8 @@ def test_numbers_are_called_by_name_and_nothing_that_is_typed_runs(bench):
     page = words.to_html(paper, TEXT, {"gain": -0.25})
     assert "<b>−0.250</b>" in page and '<a href="#main">Table 1</a>' in page
     assert "<script" not in page and "<img" not in page
+    assert "<h3>What came out</h3>" in page and "<h2>What" in words.to_html(paper, TEXT, {"gain": 0.0}, "before")
+    assert r"\section{What came out}" in words.to_latex(paper, TEXT, "after")
     assert "href" not in words.to_html(paper, "[x](javascript:alert(1))", {})
 
 
@@ -65,13 +68,22 @@ def test_a_name_that_is_not_there_is_refused_and_what_is_named_stays(bench):
 def test_texts_stand_in_their_places_in_the_bundle_which_holds_and_is_set(bench, tmp_path):
     papers.add_text(bench, "small", TEXT, 1)
     papers.add_text(bench, "small", f"Then: {HOSTILE.replace('{x}', '')}")
+    papers.add_text(bench, "small", "# What follows", 1, "after")
+    papers.add_text(bench, "small", "# Why", place="before")
+    papers.change(bench, "small", abstract="A gain of {gain}.")
     paper = papers.load(bench, "small")
     bundle = bundles.whole(bench, paper, drain(bundles.current(bench, paper)), {}, bundles.records(bench, paper))
     tex = bundle["main.tex"].decode()
-    assert tex.index(r"\input{text/words-text}") < tex.index(r"\input{tables/main}") < tex.index(r"\input{text/words-text-2}")
+    order = ["abstract", "words-text-4", "methods", "words-text", "words-text-2", "words-text-3", "limitations"]
+    assert re.findall(r"\\input\{text/([^}]*)\}", tex) == [*order, "checklist"]
+    assert tex.index("words-text}") < tex.index(r"\input{tables/main}") < tex.index("words-text-2}")
+    assert r"recall-10: \resRecallOneZero{}." in tex and "Table~" not in tex, (
+        "what no text names has a sentence, and nothing else"
+    )
     assert [row for row in drain(verification.verified(bundle)) if row.holds is False] == []
     report = (tmp_path / "small.html").read_text() if drain(bundles.report(bench, "small", tmp_path / "small.html")) else ""
-    assert report.index("What came out") < report.index("id='main'") < report.index("Then: ") and "<script" not in report
+    parts = ("Abstract", "Why", "Results", "What came out", "id='main'", "Then: ", "What follows")
+    assert [*parts] == sorted(parts, key=report.index) and "<script" not in report
     if shutil.which("pdflatex"):
         for name in bundle:
             (tmp_path / "paper" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,47 @@
+"""`docs/findings.md`: a sentence a finding, written from recorded outcomes, each with the command that gives it again."""
+
+from collections.abc import Sequence
+
+from core.report.table import MINUS
+from core.statistics.corrections import holm
+from docs.capstone.items import Finding, Unbeaten
+
+ALPHA = 0.05
+HEAD = """# Findings
+
+Written by `python -m docs.capstone --findings` from what `make capstone` has recorded; nothing is typed here by hand. Each winner was
+chosen on the dev half of its questions; differences are on the test half, paired by question, with a 95% bootstrap interval; p is of
+the paired permutation test, corrected by Holm over all lines of this page.
+"""
+
+
+def written(found: Sequence[Finding | Unbeaten]) -> str:
+    corrected = dict(with_holm(found))
+    lines = [f"- {sentence(each, corrected[each]) if isinstance(each, Finding) else unbeaten(each)}" for each in found]
+    return "\n".join([HEAD, *lines]) + "\n"
+
+
+def with_holm(found: Sequence[Finding | Unbeaten]) -> list[tuple[Finding, float]]:
+    """The differences, each with its p corrected over all of them; a base that nothing beat was tested against nothing."""
+    differences = [each for each in found if isinstance(each, Finding)]
+    return list(zip(differences, map(float, holm([each.p for each in differences])), strict=True)) if differences else []
+
+
+def unbeaten(each: Unbeaten) -> str:
+    told = f"**nothing better found** among {each.recipes:,} recipes on dev; {each.measure} {each.mean:.3f} on test, n {each.n:,}"
+    return f"{each.what}: {told}. `{each.command}`"
+
+
+def sentence(finding: Finding, p: float) -> str:
+    """p: corrected."""
+    between = f"{signed(finding.low)} to {signed(finding.high)}"
+    told = f"{finding.measure} {signed(finding.difference)} ({between}), p (Holm) {'< 0.001' if p < 0.001 else f'{p:.3f}'}, n {finding.n:,}"
+    return f"{finding.what}: **{verdict(finding, p)}**, {told}. `{finding.command}`"
+
+
+def verdict(finding: Finding, p: float) -> str:
+    return "no significant difference" if p >= ALPHA else "better" if finding.difference > 0 else "worse"
+
+
+def signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", MINUS)

@@ -1,0 +1,132 @@
+"""The capstone goes on where it was stopped, and says what is measured and no more. Its quick form is run by .ci/run."""
+
+import json
+
+import pytest
+
+from core.labs.experiments import designs, experiment
+from core.labs.papers import prose
+from core.labs.papers.paper import Paper
+from docs.capstone import findings
+from docs.capstone.__main__ import QUICK, WHOLE, document, steps, told
+from docs.capstone.items import Finding, Unbeaten
+from docs.capstone.running import Step, run
+from docs.capstone.studies import HERE
+from docs.commands import ROOT, Failed
+
+
+class Played:
+    """Commands that are only noted, and fail where they are told to."""
+
+    def __init__(self, *failing: str) -> None:
+        self.said, self.failing = [], failing
+
+    def __call__(self, *words: str) -> dict:
+        self.said.append(words[0])
+        if words[0] in self.failing:
+            raise Failed("the machine was switched off")
+        return {"of": words[0], "missing": int(words[0] == "half")}
+
+
+def step(name: str, **more) -> Step:
+    return Step(name, 1, lambda outcomes: [name, *sorted(outcomes)], **more)
+
+
+def test_what_is_recorded_is_not_done_again_and_what_failed_is(tmp_path):
+    chain = [step("one"), step("two", needs=("one",)), step("three", needs=("two",)), step("four")]
+    first, second, third = Played("two"), Played(), Played()
+    assert run(chain, first, tmp_path, lambda words: None).keys() == {"one", "four"}
+    assert first.said == ["one", "two", "four"], "what needs a step that failed is left out, and the others go on"
+    assert run(chain, second, tmp_path, lambda words: None).keys() == {"one", "two", "three", "four"}
+    assert second.said == ["two", "three", "four"], "four is asked with other outcomes before it, and so is another command"
+    assert run(chain, third, tmp_path, lambda words: None)["two"] == {"of": "two", "missing": 0} and not third.said
+
+
+def test_a_damaged_outcome_and_a_changed_study_are_done_again(tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text("id: a\n")
+    steps_of_it = [Step("one", 1, lambda outcomes: ["study", str(study)])]
+    for change in (lambda: None, lambda: study.write_text("id: b\n"), lambda: (tmp_path / "out" / "one.json").write_text("{")):
+        change()
+        core = Played()
+        run(steps_of_it, core, tmp_path / "out", lambda words: None)
+        assert core.said == ["study"]
+    assert json.loads((tmp_path / "out" / "one.json").read_text())["command"] == ["study", str(study)]
+
+
+def test_what_is_not_whole_is_not_recorded_and_goes_on(tmp_path):
+    chain = [step("half", whole=lambda result: not result["missing"]), step("after", needs=("half",))]
+    for _ in range(2):
+        core = Played()
+        assert run(chain, core, tmp_path, lambda words: None) == {} and core.said == ["half"]
+
+
+def test_a_step_that_was_done_before_its_outcome_was_recorded_is_found(tmp_path):
+    core = Played("freeze")
+    made = run(
+        [step("freeze", instead=("show",), whole=lambda result: result["of"] == "show")], core, tmp_path, lambda words: None
+    )
+    assert made["freeze"]["of"] == "show" and core.said == ["freeze", "show"]
+
+
+@pytest.mark.parametrize("form", [QUICK, WHOLE], ids=["quick", "whole"])
+def test_its_studies_are_valid_choose_on_dev_and_report_on_test(form):
+    for plans in form.sections.values():
+        for plan in plans:
+            study = experiment.read(HERE / plan.file)
+            assert study.id == plan.id and not designs.points(study).left_out
+            assert (study.choose_on, study.report_on, study.metrics[0]) == ("dev", "test", plan.metric)
+
+
+def test_the_steps_of_both_forms_have_names_of_their_own(tmp_path):
+    for form, quick in ((QUICK, True), (WHOLE, False)):
+        planned = steps(form, quick, tmp_path)
+        names = [each.name for each in planned]
+        assert len(names) == len(set(names))
+        people = planned[names.index("people-dense")].words({})
+        assert f"chunking.part={form.chunking}" in people and form.corpus in people
+    assert (ROOT / "docs/capstone/people-quick.yaml").is_file()
+
+
+def row(place: int, group: str) -> dict:
+    return {"trial": f"{place:026}", "name": f"Recipe {place}", "group": group}
+
+
+def outcomes(plan, p: float, reported: tuple[int, int]) -> dict:
+    board = [row(1, "best or equal"), row(2, "best or equal"), row(3, "worse")]
+    study = {"id": plan.id, "leaderboard": board, "reported": [f"{place:026}" for place in reported], "missing": 0, "failed": []}
+    cells = [{**each, "cells": {"latency_ms": {"mean": 9.0 - n}}} for n, each in enumerate(board)]
+    gain = {"difference": 0.02, "low": -0.01, "high": 0.05, "p": p, "n": 40, "mean_a": 0.5}
+    return {plan.id: study, f"{plan.id}-test": gain, f"{plan.id}-table": {"rows": cells}}
+
+
+@pytest.mark.parametrize(
+    ("p", "reported", "says"),
+    [
+        (0.2, (8, 9), "which is not significant"),
+        (0.0001, (8, 9), "p {hybrid-python-p}"),
+        (0.03, (8, 9), "p = {hybrid-python-p}"),
+        (1.0, (9, 9), "This is the base itself"),
+    ],
+)
+def test_a_section_says_what_its_outcome_says_and_names_only_items_of_its_own(p, reported, says):
+    [plan] = next(iter(QUICK.sections.values()))
+    parts = told(QUICK, outcomes(plan, p, reported))
+    [(_, [section])] = parts
+    assert says in section.text
+    assert "Recipe 2 searches fastest" in section.text, "the third is faster, and does not equal the best"
+    paper = Paper.model_validate(document(parts))  # which refuses a text that names what is no item
+    assert [item.place for item in paper.items if item.kind == "text"] == ["before", "results", "after"]
+    assert not prose.unmentioned(paper) and isinstance(section.findings[0], Finding if reported[0] != reported[1] else Unbeaten)
+
+
+def test_findings_are_corrected_together_and_a_loss_is_told_as_one():
+    made = [
+        Finding(f"A{n}", "nDCG@10", gain, gain - 0.01, gain + 0.01, p, 50, "c")
+        for n, (gain, p) in enumerate([(0.1, 0.03), (-0.1, 0.001)])
+    ]
+    kept = Unbeaten("Dense on B", "nDCG@10", 0.5, 10, 50, "c")
+    lines = [line for line in findings.written([*made, kept]).splitlines() if line.startswith("- ")]
+    assert "A0: **better**" in lines[0] and "p (Holm) 0.030" in lines[0]
+    assert "A1: **worse**, nDCG@10 −0.100 (−0.110 to −0.090), p (Holm) 0.002" in lines[1]
+    assert "Dense on B: **nothing better found** among 10 recipes on dev; nDCG@10 0.500" in lines[2]
