@@ -58,6 +58,15 @@ def test_the_steps_of_an_experiment_follow_from_its_own_trials_and_papers(bench)
     assert steps.in_use(bench, "plains", "weights") is None, "it is on another corpus"
 
 
+def test_what_was_chosen_on_all_questions_is_not_confirmed_and_goes_on_to_the_paper(bench):
+    store, of = bench.store, add_questions(bench.store, name="hills", dataset="hills")
+    factors = [{"setting": "fusion.weight", "values": [0.7, 0.8]}]
+    book.save(bench, made({"id": "all", "base": {"corpus.dataset": "hills"}, "factors": factors}))
+    for seed in (7, 8):
+        add_trial(store, of, {"fusion.weight": seed / 10}, seed=seed, sweep="all")
+    assert (states(bench)["confirm"], states(bench)["paper"]) == ("aside", "next")
+
+
 @pytest.mark.slow
 def test_the_bar_leads_from_no_question_to_an_experiment_and_is_folded_elsewhere(bench):
     app = visit("browse_corpus")

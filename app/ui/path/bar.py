@@ -67,12 +67,13 @@ def places(experiment: Experiment | None) -> dict[str, Way]:
 
 def _step(step: PathStep, to: Way, here: bool) -> None:
     with st.container(key=f"path_{step.state}{'_here' * here}_{step.name}", width="content"):
-        said = "Not needed here: no answers are stored" if step.state == "aside" else step.words
-        ways.link(to.page, f"{MARKS[step.state]}{step.title}", "", about=cards.plain(said), **to.address)
+        ways.link(to.page, f"{MARKS[step.state]}{step.title}", "", about=cards.plain(step.words), **to.address)
 
 
 def _next(step: PathStep, to: Way, experiment: Experiment | None, page: str, folded: bool) -> None:
-    there = to.page == page and all(st.query_params.get(key) == value for key, value in to.address.items())
+    # a widget's value says it before the address does
+    said = {key: st.session_state.get(key, st.query_params.get(key)) for key in to.address}
+    there = to.page == page and said == to.address
     if there and to.here:
         works = any(to.address.get("study") in job.arguments for job in jobs.active())
         words = "Next: the result, once it is measured" if works else f"Next, on this page: {to.here}"
