@@ -201,6 +201,11 @@ def start(page: str) -> None:
     write_url()
 
 
+def on_page(name: str) -> bool:
+    """Whether it is the page that this run draws."""
+    return st.session_state.get("page") == name
+
+
 def entered() -> bool:
     """Whether this run is the first since another page was left."""
     return st.session_state.get("entered", False)

@@ -77,7 +77,7 @@ def running() -> None:
     every, seen = session.workbench().jobs.list(), st.session_state.get("jobs_seen", ())
     for job in every:
         if job.id in seen and job.status == "done":  # in the run that shows what it made
-            st.toast(f"{cards.plain(job.label)}: done.", icon=":material/check:")
+            st.toast(f"Done: {cards.plain(job.label)}", icon=":material/check:")
     st.session_state.jobs_seen = {job.id for job in every if job.active}
     if st.session_state.jobs_seen:
         st.fragment(_running, run_every=1.0)()

@@ -4,6 +4,7 @@ import pytest
 
 from app import session
 from core.labs.experiments import book
+from core.labs.experiments.experiment import made
 from core.labs.papers import paper as papers
 from core.labs.path import steps
 from core.workbench import Workbench
@@ -38,6 +39,32 @@ def test_the_steps_follow_from_what_is_stored(bench):
     assert states(bench)["paper"] == "next", "there are no answers that people could judge"
     paper = papers.create(bench, "On fusion")
     assert steps.paper_stands(bench, paper.id) == (False, "nothing in it yet")
+
+
+def test_the_steps_of_an_experiment_follow_from_its_own_trials_and_papers(bench):
+    store, of = bench.store, add_questions(bench.store, name="hills", dataset="hills")
+    for seed, settings in enumerate(({}, {"fusion.weight": 0.2}, {"corpus.questions": "test"})):
+        add_trial(store, of, settings, seed=seed)
+    factors = [{"setting": "fusion.weight", "values": [0.1, 0.9]}]
+    asked = {"base": {"corpus.dataset": "hills"}, "factors": factors, "choose_on": "dev", "report_on": "test"}
+    book.save(bench, made({"id": "weights", **asked}))
+    assert states(bench)["compare"] == "next", "trials of others answer no question of this experiment"
+    for seed, half in enumerate(("dev", "dev", "test"), 3):
+        add_trial(store, of, {"fusion.weight": seed / 10, "corpus.questions": half}, seed=seed, sweep="weights")
+    paper = papers.create(bench, "On something else")
+    assert states(bench)["paper"] == "next" and steps.paper_of(bench, steps.in_use(bench, "hills").experiment) == ""
+    papers.add_table(bench, paper.id, "weights", "leaderboard weights --metric recall")
+    assert steps.paper_of(bench, steps.in_use(bench, "hills").experiment) == paper.id
+    assert steps.in_use(bench, "plains", "weights") is None, "it is on another corpus"
+
+
+def test_what_was_chosen_on_all_questions_is_not_confirmed_and_goes_on_to_the_paper(bench):
+    store, of = bench.store, add_questions(bench.store, name="hills", dataset="hills")
+    factors = [{"setting": "fusion.weight", "values": [0.7, 0.8]}]
+    book.save(bench, made({"id": "all", "base": {"corpus.dataset": "hills"}, "factors": factors}))
+    for seed in (7, 8):
+        add_trial(store, of, {"fusion.weight": seed / 10}, seed=seed, sweep="all")
+    assert (states(bench)["confirm"], states(bench)["paper"]) == ("aside", "next")
 
 
 @pytest.mark.slow

@@ -303,7 +303,7 @@ def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, 
     shown = html(app.run())
     assert "size 64 (3 of 18 done): Reading texts · 838 of 2,485 · 84/s · 20 s left in this phase<" in shown
     job = replace(job, status="done")
-    assert any("Chunking: Size, 18 values: done" in toast.value.replace("\\", "") for toast in app.run().toast)
+    assert any("Done: Chunking: Size, 18 values" in toast.value.replace("\\", "") for toast in app.run().toast)
     assert "chunking.size_tokens=24" not in arguments  # the job is found again while the slider moves
 
 

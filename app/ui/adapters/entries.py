@@ -5,7 +5,7 @@ from html import escape
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs, tables
+from app.ui import cards, jobs, tables, ways
 from app.ui.adapters.source import draw_card
 from app.ui.adapters.training import VERBS, draw_curves
 from app.ui.encoders.cells import difference, html_table, number
@@ -83,6 +83,7 @@ def drawn(entry: adapters.AdapterEntry) -> None:
 
 
 def use(entry: adapters.AdapterEntry, using: bool) -> None:
+    """The switch, and once it is on, the ways to what it does."""
     st.button(
         "In use" if using else "Use this adapter",
         key=f"adapter/use/{entry.name}",
@@ -92,6 +93,9 @@ def use(entry: adapters.AdapterEntry, using: bool) -> None:
         args=(adapters.in_use(entry),),
         help="Adds it to the recipe in use, on every page; *Ask* and *Sampling* can switch and scale it.",
     )
+    if using:
+        ways.link("ask_model", "Ask with it", "forum")
+        ways.link("compare_adapters", "Compare with the base", "difference", adapters=entry.name)
 
 
 def untested(entry: adapters.AdapterEntry, using: bool) -> None:

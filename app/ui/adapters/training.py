@@ -16,7 +16,18 @@ from core.labs.adapters.forecast import training_forecast
 from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 from core.workbench import command_line
 
-KNOBS_FIRST = ("rank", "alpha", "beta", "learning_rate", "max_steps", "batch_size", "questions", "answers", "distractors")
+KNOBS_FIRST = (
+    "rank",
+    "alpha",
+    "beta",
+    "learning_rate",
+    "max_steps",
+    "test_examples",
+    "batch_size",
+    "questions",
+    "answers",
+    "distractors",
+)
 VERBS = ("train-adapter", "train-dpo")
 # settings that act on some sources alone
 ACTS_ON = {

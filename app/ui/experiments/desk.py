@@ -120,6 +120,8 @@ def add(experiment: Experiment) -> str:
         name, number = f"{experiment.id[:76]}-{number}", number + 1
     book.save(session.workbench(), made(experiment.model_dump(mode="json") | {"id": name}))
     st.session_state.study_asked, st.session_state.study_view = name, "Plan"  # which is what there is of it
+    if session.on_page("run_study"):
+        st.query_params["study"] = name  # before the bar is drawn, which says what comes next of it
     return name
 
 

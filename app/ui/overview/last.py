@@ -41,3 +41,4 @@ def trials() -> None:
     with st.container(horizontal=True):
         ways.link("compare_trials", "All trials, compared", "compare_arrows")
         ways.link("run_study", "Experiments", "science")
+        ways.link("query_store", "Asked in SQL", "database")

@@ -7,6 +7,7 @@ from core.labs.experiments import results
 from core.labs.experiments.experiment import Experiment, made, slug
 from core.labs.papers import shelf
 from core.labs.path import steps
+from core.labs.trials.comparison import MOST, direction
 from core.workbench import command_line
 
 FUSIONS = ("sparse_only", "dense_only", "convex")  # BM25 first: it is the base, with which the others are compared
@@ -33,26 +34,27 @@ def hybrid() -> str:
 
 
 def into_paper(experiment: Experiment) -> str:
-    """Takes what an experiment says into a paper of its title, and returns the paper's id: its recipes by rank, and on the
-    test questions, which had no say in the choice, the winner beside the base, and their paired difference with its interval."""
+    """Takes what an experiment says into a paper of its title, and returns the paper's id: its recipes by rank, and beside the base,
+    with their paired differences and intervals, the winner on the test questions, which had no say in the choice; where none were kept
+    for that, all recipes on the questions of the choice."""
     from core.labs.papers import paper as papers  # which loads scipy, and a page may do without
     from core.labs.papers import sources
 
     workbench, title, metric = session.workbench(), experiment.title or experiment.id, experiment.metrics[0]
     ranked = command_line("leaderboard", experiment.id, "--metric", metric)
     papers.add_table(workbench, title, "recipes", ranked, f"All recipes, by their mean. {title}")
+    half = experiment.report_on or experiment.choose_on
+    who, where = ("The winner", f"on {half}") if experiment.report_on else ("Each recipe", "against the base")
     members = results.of_base(experiment, results.of_study(workbench, experiment))
-    tested = {
-        trial.config_fingerprint: trial
-        for trial in members
-        if trial.metrics and experiment.report_on and trial.settings.get("corpus.questions") == experiment.report_on
-    }
-    base = results.baseline_of(workbench, list(tested.values()))
-    if base and len(tested) > 1:
-        ids = [base, *(trial.id for trial in tested.values() if trial.id != base)]
+    asked = {t.config_fingerprint: t for t in members if t.metrics and t.settings.get("corpus.questions", "all") == half}
+    base = results.baseline_of(workbench, list(asked.values()))
+    if base and len(asked) > 1:
+        best = sorted(asked.values(), key=lambda trial: -direction(metric) * trial.metrics.get(metric, 0.0))
+        ids = [base, *(trial.id for trial in best if trial.id != base)][:MOST]
         compared = command_line("trials-table", *ids, "--metric", metric, "--reference", base)
-        caption = f"The winner and the base on the test questions. {title}"
-        papers.add_table(workbench, title, "on test", compared, caption)
-        drawn = {"kind": "figure", "name": "difference-on-test", "drawing": "differences", "command": sources.split(compared)}
-        papers.add(workbench, shelf.last(workbench), drawn | {"caption": f"The winner's difference to the base. {caption}"})
+        caption = f"{who} and the base on {'all' if half == 'all' else f'the {half}'} questions. {title}"
+        papers.add_table(workbench, title, where, compared, caption)
+        named = {"kind": "figure", "name": f"difference-{where}".replace(" ", "-"), "drawing": "differences"}
+        drawn = named | {"command": sources.split(compared), "caption": f"Difference to the base. {caption}"}
+        papers.add(workbench, shelf.last(workbench), drawn)
     return shelf.last(workbench)

@@ -8,22 +8,24 @@ from typing import NamedTuple
 import streamlit as st
 
 from app import navigation, session
-from app.ui import cards, ways
+from app.ui import cards, jobs, ways
 from core.labs.experiments.experiment import Experiment
 from core.labs.papers import shelf
 from core.labs.path import steps
 from core.labs.path.steps import PathStep
 
-WRITE = "write it down"  # which the bar itself does, where there is an experiment
+TRY, WRITE = "try hybrid search", "write it down"
 MARKS = {"done": "✓ ", "next": "", "open": "", "aside": "– "}
 
 
 class Way(NamedTuple):
-    """Where a step is done. press: what its button says while it is the next."""
+    """Where a step is done. press: what its button says while it is the next; here: what is pressed on that page, "" where the bar
+    itself does it."""
 
     page: str
     address: dict[str, str]
     press: str
+    here: str = ""
 
 
 def draw(page: str, questions: int) -> None:
@@ -47,28 +49,35 @@ def draw(page: str, questions: int) -> None:
 def places(experiment: Experiment | None) -> dict[str, Way]:
     """Where each step is done: on the page of the experiment in use, where that does it."""
     study = {"study": experiment.id} if experiment and experiment.factors else {}
-    papers, reported = bool(shelf.last(session.workbench())), study if study and experiment.report_on else {}
+    workbench, reported = session.workbench(), study if study and experiment.report_on else {}
+    paper = steps.paper_of(workbench, experiment)
+    bundle = {"paper_view": "Bundle"} | ({"paper": paper} if paper != shelf.last(workbench) else {})  # which is open by itself
     return {
-        "question": Way("run_study", study, "try hybrid search"),
-        "corpus": Way("browse_corpus", {"tab": "Own documents"}, "add questions"),
-        "recipe": Way("search_live", {}, "measure a recipe"),
-        "compare": Way("run_study", study, "compare"),
-        "confirm": Way("run_study", reported, "confirm on test") if reported else Way("search_live", {}, "confirm on test"),
-        "people": Way("design_study", {}, "have people judge"),
-        "paper": Way("write_paper", {"paper_view": "Bundle"} if papers else {}, "make the bundle" if papers else WRITE),
+        "question": Way("run_study", study, TRY),
+        "corpus": Way("browse_corpus", {"tab": "Own documents"}, "add questions", "add documents with questions"),
+        "recipe": Way("search_live", {}, "measure a recipe", "Save as trial"),
+        "compare": Way("run_study", study, "compare", "Start" if study else "Begin an experiment"),
+        "confirm": Way("run_study", reported, "confirm on test", "Start")
+        if reported
+        else Way("search_live", {}, "confirm on test", "Save as trial, on Test"),
+        "people": Way("design_study", {}, "have people judge", "design a study"),
+        "paper": Way("write_paper", bundle, "make the bundle", "Make the bundle") if paper else Way("write_paper", {}, WRITE),
     }
 
 
 def _step(step: PathStep, to: Way, here: bool) -> None:
     with st.container(key=f"path_{step.state}{'_here' * here}_{step.name}", width="content"):
-        said = "Not needed here: no answers are stored" if step.state == "aside" else step.words
-        ways.link(to.page, f"{MARKS[step.state]}{step.title}", "", about=cards.plain(said), **to.address)
+        ways.link(to.page, f"{MARKS[step.state]}{step.title}", "", about=cards.plain(step.words), **to.address)
 
 
 def _next(step: PathStep, to: Way, experiment: Experiment | None, page: str, folded: bool) -> None:
-    there = to.page == page and all(st.query_params.get(key) == value for key, value in to.address.items())
-    if there and to.press != WRITE:  # whose own button does it
-        st.html(f'<div class="gw gw-small gw-next">Next, on this page: {to.press}</div>', width="content")
+    # a widget's value says it before the address does
+    said = {key: st.session_state.get(key, st.query_params.get(key)) for key in to.address}
+    there = to.page == page and said == to.address
+    if there and to.here:
+        works = any(to.address.get("study") in job.arguments for job in jobs.active())
+        words = "Next: the result, once it is measured" if works else f"Next, on this page: {to.here}"
+        st.html(f'<div class="gw gw-small gw-next">{words}</div>', width="content")
     elif folded:
         with st.container(key="path_folded", width="content"):
             ways.link(to.page, f"Next: {to.press}", "route", about=cards.plain(step.words), **to.address)

@@ -59,9 +59,13 @@ def shown_before(config: TrialConfig) -> Evaluation | None:
 
 def without_questions(config: TrialConfig) -> None:
     """Own documents without a questions file: searching still works."""
+    half = config.corpus.questions
     st.info(
         "This corpus has no questions with gold evidence, so there is nothing to measure. Add a questions file on the page Corpus, "
-        "or try a question here.",
+        "or try a question here."
+        if half == "all"
+        else f"The {half} half of this corpus has no questions with gold evidence: questions of one document stay together, and of few "
+        "documents all may fall into the other half. Choose All above, or try a question here.",
         icon=":material/info:",
     )
     if question := st.text_input("Question", key="typed", bind="query-params"):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from core.evaluation.metric import judges
 from core.labs.experiments import book
 from core.labs.experiments.book import Shelved
+from core.labs.experiments.standing import standing
 from core.labs.path.steps import UNREAD, paper, paper_stands
 from core.labs.trials.comparison import direction, label
 from core.progress import counted
@@ -21,6 +22,8 @@ def experiment_words(workbench: Workbench, row: Shelved) -> str:
     of, corpus = row.experiment, row.experiment.recipe.corpus.dataset
     metric = next((name for name in of.metrics if judges(name)), "")
     highest = workbench.store.query(BEST, [of.id, metric, of.choose_on, direction(metric)]) if metric else []
+    if (stands := standing(workbench, of.id)).status == "running":
+        return f"on {corpus}, running: {stands.words}"
     if not highest:
         return f"on {corpus}, {counted(row.trials['ok'], 'trial')}" if row.trials.get("ok") else f"on {corpus}, not started"
     [best] = highest

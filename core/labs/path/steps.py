@@ -1,6 +1,9 @@
 """Where one is between a question and the paper, of one corpus. Nothing of it is kept: trials, experiments, answers, labels and
 papers say it."""
 
+import re
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -26,8 +29,10 @@ TITLES = {
 UNREAD = "cannot be read"  # of a damaged paper
 MEASURED = """SELECT tested, max(recipes) AS recipes, sum(trials)::BIGINT AS trials FROM (
     SELECT config->>'$.corpus.questions' = 'test' AS tested, count(DISTINCT recipe_fingerprint) AS recipes, count(*) AS trials
-    FROM trials WHERE status = 'ok' AND measured > 0 AND dataset = ? GROUP BY questions_fingerprint, k, overlap, tested) GROUP BY tested"""
+    FROM trials WHERE status = 'ok' AND measured > 0 AND dataset = $1 AND $2 IN ('', sweep)
+    GROUP BY questions_fingerprint, k, overlap, tested) GROUP BY tested"""
 ANSWERED = "SELECT count(*) AS n FROM answers WHERE dataset = ? AND text IS NOT NULL"
+OF_EXPERIMENT = "SELECT list(id) AS ids FROM trials WHERE sweep = ?"
 
 
 class PathStep(NamedTuple):
@@ -43,7 +48,8 @@ class PathStep(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What the database holds of a corpus. recipes: the most that were measured on the same questions, on `tested` test questions."""
+    """What the database holds of a corpus, or of an experiment on it. recipes: the most that were measured on the same questions; tested:
+    those on test."""
 
     trials: int = 0
     recipes: int = 0
@@ -53,8 +59,10 @@ class Stored(NamedTuple):
 
 def path(workbench: Workbench, dataset: str, questions: int, experiment: Experiment | None) -> list[PathStep]:
     """The steps in their order, at most one of them the next. questions: how many the corpus has. experiment: as `in_use`."""
-    has, people, written = stored(workbench, dataset), _people(workbench), _paper(workbench)
+    has, people, written = stored(workbench, dataset), _people(workbench), _paper(workbench, experiment)
     varied = experiment is not None and bool(experiment.factors)
+    own = stored(workbench, dataset, experiment.id) if varied else has  # what others measured answers no question of this one
+    tested = (own if varied and experiment.report_on else has).tested
     asked = experiment.title or experiment.id if experiment else "not written down" if has.trials else ""
     told = {
         "question": (bool(asked), asked or "What is to be found out?"),
@@ -66,21 +74,28 @@ def path(workbench: Workbench, dataset: str, questions: int, experiment: Experim
             else "Chosen by the experiment" * varied or "Measure one and keep it",
         ),
         "compare": (
-            has.recipes > 1,
-            f"{has.recipes:,} recipes on the same questions" if has.recipes > 1 else "Two recipes on the same questions",
+            own.recipes > 1,
+            f"{own.recipes:,} recipes on the same questions" if own.recipes > 1 else "Two recipes on the same questions",
         ),
-        "confirm": (
-            has.tested > 0,
-            f"{counted(has.tested, 'recipe')} on test" if has.tested else "Measure the chosen one on test",
-        ),
+        "confirm": (tested > 0, f"{counted(tested, 'recipe')} on test" if tested else "Measure the chosen one on test"),
         "people": people,
         "paper": written,
     }
-    aside = {"people"} if not people[0] and (not has.answers or written[0]) else set()
+    aside = {}
+    if not people[0] and (not has.answers or written[0]):
+        aside["people"] = "Not needed here: no answers are stored"
+    if (
+        varied and not tested and (experiment.choose_on, experiment.report_on) == ("all", "")
+    ):  # also where a half has no questions
+        aside["confirm"] = "Chosen on all questions: none is left to confirm it on, and the paper says so"
     begin = () if questions else ("corpus",)  # nothing can be asked of a corpus without questions
     following = next((name for name in (*begin, *told) if not told[name][0] and name not in aside), "")
     return [
-        PathStep(name, "done" if done else "next" if name == following else "aside" if name in aside else "open", words)
+        PathStep(
+            name,
+            "done" if done else "next" if name == following else "aside" if name in aside else "open",
+            aside.get(name, words),
+        )
         for name, (done, words) in told.items()
     ]
 
@@ -90,27 +105,36 @@ def first_question(dataset: str) -> str:
     return f"Does hybrid search help on {dataset}?"
 
 
-def stored(workbench: Workbench, dataset: str) -> Stored:
+def stored(workbench: Workbench, dataset: str, experiment: str = "") -> Stored:
+    """experiment: its trials alone; "": all of the corpus."""
+
+    def counts() -> Stored:
+        rows = {row["tested"]: row for row in workbench.store.query(MEASURED, [dataset, experiment])}
+        on_test, others = rows.get(True, {}), rows.get(False, {})
+        [answers] = workbench.store.query(ANSWERED, [dataset])
+        trials = on_test.get("trials", 0) + others.get("trials", 0)
+        return Stored(trials, others.get("recipes", 0), on_test.get("recipes", 0), answers["n"])
+
+    return _once(workbench, f"{dataset} {experiment}", counts)
+
+
+def _once(workbench: Workbench, about: str, ask: Callable[[], Any]) -> Any:
     """Asked of the database once after each change of the journal."""
     listing = workbench.store.journal.listing()
-    key = f"{dataset} {len(listing)} {next(reversed(listing), '')}"
+    key = f"{about} {len(listing)} {next(reversed(listing), '')}"
     if (before := workbench.pipeline.recall("path", key)) is not None:
         return before
     late = workbench.late()
-    rows = {row["tested"]: row for row in workbench.store.query(MEASURED, [dataset])}
-    on_test, others = rows.get(True, {}), rows.get(False, {})
-    [answers] = workbench.store.query(ANSWERED, [dataset])
-    counts = Stored(
-        on_test.get("trials", 0) + others.get("trials", 0), others.get("recipes", 0), on_test.get("recipes", 0), answers["n"]
-    )
-    return counts if workbench.late() > late else workbench.pipeline.keep("path", key, counts)
+    made = ask()
+    return made if workbench.late() > late else workbench.pipeline.keep("path", key, made)
 
 
 def in_use(workbench: Workbench, dataset: str, experiment: str = "") -> Version | None:
-    """The experiment of this id, else the last of this corpus."""
+    """The experiment of this id, else the last of this corpus: of another corpus it answers another question."""
     there = book.latest(workbench)
-    if experiment in there:
-        return there[experiment]
+    chosen = there.get(experiment)
+    if chosen and (not chosen.experiment.factors or _corpus(workbench, chosen) == dataset):
+        return chosen
     own = [version for version in there.values() if not version.experiment.archived and _corpus(workbench, version) == dataset]
     return max(own, key=lambda version: version.id, default=None)
 
@@ -138,9 +162,26 @@ def how_far(workbench: Workbench, version: versions.Frozen) -> tuple[bool, str]:
     return version.round != "pilot" and done >= assigned > 0, f"{version.round} round, {done:,} of {assigned:,} screens labelled"
 
 
-def _paper(workbench: Workbench) -> tuple[bool, str]:
-    name = shelf.last(workbench)
+def _paper(workbench: Workbench, experiment: Experiment | None) -> tuple[bool, str]:
+    name = paper_of(workbench, experiment)
     return (False, "Take the result into a paper") if not name else paper_stands(workbench, name)
+
+
+def paper_of(workbench: Workbench, experiment: Experiment | None) -> str:
+    """The paper changed last, of those that hold something of the experiment where one is in use; "" where there is none."""
+    names = shelf.newest(workbench)
+    if experiment and experiment.factors:
+        [row] = _once(workbench, f"trials of {experiment.id}", lambda: workbench.store.query(OF_EXPERIMENT, [experiment.id]))
+        known = {experiment.id, *(row["ids"] or ())}
+        names = [name for name in names if known & _words(workbench, name)]
+    return next(iter(names), "")
+
+
+def _words(workbench: Workbench, name: str) -> set[str]:
+    """Of a paper's items, the ids among them; of one that cannot be read none."""
+    with suppress(OSError, WorkbenchError):
+        return set(re.findall(r"[\w.-]+", str(paper(workbench, name).get("items"))))
+    return set()
 
 
 def paper_stands(workbench: Workbench, name: str) -> tuple[bool, str]:
