@@ -117,6 +117,8 @@ def looked_at(ready: Sequence[EncoderResult], reference: Offer) -> EncoderResult
     by_id = {row.offer.id: row for row in ready}
     if st.session_state.get("look") not in by_id:
         st.session_state["look"] = next((encoder for encoder in by_id if encoder != reference.id), reference.id)
+    if len(by_id) == 1:
+        return ready[0]
     return by_id[
         st.selectbox(
             "Details of",
