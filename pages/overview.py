@@ -33,7 +33,7 @@ def page() -> None:
         st.subheader("What to try first", anchor=False)
         beginning.starts()
     with st.container(key="stack"):
-        left, right = st.columns([1.6, 1], gap="large")
+        left, right = st.columns([1.35, 1], gap="large")
     with left:
         st.subheader("Last trials", anchor=False)
         last.trials()

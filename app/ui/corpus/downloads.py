@@ -35,7 +35,9 @@ def draw() -> None:
 
 def download(name: str, files: int) -> None:
     takes = one_phase(cards.count(files, "file"), units=files, like=name)
-    jobs.start_button("Download", ["download", name], f"Download {name}", takes, icon=":material/download:", place=name)
+    jobs.start_button(
+        "Download", ["download", name], f"Download {name}", takes, icon=":material/download:", place=name, kind="secondary"
+    )
 
 
 def about(status: Status, card: Card) -> None:

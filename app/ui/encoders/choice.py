@@ -125,8 +125,9 @@ def looked_at(ready: Sequence[EncoderResult], reference: Offer) -> EncoderResult
             list(by_id),
             list(by_id).index(st.session_state["look"]),
             key="look",
-            width=320,
+            width=360,
             bind="query-params",
-            format_func=lambda encoder: by_id[encoder].offer.name,
+            format_func=lambda encoder: f"Details of {by_id[encoder].offer.name}",
+            label_visibility="collapsed",
         )
     ]

@@ -25,8 +25,9 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
     work = comparison.leaderboard(workbench, config, chosen, reference, everything)
     rows = cancellable(work, "all_questions", _press_all(config)) if everything else jobs.drain(work)
     ready = [row for row in rows if row.evaluation]
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        strip(config, rows, ready, time.perf_counter() - started)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width="stretch"):
+            strip(config, rows, ready, time.perf_counter() - started)
         reproduce(config, rows, metric, reference, compare_command(config, chosen, reference, everything))
     if ready and not ready[0].intervals[metric].n:
         st.info(

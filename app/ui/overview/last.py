@@ -30,7 +30,7 @@ def trials() -> None:
         for t, half in zip(newest, halves, strict=True)
     ]
     columns = (
-        Column("trial", width=380 - 90 * parted, help="Its name, or what differs from the default recipe."),
+        Column("trial", width=300 - 50 * parted, help="Its name, or what differs from the default recipe."),
         Column("corpus", width=132),
         *[Column("asked", "Questions", width=82, help="All questions, or the dev or the test half.")] * parted,
         Column("mean", head, MEAN, width=82),

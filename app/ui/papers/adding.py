@@ -24,7 +24,7 @@ EXAMPLES = {
 def draw(paper: papers.Paper) -> None:
     if name := st.session_state.pop("paper_added", ""):
         st.toast(f"{cards.plain(name)} is in the paper.", icon=":material/check:")
-    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    left, right = st.columns([1, 1.5], vertical_alignment="bottom")
     with left:
         kind = one_of("Kind", list(EXAMPLES), "item_kind", format_func=str.capitalize)
     with right:
@@ -32,7 +32,7 @@ def draw(paper: papers.Paper) -> None:
     name_of = papers.free_name(paper, name_of) if name_of else ""
     forms = st.session_state.setdefault("paper_forms", 0)
     with st.form(f"new_item/{forms}", border=False):  # what was added leaves an empty form behind
-        left, right = st.columns([1, 2])
+        left, right = st.columns([1, 1.5])
         name = left.text_input("Name", name_of, help="Used for its file, label or macro; any words will do.")
         caption = right.text_input("Caption")
         # trials that are chosen above make their own

@@ -16,6 +16,7 @@ from core.labs.scores.sets import ScoredSet
 from core.workbench import Forecast, Phase, command_line, one_phase
 
 RECIPE, STORED, FILE = "The recipe's answers", "Stored answers", "A file"
+DECIDERS = {"containment": "shared words", "entailment": "an entailment model"}
 ASK, LIVE = "../pages/ask_model.py", "../pages/search_live.py"  # relative to app/main.py
 FORM = (
     'JSON lines, a line an answer: "question", "passages" (a list of texts), "answer", and if there "reference", "label" (0, 1, or a '
@@ -56,10 +57,11 @@ def chosen() -> Shown | None:
         )
         st.selectbox(
             "Support judged by",
-            ["containment", "entailment"],
+            list(DECIDERS),
+            format_func=DECIDERS.get,
             key="borne_by",
             bind="query-params",
-            width=190,
+            width=200,
             help="How a passage is found to support a statement: by shared word sequences, or by the entailment model, which "
             "also recognises other words and takes a job.",
         )
@@ -113,7 +115,8 @@ def of_recipe(row: Any) -> Shown | None:
         )
     if lacking:
         cost = answering.cost(workbench, config.generation, said.askings)
-        st.caption(f"{progress_words(said, cost)}.")
+        if rows:
+            st.caption(f"{progress_words(said, cost)}.")
         phases = cost.phases or (Phase("no answer: the model is not asked"),)
         action = f"Write and score {cards.count(cost.answers, 'answer')}" if cost.answers else "Score the answers"
         title = f"Answers of {evaluation.corpus.name}"

@@ -21,7 +21,7 @@ PROBLEM = "trial_problem"
 def draw(chosen: list[Trial], everything: Listing, tags: list[str]) -> None:
     config = problem = None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        trial = choice_of(chosen, "Trial", "one_trial", width=270) if len(chosen) > 1 else chosen[0]
+        trial = choice_of(chosen, "Trial", "one_trial", width=200) if len(chosen) > 1 else chosen[0]
         try:
             config = comparison.recipe(trial)
         except WorkbenchError as error:  # stored by another version
