@@ -137,7 +137,7 @@ def test_last_trials_of_several_corpora_stand_beside_their_corpus(bench, monkeyp
     )
     table = next(frame.value for frame in visit("overview").dataframe if "Trial" in frame.value)
     assert list(table)[:2] == ["Trial", "Corpus"] and table["Corpus"].tolist() == ["plains", "hills"]
-    assert sum(looks["last_trials"][name]["width"] for name in list(table)[:3]) < 520, (
+    assert sum(looks["last_trials"][name]["width"] for name in list(table)[:3]) < 560, (
         "name, corpus and metric are in sight in any window"
     )
 

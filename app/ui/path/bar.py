@@ -68,7 +68,7 @@ def _step(step: PathStep, to: Way, here: bool) -> None:
 def _next(step: PathStep, to: Way, experiment: Experiment | None, page: str, folded: bool) -> None:
     there = to.page == page and all(st.query_params.get(key) == value for key, value in to.address.items())
     if there and to.press != WRITE:  # whose own button does it
-        st.html(f'<div class="gw gw-small gw-next">Next, on this page: {to.press}</div>', width="content")
+        st.html(f'<div class="gw gw-small gw-next">Next, here: {to.press}</div>', width="content")
     elif folded:
         with st.container(key="path_folded", width="content"):
             ways.link(to.page, f"Next: {to.press}", "route", about=cards.plain(step.words), **to.address)

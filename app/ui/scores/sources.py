@@ -16,7 +16,6 @@ from core.labs.scores.sets import ScoredSet
 from core.workbench import Forecast, Phase, command_line, one_phase
 
 RECIPE, STORED, FILE = "The recipe's answers", "Stored answers", "A file"
-DECIDERS = {"containment": "shared words", "entailment": "an entailment model"}
 ASK, LIVE = "../pages/ask_model.py", "../pages/search_live.py"  # relative to app/main.py
 FORM = (
     'JSON lines, a line an answer: "question", "passages" (a list of texts), "answer", and if there "reference", "label" (0, 1, or a '
@@ -57,11 +56,10 @@ def chosen() -> Shown | None:
         )
         st.selectbox(
             "Support judged by",
-            list(DECIDERS),
-            format_func=DECIDERS.get,
+            ["containment", "entailment"],  # the address holds these words
             key="borne_by",
             bind="query-params",
-            width=200,
+            width=170,
             help="How a passage is found to support a statement: by shared word sequences, or by the entailment model, which "
             "also recognises other words and takes a job.",
         )
@@ -101,7 +99,7 @@ def of_recipe(row: Any) -> Shown | None:
         min(answering.FIRST, len(queries)),
         key="scored",
         bind="query-params",
-        width=150,
+        width=115,
         help="Drawn at random once; a larger sample contains the smaller.",
     )
     said = answering.answer_set(workbench, evaluation, count)
