@@ -37,7 +37,7 @@ def page() -> None:
     )
     config, picked = session.config(), None
     offers = comparison.offers(config)
-    left, right = st.columns([1, 2], gap="medium")
+    left, right = st.columns([1, 2.6], gap="medium")
     with left:
         chosen = controls(config, offers)
     with right:

@@ -54,7 +54,6 @@ def page() -> None:
     summary = everything.summary()
     if not summary.trials:
         return table.none()
-    table.status(summary)
     # the baseline first: it is the reference, and grey in every chart
     chosen = sorted(table.chosen(), key=lambda trial: not is_baseline(trial))
     views.apply()
@@ -67,7 +66,6 @@ def page() -> None:
     if chosen:
         details.draw(chosen, everything, summary.tags)
     if len(chosen) > 1:
-        st.subheader("Differences", anchor=False)
         compare(chosen, names)
     together(shown, everything, [trial for trial in chosen if trial.metrics], names)
 

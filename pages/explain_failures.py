@@ -13,17 +13,19 @@ NAVIGATION = {"section": "Compare", "order": 30, "title": "Explain failures", "i
 
 
 def page() -> None:
-    recipe_strip.page_title(NAVIGATION["title"], "At which step was each failed question lost?")
+    title, known_recipes = st.columns([1.5, 1], vertical_alignment="top")
+    with title:
+        recipe_strip.page_title(NAVIGATION["title"], "At which step was each failed question lost?", recipe=False)
+    with known_recipes.container(horizontal_alignment="right", key="search_presets"):
+        forms.presets()
+    recipe_strip.draw()
     workbench, config = session.workbench(), session.config()
-    left, right = st.columns([1, 2], gap="medium")
     plan = workbench.plan(config)
-    with left:
-        stages = (*workbench.ranking_fields(), "context", "answering", "generation", "evaluation")
-        forms.recipe_form(stages, costs=results.costs(config, plan))
-    with right:
-        if not plan.live:
-            return results.waiting(config, plan)
-        row, shown = climbed(config, plan.run)
+    stages = (*workbench.ranking_fields(), "context", "answering", "generation", "evaluation")
+    forms.recipe_chips(stages, results.costs(config, plan))
+    if not plan.live:
+        return results.waiting(config, plan)
+    row, shown = climbed(config, plan.run)
     if row is not None:
         with tables.opened():
             questions.opened(shown, row)

@@ -15,7 +15,7 @@ WHAT = (
 
 def page() -> None:
     """From what has to be done before anything else to what is here."""
-    recipe_strip.page_title("Groundwork", WHAT)
+    recipe_strip.page_title("Groundwork", WHAT, recipe=bool(session.changed()))
     with cards.calm():  # a corpus without documents leaves the rest of the page
         beginning.prepare()
     every, asked = session.workbench().jobs.list(), st.query_params.get("job")
@@ -33,7 +33,7 @@ def page() -> None:
         st.subheader("What to try first", anchor=False)
         beginning.starts()
     with st.container(key="stack"):
-        left, right = st.columns(2, gap="large")
+        left, right = st.columns([1.35, 1], gap="large")
     with left:
         st.subheader("Last trials", anchor=False)
         last.trials()

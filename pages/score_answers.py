@@ -16,7 +16,12 @@ def page() -> None:
         "How good are the answers, how certain is that, and what is each score based on?",
         recipe=sources.of_the_recipe() or sources.wanted("view", first) in OF_THE_RECIPE,
     )
-    view = st.segmented_control("View", list(VIEWS), default=first, key="view", bind="query-params", required=True) or first
+    view = (
+        st.segmented_control(
+            "View", list(VIEWS), default=first, key="view", bind="query-params", required=True, label_visibility="collapsed"
+        )
+        or first
+    )
     if view in OF_THE_RECIPE:
         return OF_THE_RECIPE[view]()
     shown = sources.chosen()

@@ -48,7 +48,7 @@ def page() -> None:
         NAVIGATION["title"], "How much recall, speed and memory does each index setting trade, and does the ranking notice?"
     )
     workbench, config = session.workbench(), session.config()
-    left, right = st.columns([1, 2], gap="medium")
+    left, right = st.columns([1, 2.6], gap="medium")
     plan = workbench.plan(glance.to_prepare(config))
     with left:
         said = recipe(config, plan.live)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from app.ui import charts
 
-CUT = 34  # characters of a name on an axis
+CUT = 36  # characters of a name on an axis
 LINE = 40  # of each line of one that stands in two
 
 

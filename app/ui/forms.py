@@ -138,6 +138,16 @@ def stage_chips(usual: str) -> str:
     return state[OPEN]
 
 
+def recipe_chips(stages: tuple[str, ...], costs: dict[str, str]) -> None:
+    """The recipe on one line, a chip a stage, each with its knobs behind it."""
+    recipe, workbench = session.config(), session.workbench()
+    with st.container(horizontal=True, gap="xsmall", key="recipe_chips"):
+        for stage in stages:
+            if workbench.shows(stage, recipe):
+                with st.popover(chip(stage), key=f"chip/{stage}"):
+                    stage_form(stage, baseline=session.baseline(), cost=costs.get(stage, ""), folded=False)
+
+
 def chip(stage: str) -> str:
     """A stage and its choice, in the few words of a button."""
     recipe, pinned = session.config(), session.baseline()

@@ -162,13 +162,13 @@ def training(verbs: Container[str], curves: Callable[[str, float], None]) -> boo
 
 def train_button(name: str, arguments: list[str], kind: str, taken: bool, key: str, takes: Forecast) -> None:
     """The command of a training, and the button that makes it a job where the name is free. kind: what is trained, with its article."""
-    st.caption("The command")
-    st.code(command_line(*arguments), language="bash", wrap_lines=True)
     if not name.strip() or taken:
         wrong = f"There is already {kind} of this name: choose another." if name.strip() else "Give it a name."
         st.warning(wrong, icon=":material/error:")
     else:
         _button("Train", arguments, f"Training {name}", takes, ":material/model_training:", key)  # with what stands there now
+    with st.popover("Command", icon=":material/terminal:", type="tertiary"):
+        st.code(command_line(*arguments), language="bash", wrap_lines=True)
 
 
 def start_button(

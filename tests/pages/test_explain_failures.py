@@ -36,7 +36,7 @@ def test_retrieval_is_told_at_once_and_answers_are_asked_by_a_job(bench, reader,
     app = start()
     assert len(table(app)["Question"]) == len(QUESTIONS) and not reader.prompts
     losses = ["Cut by the chunker", "Not in the corpus", "Not retrieved", "Ranked too low"]
-    assert sorted(set(table(app)["Band"])) == [*losses, "Within the passages"]
+    assert sorted(set(table(app)["Outcome"])) == [*losses, "Within the passages"]
     [number] = [box for box in app.number_input if box.key == "ask"]
     assert number.value == number.max == len(QUESTIONS)
     number.set_value(5).run()
@@ -80,10 +80,10 @@ def test_evidence_far_behind_the_listed_passages_is_shown(bench, reader, monkeyp
 def test_beside_the_baseline_it_says_which_questions_moved(bench, reader, shown_commands):
     address = {"baseline.fusion.part": "sparse_only", "baseline.chunking.part": "fixed", "baseline.chunking.size_tokens": "254"}
     app = start(**address, **{"baseline.context.passages": "2"})
-    [told] = [text.value for text in app.markdown if "in another band" in text.value]
+    [told] = [text.value for text in app.markdown if "end differently" in text.value]
     assert told.startswith("**1 of 8 questions") and any("--against chunking.size_tokens=254" in each for each in shown_commands)
     app.toggle(key="changed_only").set_value(True).run()
-    assert (table(app)["Was"], table(app)["Band"]) == (["Within the passages"], ["Cut by the chunker"])
+    assert (table(app)["Was"], table(app)["Outcome"]) == (["Within the passages"], ["Cut by the chunker"])
 
 
 @pytest.mark.slow
@@ -110,9 +110,9 @@ def test_questions_with_several_pieces_of_evidence_are_looked_at_either_way(tmp_
     app = start()
     [pieces] = [frame.value for frame in app.dataframe if "Some within" in frame.value.columns]
     assert pieces["Pieces"].tolist() == ["2"] and pieces["Some within"].tolist() == [1]
-    assert table(app)["Band"] == ["Within the passages"]
+    assert table(app)["Outcome"] == ["Within the passages"]
     app = start(evidence="All pieces are needed")
-    assert table(app)["Band"] == ["Not retrieved"] and any("--evidence all" in command for command in shown_commands)
+    assert table(app)["Outcome"] == ["Not retrieved"] and any("--evidence all" in command for command in shown_commands)
 
 
 @pytest.mark.slow

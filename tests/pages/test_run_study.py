@@ -156,9 +156,9 @@ def test_each_design_has_only_its_own_knobs_and_reporting_on_test_chooses_on_dev
 @pytest.mark.slow
 def test_what_is_measured_is_ranked_with_the_best_and_its_equals(bench):
     app = open_page(study="measured")
-    table = shown(app, "Point")
+    table = shown(app, "Recipe")
     assert len(table) == 9 and table["Group"].tolist()[0] == "best" and "equal" in table["Group"].tolist()
-    assert {name.removesuffix("  (base)") for name in table["Point"]} == {
+    assert {name.removesuffix("  (base)") for name in table["Recipe"]} == {
         f"BM25, fixed chunk {size}, k1 {k1}" for size in (16, 24, 32) for k1 in ("0.5", "1", "1.5")
     }
     assert "The highest of 9 means is partly luck" in texts(app) and "BM25, fixed chunk" in texts(app).partition("Best: ")[2][:30]
@@ -284,7 +284,7 @@ def test_a_study_is_packed_and_opened_elsewhere_with_what_was_verified(bench, tm
     assert not book.latest(other)
     app = opening(open_page(), packed)
     assert opened(app) == "measured" and "Opened and verified: 1 version, 9 trials, 1 set of questions" in texts(app)
-    assert len(shown(app, "Point")) == 9 and "means were derived again from the raw rankings and are the same" in texts(app)
+    assert len(shown(app, "Recipe")) == 9 and "means were derived again from the raw rankings and are the same" in texts(app)
 
 
 def opening(app: AppTest, data: bytes) -> AppTest:
@@ -318,7 +318,7 @@ def test_its_trials_are_a_press_away_the_open_study_is_there_again_and_a_clone_h
     app = press(open_page(study="measured"), "study_trials")
     assert app.session_state["page"] == "compare_trials" and len(shown(app, "Trial")) == 9
     app = app.switch_page("../pages/run_study.py").run()
-    assert opened(app) == "measured" and len(shown(app, "Point")) == 9
+    assert opened(app) == "measured" and len(shown(app, "Recipe")) == 9
     assert len(shown(press(app, "all_studies"), "Experiment")) == 2
     app = press(open_page(study="measured"), "clone_study")
     clone = book.load(bench, opened(app))
@@ -345,7 +345,7 @@ def test_of_three_factors_each_has_its_main_effect(bench):
     ]
     study = made(toy_study("three").model_dump(mode="json") | {"factors": factors})
     drain(run(bench, study, workers=1))
-    names = set(shown(open_page(study="three"), "Point")["Point"])
+    names = set(shown(open_page(study="three"), "Recipe")["Recipe"])
     assert "BM25, recursive chunk 24, overlap 0, k1 0.5, b 0.2" in names
     assert "BM25, fixed chunk 32, k1 1.5, b 0.75  (base)" in names  # no value of the factor
     app = open_page(study="three", study_view="Factors")

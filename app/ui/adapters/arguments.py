@@ -15,7 +15,7 @@ PROBLEM = "adapter/arguments!"  # what went wrong in the last press
 
 
 def draw(lesson: Lesson, chosen: dict[str, Any]) -> None:
-    with st.popover("Save or load these arguments", icon=":material/folder_open:", key="adapter/arguments"):
+    with st.popover("Saved arguments", icon=":material/folder_open:", key="adapter/arguments"):
         try:
             now = lab.arguments_of(chosen, lesson.of_pairs)
         except WorkbenchError as error:

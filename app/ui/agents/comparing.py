@@ -40,7 +40,9 @@ def chosen(most: int) -> AgentPlan:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = figures.questions(most, USUAL.questions, "agent_count")
         names = [name for name, part in registry.parts("answering").items() if name != lab.RAG]
-        ways = st.multiselect("Ways", names, list(USUAL.ways), key="agent_ways", bind="query-params", format_func=lab.title)
+        ways = st.multiselect(
+            "Ways of answering", names, list(USUAL.ways), key="agent_ways", bind="query-params", format_func=lab.title, width=340
+        )
         about = "Temperature of the samples that vote at the agents' budget."
         warm = st.number_input("Temperature", 0.05, 2.0, USUAL.temperature, 0.05, key="agent_temperature", width=130, help=about)
     return AgentPlan(count, tuple(ways), warm)

@@ -22,6 +22,19 @@ def _address(server: str) -> str:
         return error.what
 
 
+def _about(names: list[str]) -> None:
+    """What each tool does; what keeps one from working stands outside."""
+    with st.popover("What each tool does", icon=":material/build:", type="tertiary"):
+        for name in names:
+            if (tool := TOOLS.get(name)) is None:
+                st.caption(f"**{name}** {cards.plain(_address(name))} :gray-badge[network]")
+            else:
+                st.caption(f"**{name}** {cards.plain(tool.about)} :gray-badge[{tool.permission}]")
+    for name in names:
+        if (tool := TOOLS.get(name)) is not None and (off := tool.lacking()):
+            st.caption(f"**{name}** :orange-badge[off] {cards.plain(off)}")
+
+
 def agent() -> TrialConfig:
     """The recipe with an agent as its way of answering."""
     recipe = session.config()
@@ -35,23 +48,17 @@ def agent() -> TrialConfig:
         help="The agent can call only these, with arguments that match their schema. Tools that execute code or reach "
         "the network are off by default.",
     )
-    for name in names:
-        if (tool := TOOLS.get(name)) is None:
-            st.caption(f"**{name}** {cards.plain(_address(name))} :gray-badge[network]")
-            continue
-        about = f"**{name}** {cards.plain(tool.about)} :gray-badge[{tool.permission}]"
-        off = tool.lacking()
-        st.caption(about + (f" :orange-badge[off] {cards.plain(off)}" if off else ""))
+    _about(names)
     settings = {"answering.part": AGENT, "answering.tools": names}
     steps = st.slider(
         "Steps", 1, 20, min(own.steps, 20), key="agent_steps", bind="query-params", help="After that the answer is requested."
     )
     first = st.toggle(
-        "Begin with the passages found",
+        "Search first",
         own.passages_first,
         key="agent_first",
         bind="query-params",
-        help="Off: the model has to search for passages itself.",
+        help="Begins with the passages that the recipe finds. Off: the model has to search for them itself.",
     )
     with st.expander("Limits", icon=":material/speed:"):
         tokens = st.number_input(

@@ -51,8 +51,7 @@ def planned(source: sources.LabelSource, round_name: str) -> None:
         said, word = escape(study.hypothesis or study.question), STATES[verdict.state]
         texts = [
             f'<p class="said">{said}<span class="state {state}">{word}</span></p>',
-            small(f"Plan: {study.measure}. {study.test}".strip()),
-            small(f"{tied(verdict, part, source)} {verdict.why}".strip()),
+            small(" ".join(f"Plan: {study.measure}. {study.test} {tied(verdict, part, source)} {verdict.why}".split())),
             small(decided(source, verdict)),
             frozen,
         ]

@@ -12,12 +12,15 @@ from core.annotation.study import CANNOT
 
 def read(source: sources.LabelSource, round_name: str) -> views.View | None:
     """How the labels are read: part, level, consensus, and what counts as yes."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    with row:
         part, *others = source.parts
         if others:
             titles = {name: sources.PARTS[name] for name in source.parts}
-            part = forms.one_of("What was judged", titles, "part", bind="query-params")
-        table = sources.table_of(source, part, round_name)
+            part = forms.one_of("What was judged", titles, "part", bind="query-params", label_visibility="collapsed")
+    place = row.container(width="stretch")
+    table = sources.table_of(source, part, round_name)
+    with row.popover("How labels are read", icon=":material/tune:", type="tertiary"):
         levels = list(sources.levels(table))
         level = one_of(
             "Scale",
@@ -41,7 +44,11 @@ def read(source: sources.LabelSource, round_name: str) -> views.View | None:
         cards.empty("Agreement among annotators", f"There are no labels of this part in the {round_name} round yet.")
         return None
     view = views.View(source, part, round_name, table, method, positive, "" if level == levels[0] else level)
-    strip(view)
+    with place:
+        strip(view)
+    with row.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
+        st.caption("The command that computes the coefficients. The address of this page restores the view.")
+        st.code(view.command(), language="bash", wrap_lines=True)
     return view
 
 
@@ -85,11 +92,7 @@ def strip(view: views.View) -> None:
     nobody = cannot_judge.judged_by_nobody(table, cannot_of(view))
     units = [] if source.study is not None and view.part != "sentences" else [f"{len(table.items) + nobody:,} {view.units}"]
     units += [f"{nobody:,} {view.units if not units else 'of them'} cannot be judged"] if nobody else []
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        cards.status_strip([*facts, *units, cards.count(len(table.annotators), "annotator"), cards.count(labels, "label")])
-        with st.popover("Reproduce", icon=":material/terminal:"):
-            st.caption("The command that computes the coefficients. The address of this page restores the view.")
-            st.code(view.command(), language="bash", wrap_lines=True)
+    cards.status_strip([*facts, *units, cards.count(len(table.annotators), "annotator"), cards.count(labels, "label")])
     if told := counted(view, nobody):
         st.caption(cards.plain(told))
 

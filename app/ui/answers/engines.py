@@ -51,6 +51,8 @@ def _generations(config: TrialConfig) -> list[Any]:
         help="The same question and passages, answered by one after the other.",
     )
     seed(config)
+    if config.generation.part == "llama_cpp" and without_gpu():
+        st.caption("This build of llama.cpp has no GPU support: the model runs on the CPU, whatever *GPU (layers)* is.")
     for number, name in enumerate((session.CURRENT, *OTHERS[: count - 1])):
         if count > 1:
             heading(number)
@@ -137,10 +139,8 @@ def without_gpu() -> bool:
 
 
 def notes(recipes: list[TrialConfig]) -> None:
-    """What a setting does not say of itself: no GPU in this build, and prices."""
+    """What a setting does not say of itself: prices."""
     parts = [recipe.generation for recipe in recipes]
-    if any(part.part == "llama_cpp" for part in parts) and without_gpu():
-        st.caption("This build of llama.cpp has no GPU support: the model runs on the CPU, whatever *GPU (layers)* is.")
     if remote := [part for part in parts if not part.local]:
         with st.expander("Prices", icon=":material/payments:"):
             own_prices([part.model for part in remote])

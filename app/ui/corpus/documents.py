@@ -11,7 +11,7 @@ PART = 40_000  # characters of a long document shown at once
 
 
 def draw(corpus: Corpus) -> None:
-    left, right = st.columns([2, 3], gap="medium")
+    left, right = st.columns([1, 1.35], gap="medium")
     with left:
         shown = matching_documents(corpus)
     place = contents(corpus).place.get(st.query_params.get("document", ""))
@@ -46,9 +46,9 @@ def matching_documents(corpus: Corpus) -> list[int]:
         on_select="rerun",
         selection_mode="single-cell",
         key=f"{key}/{some[0] if some else 0}",
-        column_order=["Document", "Characters", "Questions"] + ["Source"] * (len(sources) > 1),
+        column_order=["Document", "Questions", "Characters"] + ["Source"] * (len(sources) > 1),
         column_config={
-            "Document": st.column_config.TextColumn(width=205),
+            "Document": st.column_config.TextColumn(width=176),
             "Characters": st.column_config.NumberColumn(format="localized", width=86),
             "Questions": st.column_config.NumberColumn(help="Questions whose evidence is in this document.", width=82),
         },

@@ -14,25 +14,30 @@ def draw() -> None:
     absent = [status for status in workbench.datasets() if status.kind == "downloadable" and not status.present]
     if not absent:
         cards.empty("Everything is here", "All data sets that Groundwork knows are on this machine.")
-    st.text(
+    st.caption(
         "Nothing is downloaded before you press its button. Files you already have are used if the environment variable "
         "GROUNDWORK_DATASETS names their folder."
     )
     card_of = lab.cards(workbench)
-    for status in absent:
-        with (
-            st.container(border=True),
-            st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"),
-        ):
-            with st.container(width="stretch"):
-                about(status, card_of[status.name])
-            if not card_of[status.name].fetched:
-                st.text(status.note)
+    for status in sorted(absent, key=lambda status: not card_of[status.name].fetched):  # first what a press brings
+        card = card_of[status.name]
+        with st.container(border=True):
+            if not card.fetched:
+                about(status, card)
+                st.caption(cards.plain(status.note))
                 continue
-            number = len(card_of[status.name].files)
-            takes = one_phase(cards.count(number, "file"), units=number, like=status.name)
-            arguments, title = ["download", status.name], f"Download {status.name}"
-            jobs.start_button("Download", arguments, title, takes, icon=":material/download:", place=status.name)
+            left, right = st.columns([3, 2], gap="medium", vertical_alignment="center")
+            with left:
+                about(status, card)
+            with right:
+                download(status.name, len(card.files))
+
+
+def download(name: str, files: int) -> None:
+    takes = one_phase(cards.count(files, "file"), units=files, like=name)
+    jobs.start_button(
+        "Download", ["download", name], f"Download {name}", takes, icon=":material/download:", place=name, kind="secondary"
+    )
 
 
 def about(status: Status, card: Card) -> None:

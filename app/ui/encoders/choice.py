@@ -117,14 +117,17 @@ def looked_at(ready: Sequence[EncoderResult], reference: Offer) -> EncoderResult
     by_id = {row.offer.id: row for row in ready}
     if st.session_state.get("look") not in by_id:
         st.session_state["look"] = next((encoder for encoder in by_id if encoder != reference.id), reference.id)
+    if len(by_id) == 1:
+        return ready[0]
     return by_id[
         st.selectbox(
             "Details of",
             list(by_id),
             list(by_id).index(st.session_state["look"]),
             key="look",
-            width=320,
+            width=360,
             bind="query-params",
-            format_func=lambda encoder: by_id[encoder].offer.name,
+            format_func=lambda encoder: f"Details of {by_id[encoder].offer.name}",
+            label_visibility="collapsed",
         )
     ]

@@ -25,8 +25,10 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
     work = comparison.leaderboard(workbench, config, chosen, reference, everything)
     rows = cancellable(work, "all_questions", _press_all(config)) if everything else jobs.drain(work)
     ready = [row for row in rows if row.evaluation]
-    strip(config, rows, ready, time.perf_counter() - started)
-    reproduce(config, rows, metric, reference, compare_command(config, chosen, reference, everything))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width="stretch"):
+            strip(config, rows, ready, time.perf_counter() - started)
+        reproduce(config, rows, metric, reference, compare_command(config, chosen, reference, everything))
     if ready and not ready[0].intervals[metric].n:
         st.info(
             "This corpus has no questions with gold evidence, so nothing can be measured. The geometry and the map work "
@@ -83,7 +85,7 @@ def strip(config: TrialConfig, rows: Sequence[EncoderResult], ready: Sequence[En
 
 
 def reproduce(config: TrialConfig, rows: Sequence[EncoderResult], metric: str, reference: Offer, command: str) -> None:
-    with st.popover("Reproduce", icon=":material/terminal:"):
+    with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
         if any(row.evaluation and row.intervals[metric].n for row in rows):
             st.download_button(
                 "The table as CSV",
@@ -153,6 +155,9 @@ def still_to_do(config: TrialConfig, waiting: Sequence[EncoderResult], some: boo
             "A table of encoders with their differences",
             "Nothing is embedded yet. Prepare an encoder to measure it here; after that every setting answers at once.",
         )
-    for row in waiting:
-        name = row.offer.name
-        jobs.prepare_button(comparison.prepared(row.config), row.plan, label=f"Prepare {name}", of=name, place=row.offer.id)
+    names = " and ".join(row.offer.name for row in waiting) if len(waiting) < 3 else f"{len(waiting)} more encoders"
+    # of a table that stands the evidence comes first
+    with st.popover(f"Prepare {cards.plain(names)}", icon=":material/bolt:") if some else st.container():
+        for row in waiting:
+            name = row.offer.name
+            jobs.prepare_button(comparison.prepared(row.config), row.plan, label=f"Prepare {name}", of=name, place=row.offer.id)

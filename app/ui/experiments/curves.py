@@ -6,9 +6,9 @@ from typing import Any
 import streamlit as st
 
 from app.ui import charts, dots, forms
-from app.ui.experiments import by_context, frontier, words
+from app.ui.experiments import by_context, words
 from app.ui.experiments.desk import StudyDesk
-from app.ui.experiments.leaderboard import chosen_results
+from app.ui.experiments.leaderboard import chosen_results, scope_of
 from app.ui.experiments.shown import DIFFERENCE, VALUE, Shown
 from app.ui.search.setting_chart import powers
 from app.ui.trials import effects
@@ -40,7 +40,7 @@ def draw(here: StudyDesk) -> None:
     if not varied:
         return st.caption("Every point so far has the same settings: there is nothing to draw yet.")
     if len(varied) > 2:
-        return effects.draw(frontier.scope_of(here, shown, beside=False), {})
+        return effects.draw(scope_of(here, shown, beside=False), {})
     drawn = Shown(experiment, shown, switch(place, "Shown", (DIFFERENCE, VALUE), "study_way") if shown.baseline else VALUE)
     along = next((setting for setting in varied if numeric(shown, setting)), "")
     other = next((setting for setting in varied if setting != along), "")

@@ -9,11 +9,13 @@ from app import session
 from app.ui import cards, export, tables, ways
 from app.ui.experiments import words
 from app.ui.experiments.desk import StudyDesk
+from app.ui.trials import leaderboard as board_chart
+from app.ui.trials.scope import Scope
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, judges, metric_names
 from core.labs.experiments import results
 from core.labs.experiments.results import PointResult, StudyResults
-from core.labs.trials import choice, comparison
+from core.labs.trials import choice, comparison, listing
 from core.labs.trials import leaderboard as lab
 from core.labs.trials.comparison import Trial, label
 from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table, between
@@ -30,6 +32,8 @@ def draw(here: StudyDesk) -> None:
     verdict(shown, names)
     if experiment.report_on:
         reported(here, shown.metric, names)
+    if len(shown.board.rows) > 1:
+        board_chart.chart(scope_of(here, shown), shown.board, names)
     table(here, shown, names)
 
 
@@ -55,6 +59,19 @@ def questions_words(members: Sequence[Trial]) -> str:
     part = {"all": "all questions", "dev": "the dev half", "test": "the test half"}
     asked = part.get(members[0].settings.get("corpus.questions", "all"), "questions")
     return f"{members[0].total:,} questions of {asked}, {cards.count(len(members), 'trial')}"
+
+
+def scope_of(here: StudyDesk, shown: StudyResults, beside: bool = True) -> Scope:
+    """The experiment's recipes as the tabs of *Trials* take them, with the base and the best marked. beside: a baseline too that is
+    no point."""
+    everything = listing.everything(session.workbench())
+    members = [row.trial for row in shown.rows if beside or not row.beside]
+    chosen = list({trial.id: trial for trial in (shown.baseline, shown.best) if trial}.values())
+    [group] = everything.groups_of([shown.best.id])
+    listed = sorted(members, key=lambda trial: trial.id, reverse=True)
+    return Scope(
+        questions_words(members), listed, chosen, everything.of_group(group), shown.metric, everything, shown.board.left_out
+    )
 
 
 def verdict(shown: StudyResults, names: dict[str, str]) -> None:
@@ -132,19 +149,19 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
         "A claim can rest on best and equal; the order among them is chance. Click one to open it."
     )
     columns = [
-        Column("point", help="The varied settings; all others are the same.", width=258),
+        Column("recipe", help="The varied settings; all others are the same.", width=258),
         Column("mean", head, MEAN),
         Column("interval", "95% interval", width=124),
         Column("group", help="The best, and those that do not differ significantly from it (paired test, Holm, 5%).", width=62),
         Column("difference", to_it, SIGNED, f"Mean difference to the {shown.reference}, by question."),
-        Column("interval of the difference", width=136),
+        Column("interval of the difference", "Its interval", width=124, help="95% interval of that difference."),
         Column(
             "p (Holm)",
             "p (Holm)",
             P_VALUE,
-            f"Of the difference to the {shown.reference}: paired t test, corrected by Holm over all points.",
+            f"Of the difference to the {shown.reference}: paired t test, corrected by Holm over all recipes.",
         ),
-        Column("first in", "", "%.0f%%", "Share of the resamples in which it has the best mean."),
+        Column("first in", "Best in", "%.0f%%", "Share of the resamples in which it has the best mean."),
         Column("context", "", COUNT, "Tokens of the first k chunks, mean of a question."),
         Column("latency", "", "%.1f ms", "Median of a single question; empty where it was not timed."),
         Column("repeats", help="Seeds behind the mean."),
@@ -153,7 +170,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     hidden |= set() if baseline else {"difference", "interval of the difference", "p (Holm)"}
     rows = [
         {
-            "point": names[row.trial.id] + (f"  ({shown.reference})" if row.trial.id == baseline and not row.beside else ""),
+            "recipe": names[row.trial.id] + (f"  ({shown.reference})" if row.trial.id == baseline and not row.beside else ""),
             "mean": row.interval.mean,
             "interval": between(row.interval.low, row.interval.high, MEAN),
             "group": "best" if board[row.trial.id][0] == 1 else "equal" if row.equal else "",
@@ -174,14 +191,12 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     if whole and (words_of := results.left_out(here.recorded, here.trials)):
         st.caption(cards.plain("Left out: " + " ".join(words_of)))
     if shown.board.left_out:
-        st.caption(f"{shown.board.left_out:,} points of lower means are left out.")
+        st.caption(f"{shown.board.left_out:,} recipes of lower means are left out.")
     if row is not None and ranked[row].trial.id in own:
         with tables.opened():
             opened(ranked[row], shown, names)
-    st.caption("The same on the command line")
     which = [here.id] if whole else ["--only", *own]
     command = command_line("leaderboard", *which, "--metric", shown.metric)
-    st.code(command, language="bash")
     if len(shown.board.rows) > 1:
         export.leaderboard_into_paper("leaderboard", command, len(shown.board.rows), f"{head}: {here.title}.")
 

@@ -68,8 +68,9 @@ def stored(stands: StudyStanding | None) -> int:
 
 def panel(here: StudyDesk) -> bool:
     """Draws it; whether the experiment works now."""
-    *_, works = state(here.id)
-    with st.container(border=True, key="study_panel"):
+    stands, _, works = state(here.id)
+    left = works or stands is None or stands.status != "done" or here.changed
+    with st.container(border=left, key="study_panel"):  # what is done is a line
         watch(here.id, works, len(here.trials), partial(_waiting, here), here.draft)
     return works
 
@@ -135,11 +136,13 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
         head = "Changed, not recorded yet"
     told = problem
     if plan and not problem:
-        told = f"{plan.words[:1].upper()}{plan.words[1:]}" if left else cards.count(plan.trials, "trial")
+        told = f"{plan.words[:1].upper()}{plan.words[1:]}" if left else ""
     failure = job.error if job and job.status in ("failed", "died") else ""
     if stands.status == "failed" or stands.status == "stopped" and stands.message != "paused":
         failure = stands.message
-    few = f"{cards.count(failed, 'point')} failed" if failed else ""
+    few = f"{cards.count(failed, 'trial')} failed" if failed else ""
+    if not left and plan and stands.status == "done":
+        head += f": {plan.trials:,}"
     box(head, line(told), line(few, "gw-small"), line(failure, "gw-small"))
     with st.container(horizontal=True, vertical_alignment="center", width="content"):  # they wrap together
         _doings(here, plan, problem, left, ok, failed)

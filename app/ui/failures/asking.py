@@ -84,7 +84,7 @@ def sample(bare: Ladder) -> int:
         bind="query-params",
         width=150,
         help=f"Of the {most:,} that can be judged, drawn at random once; a larger sample contains the smaller. "
-        "Each is asked up to five times, once per rung.",
+        "Each is asked up to five times, with ever better passages.",
     )
 
 
@@ -98,7 +98,7 @@ def ask(bare: Ladder, ladder: Ladder, count: int, action: str, whose: str) -> No
     if host := config.generation.destination():
         st.caption(cards.plain(f"Questions and passages are sent to {host}."))
     arguments = ["failures", "--ask", str(count), *session.workbench().arguments(config)]
-    title = f"Asking {count:,} questions, rung by rung"
+    title = f"Asking {count:,} questions with ever better passages"
     takes = Forecast(phases, units=max(1, cost.answers), like=alike(config.generation))
     jobs.start_button(f"{action}: {cards.count(count, 'question')}", arguments, title, takes, place=whose)
 

@@ -116,5 +116,5 @@ def moved(shown: Shown) -> None:
     if not pairs:
         return st.caption("The baseline was not asked these questions: only its losses of retrieval can be compared.")
     changed = sum(before != after for before, after in pairs.values())
-    st.markdown(f"**{changed:,} of {len(pairs):,} questions are in another band than under the baseline**")
+    st.markdown(f"**{changed:,} of {len(pairs):,} questions end differently than under the baseline**")
     tables.draw(lab.moved_table(pairs, bands, shown.command()))

@@ -24,7 +24,7 @@ def table(shown: Shown) -> int | None:
         and not (only and (row not in pairs or pairs[row][0] == pairs[row][1]))
     ]
     about = f" {BANDS[wanted].about}" if wanted else ""
-    st.caption(f"{len(rows):,} of {len(bands):,} questions.{about} Click one to see its evidence and its rungs.")
+    st.caption(f"{len(rows):,} of {len(bands):,} questions.{about} Click one for its evidence and the answers to it.")
     made = lab.question_table(ladder, shown.asked, pairs, rows, shown.command())
     place = tables.choose(made, [ladder.corpus.queries[row].id for row in rows])
     return None if place is None else rows[place]
@@ -37,14 +37,14 @@ def filters(bands: dict[int, str], compared: bool) -> tuple[str, bool, str]:
         st.session_state.band = ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         wanted = st.selectbox(
-            "Band",
+            "Outcome",
             offered,
             key="band",
             format_func=lambda name: BANDS[name].title if name else "All",
             bind="query-params",
             width=230,
         )
-        only = compared and st.toggle("Changed only", key="changed_only", help="In another band under the pinned baseline.")
+        only = compared and st.toggle("Changed only", key="changed_only", help="Another outcome under the pinned baseline.")
         text = st.text_input("Search the questions", key="failures_find", placeholder="words of a question", width=180)
     return wanted or "", bool(only), text
 

@@ -25,21 +25,23 @@ def impossible(error: Exception, said: Any) -> None:
 
 
 def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
-    workbench, point, config = session.workbench(), here.point, here.cost.config
+    point, config = here.point, here.cost.config
     part = f"{point.num_queries:,} of " if point.num_queries < len(corpus.queries) else ""
     asked = part + cards.count(len(corpus.queries), "question")
-    cards.status_strip(
-        [
-            config.corpus.dataset,
-            f"{cards.count(point.n, 'vector')} × {point.dim} dimensions",
-            f"{asked} ({config.corpus.questions})",
-            machine(),
-            f"{cards.duration(seconds)}, {'measured before' if here.cached else 'measured now'}",
-        ]
-    )
-    with st.popover("Reproduce", icon=":material/terminal:"):
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    with row.container(width="stretch"):
+        cards.status_strip(
+            [
+                config.corpus.dataset,
+                f"{cards.count(point.n, 'vector')} × {point.dim} dimensions",
+                f"{asked} ({config.corpus.questions})",
+                machine(),
+                f"{cards.duration(seconds)}, {'measured before' if here.cached else 'measured now'}",
+            ]
+        )
+    with row.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
         st.caption("The command that compares this setting with exact search")
-        command = f"{workbench.command(config, 'index-cost')} --margin {here.cost.margin_points:g}"
+        command = f"{session.workbench().command(config, 'index-cost')} --margin {here.cost.margin_points:g}"
         st.code(command, language="bash", wrap_lines=True)
         st.caption("The recipe. The address of this page restores the view: copy it to share.")
         st.json(config.model_dump(mode="json"), expanded=1)
@@ -111,9 +113,8 @@ def metric_cards(here: Glance) -> None:
             help="Mean change of a question's metric through the recipe's own fusion, in hundredths.",
         ),
     ]
-    # three in a row, two where it is narrow
-    wide = "grid-template-columns:repeat(auto-fit,minmax(max(9.5rem,30%),1fr))"
-    st.html(f'<div class="gw gw-cards" style="{wide}">{"".join(map(cards.card_html, shown))}</div>')
+    # six in a row, three where it is narrow
+    st.html(f'<div class="gw gw-cards gw-close">{"".join(map(cards.card_html, shown))}</div>')
     cards.in_sight(shown)
 
 
@@ -127,7 +128,7 @@ def _batch(point: IndexPoint) -> str:
 
 def verdict(here: Glance) -> None:
     """The test of equivalence in one sentence, with the margin that the researcher sets."""
-    words, margin = st.columns([3, 1], vertical_alignment="center")
+    words, margin = st.columns([4, 1], vertical_alignment="center")
     margin.number_input("Margin (points)", 0.1, 20.0, 1.0, 0.1, key="margin", format="%.1f")
     effect, moved = here.cost.fused.effects["ndcg_linear"], here.cost.fused.moved
     with words:

@@ -249,7 +249,7 @@ def strip(config: TrialConfig) -> None:
         [
             config.corpus.dataset,
             f"questions: {config.corpus.questions}",
-            "SmolLM2-135M-Instruct, read by the transformer written here",
+            "SmolLM2-135M-Instruct, computed by our own transformer",
             f"{place.name}: {cards.size(place.free)} free of {cards.size(place.total)}",
             "nothing leaves this machine",
         ]

@@ -23,7 +23,7 @@ VERSIONS = (Column("text", "Version", width=420), Column("since", "Holds since",
 def draw(workbench: Any) -> None:
     store = memory_of(workbench)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        question = st.text_input("Question", key="memory_question", placeholder="empty: the latest facts", max_chars=500)
+        question = st.text_input("Question", key="memory_question", placeholder="The latest facts", max_chars=500)
         stale = st.toggle(
             "Stale", key="memory_stale", help="Only facts that may no longer hold.", disabled=bool(question.strip())
         )

@@ -34,5 +34,5 @@ def origin(status: Status, current: str) -> str:
 
 
 def table(rows: list[dict], last: Column, key: str, height: int | str) -> None:
-    made = Table(key, (Column("Corpus", width=170), Column("Documents", "", COUNT), Column("Questions", "", COUNT), last), rows)
+    made = Table(key, (Column("Corpus", width=132), Column("Documents", "", COUNT), Column("Questions", "", COUNT), last), rows)
     tables.draw(made, height=height, offered=False)

@@ -20,7 +20,7 @@ def trials() -> None:
     head = comparison.label("ndcg_linear", depths.pop() if len(depths) == 1 else "k")
     rows = [
         {
-            "trial": cut(t.title, 40),
+            "trial": cut(t.title, 72),
             "corpus": cut(t.dataset, 20),
             "asked": half,
             "mean": t.metrics.get("ndcg_linear"),
@@ -30,10 +30,10 @@ def trials() -> None:
         for t, half in zip(newest, halves, strict=True)
     ]
     columns = (
-        Column("trial", width=212 - 22 * parted, help="Its name, or what differs from the default recipe."),
-        Column("corpus", width=132),
-        *[Column("asked", width=56, help="All questions, or the dev or the test half.")] * parted,
-        Column("mean", head, MEAN, width=82),
+        Column("trial", width=324 - 52 * parted, help="Its name, or what differs from the default recipe."),
+        Column("corpus", width=120),
+        *[Column("asked", "Questions", width=78, help="All questions, or the dev or the test half.")] * parted,
+        Column("mean", head, MEAN, width=80),
         Column("n", "n", COUNT, "Questions measured.", width=48),
         *[Column("status", width=80)] * any(trial.status != "ok" for trial in newest),
     )

@@ -24,19 +24,25 @@ EXAMPLES = {
 def draw(paper: papers.Paper) -> None:
     if name := st.session_state.pop("paper_added", ""):
         st.toast(f"{cards.plain(name)} is in the paper.", icon=":material/check:")
-    kind = one_of("Kind", list(EXAMPLES), "item_kind")
-    written, name_of = suggestion(kind, trials_at_hand())
+    left, right = st.columns([1, 1.5], vertical_alignment="bottom")
+    with left:
+        kind = one_of("Kind", list(EXAMPLES), "item_kind", format_func=str.capitalize)
+    with right:
+        written, name_of = suggestion(kind, trials_at_hand())
     name_of = papers.free_name(paper, name_of) if name_of else ""
     forms = st.session_state.setdefault("paper_forms", 0)
     with st.form(f"new_item/{forms}", border=False):  # what was added leaves an empty form behind
-        name = st.text_input("Name", name_of, help="Used for its file, label or macro; any words will do.")
-        command = st.text_input(
-            "Command",
-            written,
-            placeholder=EXAMPLES[kind],
-            help="A, B and C are trials: the id, its last characters, or the name. The first is the reference.",
-        )
-        caption = st.text_input("Caption")
+        left, right = st.columns([1, 1.5])
+        name = left.text_input("Name", name_of, help="Used for its file, label or macro; any words will do.")
+        caption = right.text_input("Caption")
+        # trials that are chosen above make their own
+        with st.expander("The command that computes it", icon=":material/terminal:", expanded=not written):
+            command = st.text_input(
+                "Command",
+                written,
+                placeholder=EXAMPLES[kind],
+                help="A, B and C are trials: the id, its last characters, or the name. The first is the reference.",
+            )
         fields = {"kind": kind, "caption": caption}
         if kind == "number":
             fields["value"] = st.text_input(
@@ -60,7 +66,7 @@ def draw(paper: papers.Paper) -> None:
 
 
 def trials_at_hand() -> Sequence[str]:
-    """Those that are ticked, or the base and the best of a study: nobody has to know their ids."""
+    """Those that are ticked, or the base and the best of an experiment: nobody has to know their ids."""
     workbench = session.workbench()
     ticked = st.session_state.get("chosen") or []
     studies = {row.experiment.id: row.experiment for row in book.experiments(workbench) if row.trials.get("ok")}
@@ -70,7 +76,7 @@ def trials_at_hand() -> Sequence[str]:
         "Trials",
         [*([TICKED] if ticked else []), *studies],
         key="item_trials",
-        format_func=lambda name: name if name == TICKED else f"Of the study: {studies[name].title or name}",
+        format_func=lambda name: name if name == TICKED else f"Of the experiment: {studies[name].title or name}",
     )
     if chosen not in studies:
         return ticked[:MOST]

@@ -17,13 +17,14 @@ def choose(names: list[str]) -> papers.Paper:
     last = shelf.last(session.workbench())
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Paper", names, names.index(last), key="paper", bind="query-params") or last
+        paper = papers.load(session.workbench(), name)
+        with st.popover("Title and authors", icon=":material/title:", key="paper_head"):
+            st.text_input("Title", paper.title, key=f"title/{name}", on_change=_changed, args=(name, "title"))
+            st.text_input("Authors", paper.authors, key=f"authors/{name}", on_change=_changed, args=(name, "authors"))
+            st.toggle("Type with serifs", paper.serif, key=f"serif/{name}", on_change=_changed, args=(name, "serif"))
         with st.popover("New", icon=":material/add:"):
             create()
-    paper = papers.load(session.workbench(), name)
-    with st.container(horizontal=True):
-        st.text_input("Title", paper.title, key=f"title/{name}", on_change=_changed, args=(name, "title"))
-        st.text_input("Authors", paper.authors, key=f"authors/{name}", on_change=_changed, args=(name, "authors"))
-        st.toggle("Type with serifs", paper.serif, key=f"serif/{name}", on_change=_changed, args=(name, "serif"))
+    st.subheader(cards.plain(paper.title or name), anchor=False)
     if problem := st.session_state.pop("paper_problem", None):
         cards.problem(problem)
     return paper

@@ -84,9 +84,14 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
             f'<div class="gw gw-title"><span>{item.name}</span><small>{item.kind}, {cards.count(len(item.trials), "trial")}</small></div>'
         )
         arguments = (workbench, paper.id, item.name)
-        cards.press("Up", "arrow_upward", f"up/{item.name}", papers.move, *arguments, place - 1, disabled=place == 1)
+        if item.command:
+            with st.popover("Command", icon=":material/terminal:", type="tertiary"):
+                st.code(sources.shown(item.command), language="bash", wrap_lines=True)
+        cards.press(
+            "Up", "arrow_upward", f"up/{item.name}", papers.move, *arguments, place - 1, disabled=place == 1, type="tertiary"
+        )
         cards.press("Text below", "notes", f"text/{place}", _write, paper.id, place + 1, where, type="tertiary")
-        cards.press("Remove", "delete", f"remove/{item.name}", _remove, paper, item, place)
+        cards.press("Remove", "delete", f"remove/{item.name}", _remove, paper, item, place, type="tertiary")
     if item.kind == "text":
         return _text(paper, item)
     try:
@@ -111,8 +116,6 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
         args=(paper.id, item.name, "caption", f"caption/{paper.id}/{item.name}"),
         height=68,
     )
-    if item.command:
-        st.code(sources.shown(item.command), language="bash", wrap_lines=True)
 
 
 def _text(paper: papers.Paper, item: papers.PaperText) -> None:

@@ -16,14 +16,12 @@ BETTER = {1: "higher", -1: "lower", 0: "neither"}
 
 
 def overview(shown: Shown) -> None:
-    """A row of cards a topic, then every measure with what it means."""
-    groups = [row.group for row in shown.answers.rows]
-    for topic, title in TOPICS.items():
+    """The first measures of every topic as cards, then every measure with what it means."""
+    groups, first = [row.group for row in shown.answers.rows], []
+    for topic in TOPICS:
         mine = [each for each in shown.answers.measured if each.measure.topic == topic]
-        first = [each for each in mine if each.measure.headline] or mine[:4]
-        if first:
-            st.html(f'<div class="gw gw-title"><span>{title}</span></div>')
-            cards.row([card(each, groups, shown) for each in first])
+        first += [each for each in mine if each.measure.headline] or mine[:4]
+    cards.row([card(each, groups, shown) for each in first])
     if note := note_of_groups(shown.answers.rows):
         st.caption(note)
     table(shown, groups)

@@ -1,7 +1,7 @@
 """Which answers are scored: those of the recipe to its questions, those stored of a system, those of an own file."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -49,20 +49,21 @@ def of_the_recipe() -> bool:
 def chosen() -> Shown | None:
     """The answers that the user chose, with their scores; None where there are none yet, which is told."""
     sources = [RECIPE, STORED, FILE]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    with row:
         source = (
             st.segmented_control("Answers", sources, default=RECIPE, key="source", bind="query-params", required=True) or RECIPE
         )
         st.selectbox(
-            "Citations, use, blame by",
-            ["containment", "entailment"],
+            "Support judged by",
+            ["containment", "entailment"],  # the address holds these words
             key="borne_by",
             bind="query-params",
-            width=190,
+            width=170,
             help="How a passage is found to support a statement: by shared word sequences, or by the entailment model, which "
             "also recognises other words and takes a job.",
         )
-    return {RECIPE: of_recipe, STORED: of_system, FILE: of_file}[source]()
+    return {RECIPE: of_recipe, STORED: of_system, FILE: of_file}[source](row)
 
 
 def knobs() -> dict[str, str]:
@@ -77,7 +78,8 @@ def scoring(*words: str) -> list[str]:
     return [*words, *session.workbench().arguments(session.config()), *told]
 
 
-def of_recipe() -> Shown | None:
+def of_recipe(row: Any) -> Shown | None:
+    """row: the place of what is chosen."""
     workbench, config = session.workbench(), session.config()
     plan = workbench.plan(config)
     if not plan.live:
@@ -90,14 +92,14 @@ def of_recipe() -> Shown | None:
             "Scores of answers", "This corpus has no questions. Add a questions file on the page Corpus, or choose A file."
         )
         return None
-    count = st.number_input(
+    count = row.number_input(
         "Questions",
         1,
         len(queries),
         min(answering.FIRST, len(queries)),
         key="scored",
         bind="query-params",
-        width=150,
+        width=115,
         help="Drawn at random once; a larger sample contains the smaller.",
     )
     said = answering.answer_set(workbench, evaluation, count)
@@ -111,7 +113,8 @@ def of_recipe() -> Shown | None:
         )
     if lacking:
         cost = answering.cost(workbench, config.generation, said.askings)
-        st.caption(f"{progress_words(said, cost)}.")
+        if rows:
+            st.caption(f"{progress_words(said, cost)}.")
         phases = cost.phases or (Phase("no answer: the model is not asked"),)
         action = f"Write and score {cards.count(cost.answers, 'answer')}" if cost.answers else "Score the answers"
         title = f"Answers of {evaluation.corpus.name}"
@@ -130,7 +133,7 @@ def of_recipe() -> Shown | None:
     return Shown(scored("This recipe", rows, arguments, offered=bool(lacking)), other, tuple(arguments))
 
 
-def of_system() -> Shown | None:
+def of_system(row: Any) -> Shown | None:
     workbench, config = session.workbench(), session.config()
     systems = sets.stored(workbench, config.corpus.dataset)
     if not systems:
@@ -139,21 +142,21 @@ def of_system() -> Shown | None:
         ):
             st.switch_page(ASK, query_params={})
         return None
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("System", list(systems), key="system", bind="query-params", width=420)
+    with row:
+        name = st.selectbox("System", list(systems), key="system", bind="query-params", width=320)
         against = st.selectbox(
             "Compared with",
             ["", *(each for each in systems if each != name)],
             key="against",
             format_func=lambda n: n or "nothing",
-            width=300,
+            width=220,
         )
     arguments = scoring("score-answers", "--system", name)
     other = scored(against, systems[against]) if against else None
     return Shown(scored(name, systems[name], arguments), other, tuple(arguments))
 
 
-def of_file() -> Shown | None:
+def of_file(_row: Any) -> Shown | None:
     workbench = session.workbench()
     sent = st.file_uploader("Answers", ["jsonl", "gz"], True, key="answer_files", help=FORM)
     if not sent:

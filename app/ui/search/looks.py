@@ -12,8 +12,8 @@ from core.labs.trials.comparison import label
 from core.workbench import Evaluation
 
 HELP = (
-    "Counted once each: recipes that you set here, the pinned baseline, and stored trials; not counted: curves and tables "
-    "that the page draws by itself."
+    "Recipes compared on these questions, and the p value corrected for all of them. Counted once each: recipes that you set here, the "
+    "pinned baseline, and stored trials; not counted: curves and tables that the page draws by itself."
 )
 
 
@@ -24,7 +24,7 @@ def draw(current: Evaluation, row: Sequence[cards.Card]) -> None:
     words, told = lab.sentence(counts, p, main), lab.warning(counts)
     if not words:
         return
-    chip = f"{counts.looked:,} looks" + (" on test" if counts.part == "test" else "")
+    chip = f"{counts.looked:,} tried" + (" on test" if counts.part == "test" else "")
     if p is not None and counts.looked > 2:
         [[left], _] = lab.corrected([p], counts.looked)
         chip += ", p < 0.001" if left < 0.001 else f", p {left:.3f}"

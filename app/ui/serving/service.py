@@ -41,7 +41,7 @@ def put_up() -> None:
         st.session_state["serve_names"], st.session_state["serve_what"] = names, [*names, IN_USE][0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox("What is served", [*names, IN_USE], key="serve_what")
-        port = st.number_input("Port", 1024, 65535, PORT, key="serve_port", help="On this machine only: 127.0.0.1.", width=140)
+        port = st.number_input("Port", 1024, 65535, PORT, key="serve_port", help="On this machine only: 127.0.0.1.", width=120)
     what = session.workbench().arguments(session.config()) if chosen == IN_USE else ["--published", chosen]
     arguments = ["serve", *what, "--port", str(port)]
     job = jobs.latest(arguments)
@@ -111,7 +111,10 @@ def publish() -> None:
             help="The lower end of its 95% interval over 30 answers has to reach this.",
         )
     why = st.text_input(
-        "Reason to publish it anyway", key="publish_why", placeholder="empty: only if it reaches that", help="Kept in the record."
+        "Reason to publish it anyway",
+        key="publish_why",
+        placeholder="Needed only below that faithfulness",
+        help="Kept in the record.",
     )
     if not name.strip():
         return st.caption("A published recipe has a name, its measured quality, and questions that reveal a later loss.")

@@ -61,7 +61,9 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         traces += _points(of, metric, costs, title, title in (BEATEN, OFF), look_of, own)
     for trial in points:
         if trial.id in marked:
-            title = f"{cut(names[trial.id])}, {standing(trial).lower()}"
+            title = cut(names[trial.id], 36) + f", {standing(trial).lower()}" * bool(
+                third
+            )  # short: a legend is as wide as its longest
             traces += _points([trial], metric, costs, title, False, look(names, trial), own, current=0)
     if third:
         traces = _coloured(traces, third, members)

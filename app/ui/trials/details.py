@@ -21,7 +21,7 @@ PROBLEM = "trial_problem"
 def draw(chosen: list[Trial], everything: Listing, tags: list[str]) -> None:
     config = problem = None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        trial = choice_of(chosen, "Trial", "one_trial", width=420) if len(chosen) > 1 else chosen[0]
+        trial = choice_of(chosen, "Trial", "one_trial", width=200) if len(chosen) > 1 else chosen[0]
         try:
             config = comparison.recipe(trial)
         except WorkbenchError as error:  # stored by another version
@@ -44,26 +44,30 @@ def draw(chosen: list[Trial], everything: Listing, tags: list[str]) -> None:
 
 def buttons(trial: Trial, config: TrialConfig | None, tags: list[str]) -> None:
     """config: its recipe, None where another version stored it."""
-    if st.button("Open in Search, live", icon=":material/tune:", key="open_trial", disabled=config is None):
+    if st.button("Open in Search, live", icon=":material/tune:", key="open_trial", disabled=config is None, type="tertiary"):
         session.set_config(config)
         ways.go("search_live")
-    cards.press("Pin as baseline", "keep", "pin_trial", session.pin, config, disabled=config is None)
-    with st.popover("Name, tags", icon=":material/label:", key="described", width="content"):
+    cards.press("Pin as baseline", "keep", "pin_trial", session.pin, config, disabled=config is None, type="tertiary")
+    with st.popover("Name, tags", icon=":material/label:", key="described", width="content", type="tertiary"):
         describe(trial, tags)
         if len(st.session_state.chosen) > 1:  # of a single one it is written beside what it was
             note(trial)
-    with st.popover("Reproduce", icon=":material/terminal:", disabled=config is None):
+    with st.popover("Reproduce", icon=":material/terminal:", disabled=config is None, type="tertiary"):
         st.code(session.workbench().command(config) if config else "", language="bash", wrap_lines=True)
         st.json(trial.config, expanded=1)
     if trial.metrics:
-        with st.popover("As a run", icon=":material/download:", help="In TREC's format."):
+        with st.popover("As a run", icon=":material/download:", help="In TREC's format.", type="tertiary"):
             runs.as_run(trial)
 
 
 def taken(chosen: list[Trial]) -> None:
     """What is done with all that is ticked."""
     if st.button(
-        "Table for a paper", icon=":material/table:", key="into_paper", help="Takes the ticked trials to *Write a paper*."
+        "Table for a paper",
+        icon=":material/table:",
+        key="into_paper",
+        type="tertiary",
+        help="Takes the ticked trials to *Write a paper*.",
     ):
         st.session_state.chosen = [trial.id for trial in reference_first(chosen)]
         ways.go("write_paper", paper_view="Add")

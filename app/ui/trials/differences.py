@@ -27,9 +27,10 @@ def compared(chosen: list[Trial], names: dict[str, str]) -> TrialComparison | No
         if trial not in measured:
             why = "It measured no question." if trial.status == "ok" else f"{trial.status.capitalize()}: {trial.reason}"
             st.caption(cards.plain(f"Not compared: {names[trial.id]} has no results. {why}"))
+    head, left, right = st.columns([1, 1.2, 1.2], vertical_alignment="bottom")
+    head.subheader("Differences", anchor=False)
     if len(measured) < 2:
         return None
-    left, right = st.columns(2)
     if pinned := [trial for trial in measured if is_baseline(trial)]:
         reference = choice_of(pinned, "Reference, the pinned baseline", "reference_pinned", left)
     else:
@@ -70,8 +71,8 @@ def tests(result: TrialComparison, names: dict[str, str]) -> None:
     st.caption(
         f"Means over the questions that both measured. Low and High: {result.confidence:.0%} interval of each difference alone. "
         f"p (Holm) and the verdict are corrected for {cards.count(result.tested, 'comparison')}. {result.tried:,} recipes were "
-        f"compared on these questions so far, {result.stored:,} of them stored as trials: p and q (all looks) are corrected for all of "
-        "them. The best of many looks better than it is, so confirm a choice on questions that were not used to make it."
+        f"compared on these questions so far, {result.stored:,} of them stored as trials: p and q (all tried) are corrected for all of "
+        "them. The best of many seems better than it is, so confirm a choice on questions that were not used to make it."
     )
 
 

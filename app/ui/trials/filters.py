@@ -15,10 +15,11 @@ def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
         "dataset": ("Corpus", "of_corpus", {name: name for name in summary.datasets}, 2),
         "status": ("Status", "status", {name: name for name in summary.statuses}, 1.5),
         "tag": ("Tag", "tag", {"": ""} | {tag: tag for tag in tags} if tags else {}, 1.5),
-        "sweep": ("Experiment or sweep", "sweep", {"": ""} | sweeps if sweeps else {}, 3),
+        "sweep": ("Experiment", "sweep", {"": ""} | sweeps if sweeps else {}, 3),
     }
     offered = {name: choice for name, choice in offered.items() if len(choice[2]) > 1 or _asked(choice[1])}
-    search, *columns = st.columns([3, *(width for *_, width in offered.values())])
+    widths = [3, *(width for *_, width in offered.values()), 2]
+    search, *columns, view = st.columns(widths, vertical_alignment="bottom", gap="small")
     text = search.text_input("Search", key="words", bind="query-params", placeholder="name, recipe, note, corpus, id")
     wanted = {
         name: column.selectbox(
@@ -32,8 +33,8 @@ def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
     }
     trials = everything.matching(text=text, **wanted)
     more = len(trials) - trials.recipes
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        repeats = bool(more) and st.toggle(f"Show {more:,} older repeats", key="repeats", bind="query-params", help=REPEATS)
+    repeats = bool(more) and st.toggle(f"Show {more:,} older repeats", key="repeats", bind="query-params", help=REPEATS)
+    with view:
         views.draw()
     return trials if repeats or not more else trials.last_repeats().named()
 

@@ -23,7 +23,7 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
             icon=":material/leaderboard:",
         )
     board = lab.leaderboard(session.workbench(), scope.members, scope.metric)
-    chart(scope, board)
+    chart(scope, board, {})
     st.caption(cards.plain(summary(board)))
     table(scope, board)
     if any(trial.settings.get("corpus.questions") == "dev" for trial in scope.members):
@@ -47,11 +47,12 @@ def summary(board: Leaderboard) -> str:
     return text
 
 
-def chart(scope: Scope, board: Leaderboard) -> None:
+def chart(scope: Scope, board: Leaderboard, names: dict[str, str]) -> None:
+    """names: of trials by their ids, where they are called otherwise there."""
     drawn, rows = board.rows[:DRAWN], lab.rows(board)
     marks = [
         dots.Mark(
-            charts.safe(own["name"]),
+            charts.safe(names.get(row.trial.id, own["name"])),
             row.interval.mean,
             row.interval.low,
             row.interval.high,

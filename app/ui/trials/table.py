@@ -34,16 +34,6 @@ def none() -> None:
         ways.go("search_live")
 
 
-def status(summary: TrialsSummary) -> None:
-    cards.status_strip(
-        [
-            cards.count(summary.trials, "trial"),
-            f"{summary.failed:,} without results" if summary.failed else "",
-            cards.count(len(summary.sweeps), "sweep") if summary.sweeps else "",
-        ]
-    )
-
-
 def chosen() -> list[Trial]:
     """The ticked trials in the order in which they were ticked."""
     asked, state = st.query_params.get("trials", ""), st.session_state
@@ -81,7 +71,8 @@ def draw(shown: Listing, summary: TrialsSummary, view: TrialView) -> None:
     told = (
         "newest first" if order == NEWEST else f"by {views.title(view.sort)}, {'ascending' if view.ascending else 'descending'}"
     )
-    st.caption(cards.plain(f"{count:,} of {summary.trials:,} trials, {told}. Tick rows to compare them. {bold}"))
+    failed = f", {summary.failed:,} without results" if summary.failed else ""
+    st.caption(cards.plain(f"{count:,} of {summary.trials:,} trials{failed}, {told}. Tick rows to compare them. {bold}"))
     first = _page(shown, count)
     rows = own_columns.rows(shown, own, order, first, PAGE, headlines())
     marks = comparison.best(workbench, [_rated(row) for row in rows], headlines()) if count <= BOLD_UP_TO else {}
@@ -96,7 +87,7 @@ def draw(shown: Listing, summary: TrialsSummary, view: TrialView) -> None:
         _in_bold(rows, frame, marks, own) if marks else frame,
         tables.looks(made),
         hide_index=True,
-        height="content" if len(rows) < 10 else 360,
+        height="content" if len(rows) < 8 else 8 * tables.ROW_PX + 20,
         key=TABLE,
         on_select=_ticked,
         selection_mode=["multi-row", "single-cell"],  # a click anywhere on a row ticks it
@@ -161,8 +152,8 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[Own
         **dict.fromkeys(("Context", "Latency", "Chunks"), not own),
     }
     columns = (
-        Column("Trial", width=310, help="Its name, or what differs from the default recipe."),
-        Column("Corpus", width=150),
+        Column("Trial", width=280, help="Its name, or what differs from the default recipe."),
+        Column("Corpus"),
         *(column.drawn(_depth(rows)) for column in own),
         *(Column(metric, head, MEAN, width=86) for metric, head in ({} if own else _heads(rows)).items()),
         Column("n", "n", COUNT, "Questions measured.", width=52),
@@ -177,7 +168,7 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[Own
         Column("Chunks", "", COUNT, "Chunks in the index.", width=66),
         Column("When", "", DAY_TIME, width=104),
         Column("k", "k", help="Depth at which the rankings were judged.", width=38),
-        Column("Sweep", width=220),
+        Column("Sweep", "Experiment", width=220),
         Column("Id", help="The end of its id, accepted by `trials show`.", width=62),
     )
     made = [_row(row, sweeps) | {column.name: row[column.name] for column in own} for row in rows]
@@ -187,7 +178,7 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[Own
 def _row(row: dict[str, Any], sweeps: dict[str, str]) -> dict[str, Any]:
     return {
         "Trial": row["title"],
-        "Corpus": row["corpus"],
+        "Corpus": row["corpus"].replace(", questions ", ", "),  # the half, as in the bar on top
         **{metric: row[metric] for metric in headlines()},
         "n": row["n"] or None,
         "of": row["total"] if row["n"] else None,

@@ -70,7 +70,9 @@ def draw() -> None:
         made.sort and "sorted",
     ]
     said = ", ".join(filter(None, parts))
-    with st.popover(f"Columns, order, groups{f': {said}' if said else ''}", icon=":material/view_column:"):
+    with st.popover(
+        f"Columns{f': {said}' if said else ''}", icon=":material/view_column:", help="Columns, order, groups, and saved views."
+    ):
         _choices()
         st.text_input("Save what is shown, with its filters, as", key=NAME, max_chars=MOST_NAME, placeholder="Name of the view")
         with st.container(horizontal=True, gap="small"):

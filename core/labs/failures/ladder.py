@@ -262,14 +262,14 @@ def question_table(
     shown = {RUNGS[name]: title for name, title in SHORT.items()} if asked else {}
     columns = (
         Column("question", width=220 if asked or pairs else 375),
-        Column("band", width=165),
+        Column("band", "Outcome", width=165),
         *[Column("was", width=165)] * bool(pairs),
         Column("rank", "", "%d", "Of the first chunk with evidence, in all candidates."),
         *(Column(name, title, width=74) for name, title in shown.items()),
     )
     verdicts = {True: "right", False: "wrong", None: None}
     some = [told[row] | {name: verdicts[told[row][name]] for name in RUNGS.values() if name in told[row]} for row in rows]
-    return Table("failures_table", columns, some, "Questions by band", f"n {len(some):,} of {len(told):,}", command)
+    return Table("failures_table", columns, some, "Questions by outcome", f"n {len(some):,} of {len(told):,}", command)
 
 
 def rank_of(rank: np.int32) -> int | None:
@@ -320,15 +320,15 @@ def moved_rows(pairs: Mapping[int, tuple[str, str]], moved: Sequence[Moved]) -> 
 
 def moved_table(pairs: Mapping[int, tuple[str, str]], moved: Sequence[Moved], command: str = "") -> Table:
     columns = (
-        Column("band", width=190),
+        Column("band", "Outcome", width=190),
         Column("baseline"),
         Column("this recipe"),
-        Column("left", "Left it", help="Stand there under the baseline only."),
-        Column("came", help="Stand there under this recipe only."),
+        Column("left", "Only baseline", help="Questions with this outcome under the baseline only."),
+        Column("came", "Only this recipe", help="Questions with this outcome under this recipe only."),
         corrected_p()._replace(help="McNemar's exact test, Holm's correction."),
     )
-    note = f"n {len(pairs):,}. McNemar's exact test, Holm's correction over the bands"
-    return Table("moved", columns, moved_rows(pairs, moved), "Questions by band under two recipes", note, command)
+    note = f"n {len(pairs):,}. McNemar's exact test, Holm's correction over the outcomes"
+    return Table("moved", columns, moved_rows(pairs, moved), "Questions by outcome under two recipes", note, command)
 
 
 def question_record(ladder: Ladder, identity: str) -> dict[str, Any]:

@@ -356,8 +356,8 @@ def table(result: TrialComparison, names: dict[str, str], title: str, command: s
         Column("Reference", "", MEAN),
         *(Column(name, "", SIGNED) for name in ("Difference", "Low", "High")),
         *(Column(name, name, P_VALUE, about) for name in ("p", "p (Holm)")),
-        Column(OF_LOOKS[0], OF_LOOKS[0], P_VALUE, "Holm's, corrected for every recipe compared on these questions."),
-        Column(OF_LOOKS[1], OF_LOOKS[1], P_VALUE, "Benjamini and Hochberg's, corrected for every recipe compared."),
+        Column(OF_LOOKS[0], "p (all tried)", P_VALUE, "Holm's, corrected for every recipe compared on these questions."),
+        Column(OF_LOOKS[1], "q (all tried)", P_VALUE, "Benjamini and Hochberg's, corrected for every recipe compared."),
         Column("Effect", "", "%+.2f", "Mean difference over the standard deviation of the differences (dz)."),
         *(Column(name, name, COUNT) for name in ("Won", "Lost", "Tied", "n")),
     )
