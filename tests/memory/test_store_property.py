@@ -14,6 +14,7 @@ PLACES = some.tuples(some.sampled_from("ab"), some.sampled_from("xy"))
 
 @settings(max_examples=25)
 @example([(("a", "x"), 0, 1), (("a", "x"), 0, 3), (("a", "x"), 1, 2)])  # told again of a later time
+@example([(("a", "x"), 1, 1), (("a", "x"), 1, 3), (("a", "x"), 0, 2), (("a", "x"), 0, 4)])  # and another value after that
 @given(
     some.lists(
         some.tuples(PLACES, some.integers(0, 3), some.integers(1, 50)), max_size=15, unique_by=lambda told: (told[0], told[2])
