@@ -164,7 +164,7 @@ class FactStore:
             "SELECT id, value, time, ended, stale, held FROM facts WHERE key = ? ORDER BY time, number", (key,)
         ).fetchall()
         # what holds; what it was told to have been in between may have begun later
-        latest = next((row for row in rows if row[3] is None), rows[-1] if rows else None)
+        latest = next((row for row in reversed(rows) if row[3] is None), rows[-1] if rows else None)
         parents_stale = self._stale_parent(draft.derived_from)
         if self._adds_all:
             return WrittenFact(self._insert(draft, vector, key, subject, at, now, change, parents_stale), "new")
