@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 RESULTS = Path(__file__).parent / "results"
 HISTORY = "history.jsonl"  # a line a run of a benchmark, also of one that failed
-LEAST, MOST = "at least", "at most"
+LEAST, MOST = "≥", "≤"
 
 
 class Promise(NamedTuple):

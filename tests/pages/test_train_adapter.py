@@ -150,7 +150,7 @@ def test_questions_about_documents_are_a_job_and_then_a_card_with_its_filters(be
     app.selectbox(key="adapter/answers").set_value("written").run()
     app.number_input(key="adapter/questions").set_value(30).run()
     app.button(key="adapter/look").click().run()
-    assert any("30 texts by the model" in caption.value for caption in app.caption) and not played.runs
+    assert any("have to be written first" in caption.value for caption in app.caption) and not played.runs
     app.button(key="start/adapter-data/").click().run()
     words = ["adapter-data", "--train", "source=documents", "--train", "questions=30", "--train", "answers=written"]
     assert started[0][:7] == words
