@@ -134,7 +134,8 @@ def stage_chips(usual: str) -> str:
     stages = [stage for stage in (*workbench.ranking_fields(), "evaluation") if workbench.shows(stage, recipe)]
     if state.get(OPEN) not in stages:
         state[OPEN] = usual if usual in stages else "fusion"
-    st.pills("Recipe", stages, default=state[OPEN], key=OPEN, required=True, format_func=chip, label_visibility="collapsed")
+    chips = {stage: chip(stage) for stage in stages}
+    st.pills("Recipe", stages, default=state[OPEN], key=OPEN, required=True, format_func=chips.get, label_visibility="collapsed")
     return state[OPEN]
 
 

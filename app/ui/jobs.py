@@ -209,9 +209,9 @@ def press_button(label: str, press: Press, *, key: str, **look: Any) -> bool:
 
 def price(verb: str, takes: Forecast) -> None:
     """What a press takes: what is done, how many, how long by what ran on this machine, memory and money where they are worth a word.
-    Nothing where it is there at once."""
+    Nothing where it is there at once, or where nothing can be done."""
     told = session.workbench().expected(verb, takes)
-    if told.seconds is None or told.seconds.high > AT_ONCE_S or told.usd:
+    if told.phases and (told.seconds is None or told.seconds.high > AT_ONCE_S or told.usd):
         st.caption(f":material/timer: {cards.plain(told.words)}", width="stretch")
 
 

@@ -260,5 +260,7 @@ def test_two_users_at_once_both_get_an_answer_of_the_bundled_model(app, rivers, 
     assert json.loads(other.locator(".gw-text").first.inner_text()).keys() <= {"river"}
     tab.get_by_role("tab", name="Tokens").click()
     tab.locator("span[title*='%']").first.wait_for()
+    tab.locator("[class*='st-key-chip-generation'] button").first.click()
+    tab.get_by_label("Seed", exact=True).wait_for()
     assert tab.get_by_text("This build of llama.cpp has no GPU").count() == without_gpu()
     other.close()

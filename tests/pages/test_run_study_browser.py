@@ -58,7 +58,7 @@ def test_a_study_is_defined_run_and_its_best_point_compared(site, bench, tab):
     no_error(tab)
     tab.reload()  # the address holds it
     tab.get_by_text("All trials are measured").wait_for()
-    tab.get_by_text(re.compile(r"distinguishable from it")).wait_for()
+    tab.get_by_text(re.compile(r"distinguishable from it")).first.wait_for()
     settled(tab)
     grid = tab.get_by_test_id("stDataFrame").first.bounding_box()
     tab.mouse.click(grid["x"] + 60, grid["y"] + 52)  # the text of the first row; the grid is a canvas

@@ -27,7 +27,7 @@ def test_texts_are_written_and_shown(app, home, tab, monkeypatch):
     panel = tab.locator(".st-key-asked")
     panel.wait_for(timeout=180_000)
     settled(tab)
-    assert "2 of 2 questions otherwise" in panel.inner_text() and "the same on every question" in panel.inner_text()
+    assert "2 of 2 questions rewritten" in panel.inner_text() and "the same on every question" in panel.inner_text()
     open_page(tab, f"{app}/search_live?{RECIPE}&chosen=b&chart=Questions")
     tab.get_by_text("Also asked, written by the model").wait_for()
     no_error(tab)

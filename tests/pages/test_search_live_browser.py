@@ -123,7 +123,7 @@ def met(tab, rank: int, word: str) -> tuple[str, str]:
         for shift in (3, 2):
             tab.mouse.move(frame["x"] + frame["width"] / shift, frame["y"] + frame["height"] / shift)
         tab.wait_for_timeout(200)
-    words = re.fullmatch(r"(.*) met (.*): [01]\.\d{3}", said.text_content())
+    words = re.fullmatch(r"(.*) matches (.*): [01]\.\d{3}", said.text_content())
     tab.mouse.move(0, 0)
     said.wait_for(state="detached")
     return words[1], words[2]

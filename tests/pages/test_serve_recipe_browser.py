@@ -58,7 +58,7 @@ def test_a_recipe_is_served_loaded_and_its_loss_named(app, bench, tab):
     settled(tab)
     typed(tab, "Name", "towns")
     typed(tab, "Reason to publish it anyway", "a test")
-    tab.get_by_role("button", name="Publish").click()
+    tab.get_by_role("button", name="Publish", exact=True).click()
     tab.get_by_role("heading", name="Published", exact=True).wait_for(timeout=300_000)
     settled(tab)
     typed(tab, "Port", str(port))

@@ -72,7 +72,7 @@ def test_a_shared_address_brings_the_view_back_and_settings_stand_side_by_side(a
     open_page(tab, f"{app}/{ADDRESS}&manner=Text+to+continue&prompt=The+three+primary+colours+are&view=Side+by+side")
     tab.get_by_role("button", name="Write all").wait_for()
     settled(tab)
-    assert tab.get_by_role("textbox", name="Prompt").input_value() == "The three primary colours are"
+    assert tab.get_by_role("textbox", name="Text to continue").input_value() == "The three primary colours are"
     tab.get_by_role("button", name="Write all").click()
     tab.get_by_text("First token").nth(1).wait_for()
     settled(tab)
@@ -82,7 +82,7 @@ def test_a_shared_address_brings_the_view_back_and_settings_stand_side_by_side(a
 
 @pytest.mark.slow
 def test_a_tiny_study_is_drawn_and_every_chain_compared(app, tab):
-    open_page(tab, f"{app}/{ADDRESS}&question=What+is+a+generator%3F&view=Study")
+    open_page(tab, f"{app}/{ADDRESS}&question=What+is+a+generator%3F&view=Experiment")
     tab.get_by_role("button", name="Start the experiment").wait_for()
     settled(tab)
     for name in ("Samples a question", "Questions"):
@@ -91,7 +91,7 @@ def test_a_tiny_study_is_drawn_and_every_chain_compared(app, tab):
         settled(tab)
     tab.get_by_role("slider", name="Questions").focus()
     tab.keyboard.press("ArrowRight")
-    tab.get_by_text("12 answers").wait_for()
+    tab.get_by_text("12 answers").first.wait_for()
     settled(tab)
     tab.get_by_role("button", name="Start the experiment").click()
     tab.get_by_text("Diversity and quality of sampled answers").wait_for(timeout=120_000)

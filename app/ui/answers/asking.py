@@ -3,15 +3,17 @@
 import heapq
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 import streamlit as st
 
 from app import session
 from app.ui import cards, jobs
 from core.config import TrialConfig
+from core.errors import WorkbenchError
 from core.labs.answers.answering import alike, answer_phase
 from core.records import Corpus, Query
-from core.workbench import Forecast
+from core.workbench import Forecast, Phase
 
 SHORT = ("what", "which", "who", "when", "how many")  # beginnings of questions that ask for a name or a number
 
@@ -24,8 +26,11 @@ def ask(question: str | None = None) -> None:
 
 
 def press(recipes: Sequence[TrialConfig]) -> jobs.Press:
-    """What a question takes: an answer of each engine, one after the other."""
-    phases = tuple(answer_phase(session.workbench(), recipe.generation, 1, "the answer") for recipe in recipes)
+    """What a question takes: an answer of each engine that is there, one after the other; the others say what they lack when asked."""
+    phases: tuple[Phase, ...] = ()
+    for recipe in recipes:
+        with suppress(WorkbenchError):
+            phases += (answer_phase(session.workbench(), recipe.generation, 1, "the answer"),)
     like = "; ".join(f"{recipe.answering.part} {alike(recipe.generation)}" for recipe in recipes)
     return jobs.Press("ask", Forecast(phases, units=len(recipes), like=like))
 

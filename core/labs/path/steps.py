@@ -172,8 +172,8 @@ def paper_of(workbench: Workbench, experiment: Experiment | None) -> str:
     names = shelf.newest(workbench)
     if experiment and experiment.factors:
         [row] = _once(workbench, f"trials of {experiment.id}", lambda: workbench.store.query(OF_EXPERIMENT, [experiment.id]))
-        known = {experiment.id, *(row["ids"] or ())}
-        names = [name for name in names if known & _words(workbench, name)]
+        ids = {experiment.id, *(row["ids"] or ())}
+        names = [name for name in names if ids & _words(workbench, name)]
     return next(iter(names), "")
 
 
