@@ -60,7 +60,9 @@ def test_a_study_is_defined_run_and_its_best_point_compared(site, bench, tab):
     tab.get_by_text("All trials are measured").wait_for()
     tab.get_by_text(re.compile(r"distinguishable from it")).first.wait_for()
     settled(tab)
-    grid = tab.get_by_test_id("stDataFrame").first.bounding_box()
+    board = tab.get_by_test_id("stDataFrame").first
+    board.scroll_into_view_if_needed()
+    grid = board.bounding_box()
     tab.mouse.click(grid["x"] + 60, grid["y"] + 52)  # the text of the first row; the grid is a canvas
     tab.get_by_role("button", name="Compare with the base").click()
     tab.get_by_role("heading", name="Differences").wait_for()

@@ -17,10 +17,9 @@ VIEW = {"view": "Contamination", "probed": "10"}
 
 
 @pytest.mark.slow
-def test_the_job_is_offered_and_gaps_questions_and_answers_are_shown(bench, reader, started, shown_commands, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("app.ui.jobs.AT_ONCE_S", -1.0)  # a played model answers at once, which needs no price
+def test_the_job_is_offered_and_gaps_questions_and_answers_are_shown(bench, reader, started, shown_commands):  # noqa: F811
     app = start(**VIEW)
-    assert any(told.startswith("10 rephrasings") for told in prices(app))
+    assert any("10 rephrasings" in told for told in prices(app))
     next(button for button in app.button if button.label == "Test for contamination").click().run()
     assert started == [["contamination", "--ask", "10", *bench.arguments(recipe())]]
     made = drain(lab.probe_contamination(bench, recipe(), 10))
