@@ -3,6 +3,7 @@
 What an answer's identity is, and where it is recorded, is in `core.pipeline.answers`.
 """
 
+import os
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -191,7 +192,7 @@ def model_bytes(part: PartConfig) -> float:
     """What a model of this machine holds in memory, about: its files, and some for what it reads. 0 of a service, without files, and of
     the bundled one, which is small."""
     place = Path(part.model)
-    if not part.local or not place.exists():
+    if not part.local or not os.path.exists(place):  # a text that is no path is none
         return 0.0
     weights = [place] if place.is_file() else place.glob("*.safetensors")
     return MORE_THAN_FILES * sum(path.stat().st_size for path in weights)

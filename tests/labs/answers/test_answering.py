@@ -210,3 +210,9 @@ def test_evidence_is_covered_by_the_rule_of_the_evaluation():
     assert lab.covers(("a", 0, 10), Gold("a", 5, 15), 0.5) and not lab.covers(("a", 0, 10), Gold("a", 5, 15), 0.6)
     assert not lab.covers(("a", 0, 5), Gold("a", 5, 9), 0.1) and not lab.covers(("b", 0, 10), Gold("a", 0, 10), 0.1)
     assert np.all([lab.covers(("a", 3, 4), Gold("a", 0, 10), 1.0)])
+
+
+@pytest.mark.parametrize("model", ["none.gguf", "1:" + "59:" * 400, "a\0b", ""])
+def test_what_is_no_file_of_a_model_holds_no_memory(model):
+    part = LlamaCpp.model_construct(model=model)  # as a form has it before it is checked
+    assert lab.model_bytes(part) == 0.0
