@@ -17,6 +17,7 @@ from core.statistics.queueing import LittlesLaw, littles_law
 from core.workbench import Workbench
 
 PERIODS, SAMPLES = 20, 10  # of Little's law: periods, and counts in each
+FINE_MS = 100.0  # below it tenths of a millisecond are worth a digit
 LONG = 20  # mean latencies that a period has to have at least, so that few requests reach beyond it
 _STAGES = """
 SELECT parts.name AS stage, parts.kind, (parts.end_ns - parts.start_ns) / 1e6 AS ms
@@ -29,7 +30,7 @@ LATENCY = tuple(
     for name in SHARES
     for column in (
         Column(f"{name}_ms", f"{name} (ms)", ONE, direction=-1),
-        Column(f"{name}_bounds", f"{name}, 95%", help="Its interval; empty: too few requests for it."),
+        Column(f"{name}_bounds", f"{name}, 95%", width=124, help="Its interval; empty: too few requests for it."),
     )
 )
 
@@ -71,13 +72,15 @@ def dashboard(workbench: Workbench, hours: float = HOURS, name: str = "") -> Das
 
 
 def paths_table(told: Dashboard) -> Table:
+    priced = any(row["usd"] is not None for row in told.paths)
+    usd = Column("usd", "Cost a question (USD)", "%.5f", "Of those whose cost is known; from the cache nothing.", direction=-1)
     columns = (
-        Column("path", "Asked", width=160),
+        Column("path", "Asked", width=96),
         Column("requests", format=COUNT),
         Column("a_minute", "A minute", TWO, "From the first request to the last."),
         Column("answered", "Answered", PERCENT, "Status 200, of all that were let in.", direction=1),
         Column("cached", "From the cache", PERCENT),
-        Column("usd", "Cost a question (USD)", "%.5f", "Of those whose cost is known; from the cache nothing.", direction=-1),
+        *([usd] if priced else []),
         *LATENCY,
     )
     return Table("requests_served", columns, _bounded(told.paths), "Requests", f"last {told.hours:g} hours")
@@ -106,9 +109,13 @@ def _bounded(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _bounds(low: float | None, high: float | None) -> str:
+    if max(low or 0.0, high or 0.0) >= FINE_MS:
+        low, high, pattern = low and round(low), high and round(high), COUNT
+    else:
+        pattern = ONE
     if low is None or high is not None:
-        return between(low, high, ONE)
-    return f"above {written(low, ONE)}"
+        return between(low, high, pattern)
+    return f"above {written(low, pattern)}"
 
 
 def _paths(timed: Sequence[ServedRequest]) -> list[dict[str, Any]]:

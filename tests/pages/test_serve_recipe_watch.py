@@ -1,5 +1,7 @@
 """Serve, Watch: what a service did and was worth, each tab with data and without."""
 
+import re
+
 import pytest
 
 from core.annotation.versions import load, studies
@@ -47,8 +49,17 @@ def test_requests_are_told_with_their_latency_and_littles_law(bench):
     paths, stages, ends = (table.value for table in app.dataframe)
     assert list(paths["Requests"]) == [2001] and list(ends["How they ended"]) == ["local", "no way, or too late"]
     assert "holds" in words(app) and not len(stages)
-    low, high = map(float, paths["p50, 95%"][0].split(" to "))
+    low, high = (float(end.replace(",", "")) for end in paths["p50, 95%"][0].split(" to "))
     assert low < paths["p50 (ms)"][0] < high
+
+
+def test_where_the_time_of_an_answer_goes_is_drawn_by_stage(bench):
+    assert not opened("Watch", inner="Requests").get("plotly_chart")
+    record(bench, *(request(60 + n, ms=4000.0 + n, score=0.5) for n in range(50)))
+    app = opened("Watch", inner="Requests")
+    paths, stages, _ = (table.value for table in app.dataframe)
+    assert list(stages["Stage"]) == ["search"] and len(app.get("plotly_chart")) == 1 and "Latency by stage" in words(app)
+    assert re.fullmatch(r"4,0\d\d to 4,0\d\d", paths["p50, 95%"][0])  # whole milliseconds, where tenths say nothing
 
 
 def test_a_budget_that_burns_is_told(bench):
