@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import forms
-from app.ui.answers import engines, faster_copy
+from app.ui.answers import asking, engines, faster_copy
 from core.config import TEMPLATES, TrialConfig, with_settings
 from core.context.prompt import BEYOND
 from core.errors import WorkbenchError
@@ -229,6 +229,7 @@ def test_every_ending_is_said_in_plain_words(monkeypatch, bench):
 def test_a_problem_is_told_and_the_page_goes_on(monkeypatch, bench):
     app = ask(open_page(**{"generation.model": "/nowhere/x.gguf"}), QUESTION)
     assert "not there" in app.error[0].value and "/nowhere/x" in app.error[0].value and not app.exception
+    assert not asking.press([app.session_state["recipes"]["current"]]).takes.units  # its failure is no time of an answer
     play(monkeypatch, bench)
     next(b for b in app.button if b.label == "Ask again").click().run()
     assert not app.error and "ended by itself" in html(app)

@@ -58,7 +58,7 @@ def test_a_study_is_defined_run_and_its_best_point_compared(site, bench, tab):
     no_error(tab)
     tab.reload()  # the address holds it
     tab.get_by_text("All trials are measured").wait_for()
-    tab.get_by_text(re.compile(r"distinguishable from it")).first.wait_for()
+    tab.locator("p").filter(has_text=re.compile(r"distinguishable from it")).wait_for()
     settled(tab)
     board = tab.get_by_test_id("stDataFrame").first
     board.scroll_into_view_if_needed()

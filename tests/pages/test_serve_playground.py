@@ -43,13 +43,14 @@ def test_two_traces_stand_beside_each_other(bench, reader, traces):  # noqa: F81
     assert {"whole", "/answer > search", "/answer > write"} <= set(table["Stage"])
 
 
-def test_a_changed_prompt_has_its_traces_its_differences_and_its_verdict(bench, reader, traces, started):  # noqa: F811
+def test_a_changed_prompt_has_its_price_its_differences_and_its_verdict(bench, reader, traces, started, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("app.ui.jobs.AT_ONCE_S", -1.0)  # a played model answers at once, which needs no price
     app = opened(traces[0])
     assert any(asked("Lund") in each.value for each in app.code)  # the prompt as it was sent
     assert "Change the prompt or a setting" in words(app) and not any(each.label == "Answer again" for each in app.button)
     app.text_area(key=f"rerun_template/{traces[0]}").set_value(TEMPLATE).run()
     checked(app)
-    assert "4 traces that asked different things; one seed" in words(app)
+    assert "4 answers" in words(app) and "4 traces that asked different things; one seed" in words(app)
     next(button for button in app.button if button.label == "Answer again").click().run()
     checked(app)
     assert started[0][:5] == ["serving", "rerun", traces[0], "--latest", "20"]

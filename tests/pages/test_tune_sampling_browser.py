@@ -91,7 +91,7 @@ def test_a_tiny_study_is_drawn_and_every_chain_compared(app, tab):
         settled(tab)
     tab.get_by_role("slider", name="Questions").focus()
     tab.keyboard.press("ArrowRight")
-    tab.get_by_text("12 answers").first.wait_for()
+    tab.get_by_text("12 answers").wait_for()
     settled(tab)
     tab.get_by_role("button", name="Start the experiment").click()
     tab.get_by_text("Diversity and quality of sampled answers").wait_for(timeout=120_000)

@@ -13,7 +13,7 @@ from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.answers.answering import alike, answer_phase
 from core.records import Corpus, Query
-from core.workbench import Forecast, Phase
+from core.workbench import Forecast
 
 SHORT = ("what", "which", "who", "when", "how many")  # beginnings of questions that ask for a name or a number
 
@@ -27,12 +27,12 @@ def ask(question: str | None = None) -> None:
 
 def press(recipes: Sequence[TrialConfig]) -> jobs.Press:
     """What a question takes: an answer of each engine that is there, one after the other; the others say what they lack when asked."""
-    phases: tuple[Phase, ...] = ()
+    phases, engines = [], []
     for recipe in recipes:
         with suppress(WorkbenchError):
-            phases += (answer_phase(session.workbench(), recipe.generation, 1, "the answer"),)
-    like = "; ".join(f"{recipe.answering.part} {alike(recipe.generation)}" for recipe in recipes)
-    return jobs.Press("ask", Forecast(phases, units=len(recipes), like=like))
+            phases.append(answer_phase(session.workbench(), recipe.generation, 1, "the answer"))
+            engines.append(f"{recipe.answering.part} {alike(recipe.generation)}")
+    return jobs.Press("ask", Forecast(tuple(phases), units=len(phases), like="; ".join(engines)))
 
 
 def box(corpus: Corpus, recipes: Sequence[TrialConfig]) -> None:

@@ -3,17 +3,17 @@
 What an answer's identity is, and where it is recorded, is in `core.pipeline.answers`.
 """
 
-import os
 import time
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from core import files
 from core.answering.answer import answer
 from core.answering.one_prompt import OnePrompt
 from core.answering.protocol import Material
@@ -191,11 +191,11 @@ def answer_phase(workbench: Workbench, part: PartConfig, number: int, what: str 
 def model_bytes(part: PartConfig) -> float:
     """What a model of this machine holds in memory, about: its files, and some for what it reads. 0 of a service, without files, and of
     the bundled one, which is small."""
-    place = Path(part.model)
-    if not part.local or not os.path.exists(place):  # a text that is no path is none
-        return 0.0
-    weights = [place] if place.is_file() else place.glob("*.safetensors")
-    return MORE_THAN_FILES * sum(path.stat().st_size for path in weights)
+    with suppress(WorkbenchError):  # what is no path is told where it is loaded
+        if part.local and (place := files.path_of(part.model)).exists():
+            weights = [place] if place.is_file() else place.glob("*.safetensors")
+            return MORE_THAN_FILES * sum(path.stat().st_size for path in weights)
+    return 0.0
 
 
 def _stored_times(workbench: Workbench, part: PartConfig) -> tuple[float, float] | None:
