@@ -39,7 +39,7 @@ QUESTION = "What does the with statement do?"
 SAMPLING = f"tune_sampling?{RECIPE}&question={QUESTION.replace(' ', '+')}&chain=top_k%3D40+top_p%3D0.95+temperature%3D0.8"
 SCORED = "score_answers?fusion.part=sparse_only&generation.repeat_penalty=1.3&scored=12&answer=pr-006"
 PLAIN = ("add_to_paper", "prompt_editor", "write_paper", "study_plan", "query_store")  # words rather than charts
-COLOURS = {"score_answers": (24, "MEDIANCUT"), **dict.fromkeys(PLAIN, (16,))}  # its marks would tint the greys
+COLOURS = {"score_answers": 24, **dict.fromkeys(PLAIN, 16)}
 STUDY, PAPER, PUBLISHED = "sizes-and-k1", "chunk-sizes", "python-handbook"
 IN_PLACE = "tune_chunks?fusion.part=sparse_only&study_here=true"
 READY = """() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'
@@ -429,12 +429,19 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
     }
 
 
-def save(picture: bytes, path: Path, colours: int = 64, method: str = "MAXCOVERAGE") -> None:
-    """With few colours, less than half the size; chosen so that a few dots of a chart keep theirs."""
+def save(picture: bytes, path: Path, colours: int = 64) -> None:
+    """With few colours, less than half the size: the commonest as they are, so that no grey is tinted, and for the rest those that
+    let a few dots of a chart keep theirs.
+    """
     from PIL import Image
 
-    whole = Image.open(BytesIO(picture)).convert("RGB")
-    whole.quantize(colours, Image.Quantize[method], dither=Image.Dither.NONE).save(path, optimize=True)
+    whole, dither = Image.open(BytesIO(picture)).convert("RGB"), Image.Dither.NONE
+    counted = sorted(whole.getcolors(whole.width * whole.height), reverse=True)
+    exact = [part for _, colour in counted[: colours // 4] for part in colour]
+    rest = whole.quantize(colours - len(exact) // 3, Image.Quantize.MAXCOVERAGE, dither=dither).getpalette()
+    few = Image.new("P", (1, 1))
+    few.putpalette((exact + rest)[: 3 * colours])
+    whole.quantize(palette=few, dither=dither).save(path, optimize=True)
 
 
 def printed(path: Path) -> bytes:
@@ -468,7 +475,7 @@ def main(names: list[str]) -> None:
                 settle(page)
                 if act:
                     act(page)
-                save(page.screenshot(), IMAGES / f"{name}.png", *COLOURS.get(name, ()))
+                save(page.screenshot(), IMAGES / f"{name}.png", COLOURS.get(name, 64))
                 print(f"{name}: {(IMAGES / f'{name}.png').stat().st_size / 1000:.0f} kB", flush=True)
                 context.close()
         browser.close()

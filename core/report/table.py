@@ -5,7 +5,7 @@ Markdown, HTML and CSV draw it; none names a column again.
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
@@ -16,6 +16,7 @@ DAY, DAY_TIME = "D MMM", "D MMM, HH:mm"
 P_VALUE = "p"  # the format of a p value: none is shown as 0
 # a wider one might write a terabyte of zeros, and digits behind it another number
 FORMAT = re.compile(r"|p|localized|percent|%\+?(\.\d)?[dfg](%%)?( ?[^\W\d_]{1,8})?")
+FINE_MS = 100.0  # below it tenths of a millisecond are worth a digit
 MOST_COLUMNS, MOST_CELLS = 100, 200_000  # of a table in a paper
 MINUS = "\N{MINUS SIGN}"
 
@@ -99,6 +100,20 @@ def written(value: float, pattern: str) -> str:
 def between(low: float | None, high: float | None, pattern: str = SIGNED) -> str:
     """An interval in one cell; "" where there is none."""
     return "" if low is None or high is None else f"{written(low, pattern)} to {written(high, pattern)}"
+
+
+def between_ms(low: float | None, high: float | None) -> str:
+    """Of milliseconds, one end of which may be open; whole from FINE_MS on, below it tenths are worth a digit."""
+    if max(low or 0.0, high or 0.0) >= FINE_MS:
+        low, high, pattern = low and round(low), high and round(high), COUNT
+    else:
+        pattern = ONE
+    return f"above {written(low, pattern)}" if low is not None and high is None else between(low, high, pattern)
+
+
+def with_values(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]]) -> tuple[Column, ...]:
+    """The columns that say something in some row."""
+    return tuple(column for column in columns if any(row.get(column.key) not in (None, "") for row in rows))
 
 
 def in_words(value: Any, pattern: str) -> str:

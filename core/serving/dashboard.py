@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.report.table import COUNT, ONE, PERCENT, TWO, Column, Table, between, written
+from core.report.table import COUNT, ONE, PERCENT, TWO, Column, Table, between, between_ms, written
 from core.serving.load import SHARES, percentiles
 from core.serving.request_trace import REFUSED
 from core.serving.served import HOURS, PATHS, ServedRequest, served_requests, since_ns
@@ -17,7 +17,6 @@ from core.statistics.queueing import LittlesLaw, littles_law
 from core.workbench import Workbench
 
 PERIODS, SAMPLES = 20, 10  # of Little's law: periods, and counts in each
-FINE_MS = 100.0  # below it tenths of a millisecond are worth a digit
 LONG = 20  # mean latencies that a period has to have at least, so that few requests reach beyond it
 _STAGES = """
 SELECT parts.name AS stage, parts.kind, (parts.end_ns - parts.start_ns) / 1e6 AS ms
@@ -105,17 +104,7 @@ def stages_table(told: Dashboard) -> Table:
 
 def _bounded(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """With the interval of each percentile in one cell."""
-    return [row | {f"{name}_bounds": _bounds(row[f"{name}_low"], row[f"{name}_high"]) for name in SHARES} for row in rows]
-
-
-def _bounds(low: float | None, high: float | None) -> str:
-    if max(low or 0.0, high or 0.0) >= FINE_MS:
-        low, high, pattern = low and round(low), high and round(high), COUNT
-    else:
-        pattern = ONE
-    if low is None or high is not None:
-        return between(low, high, pattern)
-    return f"above {written(low, pattern)}"
+    return [row | {f"{name}_bounds": between_ms(row[f"{name}_low"], row[f"{name}_high"]) for name in SHARES} for row in rows]
 
 
 def _paths(timed: Sequence[ServedRequest]) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from core.pipeline.forecast import Forecast, one_phase
 from core.pipeline.speed import Estimate
 from core.progress import counted
 from core.records import Progress, plain
-from core.report.table import COUNT, ONE, PERCENT, Column, Table, between, written
+from core.report.table import COUNT, ONE, PERCENT, Column, Table, between, between_ms, with_values, written
 from core.serving.arrivals import Arrivals, moments
 from core.serving.asking import ADDRESS
 from core.serving.driver import Noted, Sender
@@ -352,12 +352,12 @@ def table(points: Sequence[Mapping[str, Any]], command: str = "") -> Table:
         {
             **row,
             "good interval": between(row["good_low"], row["good_high"], PERCENT),
-            "p99 interval": between(row["p99_low"], row["p99_high"], ONE),
+            "p99 interval": between_ms(row["p99_low"], row["p99_high"]),
             "failed": ", ".join(f"{count:,} {outcome}" for outcome, count in row["outcomes"].items() if outcome != "200"),
         }
         for row in points
     ]
-    return Table("load", COLUMNS, rows, "Load", "Latency from the intended moment of each request", command)
+    return Table("load", with_values(COLUMNS, rows), rows, "Load", "Latency from the intended moment of each request", command)
 
 
 def sentences(plan: LoadPlan, points: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,6 +1,5 @@
 """The README's tour, walked: what it sets in italics is pressed or seen where it says, and what it tells of happens."""
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -82,7 +81,7 @@ def search_live(walk):
     assert re.search(r"\[.?0\.\d{3}, .?0\.\d{3}\] vs baseline, p", walk.tab.locator(CARDS).inner_text())
     for stage in ("Query transform", "Reranking"):
         walk.press(stage, walk.tab.locator(".st-key-open_stage button", has_text=stage))
-        walk.text(re.compile("helps|hurts|no significant|not significant"))
+        walk.tab.get_by_label("Method").first.wait_for()
     walk.press("Ablation")
     walk.press("Choose on dev")
 
@@ -91,7 +90,7 @@ def one_question(walk):
     walk.open("search_live?fusion.part=sparse_only&baseline.fusion.part=dense_only")
     walk.press("Questions")
     for outcome in ("won", "missed", "lost"):
-        walk.press(outcome, walk.tab.get_by_role("button", name=outcome.capitalize(), exact=True))
+        walk.press(outcome, walk.tab.get_by_test_id("stMain").get_by_role("radio", name=outcome.capitalize(), exact=True))
     walk.row()
     walk.text("Gold answer:")
     walk.tab.locator(".gw-passage").nth(1).wait_for()
@@ -120,8 +119,8 @@ def ask(walk):
 
 def sampling(walk):
     walk.open("tune_sampling")
-    walk.tab.get_by_role("button", name="Write the answer").click()
-    walk.tab.get_by_role("button", name="Write again").wait_for(timeout=240_000)
+    walk.tab.get_by_role("button", name="What does", exact=False).first.click()
+    walk.text("Possible next tokens", 120_000)
     settled(walk.tab)
     walk.drag("Temperature", 3)
     walk.drag("Top-p", -3)
@@ -166,25 +165,37 @@ def experiments(walk):
     for name, page in (("Chunks", "tune_chunks"), ("Encoders", "compare_encoders"), ("Search, live", "search_live")):
         walk.open(page)
         walk.meet(name, walk.tab.get_by_role("heading", name=name, exact=True))
-        walk.tab.get_by_role("button", name=re.compile("experiment", re.IGNORECASE)).first.wait_for()
-    walk.open("run_study")
+        walk.text(re.compile("^Experiment"))
+    walk.open("run_study?fusion.part=sparse_only")
     walk.meet("Experiments", walk.tab.get_by_role("heading", name="Experiments", exact=True))
+    walk.tab.get_by_role("button", name="Begin an experiment").click()
     walk.press("Start")
+    walk.text("All trials are measured", 240_000)
 
 
 def paper(walk):
     walk.open("search_live?fusion.weight=0.5")
     walk.tab.get_by_test_id("stPopover").filter(has_text="download").last.locator("button").first.click()
+    walk.meet("Add to paper")
+    title = walk.tab.get_by_test_id("stPopoverBody").get_by_role("combobox")
+    title.fill("Weights")
+    title.press("Enter")
+    settled(walk.tab)
     walk.press("Add to paper")
     walk.open("write_paper")
     walk.meet("Write a paper", walk.tab.get_by_role("heading", name="Write a paper", exact=True))
+    walk.tab.get_by_role("tab", name="Bundle", exact=True).click()
     walk.press("Make the bundle")
+    walk.text("verify-paper", 120_000)
 
 
 def service(walk):
     walk.open("serve_recipe")
-    walk.meet("Publish")
     walk.meet("Start the service")
+    walk.tab.get_by_label("Name", exact=True).fill("handbook")
+    walk.tab.keyboard.press("Enter")
+    settled(walk.tab)
+    walk.meet("Publish")
 
 
 def sql(walk):
@@ -196,7 +207,7 @@ def sql(walk):
 
 WALKED = dict(
     enumerate(
-        [
+        (
             search_live,
             one_question,
             index,
@@ -211,7 +222,7 @@ WALKED = dict(
             paper,
             service,
             sql,
-        ],
+        ),
         1,
     )
 )

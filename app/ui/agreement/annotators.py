@@ -10,7 +10,7 @@ from app.ui.agreement.results import compute_once
 from app.ui.agreement.tables import between, figure, inside, table
 from core.agreement import annotators, views
 from core.agreement.views import View
-from core.report.table import COUNT, MEAN, ONE, Column, Table, written
+from core.report.table import COUNT, MEAN, ONE, Column, Table, with_values, written
 
 OF_SEVERAL = ("Alpha without", "With majority", "95% interval")  # say nothing of two annotators
 CHANGE = (
@@ -56,10 +56,9 @@ def _table(people: annotators.People, two: bool, command: str) -> set[str]:
     """A row a person, without columns in which nothing stands; returns those that are shown."""
     rows = sorted(map(person_row, people.rows), key=lambda row: -row["Labels"])
     left_out = OF_SEVERAL if two else ()  # of two, each agrees with the other as often, and nobody is left without one
-    shown = {column.key for column in COLUMNS if any(row[column.key] not in (None, "") for row in rows)}.difference(left_out)
-    columns = [column for column in COLUMNS if column.key in shown]
+    columns = [column for column in with_values(COLUMNS, rows) if column.key not in left_out]
     table(Table("annotators", columns, rows, "Annotators beside each other", command=command))
-    return shown
+    return {column.key for column in columns}
 
 
 def _notes(view: View, people: annotators.People, two: bool, columns: set[str]) -> list[str]:

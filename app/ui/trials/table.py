@@ -81,13 +81,14 @@ def draw(shown: Listing, summary: TrialsSummary, view: TrialView) -> None:
     chosen = set(state.chosen)
     ticked = [place for place, trial in enumerate(state.shown_trials) if trial in chosen]
     state[TABLE] = {"selection": {"rows": ticked, "columns": [], "cells": []}}
+    most = 8 if len(chosen) < 2 else 5  # what the compared ones say is to stand in sight below
     made = _table(rows, summary.sweeps, own)
     frame = pd.DataFrame(tables.shown(made))
     cells.show(
         _in_bold(rows, frame, marks, own) if marks else frame,
         tables.looks(made),
         hide_index=True,
-        height="content" if len(rows) < 8 else 8 * tables.ROW_PX + 20,
+        height="content" if len(rows) < most else most * tables.ROW_PX + 20,
         key=TABLE,
         on_select=_ticked,
         selection_mode=["multi-row", "single-cell"],  # a click anywhere on a row ticks it
