@@ -186,7 +186,7 @@ def paper(walk):
     walk.meet("Write a paper", walk.tab.get_by_role("heading", name="Write a paper", exact=True))
     walk.tab.get_by_role("tab", name="Bundle", exact=True).click()
     walk.press("Make the bundle")
-    walk.text("verify-paper", 120_000)
+    walk.tab.get_by_role("button", name="Download the last one").wait_for(timeout=300_000)
 
 
 def service(walk):
