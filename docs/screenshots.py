@@ -433,15 +433,20 @@ def save(picture: bytes, path: Path, colours: int = 64) -> None:
     """With few colours, less than half the size: the commonest as they are, so that no grey is tinted, and for the rest those that
     let a few dots of a chart keep theirs.
     """
+    import numpy as np
     from PIL import Image
 
-    whole, dither = Image.open(BytesIO(picture)).convert("RGB"), Image.Dither.NONE
+    whole = Image.open(BytesIO(picture)).convert("RGB")
     counted = sorted(whole.getcolors(whole.width * whole.height), reverse=True)
     exact = [part for _, colour in counted[: colours // 4] for part in colour]
-    rest = whole.quantize(colours - len(exact) // 3, Image.Quantize.MAXCOVERAGE, dither=dither).getpalette()
-    few = Image.new("P", (1, 1))
-    few.putpalette((exact + rest)[: 3 * colours])
-    whole.quantize(palette=few, dither=dither).save(path, optimize=True)
+    rest = whole.quantize(colours - colours // 4, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).getpalette()
+    palette = np.array(exact + rest).reshape(-1, 3)[:colours]
+    # Pillow's own search for the nearest colour is a rough one, which greys the white
+    every, places = np.unique(np.asarray(whole).reshape(-1, 3), axis=0, return_inverse=True)
+    nearest = ((every[:, None].astype(int) - palette) ** 2).sum(axis=2).argmin(axis=1)
+    few = Image.fromarray(nearest[places].reshape(whole.height, whole.width).astype("uint8"), "P")
+    few.putpalette(palette.astype("uint8").tobytes())
+    few.save(path, optimize=True)
 
 
 def printed(path: Path) -> bytes:
