@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 TOUR = README.split("## A tour in five minutes")[1].split("### Every page")[0]
 STOPS = {int(number): " ".join(text.split()) for number, text in re.findall(r"\*\*(\d+)\. (.+?)(?=\n\*\*\d|\Z)", TOUR, re.DOTALL)}
 CARDS = ".gw-cards"
+ROLES = ("button", "tab", "radio", "link", "heading")
 
 
 def names(stop: int) -> set[str]:
@@ -32,10 +34,9 @@ class Walk:
 
     def meet(self, name: str, locator=None):
         """Its place on the page, in sight: a control of this name, or the one given."""
-        tab = self.tab
-        place = locator or tab.get_by_role("button", name=name, exact=True).or_(tab.get_by_role("tab", name=name, exact=True)).or_(
-            tab.get_by_role("radio", name=name, exact=True)
-        ).or_(tab.get_by_role("link", name=name, exact=True)).or_(tab.get_by_role("heading", name=name, exact=True))  # fmt: skip
+        place = locator or reduce(
+            lambda one, other: one.or_(other), (self.tab.get_by_role(role, name=name, exact=True) for role in ROLES)
+        )
         place.first.wait_for()
         self.met.add(name)
         return place.first
@@ -184,7 +185,7 @@ def paper(walk):
     walk.press("Add to paper")
     walk.open("write_paper")
     walk.meet("Write a paper", walk.tab.get_by_role("heading", name="Write a paper", exact=True))
-    walk.tab.get_by_role("tab", name="Bundle", exact=True).click()
+    walk.press("Bundle")
     walk.press("Make the bundle")
     walk.tab.get_by_role("button", name="Download the last one").wait_for(timeout=300_000)
 
