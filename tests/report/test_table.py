@@ -8,7 +8,21 @@ import pytest
 from app.ui.tables import looks
 from core.errors import WorkbenchError
 from core.report import tables
-from core.report.table import COUNT, MEAN, MINUS, P_VALUE, PERCENT, SIGNED, Column, Table, between, in_words, written
+from core.report.table import (
+    COUNT,
+    MEAN,
+    MINUS,
+    P_VALUE,
+    PERCENT,
+    SIGNED,
+    Column,
+    Table,
+    between,
+    between_ms,
+    in_words,
+    with_values,
+    written,
+)
 
 ROWS = [
     {"arm": "A & <b>", "f1": 0.51234, "change": -0.0301, "p": 0.0004, "texts": 1200, "kept": True, "beside": "=1+1"},
@@ -98,6 +112,20 @@ def test_a_cell_in_words(value, pattern, words):
 
 def test_an_interval_in_one_cell():
     assert between(-0.1, 0.2) == f"{MINUS}0.100 to +0.200" and between(None, 1) == "" and written(-2, "%d") == f"{MINUS}2"
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [((3.14, 99.94), "3.1 to 99.9"), ((3.14, 100.0), "3 to 100"), ((1234.4, None), "above 1,234"), ((12.34, None), "above 12.3")],
+)
+def test_an_interval_of_milliseconds_has_tenths_only_where_they_say_something(ends, words):
+    assert between_ms(*ends) == words and between_ms(None, None) == ""
+
+
+def test_a_column_without_a_value_in_any_row_is_left_out():
+    columns = (Column("none"), Column("empty"), Column("zero"), Column("absent"))
+    rows = [{"none": None, "empty": "", "zero": 0}, {"none": None, "empty": "", "zero": 0}]
+    assert [column.key for column in with_values(columns, rows)] == ["zero"]
 
 
 def test_what_a_stranger_calls_a_table_is_read_within_bounds():
