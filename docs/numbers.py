@@ -24,7 +24,10 @@ MINUS_DEFAULTS = " minus defaults"  # what `prompts` holds
 # results file, place in it, how it is written, what was measured
 HEADLINES = (
     ("retrieval", "live.fusion_weight.p95_ms", "{:.1f} ms", "Fusion weight moved: 7 metrics with intervals, 1,190 questions, p95"),
+    ("slider", "paint.p95_ms", "{:.0f} ms", "Slider dragged: input to cards and curve painted, in the browser, p95"),
     ("slider", "p95_ms", "{:.0f} ms", "Slider let go to page redrawn, in the browser, p95"),
+    ("scale", "sliders.million.fusion.p95_ms", "{:.0f} ms", "Fusion weight moved over 1,121,211 chunks, 1,679 questions, p95"),
+    ("scale", "bm25.million.p95_ms", "{:.1f} ms", "BM25 of a question over as many chunks, one thread, p95"),
     ("retrieval", "rebuild.times_as_fast", FASTER, "Grid of 44 points, against a plain script that rebuilds each"),
     ("encoding", "times_as_fast", "{:.1f} times as fast", "Encoding, against sentence-transformers in fp32"),
     ("startup", "first_start_explorable_s.median", "{:.0f} s", "Very first start until the built-in corpus is explorable, median"),
