@@ -1,4 +1,4 @@
-"""The README's tour, walked: what it sets in italics is pressed or seen where it says, and what it tells of happens."""
+"""The README's tour, walked: what it sets in italics is pressed or seen where it says."""
 
 import re
 import shutil
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browser import serving
 from tests.support.steps import no_error, open_page, settled
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
@@ -64,11 +63,8 @@ class Walk:
 
 
 @pytest.fixture(scope="module")
-def app(embedded, tmp_path_factory):
-    home = tmp_path_factory.mktemp("tour") / "data"
-    shutil.copytree(embedded, home)
-    with serving(home) as address:
-        yield address
+def home(embedded, tmp_path_factory):
+    return shutil.copytree(embedded, tmp_path_factory.mktemp("tour") / "data")
 
 
 def search_live(walk):
@@ -85,6 +81,11 @@ def search_live(walk):
         walk.tab.get_by_label("Method").first.wait_for()
     walk.press("Ablation")
     walk.press("Choose on dev")
+    walk.open("search_live?query.part=rm3&rerank.part=mmr")
+    walk.tab.get_by_role("tab", name="Query transform", exact=True).click()
+    walk.tab.locator(".st-key-asked").filter(has_text=re.compile(r"Gain in nDCG@10.*, p ", re.DOTALL)).wait_for()
+    walk.tab.get_by_role("tab", name="Reranking", exact=True).click()
+    walk.text(re.compile(r"^Reranking \(.*, p .*questions\)"))
 
 
 def one_question(walk):
@@ -103,12 +104,13 @@ def index(walk):
     walk.open("tune_index")
     walk.press("HNSW")
     walk.drag("efSearch", 3)
-    walk.text(re.compile("ranking"))
+    walk.text(re.compile(r"\d questions? of [\d,]+ got another ranking"))
 
 
 def encoders(walk):
-    walk.open("compare_encoders")
+    walk.open("compare_encoders?transform.projection=pca")
     walk.tab.get_by_test_id("stDataFrame").first.wait_for()
+    walk.drag("Dimension", -2)
 
 
 def ask(walk):
@@ -134,9 +136,9 @@ def inside(walk):
 
 
 def people(walk):
-    for page in ("Study design", "Label answers", "Agreement"):
-        walk.open({"Study design": "design_study", "Label answers": "label_answers", "Agreement": "measure_agreement"}[page])
-        walk.meet(page, walk.tab.get_by_role("heading", name=page, exact=True))
+    for name, page in (("Study design", "design_study"), ("Label answers", "label_answers"), ("Agreement", "measure_agreement")):
+        walk.open(page)
+        walk.meet(name, walk.tab.get_by_role("heading", name=name, exact=True))
 
 
 def own_documents(walk):
