@@ -8,6 +8,7 @@ is one space.
 """
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -113,16 +114,15 @@ class Copier:
 
 
 class CopyFollower:
-    """Says which tokens may follow, of the ids so far: what the first call brings is the prompt, and is not looked at."""
+    """Says which tokens may follow, of the ids of one answer so far."""
 
     def __init__(self, rules: Copying, model: Any) -> None:
-        self._copier, self._seen = Copier(rules, model), -1
+        self._copier, self._seen = Copier(rules, model), 0
 
-    def __call__(self, ids: Any) -> list[int]:
-        new = [] if self._seen < 0 else ids[self._seen :]
+    def __call__(self, ids: Sequence[int]) -> list[int]:
+        for token in ids[self._seen :]:
+            self._copier.take(token)
         self._seen = len(ids)
-        for token in new:
-            self._copier.take(int(token))
         return self._copier.allowed()
 
 

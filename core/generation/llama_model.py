@@ -13,11 +13,10 @@ from typing import Any
 
 from core.context.prompt import reading_order
 from core.errors import WorkbenchError
-from core.generation import llama_batch, structured
-from core.generation.copying import CopyFollower, Copying
-from core.generation.local_model import LocalModel, Rules
+from core.generation import llama_batch
+from core.generation.copying import Copying
+from core.generation.local_model import Draft, LocalModel
 from core.generation.protocol import Generated, Read, filled, marked
-from core.generation.refusing import Refusing, bent
 from core.models import amx
 from core.models.identity import file_hash
 
@@ -121,7 +120,7 @@ class LlamaModel(LocalModel):
             if time.perf_counter() > deadline:
                 break
         self.llama.set_seed(seed)
-        drawn = self.llama.generate(draft.prompt.tokens, **self._sampling(knobs, draft.rules))
+        drawn = self.llama.generate(draft.prompt.tokens, **self._sampling(knobs, draft))
         while not draft.reason:
             late = time.perf_counter() > deadline
             yield draft.end("deadline") if late else draft.add(next(drawn), self, self.logits)
@@ -134,23 +133,20 @@ class LlamaModel(LocalModel):
         drafts = [self.draft(knobs, messages) for messages in prompts]
         for draft, seed in zip(drafts, seeds, strict=True):
             self.llama.set_seed(seed)
-            draft.sampler = self.llama._init_sampler(**self._sampling(knobs, draft.rules))
+            draft.sampler = self.llama._init_sampler(**self._sampling(knobs, draft))
         shared = yield from llama_batch.write(self, drafts, deadline)
         return [self.generated(knobs, draft, shared, started) for draft in drafts]
 
     def order(self, prompts: list[list[dict[str, str]]]) -> list[int]:
         return reading_order(prompts)
 
-    def _sampling(self, knobs: Any, rules: Rules | None) -> dict[str, Any]:
+    def _sampling(self, knobs: Any, draft: Draft) -> dict[str, Any]:
         """The knobs by the names that llama.cpp's binding has for them."""
         import llama_cpp
 
         bound: dict[str, Any] = {}
-        if isinstance(rules, structured.Grammar):
-            bound["grammar"] = llama_cpp.LlamaGrammar.from_string(rules.gbnf, verbose=False)
-        elif rules:
-            follow = _hesitant(rules) if isinstance(rules, Refusing) else _masked(CopyFollower(rules, self))
-            bound["logits_processor"] = llama_cpp.LogitsProcessorList([follow])
+        if bend := self.bending(draft.rules):
+            bound["logits_processor"] = llama_cpp.LogitsProcessorList([lambda _, logits: bend(draft.ids, logits)])
         return {
             "temp": knobs.temperature,
             "top_k": knobs.top_k,
@@ -159,6 +155,12 @@ class LlamaModel(LocalModel):
             "repeat_penalty": knobs.repeat_penalty,
             **bound,
         }
+
+    @cached_property
+    def grammar_tokens(self) -> Any:
+        from llguidance.llamacpp import lltokenizer_from_vocab
+
+        return lltokenizer_from_vocab(self._vocab, eos_token=sorted(self.ends))
 
     @cached_property
     def ends(self) -> frozenset[int]:
@@ -176,24 +178,6 @@ class LlamaModel(LocalModel):
 
     def text_of(self, token: int) -> str:
         return self.bytes_of(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
-
-
-def _masked(follow: CopyFollower) -> Callable[[Any, Any], Any]:
-    """A logits processor of the binding: (all tokens so far, logits) -> logits of those that may follow."""
-    import numpy as np
-
-    def processed(ids: Any, logits: Any) -> Any:
-        tokens, masked = follow(ids), np.full_like(logits, -np.inf)
-        masked[tokens] = logits[tokens]
-        return masked
-
-    return processed
-
-
-def _hesitant(rule: Refusing) -> Callable[[Any, Any], Any]:
-    """The same, which acts on an answer's first token alone."""
-    first = iter([True])
-    return lambda ids, logits: bent(logits, rule) if next(first, False) else logits
 
 
 def _close(llama, lock: threading.Lock) -> None:

@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 
 from core.errors import WorkbenchError
 from core.generation import structured
-from core.generation.copying import Copying
+from core.generation.copying import CopyFollower, Copying
 from core.generation.protocol import Generated, Read, ShownText
-from core.generation.refusing import Refusing, refusing
+from core.generation.refusing import Refusing, bent, refusing
 from core.records import Token
 
 Rules = structured.Grammar | Copying | Refusing
+Bending = Callable[[Sequence[int], Any], Any]  # (ids of the answer so far, logits [vocabulary] float32) -> logits by the rules
 
 
 @dataclass
@@ -193,6 +194,19 @@ class LocalModel(ABC):
         return Read(prompt.text + words, tokens, sorted(ends))
 
     @cached_property
+    @abstractmethod
+    def grammar_tokens(self) -> Any:
+        """llguidance's table of the vocabulary; making it takes a second."""
+
+    def bending(self, rules: Rules | None) -> Bending | None:
+        """How the rules bear on one answer; None: it is free."""
+        if isinstance(rules, Refusing):
+            return lambda ids, logits: logits if ids else bent(logits, rules)
+        if isinstance(rules, structured.Grammar):
+            return _masked(structured.Follower(rules, self.grammar_tokens))
+        return _masked(CopyFollower(rules, self)) if rules else None
+
+    @cached_property
     def by_bytes(self) -> tuple[dict[bytes, list[int]], int]:
         """(what tokens add to a text -> those tokens, length of the longest)."""
         table: dict[bytes, list[int]] = {}
@@ -241,3 +255,14 @@ class LocalModel(ABC):
             self.sha256,
             tuple(draft.tokens) if text else (),
         )
+
+
+def _masked(follow: Callable[[Sequence[int]], Any]) -> Bending:
+    import numpy as np
+
+    def bend(ids: Sequence[int], logits: Any) -> Any:
+        tokens, masked = follow(ids), np.full(len(logits), -np.inf, np.float32)
+        masked[tokens] = logits[tokens]
+        return masked
+
+    return bend

@@ -8,6 +8,7 @@ takes, and drops limits on numbers without a word. Here what cannot be held is r
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from core.config import knob
@@ -114,42 +115,27 @@ def problem(text: str, schema: str) -> str:
 
 
 class Follower:
-    """A logits processor for torch (llguidance): call it once a step with the ids so far [1, n] and logits [1, vocabulary].
+    """Says which tokens may follow, of the ids of one answer so far. tokens: llguidance's table of the model's vocabulary.
 
-    What the first call brings as ids is the prompt, and is not looked at. One answer each. `tokenizer` is transformers'
-    fast tokenizer; preparing it takes a second, so it is kept.
+    llama.cpp's own sampler of grammars is not used: it tries each token of the vocabulary at each step, which takes as long as the model.
     """
 
-    def __init__(self, tokenizer: Any, schema: str, vocabulary: int) -> None:
+    def __init__(self, rules: Grammar, tokens: Any) -> None:
         from llguidance import LLMatcher
         from llguidance.gbnf_to_lark import gbnf_to_lark
 
-        rules = LLMatcher.grammar_from_lark(gbnf_to_lark(grammar(schema).gbnf))
-        self._matcher = LLMatcher(_prepared(tokenizer, vocabulary), rules)
+        self._matcher, self._seen = LLMatcher(tokens, LLMatcher.grammar_from_lark(gbnf_to_lark(rules.gbnf))), 0
         if self._matcher.is_error():
             raise WorkbenchError(
                 f"The JSON schema cannot be followed: {self._matcher.get_error():.200}", where="generation.json_schema"
             )
-        self._seen: int | None = None
 
-    def __call__(self, ids: Any, logits: Any) -> Any:
-        import torch
+    def __call__(self, ids: Sequence[int]) -> Any:
+        import numpy as np
 
-        new = [] if self._seen is None else ids[0, self._seen :].tolist()
-        self._seen = ids.shape[1]
-        if new:
-            self._matcher.consume_tokens(new)
-        allowed = torch.frombuffer(bytearray(self._matcher.compute_logit_bias()), dtype=torch.uint8) > 0  # [vocabulary]
-        return logits.masked_fill(~allowed.to(logits.device), float("-inf"))
-
-
-def _prepared(tokenizer: Any, vocabulary: int) -> Any:
-    from llguidance.hf import from_tokenizer
-
-    follower = getattr(tokenizer, "_follower", None)
-    if follower is None:
-        follower = tokenizer._follower = from_tokenizer(tokenizer, n_vocab=vocabulary)
-    return follower
+        self._matcher.consume_tokens(ids[self._seen :])
+        self._seen = len(ids)
+        return np.flatnonzero(np.frombuffer(self._matcher.compute_logit_bias(), np.uint8))
 
 
 def _rule(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[str, int]:

@@ -2,16 +2,15 @@
 
 import time
 from collections.abc import Callable, Generator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from core.errors import WorkbenchError
 from core.files import read_json
-from core.generation import structured
-from core.generation.copying import CopyFollower, Copying
+from core.generation.copying import Copying
 from core.generation.local_model import Draft, LocalModel, Rules
 from core.generation.protocol import Generated, Read, filled, marked
-from core.generation.refusing import Refusing, bent
 from core.generation.torch_adapter import Wearing
 from core.models.four_bits import NF4, four_bits
 from core.models.gguf_weights import converted, quiet
@@ -127,6 +126,12 @@ class TorchModel(LocalModel):
             return bytes.fromhex(name[3:5])
         return name.replace("\u2581", " ").encode()
 
+    @cached_property
+    def grammar_tokens(self) -> Any:
+        from llguidance.hf import from_tokenizer
+
+        return from_tokenizer(self.tokenizer, n_vocab=self.vocabulary, eos_token=sorted(self.ends))
+
     def text_of(self, token: int) -> str:
         if token in self._special:
             return self._core.id_to_token(token)
@@ -241,20 +246,11 @@ class TorchModel(LocalModel):
         """Takes an answer's next token from (its ids so far, logits [vocabulary])."""
         import torch
 
-        choose, random = _choice(knobs), torch.Generator().manual_seed(seed)
-        follow = None
-        if isinstance(rules, structured.Grammar):
-            follow = structured.Follower(self.tokenizer, knobs.json_schema, self.vocabulary)
-        elif isinstance(rules, Refusing):
-            follow = _hesitant(rules)
-        elif rules:
-            follow = _masked(CopyFollower(rules, self))
+        choose, random, bend = _choice(knobs), torch.Generator().manual_seed(seed), self.bending(rules)
 
         def sample(ids: list[int], logits: Any) -> int:
-            row, allowed = torch.tensor([ids], dtype=torch.long), logits[None]
-            if follow:
-                allowed = follow(row, allowed)
-            return int(choose(row[:, -LAST:], allowed, random))
+            allowed = torch.from_numpy(bend(ids, logits.numpy())) if bend else logits
+            return int(choose(torch.tensor([ids[-LAST:]], dtype=torch.long), allowed[None], random))
 
         return sample
 
@@ -314,25 +310,6 @@ def _mask(prompts: list[Read], width: int) -> Any:
     import torch
 
     return torch.tensor([[0] * (width - len(prompt.tokens)) + [1] * len(prompt.tokens) for prompt in prompts])
-
-
-def _masked(follow: CopyFollower) -> Callable[[Any, Any], Any]:
-    """As `structured.Follower`: (ids so far [1, n], logits [1, vocabulary]) -> logits of those that may follow."""
-    import torch
-
-    def processed(ids: Any, logits: Any) -> Any:
-        tokens, masked = follow(ids[0].tolist()), torch.full_like(logits, float("-inf"))
-        masked[0, tokens] = logits[0, tokens]
-        return masked
-
-    return processed
-
-
-def _hesitant(rule: Refusing) -> Callable[[Any, Any], Any]:
-    """The same, which acts on an answer's first token alone."""
-    import torch
-
-    return lambda ids, logits: logits if ids.shape[1] else torch.from_numpy(bent(logits[0].numpy(), rule))[None]
 
 
 def _letters() -> dict[str, bytes]:

@@ -52,6 +52,17 @@ def matcher(schema):
     return found
 
 
+def followed(schema, tokens, logits, end):
+    """Ids of the likeliest text that the grammar lets through, without the end; logits [steps, vocabulary]."""
+    follow, ids = Follower(grammar(schema), tokens), []
+    for row in logits:
+        allowed = follow(ids)
+        ids.append(int(allowed[row[allowed].argmax()]))
+        if ids[-1] == end:
+            return ids[:-1]
+    raise AssertionError(f"no end after {len(logits)} tokens")
+
+
 def accepts(schema, text):
     found = matcher(schema)
     size = len(text.encode())
@@ -127,7 +138,7 @@ def test_every_one_of_many_answers_is_valid():
 
 
 def test_torch_follows_the_same_grammar():
-    import torch
+    from llguidance.hf import from_tokenizer
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -135,36 +146,49 @@ def test_torch_follows_the_same_grammar():
     core = Tokenizer(models.BPE({**{sign: i for i, sign in enumerate(signs)}, "<end>": len(signs)}, []))
     core.pre_tokenizer, core.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>")
-    torch.manual_seed(0)
+    tokens, drawn = from_tokenizer(tokenizer, n_vocab=len(signs) + 1), np.random.default_rng(0)
     for _ in range(5):
-        follower, ids = (Follower(tokenizer, SMALL, len(signs) + 1), torch.zeros(1, 4, dtype=torch.long))  # four of a prompt
-        while ids[0, -1] != len(signs) and ids.shape[1] < 200:
-            noise = torch.randn(1, len(signs) + 1)
-            noise[0, [signs.index(s) for s in signs if ord(s) > 126]] = -50.0  # bytes that start no letter
-            ids = torch.cat([ids, follower(ids, noise).argmax(1, keepdim=True)], 1)
-        assert problem(tokenizer.decode(ids[0, 4:-1]), SMALL) == ""
+        noise = drawn.normal(size=(200, len(signs) + 1))
+        noise[:, [signs.index(s) for s in signs if ord(s) > 126]] = -50.0  # bytes that start no letter
+        assert problem(tokenizer.decode(followed(SMALL, tokens, noise, len(signs))), SMALL) == ""
 
 
 @pytest.mark.slow
 @needs_model
 def test_torch_follows_the_grammar_with_the_bundled_models_own_tokens():
     """49,152 tokens of several bytes, halves of characters among them; logits as of a model that knows nothing."""
-    import torch
+    from llguidance.hf import from_tokenizer
     from transformers import AutoTokenizer
 
     file = LlamaCpp().path()
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
-    torch.manual_seed(0)
-    found = set()
+    tokens, drawn, found = from_tokenizer(tokenizer, n_vocab=len(tokenizer)), np.random.default_rng(0), set()
     for _ in range(6):
-        follower, ids = Follower(tokenizer, SCHEMA, len(tokenizer)), torch.zeros(1, 1, dtype=torch.long)
-        while ids[0, -1] != tokenizer.eos_token_id and ids.shape[1] < 300:
-            logits = 3 * torch.randn(1, len(tokenizer))
-            ids = torch.cat([ids, follower(ids, logits).argmax(1, keepdim=True)], 1)
-        text = tokenizer.decode(ids[0, 1:-1])
+        noise = 3 * drawn.normal(size=(300, len(tokenizer)))
+        text = tokenizer.decode(followed(SCHEMA, tokens, noise, tokenizer.eos_token_id))
         assert problem(text, SCHEMA) == ""
         found.add(text)
     assert len(found) == 6
+
+
+@needs_model
+def test_both_engines_let_the_same_tokens_through():
+    """The table that is made of a GGUF file's vocabulary, and the one of transformers' tokenizer."""
+    from llguidance.hf import from_tokenizer
+    from transformers import AutoTokenizer
+
+    knobs = LlamaCpp(weights="as_bundled", adapter="")
+    model, file = knobs.opens()[1](), knobs.path()
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
+    ends, n = sorted(model.ends), model.vocabulary
+    mine = Follower(grammar(SCHEMA), model.grammar_tokens)
+    theirs = Follower(grammar(SCHEMA), from_tokenizer(tokenizer, n_vocab=n, eos_token=ends))
+    text = '{"answer": "A caf\u00e9", "cited": [1, 3], "sure": 0.5, "kind": "fact", "note": null, "n": -12, "ok": true}'
+    ids = model.tokenize(text)
+    for at in range(len(ids) + 1):
+        allowed = mine(ids[:at])
+        assert allowed.tolist() == theirs(ids[:at]).tolist() and (at == len(ids) or ids[at] in allowed)
+    assert mine(ids).tolist() == ends
 
 
 @pytest.mark.slow
