@@ -107,7 +107,7 @@ def load(workbench: Workbench, plan: LoadPlan) -> Generator[Progress, None, dict
             keep(workbench, run, plan, points[-1], schedule, noted)
     finally:
         child.end_others("load")
-    return {"run": run, "points": points, "told": sentences(plan, points)}
+    return {"run": run, "points": points, "told": sentences(points, plan.slo_ms, plan.slo_share)}
 
 
 def asking_order(seed: int, texts: int, most: int) -> np.ndarray:
@@ -360,32 +360,32 @@ def table(points: Sequence[Mapping[str, Any]], command: str = "") -> Table:
     return Table("load", with_values(COLUMNS, rows), rows, "Load", "Latency from the intended moment of each request", command)
 
 
-def sentences(plan: LoadPlan, points: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Where the driver was the limit, what has no percentile, capacity, knee."""
-    told = [
+def sentences(points: Sequence[Mapping[str, Any]], slo_ms: float, slo_share: float) -> list[str]:
+    """Capacity and knee, what has no percentile, where the driver was the limit."""
+    measured = sorted((row for row in points if not row["limit"]), key=lambda row: row["rate"])
+    told = [word for word in (capacity(measured, slo_ms, slo_share), knee(measured)) if word]
+    for row in measured:
+        lost = sum(count for outcome, count in row["outcomes"].items() if not outcome.isdigit())
+        if lost:
+            told.append(f"At {row['rate']:g}/s {lost:,} requests had no answer; a percentile among them has no value.")
+    return told + [
         f"At {row['rate']:g}/s the load generator was the limit, so no number is reported: {row['limit']}. Lower the "
         f"rate, or end other work."
         for row in points
         if row["limit"]
     ]
-    for row in (row for row in points if not row["limit"]):
-        lost = sum(count for outcome, count in row["outcomes"].items() if not outcome.isdigit())
-        if lost:
-            told.append(f"At {row['rate']:g}/s {lost:,} requests had no answer; a percentile among them has no value.")
-    measured = sorted((row for row in points if not row["limit"]), key=lambda row: row["rate"])
-    return told + [word for say in (capacity, knee) if (word := say(plan, measured))]
 
 
-def capacity(plan: LoadPlan, measured: Sequence[Mapping[str, Any]]) -> str:
+def capacity(measured: Sequence[Mapping[str, Any]], slo_ms: float, slo_share: float) -> str:
     """Up to which rate the objective is met: the interval of the share lies above it there and at all lower rates."""
     if not measured:
         return ""
-    aim = f"{written(plan.slo_share, PERCENT)} answered within {plan.slo_ms:g} ms"
-    beyond = next((row for row in measured if row["good_low"] < plan.slo_share), None)
+    aim = f"{written(slo_share, PERCENT)} answered within {slo_ms:g} ms"
+    beyond = next((row for row in measured if row["good_low"] < slo_share), None)
     held = measured[: measured.index(beyond)] if beyond else measured
     after = ""
     if beyond:
-        verdict = "is missed" if beyond["good_high"] < plan.slo_share else "can be neither shown nor ruled out"
+        verdict = "is missed" if beyond["good_high"] < slo_share else "can be neither shown nor ruled out in so short a time"
         after = f"at {beyond['rate']:g}/s, with {_in_time(beyond)}, it {verdict}"
     if not held:
         return f"No capacity is shown for {aim}: {after}."
@@ -397,7 +397,7 @@ def _in_time(row: Mapping[str, Any]) -> str:
     return f"{written(row['good'], PERCENT)} ({between(row['good_low'], row['good_high'], PERCENT)})"
 
 
-def knee(plan: LoadPlan, measured: Sequence[Mapping[str, Any]]) -> str:
+def knee(measured: Sequence[Mapping[str, Any]]) -> str:
     """The rate with the highest power, throughput over mean latency. Source: Kleinrock 1979, "Power and deterministic rules of thumb
     for probabilistic problems in computer communications"."""
     answered = [row for row in measured if row["mean_ms"]]

@@ -189,7 +189,7 @@ def _constant_ms(service: np.ndarray, rate: float) -> float | None:
 
 def points_of(workbench: Workbench, run: str = "") -> list[dict[str, Any]]:
     """Of a load test, the slowest rate first; "": of the newest."""
-    sql = """SELECT key, url, seconds, slo_ms FROM load_tests
+    sql = """SELECT key, url, seconds, slo_ms, slo_share FROM load_tests
              WHERE run = CASE WHEN ? = '' THEN (SELECT max_by(run, id) FROM load_tests) ELSE ? END ORDER BY rate"""
     points = recorded(workbench, "load_tests", sql, [run, run])
     if not points:

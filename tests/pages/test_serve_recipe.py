@@ -82,6 +82,7 @@ def test_a_load_test_is_drawn_with_the_machines_that_more_would_take(bench):
     app = opened("Load", "needed")
     load, machines = (table.value for table in app.dataframe)
     assert list(load.iloc[:, 0]) == [1.0, 2.0] and list(machines["Machines"]) == [1, 1, 1, 1]
+    assert "No capacity is shown for 99.0% answered within 500 ms" in words(app)  # 200 requests are too few for it
 
 
 def test_a_request_is_looked_into_and_held_against_its_peers(bench, towns, serve):

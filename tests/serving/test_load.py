@@ -61,7 +61,7 @@ def test_every_request_is_told_recorded_and_compared_in_sql(asked):
     assert first["outcomes"] == {"200": 16, "503": 1, "reset": 1, "garbage": 2} and second["outcomes"] == {"200": 30}
     assert first["ways"] == {"local": 16} and first["good"] == 0.8 and len(queue.arrived) == 51
     assert first["throughput"] <= 32 and sum(row["requests"] for row in first["by_second"]) == 20
-    assert "At 40/s 3 requests had no answer" in record["told"][0] and "at 40/s" in record["told"][-1]
+    assert "at 40/s" in record["told"][0] and "At 40/s 3 requests had no answer" in record["told"][-1]
     rows = asked[0].store.query(
         "SELECT rate, outcomes, p50_ms, machine, unnest(work_s) AS work_s, unnest(outcome) AS outcome, unnest(bytes) AS bytes, "
         "unnest(attempts) AS attempts, unnest(sent_s) - unnest(intended_s) AS late, unnest(done_s) - unnest(sent_s) AS took "
@@ -189,7 +189,7 @@ def test_where_the_driver_was_the_limit_no_number_is_told(latency, kinds, words)
     assert words in row["limit"]
     counted = {"rate", "requests", "outcomes", "ways", "retried", "late_p50_ms", "late_p99_ms", "driver_cpu", "limit"}
     assert {name for name, value in row.items() if value is not None} == counted
-    assert lab.sentences(PLAN, [row]) == [
+    assert lab.sentences([row], 500, 0.99) == [
         f"At 50/s the load generator was the limit, so no number is reported: {row['limit']}. Lower the rate, or end other work."
     ]
     assert [lab.table([row]).rows[0][name] for name in ("good interval", "p99 interval")] == ["", ""]
@@ -215,16 +215,18 @@ def rate_row(rate, good, half, throughput, mean):
 
 def test_capacity_and_knee_are_a_sentence_each():
     rows = [rate_row(20, 0.999, 0.002, 20, 50), rate_row(40, 0.998, 0.002, 40, 70), rate_row(60, 0.9, 0.02, 50, 300)]
-    capacity, knee = lab.sentences(PLAN, rows)
+    capacity, knee = lab.sentences(rows, 500, 0.99)
     assert capacity == (
         "Capacity: 40 requests/s with 99.0% answered within 500 ms, 99.8% (99.6% to 100.0%); "
         "at 60/s, with 90.0% (88.0% to 92.0%), it is missed."
     )
     assert knee == "Knee: 40/s, where throughput over mean latency is highest."
-    assert "No knee up to 40/s" in lab.knee(PLAN, [rate_row(10, 1, 0, 10, 50), *rows[:2]]) and lab.knee(PLAN, rows[:2]) == ""
-    assert lab.capacity(PLAN, rows[:2]).endswith("no higher rate was tried.")
+    assert "No knee up to 40/s" in lab.knee([rate_row(10, 1, 0, 10, 50), *rows[:2]]) and lab.knee(rows[:2]) == ""
+    assert lab.capacity(rows[:2], 500, 0.99).endswith("no higher rate was tried.")
     doubtful = rate_row(10, 0.99, 0.01, 10, 50)
-    assert lab.capacity(PLAN, [doubtful]).startswith("No capacity is shown") and "neither shown" in lab.capacity(PLAN, [doubtful])
+    assert lab.capacity([doubtful], 500, 0.99).startswith("No capacity is shown") and "neither shown" in lab.capacity(
+        [doubtful], 500, 0.99
+    )
 
 
 def test_the_share_in_time_has_blocks_of_requests_as_units():

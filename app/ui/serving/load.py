@@ -40,14 +40,10 @@ def draw() -> None:
 def shown(run: str) -> None:
     points = planning.points_of(session.workbench(), run)
     measured = [point for point in points if not point["limit"]]
+    for sentence in load.sentences(points, points[0]["slo_ms"], points[0]["slo_share"]):
+        st.markdown(cards.plain(sentence))
     if measured:
         curve(run, measured)
-    else:
-        st.warning(
-            f"The load generator was the limit, so nothing is reported: {cards.plain(points[0]['limit'])}. Lower the "
-            f"rate, or end other work.",
-            icon=":material/warning:",
-        )
     tables.draw(load.table(points))
     st.caption("Latencies in ms, with 95% intervals; in time: within the limit, of all requests. Empty: not measured.")
     if measured:
