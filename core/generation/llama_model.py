@@ -120,10 +120,18 @@ class LlamaModel(LocalModel):
             if time.perf_counter() > deadline:
                 break
         self.llama.set_seed(seed)
-        drawn = self.llama.generate(draft.prompt.tokens, **self._sampling(knobs, draft))
-        while not draft.reason:
-            late = time.perf_counter() > deadline
-            yield draft.end("deadline") if late else draft.add(next(drawn), self, self.logits)
+        sampler = self.llama._init_sampler(**self._sampling(knobs, draft))
+        new = draft.forced()
+        while True:
+            yield "".join(draft.add(token, self, self.logits) for token in new if not draft.reason)
+            if not draft.reason and time.perf_counter() > deadline:
+                yield draft.end("deadline")
+            if draft.reason:
+                break
+            if new:
+                self.llama.eval(new)
+            token = sampler.sample(self.llama._ctx, -1)
+            new = [token, *draft.forced(token)]
         return self.generated(knobs, draft, reused, started)
 
     def answers(
@@ -145,8 +153,8 @@ class LlamaModel(LocalModel):
         import llama_cpp
 
         bound: dict[str, Any] = {}
-        if bend := self.bending(draft.rules):
-            bound["logits_processor"] = llama_cpp.LogitsProcessorList([lambda _, logits: bend(draft.ids, logits)])
+        if draft.rules:
+            bound["logits_processor"] = llama_cpp.LogitsProcessorList([lambda _, logits: draft.bound(logits)])
         return {
             "temp": knobs.temperature,
             "top_k": knobs.top_k,

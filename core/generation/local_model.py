@@ -18,7 +18,6 @@ from core.generation.refusing import Refusing, bent, refusing
 from core.records import Token
 
 Rules = structured.Grammar | Copying | Refusing
-Bending = Callable[[Sequence[int], Any], Any]  # (ids of the answer so far, logits [vocabulary] float32) -> logits by the rules
 
 
 @dataclass
@@ -32,6 +31,7 @@ class Draft:
     shown: ShownText
     decode: Callable[[int | None], str]  # what a token adds to the text; None: what is left at the end
     sampler: Any = None  # the engine's own
+    follow: structured.Follower | CopyFollower | None = None  # which tokens the rules let follow
     ids: list[int] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
     reason: str = ""
@@ -50,6 +50,24 @@ class Draft:
         if self.shown.stopped or len(self.ids) >= self.room:
             return piece + self.end("stop" if self.shown.stopped else "length")
         return piece
+
+    def bound(self, logits: Any) -> Any:
+        """Logits [vocabulary] float32 of the next token, by the rules."""
+        import numpy as np
+
+        if isinstance(self.rules, Refusing):
+            return logits if self.ids else bent(logits, self.rules)
+        if self.follow is None:
+            return logits
+        tokens, masked = self.follow(self.ids), np.full(len(logits), -np.inf, np.float32)
+        masked[tokens] = logits[tokens]
+        return masked
+
+    def forced(self, *drawn: int) -> list[int]:
+        """Tokens that have to come behind these, whatever the model says: a grammar's keys and brackets. None where each is to be told
+        with its probability."""
+        bound = isinstance(self.follow, structured.Follower) and not self.logprobs
+        return self.follow.forced([*self.ids, *drawn]) if bound else []
 
     def end(self, reason: str) -> str:
         """Ends the answer; returns the text that was still held back."""
@@ -198,14 +216,6 @@ class LocalModel(ABC):
     def grammar_tokens(self) -> Any:
         """llguidance's table of the vocabulary; making it takes a second."""
 
-    def bending(self, rules: Rules | None) -> Bending | None:
-        """How the rules bear on one answer; None: it is free."""
-        if isinstance(rules, Refusing):
-            return lambda ids, logits: logits if ids else bent(logits, rules)
-        if isinstance(rules, structured.Grammar):
-            return _masked(structured.Follower(rules, self.grammar_tokens))
-        return _masked(CopyFollower(rules, self)) if rules else None
-
     @cached_property
     def by_bytes(self) -> tuple[dict[bytes, list[int]], int]:
         """(what tokens add to a text -> those tokens, length of the longest)."""
@@ -225,7 +235,12 @@ class LocalModel(ABC):
             most = min(room, rules.longest + 1)  # a token holds a character or more, and one ends the answer
         elif rules is None:
             rules = refusing(self, knobs.refusal, messages)
-        return Draft(prompt, most, rules, knobs.logprobs, ShownText(knobs.stop), self.decoder())
+        follow: structured.Follower | CopyFollower | None = None
+        if isinstance(rules, structured.Grammar):
+            follow = structured.Follower(rules, self.grammar_tokens)
+        elif isinstance(rules, Copying):
+            follow = CopyFollower(rules, self)
+        return Draft(prompt, most, rules, knobs.logprobs, ShownText(knobs.stop), self.decoder(), follow=follow)
 
     def token(self, token: int, logits: Any, most: int) -> Token:
         """A token of an answer, with so many of the likeliest ones at its place."""
@@ -255,14 +270,3 @@ class LocalModel(ABC):
             self.sha256,
             tuple(draft.tokens) if text else (),
         )
-
-
-def _masked(follow: Callable[[Sequence[int]], Any]) -> Bending:
-    import numpy as np
-
-    def bend(ids: Sequence[int], logits: Any) -> Any:
-        tokens, masked = follow(ids), np.full(len(logits), -np.inf, np.float32)
-        masked[tokens] = logits[tokens]
-        return masked
-
-    return bend

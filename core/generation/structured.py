@@ -133,9 +133,17 @@ class Follower:
     def __call__(self, ids: Sequence[int]) -> Any:
         import numpy as np
 
+        self._take(ids)
+        return np.flatnonzero(np.frombuffer(self._matcher.compute_logit_bias(), np.uint8))
+
+    def forced(self, ids: Sequence[int]) -> list[int]:
+        """Tokens of the text that has no other way to go on."""
+        self._take(ids)
+        return self._matcher.compute_ff_tokens()
+
+    def _take(self, ids: Sequence[int]) -> None:
         self._matcher.consume_tokens(ids[self._seen :])
         self._seen = len(ids)
-        return np.flatnonzero(np.frombuffer(self._matcher.compute_logit_bias(), np.uint8))
 
 
 def _rule(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[str, int]:

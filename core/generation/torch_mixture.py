@@ -34,7 +34,7 @@ def mixed(
     model.ready(knobs)
     reads = [model.prompt(messages) for messages in prompts]
     room = min(knobs.max_tokens, *(model.room(knobs, len(read.tokens)) for read in reads))
-    draft = Draft(reads[0], room, None, 0, ShownText(knobs.stop), model.decoder(), model.sampler(knobs, None, seed))
+    draft = Draft(reads[0], room, None, 0, ShownText(knobs.stop), model.decoder(), model.sampler(knobs, seed))
     prior, decode = torch.tensor(log_prior, dtype=torch.float64)[:, None], model.decoder()
     pieces, logprobs, shares, reused = [], [], [], 0
     if len(reads) == 1:

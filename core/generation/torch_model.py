@@ -9,7 +9,7 @@ from typing import Any
 from core.errors import WorkbenchError
 from core.files import read_json
 from core.generation.copying import Copying
-from core.generation.local_model import Draft, LocalModel, Rules
+from core.generation.local_model import Draft, LocalModel
 from core.generation.protocol import Generated, Read, filled, marked
 from core.generation.torch_adapter import Wearing
 from core.models.four_bits import NF4, four_bits
@@ -211,7 +211,7 @@ class TorchModel(LocalModel):
 
         drafts = [self.draft(knobs, messages, rules) for messages in prompts]
         for draft, seed in zip(drafts, seeds, strict=True):
-            draft.sampler = self.sampler(knobs, draft.rules, seed)
+            draft.sampler = self.sampler(knobs, seed)
         read, live, self.written, reused = [draft.prompt for draft in drafts], drafts, 0, 0
         if len(read) == 1:
             reading = self.read(read[0], None if knobs.reuse_prefix else 0)
@@ -227,7 +227,9 @@ class TorchModel(LocalModel):
         while live:
             late = time.perf_counter() > deadline
             pieces = {
-                id(draft): draft.end("deadline") if late else draft.add(draft.sampler(draft.ids, row), self, row.numpy)
+                id(draft): draft.end("deadline")
+                if late
+                else draft.add(draft.sampler(draft.ids, torch.from_numpy(draft.bound(row.numpy()))), self, row.numpy)
                 for draft, row in zip(live, logits, strict=True)
             }
             self.written += len(live)
@@ -242,17 +244,12 @@ class TorchModel(LocalModel):
                 logits = self._forward(torch.tensor([draft.ids[-1:] for draft in live]), mask, cache)
         return drafts, reused
 
-    def sampler(self, knobs: Any, rules: Rules | None, seed: int) -> Callable[[list[int], Any], int]:
+    def sampler(self, knobs: Any, seed: int) -> Callable[[list[int], Any], int]:
         """Takes an answer's next token from (its ids so far, logits [vocabulary])."""
         import torch
 
-        choose, random, bend = _choice(knobs), torch.Generator().manual_seed(seed), self.bending(rules)
-
-        def sample(ids: list[int], logits: Any) -> int:
-            allowed = torch.from_numpy(bend(ids, logits.numpy())) if bend else logits
-            return int(choose(torch.tensor([ids[-LAST:]], dtype=torch.long), allowed[None], random))
-
-        return sample
+        choose, random = _choice(knobs), torch.Generator().manual_seed(seed)
+        return lambda ids, logits: int(choose(torch.tensor([ids[-LAST:]], dtype=torch.long), logits[None], random))
 
     def read_all(self, prompts: list[Read]) -> Generator[int, None, None]:
         """As `read`, several at once, padded on the left; nothing of them can be reused."""

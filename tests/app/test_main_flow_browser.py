@@ -13,7 +13,7 @@ import pytest
 from core.progress import drain
 from core.workbench import Workbench
 from tests.support.browser import serving
-from tests.support.steps import no_error, open_page, settled
+from tests.support.steps import click_row, no_error, open_page, settled
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -111,10 +111,7 @@ def test_a_question_shows_its_results_under_both_recipes(prepared, tab):
     count.wait_for()
     settled(tab)
     assert 0 < int(count.inner_text().split()[0]) < 260
-    grid = tab.get_by_test_id("stDataFrame").first
-    grid.scroll_into_view_if_needed()
-    box = grid.bounding_box()
-    tab.mouse.click(box["x"] + 60, box["y"] + 52)  # the text of the first row; the grid is a canvas
+    click_row(tab.get_by_test_id("stDataFrame").first)
     tab.get_by_text("Gold answer:").wait_for()
     tab.locator(".gw-passage").nth(1).wait_for()
     assert "chosen=" in tab.url

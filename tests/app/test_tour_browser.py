@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.steps import no_error, open_page, settled
+from tests.support.steps import click_row, no_error, open_page, settled
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 TOUR = README.split("## A tour in five minutes")[1].split("### Every page")[0]
@@ -51,12 +51,9 @@ class Walk:
             self.tab.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
         settled(self.tab)
 
-    def row(self, number: int = 0, left: int = 60) -> None:
-        """A click on a row of the first table, which is drawn on a canvas: header and rows are 35 px high."""
-        grid = self.tab.get_by_test_id("stDataFrame").first
-        grid.scroll_into_view_if_needed()
-        grid.click(position={"x": left, "y": 35 * (number + 1) + 17})
-        settled(self.tab)
+    @property
+    def table(self):
+        return self.tab.get_by_test_id("stDataFrame").first
 
     def text(self, words: str | re.Pattern, timeout: float = 30_000):
         self.tab.get_by_text(words).first.wait_for(timeout=timeout)
@@ -93,7 +90,7 @@ def one_question(walk):
     walk.press("Questions")
     for outcome in ("won", "missed", "lost"):
         walk.press(outcome, walk.tab.get_by_test_id("stMain").get_by_role("radio", name=outcome.capitalize(), exact=True))
-    walk.row()
+    click_row(walk.table)
     walk.text("Gold answer:")
     walk.tab.locator(".gw-passage").nth(1).wait_for()
     walk.press("Explain failures", walk.tab.get_by_role("link", name="Explain failures", exact=True))
@@ -109,7 +106,7 @@ def index(walk):
 
 def encoders(walk):
     walk.open("compare_encoders?transform.projection=pca")
-    walk.tab.get_by_test_id("stDataFrame").first.wait_for()
+    walk.table.wait_for()
     walk.drag("Dimension", -2)
 
 
@@ -159,8 +156,8 @@ def trials(walk):
         walk.text("saved. It is on the page Trials", 120_000)
     walk.open("compare_trials")
     walk.meet("Trials", walk.tab.get_by_role("heading", name="Trials", exact=True))
-    walk.row(0, 15)
-    walk.row(1, 15)
+    click_row(walk.table, 0, 15)
+    click_row(walk.table, 1, 15)
     walk.text("paired by question")
 
 
@@ -205,7 +202,7 @@ def sql(walk):
     walk.open("query_store")
     walk.tab.get_by_test_id("stTextArea").first.wait_for()
     walk.tab.get_by_role("button", name="Run").first.click()
-    walk.tab.get_by_test_id("stDataFrame").first.wait_for()
+    walk.table.wait_for()
 
 
 WALKED = dict(

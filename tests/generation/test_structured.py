@@ -189,6 +189,8 @@ def test_both_engines_let_the_same_tokens_through():
         allowed = mine(ids[:at])
         assert allowed.tolist() == theirs(ids[:at]).tolist() and (at == len(ids) or ids[at] in allowed)
     assert mine(ids).tolist() == ends
+    begun = Follower(grammar(SCHEMA), model.grammar_tokens).forced([])
+    assert len(begun) > 1 and '{"answer": "'.startswith(tokenizer.decode(begun))
 
 
 @pytest.mark.slow

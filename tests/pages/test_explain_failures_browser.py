@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.support.failing import RECIPE, failing
-from tests.support.steps import no_error, open_page, settled
+from tests.support.steps import click_row, no_error, open_page, settled
 
 ADDRESS = "&".join(f"{name}={value}" for name, value in RECIPE.items())
 
@@ -33,14 +33,6 @@ def add_up(tab, questions: int) -> None:
     assert counts == pytest.approx([round(count) for count in counts]) and sum(counts) == pytest.approx(questions)
 
 
-def pick(tab, row: int) -> None:
-    """A click on a row of the table of questions: header and rows are 35 px high."""
-    questions = tab.get_by_test_id("stDataFrame").last
-    questions.scroll_into_view_if_needed()
-    questions.click(position={"x": 40, "y": 35 * (row + 1) + 17})
-    settled(tab)
-
-
 @pytest.mark.slow
 def test_a_bar_opens_its_band_and_a_row_its_question(app, towns, tab):
     open_page(tab, f"{app}/explain_failures?{ADDRESS}")
@@ -51,7 +43,7 @@ def test_a_bar_opens_its_band_and_a_row_its_question(app, towns, tab):
     tab.mouse.click(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
     tab.get_by_text(re.compile("^1 of 8 questions. The best chunk with the evidence")).wait_for()
     settled(tab)
-    pick(tab, 0)
+    click_row(tab.get_by_test_id("stDataFrame").last)
     tab.locator(".st-key-opened").wait_for()
     assert "Which zoo is a zoo?" in opened(tab) and "Ranked too low" in opened(tab) and "is nine" in opened(tab)
     assert "chosen=low" in tab.url
@@ -66,7 +58,7 @@ def test_a_question_climbs_by_the_bundled_model(app, towns, tab):
     settled(tab)
     assert "Losses of" in tab.inner_text("body") and "1 question asked" in tab.inner_text("body")
     add_up(tab, 1)
-    pick(tab, 0)
+    click_row(tab.get_by_test_id("stDataFrame").last)
     tab.locator(".st-key-opened").get_by_text("Closed book").wait_for()
     assert re.search(r"Gold among distractors\s+(check right|close wrong|right|wrong)", opened(tab))
     no_error(tab)

@@ -9,7 +9,7 @@ from core.annotation.assignment import assignment
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import rating
-from tests.support.steps import expect, no_error, open_page, settled
+from tests.support.steps import click_row, expect, no_error, open_page, settled
 
 CSV = "item,annotator,value\n" + "".join(
     f"{n},{who},{'yes' if n % 3 or (who == 'Ben' and n % 2) else 'no'}\n" for n in range(40) for who in ("Ann", "Ben")
@@ -76,7 +76,7 @@ def test_a_disputed_sentence_opens_on_a_click(app, home, tab):
     read = tab.get_by_text(re.compile(r"^Item \d+, sentence \d · What is"))
     read.wait_for()
     before = read.inner_text()
-    tab.get_by_test_id("stDataFrame").first.click(position={"x": 300, "y": 35 * 2 + 17})  # the second row
+    click_row(tab.get_by_test_id("stDataFrame").first, 1)
     expect(read).not_to_have_text(before)
     assert tab.get_by_role("combobox", name="Labels of").input_value() == "Click me"
     tab.get_by_role("link", name="Study design").last.click()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.fake_endpoint import events, serving, stream
 from tests.support.scripted_agent import call
-from tests.support.steps import settled
+from tests.support.steps import click_row, settled
 
 ROOT = Path(__file__).resolve().parents[2]
 QUESTION = "In which country does the river of Ulm end?"
@@ -83,7 +83,7 @@ def test_an_article_is_sent_back_revised_and_published(app, hops, tab, tmp_path)
         write.wait_for(timeout=120_000)  # the job is done
         settled(tab)
         assert len(server.requests) == 4, "two sentences, each tried twice"
-    tab.get_by_test_id("stDataFrame").first.click(position={"x": 60, "y": 52})
+    click_row(tab.get_by_test_id("stDataFrame").first)
     tab.get_by_text("Draft 3: accepted").wait_for()
     folder = tab.get_by_label("New folder")
     folder.fill(str(tmp_path / "out"))

@@ -15,7 +15,7 @@ from core.labs.experiments.standing import standing
 from core.labs.trials.comparison import trials
 from core.workbench import Workbench
 from tests.support.browser import serving
-from tests.support.steps import no_error, open_page, settled
+from tests.support.steps import click_row, no_error, open_page, settled
 from tests.support.toy_study import toy_home, toy_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,10 +60,7 @@ def test_a_study_is_defined_run_and_its_best_point_compared(site, bench, tab):
     tab.get_by_text("All trials are measured").wait_for()
     tab.locator("p").filter(has_text=re.compile(r"distinguishable from it")).wait_for()
     settled(tab)
-    board = tab.get_by_test_id("stDataFrame").first
-    board.scroll_into_view_if_needed()
-    grid = board.bounding_box()
-    tab.mouse.click(grid["x"] + 60, grid["y"] + 52)  # the text of the first row; the grid is a canvas
+    click_row(tab.get_by_test_id("stDataFrame").first)
     tab.get_by_role("button", name="Compare with the base").click()
     tab.get_by_role("heading", name="Differences").wait_for()
     no_error(tab)

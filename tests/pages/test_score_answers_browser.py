@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.steps import no_error, open_page, settled
+from tests.support.steps import click_row, no_error, open_page, settled
 
 
 def line(number: int) -> str:
@@ -26,9 +26,7 @@ def test_a_file_is_scored_opened_and_held_against_its_labels(app, home, tab, tmp
     tab.get_by_text("1 line of 41 was skipped").wait_for(timeout=120_000)
     settled(tab)
     assert "Containment" in tab.locator("[data-testid=stMain]").inner_text()
-    answers = tab.get_by_test_id("stDataFrame").last
-    answers.scroll_into_view_if_needed()
-    answers.click(position={"x": 80, "y": 55})
+    click_row(tab.get_by_test_id("stDataFrame").last)
     opened = tab.locator(".st-key-opened")
     opened.wait_for()
     settled(tab)

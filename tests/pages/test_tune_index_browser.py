@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.support.steps import no_error, open_page, settled
+from tests.support.steps import click_row, no_error, open_page, settled
 
 CARDS = ".gw-cards"
 # a graph so thin that neighbours are lost on a few hundred chunks
@@ -59,10 +59,7 @@ def test_an_index_is_tuned(app, tab):
     tab.get_by_role("radio", name="Lost").or_(tab.get_by_role("button", name="Lost", exact=True)).first.click()
     tab.get_by_text(re.compile(r"^(?!288)\d+ of 288 questions\. Click")).wait_for()
     settled(tab)
-    grid = tab.get_by_test_id("stDataFrame").last
-    grid.scroll_into_view_if_needed()
-    box = grid.bounding_box()
-    tab.mouse.click(box["x"] + 60, box["y"] + 52)  # the text of the first row; the grid is a canvas
+    click_row(tab.get_by_test_id("stDataFrame").last)
     tab.get_by_text("missed by the index").first.wait_for()
     assert tab.locator(".gw-passage").count() >= 10
     no_error(tab)

@@ -20,6 +20,13 @@ def settled(tab) -> None:
     tab.wait_for_function(QUIET)
 
 
+def click_row(table, row: int = 0, left: int = 60) -> None:
+    """On a row of a table, which is drawn on a canvas: header and rows are 35 px high."""
+    table.scroll_into_view_if_needed()
+    table.click(position={"x": left, "y": 35 * (row + 1) + 17})
+    settled(table.page)
+
+
 def no_error(tab) -> None:
     assert not tab.get_by_text("This page met an unexpected error").count()
     assert not tab.get_by_test_id("stException").count()
