@@ -244,7 +244,6 @@ ASKED = {
     "core/embedding/sentence_transformers.py": "sentence-transformers",
     "core/embedding/vectors.py": "zipfile's exceptions",
     "core/generation/llama_engine.py": "the system",
-    "core/generation/structured.py": "a tokenizer",
     "core/generation/torch_model.py": "transformers",
     "core/index/faiss_disk.py": "the system, numpy's maps",
     "core/jobs/jobs.py": "any verb's result",
