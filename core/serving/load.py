@@ -390,7 +390,8 @@ def capacity(measured: Sequence[Mapping[str, Any]], slo_ms: float, slo_share: fl
     if not held:
         return f"No capacity is shown for {aim}: {after}."
     best = held[-1]
-    return f"Capacity: {best['rate']:g} requests/s with {aim}, {_in_time(best)}; {after or 'no higher rate was tried'}."
+    served = f"There {_in_time(best)} were answered within {slo_ms:g} ms, where {written(slo_share, PERCENT)} are wanted"
+    return f"Capacity: {best['rate']:g} requests/s. {served}; {after or 'no higher rate was tried'}."
 
 
 def _in_time(row: Mapping[str, Any]) -> str:

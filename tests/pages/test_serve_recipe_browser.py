@@ -69,7 +69,7 @@ def test_a_recipe_is_served_loaded_and_its_loss_named(app, bench, tab):
 
     view(tab, "Load")
     typed(tab, "Address of the service", address)
-    typed(tab, "Requests a second, one after the other", "5")
+    typed(tab, "Requests a second", "5")
     typed(tab, "Seconds each", "5")
     tab.get_by_role("button", name="Measure load").click()
     tab.get_by_text("Latencies in ms, with 95% intervals").wait_for(timeout=100_000)

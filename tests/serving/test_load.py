@@ -217,7 +217,7 @@ def test_capacity_and_knee_are_a_sentence_each():
     rows = [rate_row(20, 0.999, 0.002, 20, 50), rate_row(40, 0.998, 0.002, 40, 70), rate_row(60, 0.9, 0.02, 50, 300)]
     capacity, knee = lab.sentences(rows, 500, 0.99)
     assert capacity == (
-        "Capacity: 40 requests/s with 99.0% answered within 500 ms, 99.8% (99.6% to 100.0%); "
+        "Capacity: 40 requests/s. There 99.8% (99.6% to 100.0%) were answered within 500 ms, where 99.0% are wanted; "
         "at 60/s, with 90.0% (88.0% to 92.0%), it is missed."
     )
     assert knee == "Knee: 40/s, where throughput over mean latency is highest."

@@ -13,37 +13,37 @@ RATES = "1, 2, 5, 10"
 
 
 def draw() -> None:
+    dataset = session.config().corpus.dataset
     with st.container(horizontal=True, vertical_alignment="bottom"):
         url = st.text_input("Address of the service", service.address(), key="load_url")
         path = st.selectbox("Requests", ["/search", "/answer"], key="load_path", width=130)
-        rates = st.text_input("Requests a second, one after the other", RATES, key="load_rates")
+        sent = f"The questions of {dataset} are sent at random moments (Poisson) without waiting for answers; latency counts from them."
+        rates = st.text_input("Requests a second", RATES, key="load_rates", help=f"One rate after the other. {sent}")
         seconds = st.number_input("Seconds each", 5, 600, 30, key="load_seconds", width=130)
         slo = st.number_input("Within (ms)", 1, 60_000, 500, key="load_slo", width=130, help="Latency limit of the service.")
-    dataset = session.config().corpus.dataset
     arguments = ["serving", "load", "--questions", dataset, "--url", url, "--path", path, "--rate", rates.replace(" ", "")]
     arguments += ["--seconds", str(seconds), "--slo-ms", str(slo)]
     takes = load.cost(rates, float(seconds))
     jobs.start_button("Measure load", arguments, f"Load on {url}", takes, icon=":material/speed:", place="load")
-    st.caption(
-        f"The questions of {dataset} are sent at random moments (Poisson) without waiting for answers; latency counts from those moments."
-    )
     runs = load.runs(session.workbench())
     if not runs:
         cards.empty(
             "No load was measured yet", "Start a service, and press Measure load: latencies and capacity by rate appear here."
         )
         return
-    run = st.selectbox("Load test", list(runs), format_func=runs.get, key="load_run")
+    run = st.selectbox("Load test", list(runs), format_func=runs.get, key="load_run", label_visibility="collapsed")
     shown(run)
 
 
 def shown(run: str) -> None:
     points = planning.points_of(session.workbench(), run)
     measured = [point for point in points if not point["limit"]]
-    for sentence in load.sentences(points, points[0]["slo_ms"], points[0]["slo_share"]):
-        st.markdown(cards.plain(sentence))
+    first, *others = load.sentences(points, points[0]["slo_ms"], points[0]["slo_share"])
+    st.markdown(cards.plain(first))
     if measured:
         curve(run, measured)
+    for sentence in others:
+        st.caption(cards.plain(sentence))
     tables.draw(load.table(points))
     st.caption("Latencies in ms, with 95% intervals; in time: within the limit, of all requests. Empty: not measured.")
     if measured:

@@ -70,7 +70,7 @@ class LanceStore(BenchStore):
     title: ClassVar[str] = "LanceDB"
     durable_setting: ClassVar[str] = "a version of the table a commit, files without fsync"
     effort: ClassVar[str] = "nprobes"
-    efforts: ClassVar[tuple[int, ...]] = (1, 2, 4, 8, 16, 32, 64, 128)
+    efforts: ClassVar[tuple[int, ...]] = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
     usual_effort: ClassVar[int] = 20
 
     @classmethod
