@@ -16,7 +16,7 @@ help:  ## this list
 $(VENV)/.app: requirements.txt requirements-llama.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Groundwork needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}. Try: make app PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	@echo "Installing; the first time takes about five minutes, most of it building llama.cpp."
+	@echo "Installing; the first time takes five to fifteen minutes, most of it building llama.cpp."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=23.1'  # older ones do not read requirements-llama.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(BIN)/python -m core.models.amx || $(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-cache-dir -r requirements-llama.txt

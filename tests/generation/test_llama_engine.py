@@ -2,6 +2,7 @@
 
 import importlib.util
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -114,7 +115,8 @@ def test_characters_spread_over_tokens_arrive_whole(monkeypatch):
     engine, wanted = LlamaCpp(**FEW).load(), "🙂 naïve 漢字" + 60 * "="
     replay = [*engine.tokenize(wanted), engine.llama.token_eos()]
     assert len(replay) - 1 > len(wanted.split()) and len({len(engine.bytes_of(t)) for t in replay}) > 2
-    monkeypatch.setattr(engine.llama, "generate", lambda tokens, **knobs: iter(replay))
+    drawn = iter(replay)
+    monkeypatch.setattr(engine.llama, "_init_sampler", lambda **knobs: SimpleNamespace(sample=lambda context, place: next(drawn)))
     pieces, result = finish(LlamaCpp(**{**FEW, "max_tokens": 100}).generate(ask("?")))
     assert result.text == wanted and "".join(pieces) == wanted and result.finish_reason == "stop"
 
