@@ -39,9 +39,11 @@ def shown(run: str) -> None:
     points = planning.points_of(session.workbench(), run)
     measured = [point for point in points if not point["limit"]]
     first, *others = load.sentences(points, points[0]["slo_ms"], points[0]["slo_share"])
-    st.markdown(cards.plain(first))
     if measured:
+        st.markdown(cards.plain(first))
         curve(run, measured)
+    else:
+        st.warning(cards.plain(first), icon=":material/warning:")
     for sentence in others:
         st.caption(cards.plain(sentence))
     tables.draw(load.table(points))
