@@ -45,6 +45,15 @@ def slim(rows: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> list[dict
     return [{name: row[name] for name in names if row.get(name) is not None} for row in rows]
 
 
+def told(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a measurement showed."""
+    return {
+        "left_out": [f"{row['title']}: {row['detail']['reason']} {row['detail']['command']}" for row in record["left_out"]],
+        "claims": [claim._asdict() for claim in advice.claims(record["rows"])],
+        "measured": slim(record["rows"], NUMBERS),
+    }
+
+
 def main(quick: bool) -> dict:
     with tempfile.TemporaryDirectory() as home:
         bench = Workbench(Path(home))
@@ -71,10 +80,8 @@ def main(quick: bool) -> dict:
                 "acknowledged": sum(row["acknowledged"] for row in durable),
                 "missing": sum(row["missing"] for row in durable),
             },
-            "left_out": [f"{row['title']}: {row['detail']['reason']} {row['detail']['command']}" for row in record["left_out"]],
             "advice": list(advice.sentences(bench)),
-            "claims": [claim._asdict() for claim in advice.claims(record["rows"])],
-            "measured": slim(record["rows"], NUMBERS),
+            **told(record),
             "agents": slim(agents, AGENTS),
             "kills": slim(kills, KILLS),
         }

@@ -16,9 +16,8 @@ from typing import Any
 from benchmarks._options import options
 from benchmarks._public_sets import DATASETS
 from benchmarks._sections import measured
-from benchmarks.stores import NUMBERS, PLAN, slim
+from benchmarks.stores import PLAN, told
 from core.config import TrialConfig, with_settings
-from core.labs.stores import advice
 from core.labs.stores.measure import QUICK, measure
 from core.progress import drain
 from core.workbench import Workbench
@@ -30,13 +29,7 @@ LSA = {"embedding.part": "lsa", "embedding.dimensions": 384, "embedding.min_df":
 def at(size: int, quick: bool, home: Path) -> dict[str, Any]:
     bench, dataset = Workbench(home), "python-reference" if quick else "joined-150k"
     recipe = with_settings(TrialConfig(), {"corpus.dataset": dataset, **LSA})
-    drain(bench.prepare(recipe))
-    record = drain(measure(bench, recipe, (QUICK if quick else PLAN)._replace(sizes=(size,))))
-    return {
-        "left_out": [row["title"] for row in record["left_out"]],
-        "claims": [claim._asdict() for claim in advice.claims(record["rows"])],
-        "measured": slim(record["rows"], NUMBERS),
-    }
+    return told(drain(measure(bench, recipe, (QUICK if quick else PLAN)._replace(sizes=(size,)))))
 
 
 def main(only: str, home: str, quick: bool) -> dict[str, Any]:

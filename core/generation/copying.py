@@ -8,7 +8,6 @@ is one space.
 """
 
 import re
-from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -111,19 +110,6 @@ class Copier:
 
     def _at_a_stop(self) -> set[tuple[int, int, int]]:
         return {run for run in self._runs if (run[0], run[2]) in self._stops and run[1] < run[2]}
-
-
-class CopyFollower:
-    """Says which tokens may follow, of the ids of one answer so far."""
-
-    def __init__(self, rules: Copying, model: Any) -> None:
-        self._copier, self._seen = Copier(rules, model), 0
-
-    def __call__(self, ids: Sequence[int]) -> list[int]:
-        for token in ids[self._seen :]:
-            self._copier.take(token)
-        self._seen = len(ids)
-        return self._copier.allowed()
 
 
 def whole_words(text: str, passages: list[Evened], refusal: str) -> str:

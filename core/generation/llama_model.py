@@ -121,17 +121,18 @@ class LlamaModel(LocalModel):
                 break
         self.llama.set_seed(seed)
         sampler = self.llama._init_sampler(**self._sampling(knobs, draft))
-        new = draft.forced()
+        drawn: list[int] = []
         while True:
-            yield "".join(draft.add(token, self, self.logits) for token in new if not draft.reason)
+            piece = "".join(draft.add(token, self, self.logits) for token in drawn)
+            forced = draft.forced()
+            yield piece + "".join(draft.add(token, self, self.logits) for token in forced if not draft.reason)
             if not draft.reason and time.perf_counter() > deadline:
                 yield draft.end("deadline")
             if draft.reason:
                 break
-            if new:
+            if new := [*drawn, *forced]:  # evaluated together
                 self.llama.eval(new)
-            token = sampler.sample(self.llama._ctx, -1)
-            new = [token, *draft.forced(token)]
+            drawn = [sampler.sample(self.llama._ctx, -1)]
         return self.generated(knobs, draft, reused, started)
 
     def answers(

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from core.errors import WorkbenchError
 from core.generation import structured
-from core.generation.copying import CopyFollower, Copying
+from core.generation.copying import Copier, Copying
 from core.generation.protocol import Generated, Read, ShownText
 from core.generation.refusing import Refusing, bent, refusing
 from core.records import Token
@@ -31,7 +31,7 @@ class Draft:
     shown: ShownText
     decode: Callable[[int | None], str]  # what a token adds to the text; None: what is left at the end
     sampler: Any = None  # the engine's own
-    follow: structured.Follower | CopyFollower | None = None  # which tokens the rules let follow
+    follow: structured.Follower | Copier | None = None  # which tokens the rules let follow
     ids: list[int] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
     reason: str = ""
@@ -44,6 +44,8 @@ class Draft:
         if token in model.ends:
             return self.end("stop")
         self.ids.append(token)
+        if self.follow:
+            self.follow.take(token)
         if self.logprobs:
             self.tokens.append(model.token(token, logits(), self.logprobs))
         piece = self.shown.add(self.decode(token))
@@ -59,15 +61,15 @@ class Draft:
             return logits if self.ids else bent(logits, self.rules)
         if self.follow is None:
             return logits
-        tokens, masked = self.follow(self.ids), np.full(len(logits), -np.inf, np.float32)
+        tokens, masked = self.follow.allowed(), np.full(len(logits), -np.inf, np.float32)
         masked[tokens] = logits[tokens]
         return masked
 
-    def forced(self, *drawn: int) -> list[int]:
-        """Tokens that have to come behind these, whatever the model says: a grammar's keys and brackets. None where each is to be told
-        with its probability."""
-        bound = isinstance(self.follow, structured.Follower) and not self.logprobs
-        return self.follow.forced([*self.ids, *drawn]) if bound else []
+    def forced(self) -> list[int]:
+        """Tokens that have to come next, whatever the model says: a grammar's keys and brackets. None where each is to be told with its
+        probability, or the answer has ended."""
+        bound = isinstance(self.follow, structured.Follower) and not self.logprobs and not self.reason
+        return self.follow.forced() if bound else []
 
     def end(self, reason: str) -> str:
         """Ends the answer; returns the text that was still held back."""
@@ -235,11 +237,11 @@ class LocalModel(ABC):
             most = min(room, rules.longest + 1)  # a token holds a character or more, and one ends the answer
         elif rules is None:
             rules = refusing(self, knobs.refusal, messages)
-        follow: structured.Follower | CopyFollower | None = None
+        follow: structured.Follower | Copier | None = None
         if isinstance(rules, structured.Grammar):
             follow = structured.Follower(rules, self.grammar_tokens)
         elif isinstance(rules, Copying):
-            follow = CopyFollower(rules, self)
+            follow = Copier(rules, self)
         return Draft(prompt, most, rules, knobs.logprobs, ShownText(knobs.stop), self.decoder(), follow=follow)
 
     def token(self, token: int, logits: Any, most: int) -> Token:

@@ -8,7 +8,6 @@ takes, and drops limits on numbers without a word. Here what cannot be held is r
 """
 
 import json
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from core.config import knob
@@ -115,7 +114,8 @@ def problem(text: str, schema: str) -> str:
 
 
 class Follower:
-    """Says which tokens may follow, of the ids of one answer so far. tokens: llguidance's table of the model's vocabulary.
+    """The grammar of one answer: call `take` with each token, and `allowed` for those that may follow. tokens: llguidance's table of the
+    model's vocabulary.
 
     llama.cpp's own sampler of grammars is not used: it tries each token of the vocabulary at each step, which takes as long as the model.
     """
@@ -124,26 +124,23 @@ class Follower:
         from llguidance import LLMatcher
         from llguidance.gbnf_to_lark import gbnf_to_lark
 
-        self._matcher, self._seen = LLMatcher(tokens, LLMatcher.grammar_from_lark(gbnf_to_lark(rules.gbnf))), 0
+        self._matcher = LLMatcher(tokens, LLMatcher.grammar_from_lark(gbnf_to_lark(rules.gbnf)))
         if self._matcher.is_error():
             raise WorkbenchError(
                 f"The JSON schema cannot be followed: {self._matcher.get_error():.200}", where="generation.json_schema"
             )
 
-    def __call__(self, ids: Sequence[int]) -> Any:
+    def allowed(self) -> Any:
         import numpy as np
 
-        self._take(ids)
         return np.flatnonzero(np.frombuffer(self._matcher.compute_logit_bias(), np.uint8))
 
-    def forced(self, ids: Sequence[int]) -> list[int]:
+    def forced(self) -> list[int]:
         """Tokens of the text that has no other way to go on."""
-        self._take(ids)
         return self._matcher.compute_ff_tokens()
 
-    def _take(self, ids: Sequence[int]) -> None:
-        self._matcher.consume_tokens(ids[self._seen :])
-        self._seen = len(ids)
+    def take(self, token: int) -> None:
+        self._matcher.consume_token(token)
 
 
 def _rule(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[str, int]:

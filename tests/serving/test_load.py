@@ -224,9 +224,8 @@ def test_capacity_and_knee_are_a_sentence_each():
     assert "No knee up to 40/s" in lab.knee([rate_row(10, 1, 0, 10, 50), *rows[:2]]) and lab.knee(rows[:2]) == ""
     assert lab.capacity(rows[:2], 500, 0.99).endswith("no higher rate was tried.")
     doubtful = rate_row(10, 0.99, 0.01, 10, 50)
-    assert lab.capacity([doubtful], 500, 0.99).startswith("No capacity is shown") and "neither shown" in lab.capacity(
-        [doubtful], 500, 0.99
-    )
+    unsure = lab.capacity([doubtful], 500, 0.99)
+    assert unsure.startswith("No capacity is shown") and "neither shown" in unsure
 
 
 def test_the_share_in_time_has_blocks_of_requests_as_units():
