@@ -13,13 +13,18 @@ unexport PYTHONDONTWRITEBYTECODE  # what tests and jobs start by the dozen is no
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-$(VENV)/.app: requirements.txt requirements-llama.txt
+# of llama.cpp what the package loads: its programs' other half takes as long to build again
+LLAMA = SKBUILD_BUILD_TARGETS=llama CMAKE_ARGS="'-DCMAKE_PROJECT_INCLUDE=$(CURDIR)/requirements-llama.cmake' $(CMAKE_ARGS)" \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-llama.txt
+
+$(VENV)/.app: requirements.txt requirements-llama.txt requirements-llama.cmake
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Groundwork needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}. Try: make app PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	@echo "Installing; the first time takes five to fifteen minutes, most of it building llama.cpp."
+	@echo "Installing; the first time takes five to ten minutes, most of it building llama.cpp."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=23.1'  # older ones do not read requirements-llama.txt
+	@$(LLAMA)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@$(BIN)/python -m core.models.amx || $(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-cache-dir -r requirements-llama.txt
+	@$(BIN)/python -m core.models.amx || $(LLAMA) --force-reinstall --no-cache-dir
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.app requirements-dev.txt
@@ -30,7 +35,7 @@ app: $(VENV)/.app  ## install on first use, then start the workbench on 127.0.0.
 	@echo "Groundwork: http://127.0.0.1:$(PORT)  (stop with Ctrl-C)"
 	@$(BIN)/python -m streamlit run app/server.py --server.port $(PORT)
 
-# three workers on two cores, for browser tests wait more than they work; the longest files first (tests/conftest.py)
+# three workers on two cores, for pages wait too; two in the slow set, where each has a browser and an app; the longest files first (tests/conftest.py)
 WORKERS = -n 3 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.dev  ## what decides quickly, in parallel
 	$(BIN)/python -m pytest -q $(WORKERS) -m "not slow"
@@ -38,8 +43,8 @@ test: $(VENV)/.dev  ## what decides quickly, in parallel
 # what fails beside another walk of a browser is tried once more, alone: see docs/decisions/second_try.md
 SLOW = -q -o addopts="--import-mode=importlib -p no:langsmith_plugin -p no:faker" -m slow $(shell grep -rl --include='test_*.py' 'mark\.slow' tests)
 test-all: test  ## the same, then what takes minutes or is one more look at a page
-	@$(BIN)/python -m pytest $(SLOW) $(WORKERS) || { [ $$? -eq 1 ] && \
-	echo "== Once more, alone: what failed ==" && $(BIN)/python -m pytest $(SLOW) -n 0 --last-failed --last-failed-no-failures none; }
+	@$(BIN)/python -m pytest $(SLOW) $(WORKERS) -n 2 || { [ $$? -eq 1 ] && \
+	echo "== Once more, alone: what failed ==" && GROUNDWORK_TESTS_UNTIL=inf $(BIN)/python -m pytest $(SLOW) -n 0 --last-failed --last-failed-no-failures none; }
 
 crewai: .venv-crewai/.made  ## CrewAI in an environment of its own (about 1 GB), for the way of answering react_crewai
 .venv-crewai/.made: requirements-crewai.txt

@@ -1,7 +1,5 @@
 """Inside the model: what it is made of, what its cache saves, where it looks, how it cuts text, and how experts share work."""
 
-import streamlit as st
-
 from app import session
 from app.ui import cards, recipe_strip
 from app.ui.inside.architecture import model_architecture, strip
@@ -28,10 +26,7 @@ def page() -> None:
     )
     config = session.config()
     strip(config)
-    for tab, draw in zip(st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params"), TABS.values(), strict=True):
-        if tab.open:
-            with tab, cards.calm():
-                draw(config)
+    cards.tabs(TABS, "view", config)
 
 
 page()

@@ -24,10 +24,7 @@ def page() -> None:
         "What does the generator learn from questions with their passages, and does it answer held-out ones better?",
     )
     config = session.config()
-    for tab, draw in zip(st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params"), TABS.values(), strict=True):
-        if tab.open:
-            with tab, cards.calm():
-                draw(config)
+    cards.tabs(TABS, "view", config)
 
 
 def generator(config: TrialConfig) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import jobs, recipe_strip, tables
+from app.ui import cards, jobs, recipe_strip, tables
 from app.ui.index import life
 from app.ui.index.fallback import fallback
 from app.ui.index.filters import filters
@@ -83,10 +83,7 @@ def results(config: TrialConfig, corpus: Corpus, said: Any) -> int | None:
     metric_cards(here)
     if config.index.part != "exact":
         verdict(here)
-    for tab, draw in zip(st.tabs(list(TABS), key="view", on_change="rerun"), TABS.values(), strict=True):
-        if tab.open:
-            with tab:
-                draw(here, corpus)
+    cards.tabs(TABS, "view", here, corpus)
     return question_table(here, corpus)
 
 

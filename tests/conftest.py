@@ -6,6 +6,7 @@ Tests mirror core, app and pages; what a file is beside a unit test, its name's 
 import os
 import shutil
 import sys
+import time
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,11 @@ ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("property", "peers", "fault", "browser")
 DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS") or ROOT.parent / "shared" / "datasets")
 LONGEST = (
+    "app/test_main_flow_browser.py",
+    "app/test_tour_browser.py",
+    "pages/test_tune_index_stores_browser.py",
+    "annotation/test_label_studio_peers.py",
+    "pages/test_train_adapter_browser.py",
     "labs/papers/test_bundle.py",
     "app/test_appearance_browser.py",
     "store/test_store_fault.py",
@@ -52,6 +58,12 @@ def pytest_collection_modifyitems(items):
         longest = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
         sizes = Counter(item.path for item in items)
         items.sort(key=lambda item: (longest.get(item.path, len(longest)), -sizes[item.path]))
+
+
+def pytest_runtest_setup(item):
+    """Slow tests begin until GROUNDWORK_TESTS_UNTIL (seconds since 1970), of a run that may only take so long; the summary counts them."""
+    if item.get_closest_marker("slow") and time.time() > float(os.environ.get("GROUNDWORK_TESTS_UNTIL", "inf")):
+        pytest.skip("no time is left for it in this run")
 
 
 def pytest_collection_finish():

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +56,8 @@ def test_ten_lines_lead_from_a_corpus_to_a_comparison_and_a_figure(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_lines_run_on_the_built_in_corpus(tmp_path):
+def test_the_lines_run_on_the_built_in_corpus(embedded, tmp_path):
+    shutil.copytree(embedded, tmp_path / "data")
     told = ast.literal_eval(run(without_browser(TEN), tmp_path))
     assert told["ndcg_linear"][0] > 0 and told["ndcg_linear"][3] < 0.05, "with the encoder more is found than by words alone"
 

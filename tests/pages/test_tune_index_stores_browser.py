@@ -1,7 +1,10 @@
-"""The tab Stores in a real browser: the quick measurement and four agents, each a job, and what they leave on the page."""
+"""The tab Stores in a real browser: what two stores were measured at, and four agents that write by a job of the page."""
 
 import pytest
 
+from core.config import TrialConfig, with_settings
+from core.labs.stores.measure import QUICK, measure
+from core.progress import drain
 from tests.support.small_corpora import markets, with_towns
 from tests.support.steps import no_error, open_page, settled
 
@@ -11,18 +14,17 @@ JOB_MS = 600_000  # of a busy machine
 
 @pytest.fixture(scope="module")
 def towns(app, home):
-    with_towns(home, *markets([f"Town {letter}{other}" for letter in "ABCDEFGHIJKLMNOP" for other in "abcdefg"]))
+    bench = with_towns(home, *markets([f"Town {letter}{other}" for letter in "ABCDEFGHIJKLMNOP" for other in "abcdefg"]))
+    recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns"})
+    drain(measure(bench, recipe, QUICK._replace(repeats=2), ("faiss", "lancedb")))
     return app
 
 
 @pytest.mark.slow
-def test_stores_are_measured_by_a_job_and_stand_there(towns, tab):
+def test_measured_stores_stand_there_and_four_agents_write_by_a_job(towns, tab):
     open_page(tab, f"{towns}/{ADDRESS}")
-    tab.get_by_role("button", name="Prepare").click()
-    tab.get_by_role("tab", name="Stores").click(timeout=JOB_MS)
-    tab.get_by_text("No store was tried yet").wait_for()
-    tab.get_by_role("button", name="Measure all stores").click()
-    tab.get_by_text("At the same recall").wait_for(timeout=JOB_MS)
+    tab.get_by_text("At the same recall").wait_for()
+    assert tab.get_by_role("button", name="Measure all stores").is_enabled()
     settled(tab)
     tab.get_by_text("Searching alone, 106 rows").wait_for()
     tab.get_by_text("Rows a second, one a commit").wait_for()

@@ -71,7 +71,7 @@ def test_missing_cells_leave_the_estimates_unbiased():
 def test_planted_components_lie_within_their_intervals():
     rng, held = np.random.default_rng(3), {name: [] for name in PLANTED}
     for _ in range(400):
-        budget = noise_budget(*table(rng, 40, 4, 3, missing=0.1))
+        budget = noise_budget(*table(rng, 40, 4, 3, missing=0.1), draws=200)
         for name, size in PLANTED.items():
             held[name].append(budget.of(name).low <= size**2 <= budget.of(name).high)
     for name, inside in held.items():

@@ -16,7 +16,7 @@ from core.training.log import read_log, work_folder
 from tests.conftest import ROOT
 from tests.generation.test_torch_lm import tiny_model
 
-STEPS, KILLS = 24, 8
+STEPS, KILLS = 18, 6
 # the libraries are imported once: of each line a training of that name in a process of its own, whose id and end are told
 TRAINER = """
 import os, sys

@@ -60,10 +60,7 @@ def results(config: TrialConfig, corpus: Corpus, steps: tuple[Step, ...], tabs: 
     )
     place = answer_row(config, written, steps) if written else 0
     read = Read(config, reading, steps, written, place)
-    for tab, draw in zip(st.tabs(list(tabs), key="view", on_change="rerun", bind="query-params"), tabs.values(), strict=True):
-        if tab.open:
-            with tab:
-                draw(read)
+    cards.tabs(tabs, "view", read)
 
 
 def next_token_tab(read: Read) -> None:
