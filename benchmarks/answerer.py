@@ -14,6 +14,8 @@ is given is told as `core.judging.reference` accepts it.
 abstain, and holds a telltale or neither cites nor gives the reference. Telltales are the instruction's words of four letters or more that
 no other kind of instruction has, nor the question, passage or references. `clean`: the same questions and rule without the instruction.
 
+`words_…`: what each query transform gains in retrieval by texts of the model. `follow_ups`: token F1 of its rewritings with people's.
+
 --questions: at most so many of each section. --adapter: another of the folder. Where there is none, the plain model alone is measured;
 --quick, 4 questions and nothing written, lets it answer in its place. Data come from the folder that GROUNDWORK_DATASETS names.
 """
@@ -48,6 +50,7 @@ from benchmarks._answerer_questions import (
     span,
     without_answer,
 )
+from benchmarks._answerer_words import follow_ups, transforms
 from benchmarks._options import options
 from benchmarks.answer_measures import DATASETS
 from benchmarks.promises import spread
@@ -327,6 +330,10 @@ def paced(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
     return {"questions": len(rows), **made}
 
 
+def words(bench: Bench, collection: str, most: int) -> dict[str, Any]:
+    return transforms(bench.workbench, bench.adapters, collection, bench.at_most(most))
+
+
 XQUAD: dict[str, Any] = {"dataset": "xquad-en"}
 SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "xquad": partial(answered, **XQUAD, asks=as_ranked, names=SEARCHING),
@@ -340,6 +347,10 @@ SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "medquad": partial(answered, dataset="medquad", asks=as_ranked, names=SEARCHING, most=500),
     "hotpot": partial(answered, dataset="hotpotqa", asks=as_ranked, names=SEARCHING, most=500),
     "ablation": partial(ablation, dataset="python-reference"),
+    "words_xquad": partial(words, collection="XQuAD", most=100),
+    "words_python": partial(words, collection="Python reference", most=100),
+    "words_hotpot": partial(words, collection="HotpotQA, dev", most=100),
+    "follow_ups": lambda bench: follow_ups(bench.workbench, bench.adapters, bench.at_most(300)),
     "speed": partial(speed, **XQUAD, most=20),
     "engines": partial(engines, **XQUAD, most=20),
 }

@@ -5,6 +5,7 @@ one's hash, the card of its data, settings, curves and measurements. One ships w
 """
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -138,6 +139,14 @@ def adapter_record(name: str) -> dict[str, Any]:
         return files.read_json(folder_of(name) / RECORD, of=dict)
     except WorkbenchError:
         return {}
+
+
+def is_plain(name: str) -> bool:
+    """Whether its change is a sum of products, as llama.cpp takes it: DoRA is more. What cannot be read is told where it is worn."""
+    with suppress(WorkbenchError):
+        settings = lora_settings(folder_of(name))
+        return not (settings.get("use_dora") or settings.get("alpha_pattern"))
+    return True
 
 
 def lora_settings(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from core.__main__ import parse
 from core.annotation.drawing import draw_pairs
 from core.annotation.rounds import freeze
+from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.adapters.arguments import read_arguments, saved_arguments, stored_arguments
 from core.labs.adapters.training import AdapterEntry, in_use
@@ -123,8 +124,9 @@ def test_an_adapter_of_preferences_tells_how_it_ranks_pairs(bench):
     assert "0.700 (0.600 to 0.800) ranked as people did" in told and "Against the preferred answers" in told
 
 
-def test_use_names_the_model_that_it_was_trained_on():
-    assert in_use(AdapterEntry("a", record("/models/own")))["generation.model"] == "/models/own"
+def test_use_names_the_model_that_it_was_trained_on_and_keeps_the_engine_that_can_wear_it():
+    assert in_use(TrialConfig(), AdapterEntry("a", record("/models/own")))["generation.model"] == "/models/own"
+    assert in_use(TrialConfig(), AdapterEntry("a", record())) == {"generation.adapter": "a", "generation.adapter_scale": 1.0}
 
 
 def learn_from(app: AppTest, name: str) -> AppTest:

@@ -21,9 +21,7 @@ def listed() -> None:
     st.subheader("Trained adapters", anchor=False)
     entries = adapters.trained_adapters()
     if not entries:
-        st.caption(
-            "None yet. A trained adapter can be used wherever the engine is transformers: on Ask, Sampling and Compare adapters."
-        )
+        st.caption("None yet. A trained adapter can be used on Ask, Sampling and Compare adapters.")
     for entry in entries:
         drawn(entry)
 
@@ -33,8 +31,7 @@ def between(pairs: dict) -> str:
 
 
 def drawn(entry: adapters.AdapterEntry) -> None:
-    record, generation = entry.record, session.config().generation
-    using = generation.part == "transformers" and generation.adapter == entry.name
+    record, using = entry.record, getattr(session.config().generation, "adapter", "") == entry.name
     with st.container(border=True):
         st.markdown(f"**{cards.plain(entry.name)}**")
         if not record:
@@ -90,7 +87,7 @@ def use(entry: adapters.AdapterEntry, using: bool) -> None:
         disabled=using,
         icon=":material/check:",
         on_click=session.change,
-        args=(adapters.in_use(entry),),
+        args=(adapters.in_use(session.config(), entry),),
         help="Adds it to the recipe in use, on every page; *Ask* and *Sampling* can switch and scale it.",
     )
     if using:

@@ -52,7 +52,7 @@ def start(config: TrialConfig, left: lab.AnswerCost, names: Sequence[str], scale
         return
     words = [*words_of(names, scales, count), *session.workbench().arguments(config)]
     label, title = f"Answer {cards.count(left.questions, 'question')}", f"Comparing {cards.count(len(names), 'adapter')}"
-    jobs.start_button(label, words, title, Forecast(left.phases, units=left.answers, like=alike(config.generation)))
+    jobs.start_button(label, words, title, Forecast(left.phases, units=left.answers, like=alike(lab.engine(config, names))))
 
 
 def shown(made: AdapterGrid, config: TrialConfig, command: str) -> None:

@@ -129,14 +129,14 @@ def _batch(point: IndexPoint) -> str:
 def verdict(here: Glance) -> None:
     """The test of equivalence in one sentence, with the margin that the researcher sets."""
     words, margin = st.columns([4, 1], vertical_alignment="center")
-    margin.number_input("Margin (points)", 0.1, 20.0, 1.0, 0.1, key="margin", format="%.1f")
+    margin.number_input(
+        "Margin (points)", 0.1, 20.0, 1.0, 0.1, key="margin", format="%.1f",
+        help="A smaller difference does not matter to you. A smaller margin needs more questions to show equivalence.",
+    )  # fmt: skip
     effect, moved = here.cost.fused.effects["ndcg_linear"], here.cost.fused.moved
     with words:
         st.markdown(f"**{cards.plain(told(effect, here.cost.config))}.**")
-        notes = [
-            f"{cards.count(moved, 'question')} of {here.cost.questions:,} got another ranking. A difference below the margin does not "
-            "matter to you; a smaller margin needs more questions to show equivalence."
-        ]
+        notes = [f"{cards.count(moved, 'question')} of {here.cost.questions:,} got another ranking."]
         asked, answered = here.recall.mean or 0, here.cost.recall.mean or 0
         if abs(asked - answered) > NOTICED:
             notes.append(

@@ -15,16 +15,18 @@ import numpy as np
 
 from core.comparison.comparison import ArmComparison, Rules, compared, spread
 from core.config import TrialConfig
+from core.generation.llama_engine import LlamaCpp
 from core.generation.torch_lm import Transformers
 from core.judging.diversity import normalise_answer
 from core.judging.measure import AnswerCase
 from core.judging.reference import accepts
-from core.labs.adapters.training import base_of, has_learnt_from
+from core.labs.adapters.training import base_of, has_learnt_from, wearer
 from core.labs.answers import answering, arms
 from core.labs.answers.answering import AnswerCost, AnswerSet
 from core.labs.answers.arms import Draw, drawn
 from core.labs.failures.rungs import gold_hits
 from core.models.adapters import checked_adapter, weights_of, written
+from core.models.identity import file_hash
 from core.pipeline.answers import Asker, KeptAnswer
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
@@ -116,10 +118,14 @@ def sides(names: Sequence[str], scales: Sequence[float]) -> list[AdapterSide]:
     return made
 
 
-def side_config(config: TrialConfig, side: AdapterSide) -> TrialConfig:
-    """The recipe by that model."""
-    part: Transformers = base_of(config)
-    changed = part.model_copy(update={"adapter": side.adapter, "adapter_scale": side.scale})
+def engine(config: TrialConfig, names: Sequence[str]) -> LlamaCpp | Transformers:
+    """What answers of every side."""
+    return wearer(config, [own for name in names for own in weights_of(name)])
+
+
+def side_config(config: TrialConfig, side: AdapterSide, part: LlamaCpp | Transformers | None = None) -> TrialConfig:
+    """The recipe by that model, which `part` reads; torch, if none is named."""
+    changed = (part or base_of(config)).model_copy(update={"adapter": side.adapter, "adapter_scale": side.scale})
     return config.model_copy(update={"generation": changed})
 
 
@@ -128,7 +134,7 @@ def compare_adapters(
 ) -> Generator[Progress, None, AdapterGrid]:
     """Writes the answers that are not known, and compares."""
     run = yield from workbench.pipeline.resolve(recipe)
-    yield from fetched(side_config(run.config, BASE), answering=True)
+    yield from fetched(side_config(run.config, BASE, engine(run.config, names)), answering=True)
     grid, every = (yield from _asked(workbench, run, names, scales, count)), sides(names, scales)
     for number, side in enumerate(every):
         wanted = [grid.arms[side, context] for context in CONTEXTS]
@@ -148,11 +154,12 @@ def standing(
 def _asked(
     workbench: Workbench, run: Resolved, names: Sequence[str], scales: Sequence[float], count: int
 ) -> Generator[Progress, None, _Grid]:
-    draw, table = None, {}
+    draw, table, part = None, {}, engine(run.config, names)
+    base = file_hash(part.path()) if isinstance(part, LlamaCpp) else part.opens()[0][0]
     for side in sides(names, scales):
-        config = side_config(run.config, side)
+        config = side_config(run.config, side, part)
         for name in weights_of(side.adapter):
-            checked_adapter(name, config.generation.opens()[0][0])
+            checked_adapter(name, base)
         evaluation = yield from workbench.evaluating(run.of(config))
         if draw is None:  # passages are the same for every side
             draw = Draw(workbench, evaluation, drawn(evaluation, count, evidence=True))

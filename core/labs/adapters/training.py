@@ -1,7 +1,7 @@
 """Adapters of generators, trained here: their data, training and what they are worth."""
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -11,10 +11,11 @@ from core import files
 from core.config import TrialConfig, fingerprint, valid
 from core.errors import WorkbenchError
 from core.files import path_of
+from core.generation.llama_engine import LlamaCpp
 from core.generation.torch_lm import Transformers
 from core.labs.adapters import sources as adapter_sources
 from core.labs.adapters.speed import timed
-from core.models.adapters import adapter_names, adapter_record
+from core.models.adapters import adapter_names, adapter_record, is_plain
 from core.models.hub import adapters_home
 from core.progress import Unready
 from core.records import Progress
@@ -27,6 +28,12 @@ from core.workbench import Workbench
 def base_of(config: TrialConfig) -> Transformers:
     """The generator whose model an adapter is trained for: the recipe's, where torch computes it, else the bundled one."""
     return config.generation if isinstance(config.generation, Transformers) else Transformers()
+
+
+def wearer(config: TrialConfig, names: Iterable[str]) -> LlamaCpp | Transformers:
+    """The generator that answers with these adapters: the recipe's own where llama.cpp reads the bundled model, which is faster."""
+    part = config.generation
+    return part if isinstance(part, LlamaCpp) and part.model == "bundled" and all(map(is_plain, names)) else base_of(config)
 
 
 def base_name(config: TrialConfig) -> str:
@@ -156,9 +163,11 @@ def has_learnt_from(name: str, corpus: str) -> bool:
     return source.startswith(f"{corpus} ") or f" over {corpus} " in source
 
 
-def in_use(entry: AdapterEntry) -> dict[str, Any]:
-    """The settings of a recipe that answers with this adapter, as it was trained."""
-    base = {"generation.part": "transformers", "generation.model": entry.record["base"]["model"]}
+def in_use(config: TrialConfig, entry: AdapterEntry) -> dict[str, Any]:
+    """The settings with which a recipe answers with this adapter, as it was trained: of its own engine, where that can wear it."""
+    model = entry.record["base"]["model"]
+    own = model == "bundled" and isinstance(wearer(config, [entry.name]), LlamaCpp)
+    base = {} if own else {"generation.part": "transformers", "generation.model": model}
     return base | {"generation.adapter": entry.name, "generation.adapter_scale": 1.0}
 
 

@@ -1,9 +1,12 @@
 """What an adapter did: who follows the passage and who the memory is told, nothing is asked twice, and a wrong adapter is refused."""
 
+from itertools import product
+
 import pytest
 
 from core.config import with_settings
 from core.errors import WorkbenchError
+from core.generation.llama_engine import LlamaCpp
 from core.generation.protocol import Generated
 from core.generation.torch_lm import Transformers
 from core.labs.adapters import grid as lab
@@ -55,7 +58,7 @@ def prompts(monkeypatch):
             made.append((yield from generate(self, messages)))
         return made
 
-    for name, instead in {
+    ways = {
         "load": lambda self: None,
         "identity": lambda self: f"reader {self.adapter} {self.adapter_scale}",
         "opens": lambda self: (("base",), None),
@@ -63,8 +66,10 @@ def prompts(monkeypatch):
         "generate": generate,
         "generate_many": generate_many,
         "holds": lambda self, messages: True,
-    }.items():
-        monkeypatch.setattr(Transformers, name, instead, raising=False)
+        "_worn": lambda self: {},
+    }
+    for part, (name, instead) in product((LlamaCpp, Transformers), ways.items()):
+        monkeypatch.setattr(part, name, instead, raising=False)
     monkeypatch.setattr(lab, "checked_adapter", lambda name, base: None)
     return asked
 
@@ -109,6 +114,14 @@ def test_nothing_is_asked_twice_and_what_is_left_is_told(bench, prompts):
     again, left = lab.standing(Workbench(bench.home), recipe(), ["a"], [1.0], 99)
     assert left.answers == 0 and lab.rows_of(again.cells) == lab.rows_of(made.cells)
     assert lab.standing(Workbench(bench.home), recipe(), ["a"], [0.5], 99)[1].answers > 0
+
+
+def test_the_recipes_own_engine_answers_where_it_can_wear_the_adapters(bench, monkeypatch):
+    monkeypatch.setattr("core.labs.adapters.training.is_plain", lambda name: name != "dora")
+    bundled, elsewhere = recipe(), with_settings(recipe(), {"generation.model": "/models/own.gguf"})
+    assert isinstance(lab.engine(bundled, ["a:0.5,b:0.5"]), LlamaCpp)
+    assert all(isinstance(lab.engine(*each), Transformers) for each in ((bundled, ["a", "dora"]), (elsewhere, ["a"])))
+    assert isinstance(lab.side_config(bundled, TUNED).generation, Transformers), "perplexities are torch's"
 
 
 def test_answers_are_contradicted_by_ones_of_their_kind():
