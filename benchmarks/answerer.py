@@ -334,6 +334,10 @@ def words(bench: Bench, collection: str, most: int) -> dict[str, Any]:
     return transforms(bench.workbench, bench.adapters, collection, bench.at_most(most))
 
 
+def rewritten(bench: Bench, most: int) -> dict[str, Any]:
+    return follow_ups(bench.workbench, bench.adapters, bench.at_most(most))
+
+
 XQUAD: dict[str, Any] = {"dataset": "xquad-en"}
 SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "xquad": partial(answered, **XQUAD, asks=as_ranked, names=SEARCHING),
@@ -350,7 +354,7 @@ SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "words_xquad": partial(words, collection="XQuAD", most=100),
     "words_python": partial(words, collection="Python reference", most=100),
     "words_hotpot": partial(words, collection="HotpotQA, dev", most=100),
-    "follow_ups": lambda bench: follow_ups(bench.workbench, bench.adapters, bench.at_most(300)),
+    "follow_ups": partial(rewritten, most=300),
     "speed": partial(speed, **XQUAD, most=20),
     "engines": partial(engines, **XQUAD, most=20),
 }

@@ -1,5 +1,6 @@
 """The benchmark of the answerer: what is planted in passages, and what an answer counts as."""
 
+import gzip
 import json
 import math
 from itertools import islice
@@ -10,13 +11,14 @@ import numpy as np
 import pytest
 
 from benchmarks import _answerer_questions as questions
-from benchmarks import _sections, answerer, promises
+from benchmarks import _answerer_words, _sections, answerer, promises
 from benchmarks._answerer_questions import Asked, Ranked
 from core.config import TrialConfig
 from core.context.prompt import UNKNOWN
 from core.judging.measure import AnswerCase
 from core.pipeline.answers import KeptAnswer
 from core.records import Gold, Hit, Query
+from core.training.adapters.examples import part_of
 
 TEXT = "The wall was built in 1908 by Ada Lovelace. It has 14 gates. In 1908 it was praised. Rain falls on it."
 
@@ -206,6 +208,30 @@ def test_a_section_joins_those_that_were_measured_before(tmp_path, monkeypatch):
         {"gold.answerer.f1": {"value": 0.2}},
         {"xquad.answerer.f1": {"value": 0.7}},
     ]
+
+
+def test_follow_ups_are_of_conversations_that_no_adapter_learnt_from(monkeypatch):
+    every = [{"QuAC_dialog_id": f"C_{number}", "Question": "?"} for number in range(60)]
+    read = []
+
+    def rewrites(workbench, config, path, most):
+        read.append(
+            (
+                config.generation.adapter,
+                config.query.keeps,
+                [row["QuAC_dialog_id"] for row in json.loads(gzip.decompress(path.read_bytes()))],
+            )
+        )
+        yield
+        return {"questions": 7, "f1": [], "examples": ["long"]}
+
+    monkeypatch.setattr(_answerer_words, "opened", lambda name: every)
+    monkeypatch.setattr(_answerer_words, "rewrites", rewrites)
+    made = _answerer_words.follow_ups(None, {"answerer": "mine", "plain": ""}, 7)
+    assert set(made) == {"questions", "answerer", "answerer, any", "plain", "plain, any"} and "examples" not in made["plain"]
+    assert [(adapter, keeps) for adapter, keeps, _ in read] == [("mine", 0.9), ("mine", 0.0), ("", 0.9), ("", 0.0)]
+    learnt = {row["QuAC_dialog_id"] for row in every if part_of(0, row["QuAC_dialog_id"]) != "test"}
+    assert all(0 < len(names) < 60 and not learnt & set(names) for *_, names in read)
 
 
 def test_the_ablation_asks_the_same_questions_at_each_stage():

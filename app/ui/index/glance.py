@@ -48,14 +48,13 @@ def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
 
 
 def exact_note() -> None:
-    st.info(
-        "Exact search compares every question with every vector: nothing is lost, and it is the reference of every other "
-        "index. Choose an approximate index to see its trade-off.",
-        icon=":material/info:",
+    words, press = st.columns([4, 1.4], vertical_alignment="center")
+    words.caption(
+        "Exact search compares every question with every vector: it loses nothing, and is the reference of every other index. "
+        "Choose an approximate index to see its trade-off."
     )
-    st.button(
-        "Try HNSW", icon=":material/account_tree:", key="try", on_click=session.change, args=({"index.part": "faiss_hnsw"},)
-    )
+    hnsw = {"index.part": "faiss_hnsw"}
+    press.button("Try HNSW", icon=":material/account_tree:", key="try", on_click=session.change, args=(hnsw,), width="stretch")
 
 
 def metric_cards(here: Glance) -> None:
@@ -129,10 +128,8 @@ def _batch(point: IndexPoint) -> str:
 def verdict(here: Glance) -> None:
     """The test of equivalence in one sentence, with the margin that the researcher sets."""
     words, margin = st.columns([4, 1], vertical_alignment="center")
-    margin.number_input(
-        "Margin (points)", 0.1, 20.0, 1.0, 0.1, key="margin", format="%.1f",
-        help="A smaller difference does not matter to you. A smaller margin needs more questions to show equivalence.",
-    )  # fmt: skip
+    about = "A smaller difference does not matter to you. A smaller margin needs more questions to show equivalence."
+    margin.number_input("Margin (points)", 0.1, 20.0, 1.0, 0.1, key="margin", format="%.1f", help=about)
     effect, moved = here.cost.fused.effects["ndcg_linear"], here.cost.fused.moved
     with words:
         st.markdown(f"**{cards.plain(told(effect, here.cost.config))}.**")

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.ui import cards
 from app.ui.trials import views
 from core.labs.trials.listing import Listing, TrialsSummary
 
@@ -18,7 +19,7 @@ def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
         "sweep": ("Experiment", "sweep", {"": ""} | sweeps if sweeps else {}, 3),
     }
     offered = {name: choice for name, choice in offered.items() if len(choice[2]) > 1 or _asked(choice[1])}
-    widths = [3, *(width for *_, width in offered.values()), 2]
+    widths = [3, *(width for *_, width in offered.values()), 3]
     search, *columns, view = st.columns(widths, vertical_alignment="bottom", gap="small")
     text = search.text_input("Search", key="words", bind="query-params", placeholder="name, recipe, note, corpus, id")
     wanted = {
@@ -33,9 +34,10 @@ def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
     }
     trials = everything.matching(text=text, **wanted)
     more = len(trials) - trials.recipes
-    repeats = bool(more) and st.toggle(f"Show {more:,} older repeats", key="repeats", bind="query-params", help=REPEATS)
-    with view:
+    with view, st.container(horizontal=True, vertical_alignment="center"):
         views.draw()
+        label = f"Show {cards.count(more, 'older repeat')}"
+        repeats = bool(more) and st.toggle(label, key="repeats", bind="query-params", help=REPEATS)
     return trials if repeats or not more else trials.last_repeats().named()
 
 

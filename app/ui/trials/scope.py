@@ -67,13 +67,11 @@ def choose(shown: Listing, everything: Listing, chosen: list[Trial]) -> Scope | 
     if not offered:
         return None
     left, right = st.columns([1, 2])
-    metrics = [*metric_names(), *everything.measures]
-    metric = left.selectbox(
-        "Metric", metrics, metrics.index(MAIN), format_func=comparison.label, key="pareto_metric", bind="query-params"
-    )
+    metrics, bare = [*metric_names(), *everything.measures], {"bind": "query-params", "label_visibility": "collapsed"}
+    metric = left.selectbox("Metric", metrics, metrics.index(MAIN), format_func=comparison.label, key="pareto_metric", **bare)
     name = next(iter(offered))
     if len(offered) > 1:
-        name = right.selectbox("Questions", list(offered), key="same_questions", bind="query-params")
+        name = right.selectbox("Questions", list(offered), key="same_questions", **bare)
     first = bool(study) and offered[name] in study.groups
     if first and study.told.left_out:
         st.caption(cards.plain("Left out: " + " ".join(study.told.left_out)))
