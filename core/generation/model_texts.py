@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from core.config import PartConfig, fingerprint
 from core.errors import WorkbenchError
+from core.models.adapters import SHIPPED
 from core.progress import Running, Unready
 from core.records import Progress, Token, plain, read_token
 from core.store.batches import batches
@@ -36,6 +37,11 @@ class TextTools(NamedTuple):
     seed: int
     home: Path  # data folder, where what is written is recorded
     most: int | None  # texts that may be written now; None: as many as it takes. More raise `Unready`
+
+
+def untaught(generator: PartConfig) -> PartConfig:
+    """The generator for a task that the adapter that ships did not learn, and would take for a question to be answered: without it."""
+    return generator.model_copy(update={"adapter": ""}) if generator.model_dump().get("adapter") == SHIPPED else generator
 
 
 class Request(NamedTuple):

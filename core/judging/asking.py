@@ -13,7 +13,7 @@ from core.config import PartConfig, knob
 from core.errors import WorkbenchError
 from core.files import read_json
 from core.generation import structured
-from core.generation.model_texts import FINAL, ModelText, Request, TextTools, at_hand, written
+from core.generation.model_texts import FINAL, ModelText, Request, TextTools, at_hand, untaught, written
 from core.judging.measure import AnswerMeasure, AnswerScore, JudgeTools
 from core.records import Progress
 
@@ -69,7 +69,8 @@ def fields_of(tools: JudgeTools, requests: Sequence[Request]) -> Generator[Progr
 
 
 def judge_of(generator: PartConfig) -> PartConfig:
-    """The generator as it is, with a window that holds what a judge reads."""
+    """The generator, without the adapter that ships, and with a window that holds what a judge reads."""
+    generator = untaught(generator)
     if not generator.local or generator.context_tokens >= WINDOW:
         return generator
     return generator.model_copy(update={"context_tokens": WINDOW})

@@ -16,7 +16,7 @@ from core.config import PartConfig, TrialConfig, code_version, fingerprint
 from core.embedding.transform import Transform, identity_transform, principal
 from core.embedding.transform import fit as fit_transform
 from core.embedding.vectors import characters, embed, encode_all, missing, weights, weights_of
-from core.generation.model_texts import TextTools
+from core.generation.model_texts import TextTools, untaught
 from core.index.rescore import Rescored
 from core.pipeline import index_build
 from core.pipeline.forecast import total
@@ -167,7 +167,11 @@ class Preparation(StageMemory):
         return (yield from run.config.query.texts(queries, self.query_tools(run.config, most)))
 
     def query_tools(self, config: TrialConfig, most: int | None = None) -> TextTools:
-        """What a query transform may use."""
+        """What its query transform may use."""
+        return self.text_tools(config, most)._replace(generator=config.query.writer(config.generation))
+
+    def text_tools(self, config: TrialConfig, most: int | None = None) -> TextTools:
+        """With what the recipe's generator writes texts."""
         return TextTools(config.generation, config.seed, self.home, most)
 
     def rank_tools(self, run: Resolved, most: int | None = None, timed: bool = False) -> Generator[Progress, None, RankTools]:
@@ -185,7 +189,7 @@ class Preparation(StageMemory):
             return (yield from embed(part, wanted, self.vectors_folder, query, weights, speed))
 
         folder, config = self.cache.folder / "ranked", run.config
-        return RankTools(texts, encoder, embedded, folder, self.home, config.generation, config.seed, most)
+        return RankTools(texts, encoder, embedded, folder, self.home, untaught(config.generation), config.seed, most)
 
     def asked_vectors(self, run: Resolved, wordings: Sequence[Wording]) -> Generator[Progress, None, np.ndarray]:
         """Vectors [n, d] float32 of what is asked, question after question, transformed as the chunks' are: a row a text, or

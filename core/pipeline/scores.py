@@ -17,6 +17,7 @@ import numpy as np
 from core.config import TrialConfig, code_version, fingerprint
 from core.embedding.vectors import embed
 from core.errors import broken_part
+from core.generation.model_texts import untaught
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools, WrongWords, forget
 from core.pipeline.pipeline import Pipeline
 from core.pipeline.stages import records
@@ -33,7 +34,7 @@ MOST_TEXT = 4 << 20  # characters of a batch, or one answer
 def judge_tools(pipeline: Pipeline, config: TrialConfig) -> JudgeTools:
     """What measures may use, of this recipe."""
     vectors = partial(embed, folder=pipeline.vectors_folder)
-    return JudgeTools(config.embedding, vectors, config.generation, config.seed, pipeline.home)
+    return JudgeTools(config.embedding, vectors, untaught(config.generation), config.seed, pipeline.home)
 
 
 def at_hand(measure: AnswerMeasure, cases: Sequence[AnswerCase], tools: JudgeTools):

@@ -21,7 +21,7 @@ from core.context.prompt import build
 from core.embedding.transform import fit
 from core.embedding.vectors import embed
 from core.evaluation.judged import relevance
-from core.generation.model_texts import MUTE
+from core.generation.model_texts import MUTE, untaught
 from core.index.common import build_settings
 from core.index.rescore import Rescored
 from core.pipeline.confidence import writer
@@ -78,7 +78,8 @@ def ranked_again(part: PartConfig, asked: Asked) -> Generator[Progress, None, np
 
 
 def _queries(run: "Resolved") -> Any:
-    return run.questions, run.config.query, _writer(run, run.config.query)
+    part = run.config.query
+    return run.questions, part, _generator(run, part.writer(run.config.generation)) if part.asks_model else ()
 
 
 def _retriever(field: str) -> Callable[["Resolved"], Any]:
@@ -94,7 +95,8 @@ def _reranker(field: str) -> Callable[["Resolved"], Any]:
     def settings(run: "Resolved") -> Any:
         part = getattr(run.config, field)
         # what the encoder reads of a chunk is in the key of the chunks
-        return part, part.identity(), _writer(run, part), run.config.embedding.prefix(True) if part.encodes else ""
+        writer = _generator(run, untaught(run.config.generation)) if part.asks_model else ()
+        return part, part.identity(), writer, run.config.embedding.prefix(True) if part.encodes else ""
 
     return settings
 
@@ -104,13 +106,9 @@ def asks_model(config: TrialConfig) -> bool:
     return any(part.asks_model for part in (config.query, *config.rerankers))
 
 
-def _writer(run: "Resolved", part: Any) -> Any:
-    """Of a part that asks the recipe's generator what decides its words."""
-    return _generator(run) if part.asks_model else ()
-
-
-def _generator(run: "Resolved") -> Any:
-    return run.config.generation, run.config.generation.identity(), run.config.seed
+def _generator(run: "Resolved", part: PartConfig) -> Any:
+    """Of a generator that writes texts for a recipe what decides their words."""
+    return part, part.identity(), run.config.seed
 
 
 def _answer(run: "Resolved") -> Any:
@@ -121,7 +119,7 @@ def _answer(run: "Resolved") -> Any:
 
 def _scores(run: "Resolved") -> Any:
     """What measures may ask of the recipe."""
-    return run.encoder, _generator(run)
+    return run.encoder, _generator(run, untaught(run.config.generation))
 
 
 def _index_built(run: "Resolved") -> Any:

@@ -29,6 +29,7 @@ class FollowUp(ByModel):
 
     part: Literal["follow_up"] = "follow_up"
     order: ClassVar[int] = 60
+    taught: ClassVar[bool] = True
     task: ClassVar[str] = "Rewrite the last question so that it is understood without the conversation."
     stop: ClassVar[tuple[str, ...]] = ("\n",)
     examples: ClassVar[tuple[tuple[str, str], ...]] = (

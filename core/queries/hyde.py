@@ -22,6 +22,7 @@ class Hyde(ByModel):
 
     part: Literal["hyde"] = "hyde"
     order: ClassVar[int] = 10
+    taught: ClassVar[bool] = True
     task: ClassVar[str] = "Write a short passage that answers the question."
     examples: ClassVar[tuple[tuple[str, str], ...]] = (
         (

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from core.config import PartConfig
-from core.generation.model_texts import TextTools
+from core.generation.model_texts import TextTools, untaught
 from core.records import Candidates, Progress, Query
 
 
@@ -24,6 +24,11 @@ class QueryTransform(PartConfig):
 
     order: ClassVar[int] = 100
     asks_model: ClassVar[bool] = False  # its texts are written by the recipe's generator, and kept
+    taught: ClassVar[bool] = False  # the adapter that ships with the bundled model learnt to write them
+
+    def writer(self, generator: PartConfig) -> PartConfig:
+        """What of the recipe's generator writes its texts."""
+        return generator if self.taught else untaught(generator)
 
     def averages(self) -> bool:
         """Whether the vectors of a question's dense texts and passages are averaged, and not searched one by one."""

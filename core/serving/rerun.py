@@ -106,7 +106,7 @@ def _by_config(asked: Sequence[AnswerAgain]) -> dict[TrialConfig, list[int]]:
 
 
 def _tools(workbench: Workbench, config: TrialConfig) -> TextTools:
-    return workbench.pipeline.query_tools(config)._replace(generator=writer(config), most=None)
+    return workbench.pipeline.text_tools(config)._replace(generator=writer(config), most=None)
 
 
 def rerun_cost(workbench: Workbench, plan: RerunPlan) -> Forecast:

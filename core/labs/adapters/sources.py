@@ -15,6 +15,7 @@ from core.annotation.versions import studies
 from core.config import TrialConfig, with_settings
 from core.context.citations import pattern
 from core.errors import WorkbenchError
+from core.generation.model_texts import untaught
 from core.judging.diversity import answer_f1
 from core.labs.answers import answering
 from core.labs.trials.comparison import recipe, trials
@@ -78,7 +79,7 @@ def _places(corpus: Corpus) -> dict[str, SplitPlace]:
 def _of_documents(workbench, config, corpus, training, most):
     if most is None:
         yield from fetched(config, answering=True)
-    tools = workbench.pipeline.query_tools(config, most)
+    tools = workbench.pipeline.text_tools(config, most)._replace(generator=untaught(config.generation))
     asked, rows = yield from questions.ask(corpus, training, tools)
     ranked = None
     if training.distractors_by == "retrieval":

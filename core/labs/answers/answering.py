@@ -321,7 +321,7 @@ class _Job:
     def __init__(self, workbench: Workbench, run: Resolved, part: PartConfig, total: int, load_s: float) -> None:
         self._bench, self._run, self._part, self._total = workbench, run, part, total
         self._source = source_of(workbench.pipeline, run)
-        self._tools = workbench.pipeline.query_tools(run.config)._replace(generator=part)
+        self._tools = workbench.pipeline.text_tools(run.config)._replace(generator=part)
         self._took: list[float] = []
         self._load_s = load_s
         self._speeds = {name: workbench.pipeline.speeds.record(name) for name in writing_names(part)}

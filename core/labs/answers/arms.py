@@ -54,7 +54,7 @@ class Draw(NamedTuple):
     @property
     def writing(self) -> TextTools:
         """With what the recipe's model writes texts that are no answers of the recipe."""
-        return self.workbench.pipeline.query_tools(self.config)
+        return self.workbench.pipeline.text_tools(self.config)
 
     def over_retrieved(self) -> tuple[AskedContext, ...]:
         """What the recipe itself asks."""

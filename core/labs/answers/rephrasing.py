@@ -70,7 +70,8 @@ def by_model(
 ) -> Generator[Progress, None, list[Rephrasing | None]]:
     """Of each question's drafts that keep its meaning by the recipe's encoder the one that shares the fewest words with it.
     known_only: None where the model has not written it yet, and it is not asked."""
-    tools, rephrase = workbench.pipeline.query_tools(config), Rephrase()
+    rephrase = Rephrase()
+    tools = workbench.pipeline.text_tools(config)._replace(generator=rephrase.writer(config.generation))
     wanted = [rephrase.drafts(query, tools) for query in queries]
     every = [request for requests in wanted for request in requests]
     texts = iter(at_hand(tools, every) if known_only else (yield from written(tools, every)))

@@ -80,7 +80,7 @@ def best_of(
 
     yield from fetched(config, answering=True)
     yield from loaded(config.generation)
-    tools = workbench.pipeline.query_tools(config)
+    tools = workbench.pipeline.text_tools(config)
     tools = tools._replace(generator=config.generation.usable())
     prompts = [shortened(Compared(each.prompt, "", ""), characters).prompt for each in asked]
     requests = [

@@ -172,13 +172,14 @@ def rewrites(
     queries = [Query(f"{turn.dialog}#{turn.number}", turn.question, history=turn.history) for turn in chosen]
     if part.asks_model and config.generation.absent():
         raise WorkbenchError("The model is not here yet.", where=config.generation.model, todo="`recipe prepare` fetches it.")
+    config = config.model_copy(update={"query": part})
     using = workbench.pipeline.query_tools(config, None)
     wordings = yield from part.texts(queries, using)
     groups = [turn.dialog for turn in chosen]
     copied = np.array([answer_f1(turn.question, [turn.rewrite]) for turn in chosen])
     made = np.array([answer_f1(w.dense[0], [turn.rewrite]) for w, turn in zip(wordings, chosen, strict=True)])
     changed = np.array([not same(turn.question, turn.rewrite) for turn in chosen])
-    spent = cost(config.model_copy(update={"query": part}), queries, using)
+    spent = cost(config, queries, using)
 
     def row(what: str, values: np.ndarray) -> dict[str, Any]:
         mean = mean_interval(values, groups, *rules_of(config))
