@@ -156,7 +156,9 @@ def test_the_sentence_of_a_passage_that_an_answer_rests_on_is_the_one_that_share
 
 
 def test_a_short_answer_rests_on_the_sentence_that_holds_all_its_words():
-    passage = "See page two. Austria has 8.9 million people on 83,879 square kilometres, its capital is Vienna and it speaks German."
+    passage = (
+        "See page two. Austria has 8.9 million people on 83,879 square kilometres, its capital is Vienna and it speaks German."
+    )
     start, end = source_sentence("Vienna [1]", 1, passage)
     assert passage[start:end].startswith("Austria")
     assert source_sentence("[1]", 1, passage) is None, "no word is said"
