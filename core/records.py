@@ -5,6 +5,7 @@ while the chunker changes. Invariant: `chunk text == document.text[start:end]`.
 """
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,10 @@ class Document(NamedTuple):
     title: str = ""
     source: str = ""  # file name, URL or collection it came from
     pages: tuple[int, ...] = ()
+
+    def page_at(self, place: int) -> int | None:
+        """The page, from 1, on which the character at this place stands."""
+        return bisect_right(self.pages, place) or None
 
 
 class Gold(NamedTuple):
@@ -113,6 +118,13 @@ class Hit:
     scores: dict[str, float] = field(default_factory=dict)  # per retriever, where it retrieved the chunk
     excerpts: tuple[tuple[int, int], ...] = ()  # characters [start, end) of the document that a model reads; (): all of it
     longer: dict[str, str] = field(default_factory=dict)  # stage that reads less at once -> how it read the text
+    last_page: int | None = None  # of the chunk's last character
+
+    @property
+    def pages(self) -> str:
+        """The pages that it stands on, for a person to read; "" where there are none."""
+        several = self.last_page and self.last_page != self.page
+        return f"pages {self.page} to {self.last_page}" if several else f"page {self.page}" if self.page else ""
 
     @property
     def shown(self) -> str:

@@ -148,7 +148,7 @@ def hit_html(hit, *, gold: Iterable = (), query: str = "", number: int | None = 
     marks = gold_marks(hit.start, hit.end, gold, hit.document_id)
     facts = [f"rank {hit.rank}", f"score {hit.score:.3f}"]
     facts += [f"{stage_title(name).lower()} {score:.3f}" for name, score in hit.scores.items()]
-    facts += [f"page {hit.page}"] if hit.page else []
+    facts += [hit.pages] if hit.pages else []
     facts += [f"longer than the reranker reads: {how}" for how in dict.fromkeys(hit.longer.values())]
     if hit.excerpts:
         marks += [Mark(start - hit.start, end - hit.start, "a") for start, end in hit.excerpts]

@@ -103,8 +103,8 @@ def _joined(passages: list[Hit], hit: Hit, span: tuple[int, int], source: Surrou
                 start, end, changed = min(start, other.start), max(end, other.end), True
                 joined.append(number)
     first = min(joined, default=place)
-    page = int(np.searchsorted(document.pages, start, side="right")) if document.pages else None
-    whole = replace(passages[first] if joined else hit, start=start, end=end, text=text[start:end], page=page)
+    pages = {"page": document.page_at(start), "last_page": document.page_at(end - 1)}
+    whole = replace(passages[first] if joined else hit, start=start, end=end, text=text[start:end], **pages)
     rest = {number: other for number, other in enumerate(passages) if number not in joined} | {first: whole}
     return [rest[number] for number in sorted(rest)]
 

@@ -102,18 +102,21 @@ def source_sentence(
     answer: str, number: int, passage: str, style: str = BRACKETS, passages: Sequence[Hit] = ()
 ) -> tuple[int, int] | None:
     """Characters [start, end) of the sentence of passage `number` that shares most words (F1 of their sets) with what the
-    answer says with that citation, or with the whole answer where nothing cites it. None: none shares LEAST of them.
+    answer says with that citation, or with the whole answer where nothing cites it. None: none shares LEAST of them, or
+    holds all of them, as a long sentence does that says a short answer.
     style: of the citations; to read titles it takes all passages."""
     said = [each.text for each in by_marks(answer)]
     citing = [sentence for sentence in said if number in cited(sentence, passages or number, style)]
     wanted = set(WORD.findall(pattern(style).sub(" ", " ".join(citing or said)).lower()))
-    best, place = LEAST, None
+    best, place, whole = LEAST, None, None
     for each in by_marks(passage):
         words = set(each.words())
+        if whole is None and wanted and wanted <= words:
+            whole = each.start, each.end
         shared = 2 * len(words & wanted) / max(len(words) + len(wanted), 1)
         if shared > best:
             best, place = shared, (each.start, each.end)
-    return place
+    return place or whole
 
 
 def containments(sentences: Sequence[str], passages: Sequence[str], n: int = N) -> list[float]:

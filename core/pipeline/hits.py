@@ -51,9 +51,10 @@ def hits_of(
         document = run.corpus.documents[chunks.document[chunk]]
         start, end = int(chunks.start[chunk]), int(chunks.end[chunk])
         each = {name: float(values[row, column]) for name, values in pool.score.items() if not np.isnan(values[row, column])}
-        page = int(np.searchsorted(document.pages, start, side="right")) if document.pages else None
+        pages = document.page_at(start), document.page_at(end - 1)
         text = document.text[start:end]
-        hits.append(Hit(rank, float(score), document.id, document.title, start, end, text, page, each, longer=longer[rank - 1]))
+        about = (float(score), document.id, document.title, start, end, text, pages[0], each)
+        hits.append(Hit(rank, *about, longer=longer[rank - 1], last_page=pages[1]))
     return hits
 
 

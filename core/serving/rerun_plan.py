@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from core.config import TrialConfig, with_settings
 from core.context import prompt
 from core.errors import WorkbenchError
@@ -198,12 +196,8 @@ def hits_of(workbench: Workbench, run: Resolved, each: RequestInput) -> list[Hit
     documents, hits = documents_of(workbench.pipeline, run), []
     for rank, (name, start, end, score) in enumerate(each.passages or (), 1):
         document, scores = documents[name], {} if score is None else {DENSE: score}
-        hits.append(Hit(rank, 0.0, name, document.title, start, end, document.text[start:end], _page(document, start), scores))
+        hits.append(Hit(rank, 0.0, name, document.title, start, end, document.text[start:end], document.page_at(start), scores))
     return hits
-
-
-def _page(document: Document, start: int) -> int | None:
-    return int(np.searchsorted(document.pages, start, side="right")) if document.pages else None
 
 
 def prompt_of(workbench: Workbench, each: RequestInput) -> list[dict[str, str]]:
@@ -223,6 +217,6 @@ def prompt_of(workbench: Workbench, each: RequestInput) -> list[dict[str, str]]:
         document = documents[name]
         spans = tuple((first, last) for _, first, last in excerpts)
         passages.append(
-            Hit(0, 0.0, name, document.title, start, end, document.text[start:end], _page(document, start), {}, spans)
+            Hit(0, 0.0, name, document.title, start, end, document.text[start:end], document.page_at(start), {}, spans)
         )
     return prompt.written(each.question, passages, each.recipe.context)

@@ -56,6 +56,10 @@ def test_the_steps_of_an_experiment_follow_from_its_own_trials_and_papers(bench)
     papers.add_table(bench, paper.id, "weights", "leaderboard weights --metric recall")
     assert steps.paper_of(bench, steps.in_use(bench, "hills").experiment) == paper.id
     assert steps.in_use(bench, "plains", "weights") is None, "it is on another corpus"
+    bundle = bench.home / "bundles" / f"{paper.id}.zip"
+    bundle.parent.mkdir(exist_ok=True)
+    bundle.write_bytes(b"")
+    assert states(bench)["paper"] == "done" and states(bench, "plains")["paper"] == "open", "nothing is measured there"
 
 
 def test_what_was_chosen_on_all_questions_is_not_confirmed_and_goes_on_to_the_paper(bench):

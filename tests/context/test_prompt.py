@@ -155,6 +155,15 @@ def test_the_sentence_of_a_passage_that_an_answer_rests_on_is_the_one_that_share
     assert source_sentence("Nothing alike [1].", 1, "Water boils.") is None
 
 
+def test_a_short_answer_rests_on_the_sentence_that_holds_all_its_words():
+    passage = (
+        "See page two. Austria has 8.9 million people on 83,879 square kilometres, its capital is Vienna and it speaks German."
+    )
+    start, end = source_sentence("Vienna [1]", 1, passage)
+    assert passage[start:end].startswith("Austria")
+    assert source_sentence("[1]", 1, passage) is None, "no word is said"
+
+
 def test_a_second_run_reads_the_very_prompt_of_the_first_however_it_was_made():
     """Its passages are chosen, cut and ordered already: nothing of that is done to them again."""
     hits = [hit(rank, f"Tea {rank} is hot. Milk is white. Why not {rank}? Bread is {rank}.") for rank in range(1, 8)]

@@ -17,6 +17,7 @@ from core.generation import prices
 from core.generation.gguf_files import Measured, WeightsChoice
 from core.generation.receipt import Comparison
 from core.labs.engines.speed import EngineSpeed
+from core.progress import drain
 from core.records import Answer, ChunkOrigin, Progress, Provenance, Receipt, StageRank, TimedStep, Token
 from core.workbench import Workbench
 from tests.support.screen import visit
@@ -85,6 +86,14 @@ def play(monkeypatch, bench, text="It rises in the Black Forest [1].", **fields)
         return Answer(**{"text": text, "hits": hits, "receipt": made, **known, **fields})
 
     monkeypatch.setattr(bench, "ask", ask)
+
+
+def test_a_citation_names_the_page_that_it_opens_where_the_passage_goes_over_two(monkeypatch, bench, datasets_root):
+    drain(bench.library.ingest("printed", [datasets_root / "pdf" / "multicolumn.pdf"]))
+    play(monkeypatch, bench, "Vienna [1]")
+    app = ask(open_page(**{"corpus.dataset": "printed"}), "What is the capital of Austria?")
+    assert [b.label for b in app.button if b.key == "source/1"] == ["1 · multicolumn.pdf, page 3 :gray[cited and repeated]"]
+    assert "pages 2 to 3" in seen(app)
 
 
 def open_page(**address: str) -> AppTest:

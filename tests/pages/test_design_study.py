@@ -85,6 +85,30 @@ def test_a_newcomer_goes_from_answers_to_an_analysed_pilot_by_the_one_button(ben
 
 
 @pytest.mark.slow
+def test_agreement_is_offered_once_the_frozen_stop_rule_lets_it_be_seen(bench):
+    add_answers(bench, 10, (0.0,))
+    press(open_page(), "start_study")
+    pilot = rounds.freeze(bench, the_study(bench).study, "pilot")
+    for item in assignment(pilot.study, "pilot")["Annotator 1"]:
+        judged(bench, pilot, "Annotator 1", item)
+    app = open_page()
+    assert "as the frozen stop rule requires" in html(app) and "agreement" not in keys(app)
+    judge(bench, pilot)
+    assert "agreement" in keys(sound(app.run()))
+
+
+@pytest.mark.slow
+def test_answers_of_the_corpus_in_use_are_counted_as_a_draft_takes_them(bench):
+    add_answers(bench, 5, (0.0,))
+    other = with_settings(TrialConfig(), {"corpus.dataset": "python-api"}).model_dump(mode="json")
+    bench.store.add("answer", {"question": "Else?", "text": "So.", "model": "small.gguf", "config": other, "hits": []})
+    app = open_page()
+    assert "5 answers of 1 system can be judged" in html(app)
+    press(app, "start_study")
+    assert len(plain(the_study(bench).study.items, "pilot")) == 5
+
+
+@pytest.mark.slow
 def test_people_are_balanced_and_two_of_one_name_are_refused(bench):
     app = started(bench, "People")
     app = sound(app.text_area(key="faithfulness/annotators").set_value("A\nB\nC\n").run())

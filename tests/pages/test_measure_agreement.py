@@ -73,6 +73,13 @@ def test_an_empty_store_says_what_to_give(bench):
 
 
 @pytest.mark.slow
+def test_who_misses_known_sentences_is_told_apart_from_how_many(bench):
+    labelled(bench, rating(12, pilot=0, attention=True, **PLAN), lambda who, number: "partly")
+    [told] = [one.value for one in open_page(source="toy").warning if "Known sentences" in one.value]
+    assert "right: Ann: 0 of 14; Ben: 0 of 14; Cy: 0 of 14. Check" in told.replace("\\:", ":")
+
+
+@pytest.mark.slow
 def test_each_tab_of_a_stored_study_shows_its_tables(bench, tmp_path):
     labelled(bench, rating(12, pilot=0, duplicates=3, attention=True, **PLAN), mixed)
     tabs = {view: open_page(view, source="toy") for view in TABS}

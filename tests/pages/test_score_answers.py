@@ -257,4 +257,4 @@ def test_the_triad_stands_in_the_list_filters_it_and_opens_with_its_reasons(benc
     assert sorted(low["Context relevance"]) == sorted(wanted) and len(wanted) < 5
     first = answer_set(bench, bench.evaluate(recipe()), 5).queries[0]
     shown = html(start(scored="5", answer=first.id))
-    assert "passages hold gold evidence" in shown and "no scores by ragas_answer_relevancy yet" in shown
+    assert "passages hold gold evidence" in shown and "no scores by Ragas answer relevancy yet" in shown

@@ -127,3 +127,17 @@ def met(tab, rank: int, word: str) -> tuple[str, str]:
     tab.mouse.move(0, 0)
     said.wait_for(state="detached")
     return words[1], words[2]
+
+
+@pytest.mark.slow
+def test_the_button_that_saves_is_whole_at_every_width(towns, tab):
+    address = "&".join(f"{key}={value}" for key, value in MATCHED.items())
+    open_page(tab, f"{towns}/search_live?{address}")
+    button = tab.locator(".st-key-save button:visible").first
+    button.wait_for()
+    settled(tab)
+    for width in range(1200, 2000, 40):
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.wait_for_timeout(200)
+        cut = "b => [...b.querySelectorAll('*')].some(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth)"
+        assert not button.evaluate(cut), width

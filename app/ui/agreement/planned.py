@@ -169,13 +169,13 @@ def careless(view: views.View) -> None:
     if not (people := plan.careless(view.source, view.round)):
         return
     said = [
-        f"{person.name} {person.attention.right} of {person.attention.asked}"
+        f"{person.name}: {person.attention.right} of {person.attention.asked}"
         + ("" if person.seconds is None or person.seconds >= 1 else f" (median {person.seconds:.1f} s an item)")
         for person in people
     ]
     st.warning(
         cards.plain(
-            f"Known sentences of the attention items labelled right: {', '.join(said)}. Check these labels before you rely on "
+            f"Known sentences of the attention items labelled right: {'; '.join(said)}. Check these labels before you rely on "
             "them."
         ),
         icon=":material/priority_high:",

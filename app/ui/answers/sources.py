@@ -95,7 +95,7 @@ def listed(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | 
         for number in sorted({*answer.cited, *repeated}):
             hit = answer.hits[number - 1]
             why = " and ".join(["cited"] * (number in answer.cited) + ["repeated"] * (number in repeated))
-            label = f"{number} · {cards.plain(named(hit))} :gray[{why}]"
+            label = f"{number} · {cards.plain(named(hit, _page_of(corpus, hit, _said(answer, number))))} :gray[{why}]"
             if st.button(label, key=f"source/{number}", icon=":material/article:", type="tertiary"):
                 open_source(answer, number, corpus, query)
     if rests and not answer.cited:
@@ -103,14 +103,26 @@ def listed(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | 
         st.caption(f"The model cites no passage itself.{outlined}")
 
 
-def named(hit: Hit) -> str:
-    return (hit.title or hit.document_id) + (f", page {hit.page}" if hit.page else "")
+def named(hit: Hit, page: int | None = None) -> str:
+    """page: the one that opens, where it is known."""
+    return ", ".join(filter(None, (hit.title or hit.document_id, f"page {page}" if page else hit.pages)))
+
+
+def _said(answer: Answer, number: int) -> tuple[int, int] | None:
+    return source_sentence(answer.text, number, answer.hits[number - 1].text, answer.citations, answer.hits)
+
+
+def _page_of(corpus: Corpus, hit: Hit, said: tuple[int, int] | None) -> int | None:
+    """The page that opens: a passage goes over several, what it is cited for stands on one."""
+    document = next((d for d in corpus.documents if d.id == hit.document_id), None)
+    begin, end = said or (0, len(hit.text))
+    return document.page_at(hit.start + (begin + end) // 2) if document else None
 
 
 def open_source(answer: Answer, number: int, corpus: Corpus, query: Query | None, said: tuple[int, int] | None = None) -> None:
     """said: characters of the passage to mark, where they are known."""
     hit = answer.hits[number - 1]
-    said = said or source_sentence(answer.text, number, hit.text, answer.citations, answer.hits)
+    said = said or _said(answer, number)
     st.dialog(cards.plain(hit.title or hit.document_id), width="large")(_source)(corpus, hit, said, query)
 
 
@@ -119,8 +131,7 @@ def _source(corpus: Corpus, hit: Hit, said: tuple[int, int] | None, query: Query
     if document is None or document.text[hit.start : hit.end] != hit.text:
         st.warning("The document has changed or gone since. This is the passage as the model read it.")
         return evidence.show(evidence.hit_html(hit, cut=len(hit.text)))
-    start = hit.start + said[0] if said else hit.start
-    page = sum(begin <= start for begin in document.pages) or None
+    page = _page_of(corpus, hit, said)
     pages = f"page {page} of {len(document.pages)}" if page else ""
     cards.status_strip([document.source, pages, f"characters {hit.start:,} to {hit.end:,} of {len(document.text):,}"])
     if page and has_pages(session.workbench(), corpus.name, document.id):

@@ -23,7 +23,7 @@ def quotes(answer: Answer, corpus: Corpus, query: Query | None) -> None:
         st.caption("The model chose the only alternative: that it does not know.")
     for number, quote in enumerate(answer.detail["quotes"]):
         hit = answer.hits[quote["passage"] - 1]
-        place = [f"characters {quote['from']:,} to {quote['to']:,}", f"page {hit.page}" if hit.page else ""]
+        place = [f"characters {quote['from']:,} to {quote['to']:,}", hit.pages]
         with st.container(gap=None):
             text = answer.text[quote["start"] : quote["end"]]
             evidence.show(

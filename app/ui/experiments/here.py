@@ -207,7 +207,7 @@ def context_words(experiment: Experiment, outlook: Outlook) -> str:
     if outlook.context_tokens is None:
         return f"Context of the first {k} chunks: counted once the documents are chunked"
     low, high = (f"{tokens:,.0f}" for tokens in outlook.context_tokens)
-    return f"Context of the first {k} chunks: {low if low == high else f'{low} to {high}'} tokens a question"
+    return f"Context of the first {k} chunks: about {low if low == high else f'{low} to {high}'} tokens a question"
 
 
 def left_out(experiment: Experiment) -> list[str]:
@@ -239,7 +239,7 @@ def said(planned: Experiment) -> None:
         if here.trials and any(trial.status == "failed" for trial in here.trials) and running.state(name)[0].failures:
             with st.expander("Trials without a result", icon=":material/error:", key="study_failures"):
                 failures.draw(here)
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
             if measured and best != session.config() and st.button("Use the best", key="use_best", icon=":material/tune:"):
                 session.set_config(best)
                 st.rerun()  # the whole page, whose sliders show it

@@ -31,7 +31,7 @@ def card(each: MeasureScores, groups: list[str], shown: Shown) -> Card:
     mean, measure = each.mean(groups), each.measure
     bounds = None if mean.low is None else (mean.low, mean.high)
     alone = mean.n == 1 < mean.total
-    note = each.failed or (f"measured on one answer only. {why_not(each)}" if alone else "" if mean.n else why_not(each))
+    note = each.failed or (f"measured on one answer only; {why_not(each)}" if alone else "" if mean.n else why_not(each))
     if (runs := behind.spread(each.scores)) and not note:
         note = f"spread between runs {runs[0]:.3f}"
     help_ = f"{first_words(measure)} Source: {measure.source}."

@@ -11,6 +11,7 @@ from app.ui import cards, evidence, tables
 from app.ui.evidence import Mark
 from app.ui.scores import behind
 from app.ui.scores.sources import Shown
+from core import registry
 from core.judging.measure import CONTRADICTED, NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerScore
 from core.labs.scores import triad
 from core.labs.scores.judging import MeasureScores, told_by
@@ -124,9 +125,8 @@ def _triad(shown: Shown, place: int) -> None:
             why = "; ".join(triad.reasons(each, score, case)) or "–"
             told.append({"Triad": role.title, "Score": value, "By": each.measure.label, "Why": why})
         else:
-            told.append(
-                {"Triad": role.title, "Score": "unmeasured", "By": "–", "Why": f"no scores by {' or '.join(role.measures)} yet"}
-            )
+            names = " or ".join(registry.find("measure", name)().label for name in role.measures)
+            told.append({"Triad": role.title, "Score": "unmeasured", "By": "–", "Why": f"no scores by {names} yet"})
     tables.wrapped_table(told)
 
 

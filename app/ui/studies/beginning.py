@@ -12,7 +12,9 @@ WHY = {"abstained": "found no passage that is similar enough", "empty": "returne
 
 def beginning() -> None:
     """No study yet: the way from stored answers to a first draft."""
-    what, candidates = "A study in which people judge stored answers", answers.candidates(session.workbench())
+    what, everywhere = "A study in which people judge stored answers", answers.candidates(session.workbench())
+    here = session.config().corpus.dataset
+    candidates = [answer for answer in everywhere if answer.dataset == here] or everywhere  # as a draft takes them
     job = next((job for job in jobs.active() if job.arguments[0] == "answer-questions"), None)
     few = len(candidates) < draft.PILOT
     if job and few:

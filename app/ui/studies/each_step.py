@@ -44,17 +44,18 @@ def drafting(desk: Desk) -> None:
 
 
 def labelling_step(desk: Desk) -> None:
-    standing, round_name, who = desk.standing, desk.frozen.round, whose_turn(desk)
-    begun = sum(person.done for person in standing.people)
+    people, round_name, who = desk.standing.people, desk.frozen.round, whose_turn(desk)
+    begun = sum(person.done for person in people)
     where = {"pilot": "the pilot", "main": "the main round", "adjudication": "what is disputed"}[round_name]
     with next_box(
         f"label {where}",
-        f"{begun:,} of {cards.count(begun + standing.open, 'screen')} are labelled. Choose whose turn it is "
+        f"{begun:,} of {cards.count(begun + desk.standing.open, 'screen')} are labelled. Choose whose turn it is "
         f"below, or send everybody the link of their own.{_alone(desk)}",
     ):
         if st.button(f"Label as {cards.plain(who.annotator)}", type="primary", icon=":material/edit:", key="label"):
             ways.go("label_answers", study=desk.study.id, annotator=who.annotator)
-        see_agreement(desk)
+        if round_name == "adjudication" or standing.may_show_agreement(desk.frozen, people):
+            see_agreement(desk)
         keep(desk)
         if st.button(
             "End the round",

@@ -59,7 +59,8 @@ class Stored(NamedTuple):
 
 def path(workbench: Workbench, dataset: str, questions: int, experiment: Experiment | None) -> list[PathStep]:
     """The steps in their order, at most one of them the next. questions: how many the corpus has. experiment: as `in_use`."""
-    has, people, written = stored(workbench, dataset), _people(workbench), _paper(workbench, experiment)
+    has, people = stored(workbench, dataset), _people(workbench)
+    written = _paper(workbench, experiment, has.trials)
     varied = experiment is not None and bool(experiment.factors)
     own = stored(workbench, dataset, experiment.id) if varied else has  # what others measured answers no question of this one
     tested = (own if varied and experiment.report_on else has).tested
@@ -162,8 +163,8 @@ def how_far(workbench: Workbench, version: versions.Frozen) -> tuple[bool, str]:
     return version.round != "pilot" and done >= assigned > 0, f"{version.round} round, {done:,} of {assigned:,} screens labelled"
 
 
-def _paper(workbench: Workbench, experiment: Experiment | None) -> tuple[bool, str]:
-    name = paper_of(workbench, experiment)
+def _paper(workbench: Workbench, experiment: Experiment | None, trials: int) -> tuple[bool, str]:
+    name = paper_of(workbench, experiment) if trials else ""  # nothing is measured on this corpus: a paper is of another
     return (False, "Take the result into a paper") if not name else paper_stands(workbench, name)
 
 
