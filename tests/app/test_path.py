@@ -5,6 +5,7 @@ import pytest
 from app import session
 from core.labs.experiments import book
 from core.labs.experiments.experiment import made
+from core.labs.experiments.standing import Announced
 from core.labs.papers import paper as papers
 from core.labs.path import steps
 from core.workbench import Workbench
@@ -51,6 +52,8 @@ def test_the_steps_of_an_experiment_follow_from_its_own_trials_and_papers(bench)
     assert states(bench)["compare"] == "next", "trials of others answer no question of this experiment"
     for seed, half in enumerate(("dev", "dev", "test"), 3):
         add_trial(store, of, {"fusion.weight": seed / 10, "corpus.questions": half}, seed=seed, sweep="weights")
+    with Announced(bench.home, "weights", "here"):
+        assert (states(bench)["compare"], states(bench)["paper"]) == ("next", "open"), "half an experiment is no result"
     paper = papers.create(bench, "On something else")
     assert states(bench)["paper"] == "next" and steps.paper_of(bench, steps.in_use(bench, "hills").experiment) == ""
     papers.add_table(bench, paper.id, "weights", "leaderboard weights --metric recall")

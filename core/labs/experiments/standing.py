@@ -68,10 +68,16 @@ def standing(workbench: Workbench, name: str) -> StudyStanding:
     return StudyStanding(name, status, **said | {"pid": pid, "trials": counts, "failures": failures})
 
 
+def runs(home: Path, name: str) -> bool:
+    """Whether the experiment is being measured now."""
+    state = _read(_file(home, name))
+    return state.get("status") == "running" and _lives(state)
+
+
 def pause(workbench: Workbench, name: str, seconds: float = 10.0) -> StudyStanding:
     """Ends the run of an experiment, wherever it was started; run again, it goes on. It is killed where it does not end in time."""
     state = _read(_file(workbench.home, name))
-    if state.get("status") != "running" or not _lives(state):
+    if not runs(workbench.home, name):
         raise WorkbenchError(f"The experiment '{name}' does not run.", todo=f"`python -m core experiment run {name}` runs it.")
     os.kill(state["pid"], signal.SIGTERM)
     end = time.monotonic() + seconds

@@ -13,6 +13,7 @@ from core.errors import WorkbenchError
 from core.labs.experiments import book
 from core.labs.experiments.book import Version
 from core.labs.experiments.experiment import Experiment
+from core.labs.experiments.standing import runs
 from core.labs.papers import shelf
 from core.progress import counted
 from core.workbench import Workbench
@@ -62,6 +63,7 @@ def path(workbench: Workbench, dataset: str, questions: int, experiment: Experim
     has, people = stored(workbench, dataset), _people(workbench)
     written = _paper(workbench, experiment, has.trials)
     varied = experiment is not None and bool(experiment.factors)
+    going = varied and runs(workbench.home, experiment.id)  # half of it is no result
     own = stored(workbench, dataset, experiment.id) if varied else has  # what others measured answers no question of this one
     tested = (own if varied and experiment.report_on else has).tested
     asked = experiment.title or experiment.id if experiment else "not written down" if has.trials else ""
@@ -75,8 +77,12 @@ def path(workbench: Workbench, dataset: str, questions: int, experiment: Experim
             else "Chosen by the experiment" * varied or "Measure one and keep it",
         ),
         "compare": (
-            own.recipes > 1,
-            f"{own.recipes:,} recipes on the same questions" if own.recipes > 1 else "Two recipes on the same questions",
+            own.recipes > 1 and not going,
+            "The experiment is being measured"
+            if going
+            else f"{own.recipes:,} recipes on the same questions"
+            if own.recipes > 1
+            else "Two recipes on the same questions",
         ),
         "confirm": (tested > 0, f"{counted(tested, 'recipe')} on test" if tested else "Measure the chosen one on test"),
         "people": people,
