@@ -130,6 +130,17 @@ def test_the_bundle_is_made_by_a_job(bench, monkeypatch):
     press(open_page(paper="small", paper_view="Bundle"), "Make the bundle")
     assert jobs == [["export", "small", "--out", str(bench.home / "bundles/small.zip")]]
 
+    def blue() -> list[str]:
+        app = open_page(paper="small", paper_view="Bundle")
+        presses = {each.proto.label: each.proto.type for each in (*app.button, *app.get("download_button"))}
+        return [label for label in ("Make the bundle", "Download the last one") if presses.get(label) == "primary"]
+
+    assert blue() == ["Make the bundle"]
+    drain(bundles.export(bench, "small", bench.home / "bundles/small.zip"))
+    assert blue() == ["Download the last one"], "what comes next"
+    papers.change(bench, "small", authors="Nobody")
+    assert blue() == ["Make the bundle"]
+
 
 @pytest.mark.slow
 def test_what_was_sent_is_verified_by_a_job_that_keeps_what_it_says(bench, tmp_path):

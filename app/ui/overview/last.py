@@ -30,8 +30,8 @@ def trials() -> None:
         for t, half in zip(newest, halves, strict=True)
     ]
     columns = (
-        Column("trial", width=324 - 52 * parted, help="Its name, or what differs from the default recipe."),
-        Column("corpus", width=120),
+        Column("trial", width=308 - 52 * parted, help="Its name, or what differs from the default recipe."),
+        Column("corpus", width=136),
         *[Column("asked", "Questions", width=78, help="All questions, or the dev or the test half.")] * parted,
         Column("mean", head, MEAN, width=80),
         Column("n", "n", COUNT, "Questions measured.", width=48),

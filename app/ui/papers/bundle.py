@@ -12,6 +12,7 @@ from app.ui.papers import items
 from core.labs.papers import bundle
 from core.labs.papers import paper as papers
 from core.labs.papers.checking import Checked
+from core.labs.path.steps import paper_stands
 from core.workbench import one_phase
 
 
@@ -22,10 +23,11 @@ def draw(paper: papers.Paper) -> None:
     )
     place = Path(bundle.place(session.workbench(), paper.id))
     takes = one_phase(f"{cards.count(len(paper.items), 'item')} drawn, packed and verified", units=max(1, len(paper.items)))
-    arguments = ["export", paper.id, "--out", str(place)]
-    jobs.start_button("Make the bundle", arguments, f"Bundle of {paper.id}", takes, icon=":material/inventory_2:")
+    arguments, current = ["export", paper.id, "--out", str(place)], paper_stands(session.workbench(), paper.id)[0]
+    make, take = ("secondary", "primary") if current else ("primary", "secondary")  # what comes next is blue
+    jobs.start_button("Make the bundle", arguments, f"Bundle of {paper.id}", takes, icon=":material/inventory_2:", kind=make)
     if place.is_file():
-        download("Download the last one", place.read_bytes, place.name, "download_bundle", icon=None)
+        download("Download the last one", place.read_bytes, place.name, "download_bundle", icon=None, type=take)
         st.caption(
             f"{cards.size(place.stat().st_size)}, made {datetime.fromtimestamp(place.stat().st_mtime):%-d %b, %H:%M}. Unzip it and run "
             "`make` to typeset main.pdf with pdflatex. Its README.md explains how others can verify the numbers."
