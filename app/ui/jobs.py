@@ -88,8 +88,8 @@ def _running() -> None:
         some = active()
     if not some:
         st.rerun()  # the whole page: what a job made is there now
-    shares = [job.share for job in some if job.share is not None and job.status != "up"]
-    far = f" {min(shares):.0%}" if shares else ""
+    [share, *others] = [job.share for job in some if job.status != "up"] or [None]
+    far = "" if share is None or others else f" {share:.0%}"  # several are told apart in the list
     with st.popover(f"{cards.count(len(some), 'job')}{far}", icon="spinner", type="tertiary", key="jobs"):
         for job in some:
             icon = ":material/dns:" if job.status == "up" else "spinner"
