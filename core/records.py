@@ -5,7 +5,6 @@ while the chunker changes. Invariant: `chunk text == document.text[start:end]`.
 """
 
 import math
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,10 +32,6 @@ class Document(NamedTuple):
     title: str = ""
     source: str = ""  # file name, URL or collection it came from
     pages: tuple[int, ...] = ()
-
-    def page_at(self, place: int) -> int | None:
-        """The page, from 1, on which the character at this place stands."""
-        return bisect_right(self.pages, place) or None
 
 
 class Gold(NamedTuple):

@@ -5,6 +5,7 @@ Each passage is a piece of its document: `text == document.text[start:end]`, and
 
 import math
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,10 +18,15 @@ from core.chunking.sentences import sentence_starts
 from core.config import ContextConfig
 from core.context.surroundings import Surroundings
 from core.errors import WorkbenchError
-from core.records import Hit
+from core.records import Document, Hit
 
 SHINGLE = 4  # words
 _WORD = re.compile(r"\w+")
+
+
+def page_at(document: Document, place: int) -> int | None:
+    """The page, from 1, on which the character at this place stands; None: the document has no pages."""
+    return bisect_right(document.pages, place) or None
 
 
 def distinct(hits: Sequence[Hit], context: ContextConfig) -> tuple[list[Hit], list[Hit]]:
@@ -103,7 +109,7 @@ def _joined(passages: list[Hit], hit: Hit, span: tuple[int, int], source: Surrou
                 start, end, changed = min(start, other.start), max(end, other.end), True
                 joined.append(number)
     first = min(joined, default=place)
-    pages = {"page": document.page_at(start), "last_page": document.page_at(end - 1)}
+    pages = {"page": page_at(document, start), "last_page": page_at(document, end - 1)}
     whole = replace(passages[first] if joined else hit, start=start, end=end, text=text[start:end], **pages)
     rest = {number: other for number, other in enumerate(passages) if number not in joined} | {first: whole}
     return [rest[number] for number in sorted(rest)]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.context.passages import page_at
 from core.pipeline.pipeline import Pipeline
 from core.pipeline.results import Evaluation, final_scores
 from core.pipeline.stages import Resolved, Stage, rankers
@@ -51,7 +52,7 @@ def hits_of(
         document = run.corpus.documents[chunks.document[chunk]]
         start, end = int(chunks.start[chunk]), int(chunks.end[chunk])
         each = {name: float(values[row, column]) for name, values in pool.score.items() if not np.isnan(values[row, column])}
-        pages = document.page_at(start), document.page_at(end - 1)
+        pages = page_at(document, start), page_at(document, end - 1)
         text = document.text[start:end]
         about = (float(score), document.id, document.title, start, end, text, pages[0], each)
         hits.append(Hit(rank, *about, longer=longer[rank - 1], last_page=pages[1]))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from core.config import TrialConfig, with_settings
 from core.context import prompt
+from core.context.passages import page_at
 from core.errors import WorkbenchError
 from core.labs.answers.answering import answers_to, spans_read
 from core.pipeline.answers import CLOSED, Asker
@@ -196,7 +197,7 @@ def hits_of(workbench: Workbench, run: Resolved, each: RequestInput) -> list[Hit
     documents, hits = documents_of(workbench.pipeline, run), []
     for rank, (name, start, end, score) in enumerate(each.passages or (), 1):
         document, scores = documents[name], {} if score is None else {DENSE: score}
-        hits.append(Hit(rank, 0.0, name, document.title, start, end, document.text[start:end], document.page_at(start), scores))
+        hits.append(Hit(rank, 0.0, name, document.title, start, end, document.text[start:end], page_at(document, start), scores))
     return hits
 
 
@@ -217,6 +218,6 @@ def prompt_of(workbench: Workbench, each: RequestInput) -> list[dict[str, str]]:
         document = documents[name]
         spans = tuple((first, last) for _, first, last in excerpts)
         passages.append(
-            Hit(0, 0.0, name, document.title, start, end, document.text[start:end], document.page_at(start), {}, spans)
+            Hit(0, 0.0, name, document.title, start, end, document.text[start:end], page_at(document, start), {}, spans)
         )
     return prompt.written(each.question, passages, each.recipe.context)

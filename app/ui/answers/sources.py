@@ -11,6 +11,7 @@ from app import session
 from app.ui import cards, evidence
 from core.context import citations
 from core.context.citations import BRACKETS
+from core.context.passages import page_at
 from core.errors import WorkbenchError
 from core.judging.containment import THRESHOLD, Support, source_sentence
 from core.labs.corpus.contents import has_pages, page_view
@@ -116,7 +117,7 @@ def _page_of(corpus: Corpus, hit: Hit, said: tuple[int, int] | None) -> int | No
     """The page that opens: a passage goes over several, what it is cited for stands on one."""
     document = next((d for d in corpus.documents if d.id == hit.document_id), None)
     begin, end = said or (0, len(hit.text))
-    return document.page_at(hit.start + (begin + end) // 2) if document else None
+    return page_at(document, hit.start + (begin + end) // 2) if document else None
 
 
 def open_source(answer: Answer, number: int, corpus: Corpus, query: Query | None, said: tuple[int, int] | None = None) -> None:
