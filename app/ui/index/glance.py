@@ -50,7 +50,7 @@ def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
 def exact_note() -> None:
     words, press = st.columns([4, 1.4], vertical_alignment="center")
     words.caption(
-        "Exact search compares every question with every vector: it loses nothing, and is the reference of every other index. "
+        "Exact search compares every question with every vector: nothing is lost, and it is the reference of every other index. "
         "Choose an approximate index to see its trade-off."
     )
     hnsw = {"index.part": "faiss_hnsw"}
