@@ -48,7 +48,7 @@ def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
 
 
 def exact_note() -> None:
-    words, press = st.columns([4, 1.4], vertical_alignment="center")
+    words, press = st.columns([2, 1], vertical_alignment="center")
     words.caption(
         "Exact search compares every question with every vector: nothing is lost, and it is the reference of every other index. "
         "Choose an approximate index to see its trade-off."
