@@ -330,14 +330,6 @@ def paced(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
     return {"questions": len(rows), **made}
 
 
-def words(bench: Bench, collection: str, most: int) -> dict[str, Any]:
-    return transforms(bench.workbench, bench.adapters, collection, bench.at_most(most))
-
-
-def rewritten(bench: Bench, most: int) -> dict[str, Any]:
-    return follow_ups(bench.workbench, bench.adapters, bench.at_most(most))
-
-
 XQUAD: dict[str, Any] = {"dataset": "xquad-en"}
 SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "xquad": partial(answered, **XQUAD, asks=as_ranked, names=SEARCHING),
@@ -351,10 +343,10 @@ SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "medquad": partial(answered, dataset="medquad", asks=as_ranked, names=SEARCHING, most=500),
     "hotpot": partial(answered, dataset="hotpotqa", asks=as_ranked, names=SEARCHING, most=500),
     "ablation": partial(ablation, dataset="python-reference"),
-    "words_xquad": partial(words, collection="XQuAD", most=100),
-    "words_python": partial(words, collection="Python reference", most=100),
-    "words_hotpot": partial(words, collection="HotpotQA, dev", most=100),
-    "follow_ups": partial(rewritten, most=300),
+    "words_xquad": partial(transforms, collection="XQuAD", most=100),
+    "words_python": partial(transforms, collection="Python reference", most=100),
+    "words_hotpot": partial(transforms, collection="HotpotQA, dev", most=100),
+    "follow_ups": partial(follow_ups, most=300),
     "speed": partial(speed, **XQUAD, most=20),
     "engines": partial(engines, **XQUAD, most=20),
 }

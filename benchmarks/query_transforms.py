@@ -30,13 +30,14 @@ from core.workbench import Workbench
 
 DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS", "../shared/datasets"))
 TRANSFORMS = ("hyde", "rewrite", "multi_query", "decompose", "step_back")
+PLAIN = {"generation.adapter": ""}  # `benchmarks.answerer` measures what its adapter adds
 TURNS = 2
 SLICE = 2 * BATCH  # questions
 
 
 def drawn(workbench: Workbench, number: int) -> Resolved:
     """The recipe on XQuAD, asked a draw of its questions that is spread evenly over the articles."""
-    run = workbench.resolve(with_settings(TrialConfig(), {"corpus.dataset": "xquad-en", "evaluation.k": 10}))
+    run = workbench.resolve(with_settings(TrialConfig(), {"corpus.dataset": "xquad-en", "evaluation.k": 10, **PLAIN}))
     some = run.corpus.queries[:: len(run.corpus.queries) // number][:number]
     return run.asking(replace(run.corpus, queries=some), fingerprint(some))
 
@@ -110,7 +111,7 @@ def main(quick: bool = False) -> dict:
         print("  gains", file=sys.stderr, flush=True)
         gained = gains(workbench, run)
         print("  rewrites", file=sys.stderr, flush=True)
-        config = with_settings(TrialConfig(), {"query.part": "follow_up"})
+        config = with_settings(TrialConfig(), {"query.part": "follow_up", **PLAIN})
         rewritten = drain(queries.rewrites(workbench, config, DATASETS / "canard" / "dev.json.gz", 32 if quick else 400))
     return {
         "required": {"hyde_share": against("query_transforms", "hyde_share", speeds["shares"]["median"])},

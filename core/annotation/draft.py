@@ -79,7 +79,7 @@ def start(workbench: Workbench, title: str = "", dataset: str = "") -> Drawn:
     """A draft that could be frozen as it is; not recorded. The answers of `dataset`, where there are some."""
     title = title.strip() or "Faithfulness"
     answers = candidates(workbench)
-    here = dataset if any(answer.dataset == dataset for answer in answers) else ""
+    here = usual_corpus(answers, dataset)
     study = valid(
         Study,
         {
@@ -94,6 +94,16 @@ def start(workbench: Workbench, title: str = "", dataset: str = "") -> Drawn:
     return redraw(answers, study, Drawing(dataset=here, systems=whole(answers, here)))
 
 
+def usual_corpus(answers: Sequence[Candidate], dataset: str) -> str:
+    """Of which corpus a draft takes answers by itself: of this one, where there are some; "": of all."""
+    return dataset if any(answer.dataset == dataset for answer in answers) else ""
+
+
+def of_corpus(answers: Sequence[Candidate], dataset: str) -> list[Candidate]:
+    """dataset: "", all."""
+    return [answer for answer in answers if dataset in ("", answer.dataset)]
+
+
 def left_over(answers: Sequence[Candidate]) -> dict[str, int]:
     """Systems that answered less than a third of what the largest did, as after a job that was cancelled -> how many answers."""
     counts = systems(answers)
@@ -103,7 +113,7 @@ def left_over(answers: Sequence[Candidate]) -> dict[str, int]:
 
 def whole(answers: Sequence[Candidate], dataset: str) -> tuple[str, ...]:
     """The systems that a draft begins with, as a drawing names them."""
-    here = [answer for answer in answers if dataset in ("", answer.dataset)]
+    here = of_corpus(answers, dataset)
     few = left_over(here)
     return tuple(sorted(name for name in systems(here) if name not in few)) if few else ()
 
@@ -184,7 +194,7 @@ def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep
     keep_pilot: the pilot's items stay, and the main round is drawn from answers that the pilot has not shown.
     """
     asked = replace(drawing, asked=None)
-    here = pool = [answer for answer in answers if drawing.dataset in ("", answer.dataset)]
+    here = pool = of_corpus(answers, drawing.dataset)
     if study.kind == "pairs":
         drawing = replace(drawing, systems=_two(pool, drawing.systems))
     if drawing.systems:

@@ -13,7 +13,7 @@ import numpy as np
 from core import files
 from core.config import fingerprint
 from core.errors import WorkbenchError
-from core.models.adapters import WEIGHTS, adapter_hash, folder_of, is_plain, lora_settings
+from core.models.adapters import WEIGHTS, adapter_hash, adds_up, folder_of, lora_settings
 from core.models.identity import file_hash
 from core.models.loading import readable
 from core.models.merged_gguf import add_to_gguf
@@ -60,7 +60,7 @@ def _write(base: Path, out: Path, form: str, worn: dict[str, float]) -> None:
         folder = folder_of(name)
         with readable(f"The adapter '{name}' cannot be read", str(folder)):
             weights, settings = read_weights(folder / WEIGHTS), lora_settings(folder)
-        if not is_plain(name):
+        if not adds_up(settings):
             todo = "Answer with generation.part=transformers, or merge it into the model first."
             raise WorkbenchError(f"llama.cpp takes plain LoRA, and '{name}' is more than that.", where=str(folder), todo=todo)
         for key in (key for key in weights if key.endswith(".lora_A.weight")):

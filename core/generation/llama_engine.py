@@ -96,9 +96,16 @@ class LlamaCpp(Local):
         choice, worn = gguf_files.choice(self.path(), self.weights), self._worn()
         return choice._replace(path=adapted_gguf.adapted(self.path(), choice.weights, worn)) if worn else choice
 
+    def wears(self) -> str:
+        return self.adapter
+
+    def base(self) -> str:
+        """The identity of the model's files, by which its adapters know it."""
+        return file_hash(self.path())
+
     def _worn(self) -> dict[str, float]:
         """Adapter -> how much of it counts, of those that this file wears."""
-        return wearing(self.adapter, self.adapter_scale, file_hash(self.path())) if self.adapter else {}
+        return wearing(self.adapter, self.adapter_scale, self.base()) if self.adapter else {}
 
     def usable(self) -> "LlamaCpp":
         """With the file as given, until a faster copy of it has been made."""

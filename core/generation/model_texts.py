@@ -41,7 +41,7 @@ class TextTools(NamedTuple):
 
 def untaught(generator: PartConfig) -> PartConfig:
     """The generator for a task that the adapter that ships did not learn, and would take for a question to be answered: without it."""
-    return generator.model_copy(update={"adapter": ""}) if generator.model_dump().get("adapter") == SHIPPED else generator
+    return generator.model_copy(update={"adapter": ""}) if generator.wears() == SHIPPED else generator
 
 
 class Request(NamedTuple):

@@ -67,6 +67,10 @@ class TextGenerator(PartConfig):
         """Whether its window holds the messages and the answer behind them, where it can tell."""
         return True
 
+    def wears(self) -> str:
+        """The adapter that it is told to wear, as `generation.adapter` has it; "": none, or it takes none."""
+        return ""
+
     def usable(self) -> "TextGenerator":
         """The part as it can be used now, without work that it would do once."""
         return self

@@ -64,9 +64,16 @@ class Transformers(Local):
     refusal: float = refusal_knob(0.0)
     own_process: Own = own_process_knob()
 
+    def wears(self) -> str:
+        return self.adapter
+
+    def base(self) -> str:
+        """The identity of the model's files, by which its adapters know it."""
+        return model_identity(self.source())
+
     def identity(self) -> str:
         """What besides the knobs decides the text: the files' content, the engine, and where and in what it computes."""
-        where, source = f"{self._device()} {self._dtype()}", model_identity(self.source())
+        where, source = f"{self._device()} {self._dtype()}", self.base()
         for name, weight in wearing(self.adapter, self.adapter_scale, source).items():
             where += f" adapter {adapter_hash(name)} scale {weight:g}"  # logits are kept by it
         return f"{source[:20]} {where} transformers {version('transformers')} torch {version('torch')}"

@@ -142,11 +142,15 @@ def adapter_record(name: str) -> dict[str, Any]:
 
 
 def is_plain(name: str) -> bool:
-    """Whether its change is a sum of products, as llama.cpp takes it: DoRA is more. What cannot be read is told where it is worn."""
+    """Whether llama.cpp can wear it: DoRA it cannot. What cannot be read is told where it is worn."""
     with suppress(WorkbenchError):
-        settings = lora_settings(folder_of(name))
-        return not (settings.get("use_dora") or settings.get("alpha_pattern"))
+        return adds_up(lora_settings(folder_of(name)))
     return True
+
+
+def adds_up(settings: dict[str, Any]) -> bool:
+    """Whether an adapter of these settings changes each matrix by a product that is added to it."""
+    return not (settings.get("use_dora") or settings.get("alpha_pattern"))
 
 
 def lora_settings(folder: Path) -> dict[str, Any]:

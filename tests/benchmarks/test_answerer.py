@@ -1,6 +1,5 @@
 """The benchmark of the answerer: what is planted in passages, and what an answer counts as."""
 
-import gzip
 import json
 import math
 from itertools import islice
@@ -216,18 +215,15 @@ def test_follow_ups_are_of_conversations_that_no_adapter_learnt_from(monkeypatch
 
     def rewrites(workbench, config, path, most):
         read.append(
-            (
-                config.generation.adapter,
-                config.query.keeps,
-                [row["QuAC_dialog_id"] for row in json.loads(gzip.decompress(path.read_bytes()))],
-            )
+            (config.generation.adapter, config.query.keeps, [row["QuAC_dialog_id"] for row in json.loads(path.read_text())])
         )
         yield
         return {"questions": 7, "f1": [], "examples": ["long"]}
 
+    bench = SimpleNamespace(workbench=None, adapters={"answerer": "mine", "plain": ""}, at_most=lambda most: most)
     monkeypatch.setattr(_answerer_words, "opened", lambda name: every)
     monkeypatch.setattr(_answerer_words, "rewrites", rewrites)
-    made = _answerer_words.follow_ups(None, {"answerer": "mine", "plain": ""}, 7)
+    made = _answerer_words.follow_ups(bench, 7)
     assert set(made) == {"questions", "answerer", "answerer, any", "plain", "plain, any"} and "examples" not in made["plain"]
     assert [(adapter, keeps) for adapter, keeps, _ in read] == [("mine", 0.9), ("mine", 0.0), ("", 0.9), ("", 0.0)]
     learnt = {row["QuAC_dialog_id"] for row in every if part_of(0, row["QuAC_dialog_id"]) != "test"}

@@ -31,7 +31,7 @@ def between(pairs: dict) -> str:
 
 
 def drawn(entry: adapters.AdapterEntry) -> None:
-    record, using = entry.record, session.config().generation.model_dump().get("adapter") == entry.name
+    record, using = entry.record, session.config().generation.wears() == entry.name
     with st.container(border=True):
         st.markdown(f"**{cards.plain(entry.name)}**")
         if not record:

@@ -15,7 +15,7 @@ from core.context.passages import page_at
 from core.errors import WorkbenchError
 from core.judging.containment import THRESHOLD, Support, source_sentence
 from core.labs.corpus.contents import has_pages, page_view
-from core.records import Answer, Corpus, Hit, Query
+from core.records import Answer, Corpus, Document, Hit, Query
 
 AROUND = 700  # characters of the document shown before and after an opened passage
 CITED = re.compile(r"\[(\d+(?:\s*[,;]\s*\d+)*)\]")
@@ -96,7 +96,9 @@ def listed(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | 
         for number in sorted({*answer.cited, *repeated}):
             hit = answer.hits[number - 1]
             why = " and ".join(["cited"] * (number in answer.cited) + ["repeated"] * (number in repeated))
-            label = f"{number} · {cards.plain(named(hit, _page_of(corpus, hit, _said(answer, number))))} :gray[{why}]"
+            # most corpora have no pages: nothing is looked for in all of their documents
+            page = _page_of(_document(corpus, hit), hit, _said(answer, number)) if hit.page else None
+            label = f"{number} · {cards.plain(named(hit, page))} :gray[{why}]"
             if st.button(label, key=f"source/{number}", icon=":material/article:", type="tertiary"):
                 open_source(answer, number, corpus, query)
     if rests and not answer.cited:
@@ -113,9 +115,12 @@ def _said(answer: Answer, number: int) -> tuple[int, int] | None:
     return source_sentence(answer.text, number, answer.hits[number - 1].text, answer.citations, answer.hits)
 
 
-def _page_of(corpus: Corpus, hit: Hit, said: tuple[int, int] | None) -> int | None:
+def _document(corpus: Corpus, hit: Hit) -> Document | None:
+    return next((d for d in corpus.documents if d.id == hit.document_id), None)
+
+
+def _page_of(document: Document | None, hit: Hit, said: tuple[int, int] | None) -> int | None:
     """The page that opens: a passage goes over several, what it is cited for stands on one."""
-    document = next((d for d in corpus.documents if d.id == hit.document_id), None)
     begin, end = said or (0, len(hit.text))
     return page_at(document, hit.start + (begin + end) // 2) if document else None
 
@@ -128,11 +133,11 @@ def open_source(answer: Answer, number: int, corpus: Corpus, query: Query | None
 
 
 def _source(corpus: Corpus, hit: Hit, said: tuple[int, int] | None, query: Query | None) -> None:
-    document = next((d for d in corpus.documents if d.id == hit.document_id), None)
+    document = _document(corpus, hit)
     if document is None or document.text[hit.start : hit.end] != hit.text:
         st.warning("The document has changed or gone since. This is the passage as the model read it.")
         return evidence.show(evidence.hit_html(hit, cut=len(hit.text)))
-    page = _page_of(corpus, hit, said)
+    page = _page_of(document, hit, said)
     pages = f"page {page} of {len(document.pages)}" if page else ""
     cards.status_strip([document.source, pages, f"characters {hit.start:,} to {hit.end:,} of {len(document.text):,}"])
     if page and has_pages(session.workbench(), corpus.name, document.id):

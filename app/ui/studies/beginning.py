@@ -13,8 +13,7 @@ WHY = {"abstained": "found no passage that is similar enough", "empty": "returne
 def beginning() -> None:
     """No study yet: the way from stored answers to a first draft."""
     what, everywhere = "A study in which people judge stored answers", answers.candidates(session.workbench())
-    here = session.config().corpus.dataset
-    candidates = [answer for answer in everywhere if answer.dataset == here] or everywhere  # as a draft takes them
+    candidates = draft.of_corpus(everywhere, draft.usual_corpus(everywhere, session.config().corpus.dataset))
     job = next((job for job in jobs.active() if job.arguments[0] == "answer-questions"), None)
     few = len(candidates) < draft.PILOT
     if job and few:

@@ -26,7 +26,6 @@ from core.labs.answers.answering import AnswerCost, AnswerSet
 from core.labs.answers.arms import Draw, drawn
 from core.labs.failures.rungs import gold_hits
 from core.models.adapters import checked_adapter, weights_of, written
-from core.models.identity import file_hash
 from core.pipeline.answers import Asker, KeptAnswer
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
@@ -155,11 +154,10 @@ def _asked(
     workbench: Workbench, run: Resolved, names: Sequence[str], scales: Sequence[float], count: int
 ) -> Generator[Progress, None, _Grid]:
     draw, table, part = None, {}, engine(run.config, names)
-    base = file_hash(part.path()) if isinstance(part, LlamaCpp) else part.opens()[0][0]
     for side in sides(names, scales):
         config = side_config(run.config, side, part)
         for name in weights_of(side.adapter):
-            checked_adapter(name, base)
+            checked_adapter(name, part.base())
         evaluation = yield from workbench.evaluating(run.of(config))
         if draw is None:  # passages are the same for every side
             draw = Draw(workbench, evaluation, drawn(evaluation, count, evidence=True))

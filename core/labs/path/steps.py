@@ -65,6 +65,7 @@ def path(workbench: Workbench, dataset: str, questions: int, experiment: Experim
     varied = experiment is not None and bool(experiment.factors)
     going = varied and runs(workbench.home, experiment.id)  # half of it is no result
     own = stored(workbench, dataset, experiment.id) if varied else has  # what others measured answers no question of this one
+    recipes = f"{own.recipes:,}" if own.recipes > 1 else "Two"
     tested = (own if varied and experiment.report_on else has).tested
     asked = experiment.title or experiment.id if experiment else "not written down" if has.trials else ""
     told = {
@@ -78,11 +79,7 @@ def path(workbench: Workbench, dataset: str, questions: int, experiment: Experim
         ),
         "compare": (
             own.recipes > 1 and not going,
-            "The experiment is being measured"
-            if going
-            else f"{own.recipes:,} recipes on the same questions"
-            if own.recipes > 1
-            else "Two recipes on the same questions",
+            "The experiment is being measured" if going else f"{recipes} recipes on the same questions",
         ),
         "confirm": (tested > 0, f"{counted(tested, 'recipe')} on test" if tested else "Measure the chosen one on test"),
         "people": people,
