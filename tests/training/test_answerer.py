@@ -15,7 +15,7 @@ from core.training.adapters import answerer, branches, loop, query_words, traini
 from core.training.adapters.answerer import AnswererTraining, answerer_data
 from tests.training.test_adapters import model  # noqa: F401
 
-SMALL = {"validation_examples": 6, "test_examples": 6, "words": 3, "hops": 2, "together": 4}
+SMALL = {"validation_examples": 6, "test_examples": 6, "words": 3, "hops": 2, "together": 4, "planted": 0.0, "absent": 0.0}
 
 
 def article(number: int) -> dict:
@@ -88,6 +88,22 @@ def test_each_question_is_asked_once_over_passages_that_hold_its_answer_or_is_to
     assert any(example.answer == UNKNOWN for example in lessons)
 
 
+def test_other_answers_are_planted_wherever_the_right_ones_stand_and_are_learnt(folder, tmp_path):
+    data = drain(answerer_data(folder, AnswererTraining(**(SMALL | {"planted": 1.0})), tmp_path))
+    own = {qa["question"]: qa["answers"][0]["text"] for n in range(8) for p in article(n)["paragraphs"] for qa in p["qas"]}
+    learnt = [example for example in data.train if example.beside.startswith("train-") and example.answer != UNKNOWN]
+    changed = [example for example in learnt if not example.references[0].rstrip(".").endswith(own[example.question])]
+    assert len(changed) > len(learnt) / 4
+    for example in (each for each in changed if SENTENCE not in each.messages[0]["content"]):
+        assert example.answer.startswith(example.references[0]) and example.references[0] in own.values()
+        town = example.question.removeprefix("When was the mayor of ").removesuffix(" born?")
+        assert f"The mayor of {town} was born in {example.references[0]}." in example.messages[0]["content"]
+    for example in (*data.validation, *data.test):
+        assert example.references[0].rstrip(".").endswith((own[example.question], UNKNOWN.rstrip("."))) or SENTENCE in str(
+            example
+        )
+
+
 def test_parts_share_no_article_and_near_copies_of_the_benchmark_are_left_out(data, folder):
     groups = [{example.group for example in part} for part in (data.train, data.validation, data.test)]
     assert not groups[0] & groups[1] and not groups[0] & groups[2] and not groups[1] & groups[2]
@@ -143,8 +159,15 @@ def test_questions_over_the_same_passages_are_read_together_and_come_to_the_same
     of_each = torch.autograd.grad(sum(steps.loss([each]) for each in lesson), weights)
     assert all(torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(b.abs().max())) for a, b in zip(of_row, of_each, strict=True))
     assert any(float(gradient.abs().max()) > 0 for gradient in of_each)
+    several = [*lesson, *(some[place] for group in steps._groups if len(group) > 1 for place in group)]  # as on a GPU
+    assert len(steps._lessons(several)) > 2 and len({loop.beginning(each) for each in steps._lessons(several)}) > 1
+    at_once = steps.log_likelihoods(several).detach().numpy()
+    assert at_once == pytest.approx([float(steps.log_likelihoods([each]).detach()[0]) for each in several], rel=1e-4)
     parts = steps._parts(some)
     assert sorted(each.ids for part in parts for each in part) == sorted(each.ids for each in some)
+    monkeypatch.setattr(steps, "_device", "cuda")
+    assert sorted(each.ids for part in steps._parts(some) for each in part) == sorted(each.ids for each in some)
+    assert len(steps._parts(some)) < len(parts)  # lessons side by side
     order = steps._order(0)
     assert sorted(order) == list(range(len(some))) and len({tuple(steps._order(turn)) for turn in range(8)}) > 1
     order = steps._order(0)

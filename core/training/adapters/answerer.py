@@ -10,6 +10,7 @@ read here; near copies of XQuAD's questions, where they are there, are left out 
 import random
 from collections import defaultdict
 from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -36,6 +37,7 @@ from core.training.adapters.examples import PARTS, AdapterData, TrainingExample,
 from core.training.adapters.loop import runs
 from core.training.adapters.near_copies import near_copies
 from core.training.adapters.settings import AnswerTraining
+from core.training.faithfulness.planted import fitting, kind, with_answer
 
 SQUAD = ("squad1.1_train_part.json.gz", "train-v1.1.json")  # the first that is there
 UNANSWERABLE = ("squad2.0_train_part.json.gz", "train-v2.0.json")
@@ -44,6 +46,7 @@ TESTS = ("xquad.en.json",)
 CHUNKS = 254, 254, 254, 128  # tokens of the chunks of a lesson, drawn from
 NUMBERS = (1, 3, 3, 3, 5, 5)  # of passages, drawn from
 KEPT_BACK = 2  # articles of validation, and of the test
+RIVALS = 8  # answers of which one may stand in the place of another
 ALIKE = 0.7  # of a question and one of the benchmark, from which it is left out
 
 
@@ -72,6 +75,13 @@ class AnswererTraining(AnswerTraining):
         0.15, "Share of the lessons that ask for a sentence, which is that of the passage.", ge=0.0, le=1.0, step=0.05
     )
     shuffled: float = knob(0.4, "Share of the lessons whose passages stand in any order.", ge=0.0, le=1.0, step=0.05)
+    planted: float = knob(
+        0.25,
+        "Share of the lessons in whose passages other answers of the same article and kind stand: what stands there is learnt.",
+        ge=0.0,
+        le=1.0,
+        step=0.05,
+    )
     words: int = knob(800, "Examples of each text that is written for retrieval, at most.", unit="examples", ge=0, le=100_000)
     hops: int = knob(300, "Questions of several hops, at most.", unit="questions", ge=0, le=100_000)
 
@@ -111,7 +121,8 @@ def answerer_data(folder: Path, config: AnswererTraining, vectors: Path) -> Gene
             pools[size] = yield from _pool(documents, own, size, encoder, vectors)
         for turn in range(config.turns if part == "train" else 1):
             draw = random.Random(f"{config.seed} {part} {turn}")
-            for number, lesson in enumerate(_lessons(pools, own, asked, config, draw)):
+            how = config if part == "train" else config.model_copy(update={"planted": 0.0})
+            for number, lesson in enumerate(_lessons(pools, own, asked, how, draw)):
                 if number % 100 == 0:
                     yield Progress(number, 0, f"Lessons for {part}")
                 examples[part] += _examples(lesson, f"{part}-{turn}-{number}", config, draw)
@@ -171,9 +182,10 @@ def _lessons(
 ) -> Iterator[Lesson]:
     """Until each question was asked."""
     left = {query.id: query for query in draw.sample(list(queries), len(queries))}
-    by_title = defaultdict(list)
+    by_title, rivals = defaultdict(list), defaultdict(set)
     for query in queries:
         by_title[query.group].append(query)
+        rivals[query.group, kind(query.answers[0])].add(query.answers[0].strip())
     while left:
         seed, pool = left.pop(next(iter(left))), pools[draw.choice(CHUNKS)]
         nearest = map(int, np.argsort(-(pool.vectors @ asked.vectors[asked.place[seed.id]]), kind="stable"))
@@ -191,7 +203,10 @@ def _lessons(
         some = first + sorted(rest, key=lambda each: each[0].id not in left)[: config.together - len(first)]
         for query, *_ in some:
             left.pop(query.id, None)
-        texts = [pool.hits[row].text for row in chosen]
+        hits = [pool.hits[row] for row in chosen]
+        if draw.random() < config.planted:
+            hits, some = _planted(hits, some, rivals, draw)
+        texts = [hit.text for hit in hits]
         wanted = round(len(some) * config.unknown / (1 - config.unknown) + draw.random() - 0.5)
         near, puzzles = by_title[seed.group], asked.puzzles.get(seed.group, ())
         pile = [*draw.sample(puzzles, min(1, len(puzzles))), *draw.sample(near, min(4 * wanted, len(near)))]
@@ -201,7 +216,29 @@ def _lessons(
         if not first and not holds(texts, seed):
             others.append(seed)
         if some or others:
-            yield Lesson([pool.hits[row] for row in chosen], some, others)
+            yield Lesson(hits, some, others)
+
+
+def _planted(
+    hits: Sequence[Hit],
+    answered: Sequence[tuple[Query, int, int]],
+    rivals: Mapping[tuple[str, str], set[str]],
+    draw: random.Random,
+) -> tuple[list[Hit], list[tuple[Query, int, int]]]:
+    """With other answers in the places of the right ones, wherever these stand, no question names them, and all others' stay."""
+    texts, said = [hit.text for hit in hits], {query.id: query for query, *_ in answered}
+    for query, *_ in answered:
+        old = query.answers[0].strip()
+        some = sorted(rivals[query.group, kind(old)])
+        fit = fitting(query, replace(hits[0], text="\n".join(texts)), draw.sample(some, min(RIVALS, len(some))))
+        if fit and not any(stands_in(old, each.text) for each, *_ in answered):
+            new = draw.choice(fit)
+            changed = [with_answer(text, old, new) if stands_in(old, text) else (text, new) for text in texts]
+            told = said | {query.id: query._replace(answers=(new,))}
+            if None not in changed and all(told[each.id].answers[0].strip() in changed[at][0] for each, at, _ in answered):
+                texts, said = [text for text, _ in changed], told
+    made = [(said[query.id], number, texts[number].index(said[query.id].answers[0].strip())) for query, number, _ in answered]
+    return [replace(hit, text=text) for hit, text in zip(hits, texts, strict=True)], made
 
 
 def holds(texts: Sequence[str], query: Query) -> bool:

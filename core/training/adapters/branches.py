@@ -1,7 +1,7 @@
 """Sequences that begin alike as one row: their beginning is read once, and a branch behind it sees nothing of the others.
 
 The attention of such a row is computed block by block, each with the part of the beginning that it sees, so without most of what a mask
-over the whole row would hide.
+over the whole row would hide. Several rows are computed as one batch, where a GPU would wait for its next small matrix otherwise.
 """
 
 from itertools import pairwise
@@ -12,8 +12,8 @@ BLOCK = 256  # tokens from which attention is computed
 
 
 class BranchBlock(NamedTuple):
-    """Tokens `begin` to `end`, which see the first `before` tokens of the row and each other. added: to their scores,
-    [tokens, before + tokens]."""
+    """Tokens `begin` to `end`, which see the first `before` tokens of their row and each other. added: to their scores,
+    [rows, 1, tokens, before + tokens]."""
 
     begin: int
     end: int
@@ -22,18 +22,22 @@ class BranchBlock(NamedTuple):
 
 
 def blocks(branch: Any, start: int, dtype: Any) -> list[BranchBlock]:
-    """branch: [tokens] int64, of each token of the row the number of its branch, rising; the first `start` tokens are the beginning."""
+    """branch: [rows, tokens] int64, of each token of a row the number of its branch, rising from `start` on; 0 is the beginning, which is
+    one of the first `start` tokens; what is below 0 there fills a shorter one."""
     import torch
 
-    places, made = [*range(0, start, BLOCK), start], []
-    for end in (*(branch.diff().nonzero().flatten() + 1).tolist(), len(branch)):
-        if end - places[-1] >= BLOCK or end == len(branch):
+    places, width = [*range(0, start, BLOCK), start], branch.shape[1]
+    changes = (branch[0].diff().nonzero().flatten() + 1).tolist() if len(branch) == 1 else []  # rows have them in other places
+    for end in (*changes, width):
+        if end - places[-1] >= BLOCK or end == width:
             places.append(end)
+    made = []
     for begin, end in pairwise(places):
-        own, before = branch[begin:end], min(begin, start)
-        sees = torch.cat((own.new_ones(len(own), before, dtype=torch.bool), (own[:, None] == own).tril()), 1)  # [query, key]
+        own, before = branch[:, begin:end], min(begin, start)
+        beginning = (branch[:, None, :before] == 0).expand(-1, end - begin, -1)
+        sees = torch.cat((beginning, (own[:, :, None] == own[:, None]).tril()), 2)  # [rows, query, key]
         added = torch.zeros(sees.shape, dtype=dtype, device=own.device).masked_fill(~sees, -1e9)
-        made.append(BranchBlock(begin, end, before, added))
+        made.append(BranchBlock(begin, end, before, added[:, None]))
     return made
 
 
@@ -53,17 +57,18 @@ def takes_branches(model: Any) -> bool:
 
 
 def _attention(module, query, key, value, attention_mask, branches=None, dropout=0.0, scaling=None, **told):
-    """query: [rows, heads, tokens, dim], with branches one row; returns [rows, tokens, heads, dim]."""
+    """query: [rows, heads, tokens, dim]; returns [rows, tokens, heads, dim]."""
     import torch
     from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
     if branches is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **told)
-    key, value = (repeat_kv(each, query.shape[1] // each.shape[1])[0] for each in (key, value))
-    scaling, made = query.shape[-1] ** -0.5 if scaling is None else scaling, []
+    heads = query.shape[:2]
+    key, value = (repeat_kv(each, heads[1] // each.shape[1]).flatten(0, 1) for each in (key, value))
+    query, scaling, made = query.flatten(0, 1), query.shape[-1] ** -0.5 if scaling is None else scaling, []
     for begin, end, before, added in branches:
         keys, values = (torch.cat((each[:, :before], each[:, begin:end]), 1) for each in (key, value))
-        added = added.expand(len(keys), -1, -1)
-        seen = torch.baddbmm(added, query[0, :, begin:end], keys.transpose(1, 2), alpha=scaling).softmax(-1)
+        added = added.expand(-1, heads[1], -1, -1).flatten(0, 1)
+        seen = torch.baddbmm(added, query[:, begin:end], keys.transpose(1, 2), alpha=scaling).softmax(-1)
         made.append(torch.nn.functional.dropout(seen, dropout) @ values if dropout else seen @ values)
-    return torch.cat(made, 1).transpose(0, 1)[None], None
+    return torch.cat(made, 1).unflatten(0, heads).transpose(1, 2), None

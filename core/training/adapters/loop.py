@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -150,9 +150,9 @@ class AdapterLoop(TrainingSteps):
         """[len(sequences)] float32: of each answer, its tokens together."""
         import torch
 
-        start = beginning(sequences) if len(sequences) > 1 and self._branches else 0
-        if start >= ALIKE:
-            return self._branched(sequences, start)
+        lessons = self._lessons(sequences)
+        if any(len(lesson) > 1 for lesson in lessons):
+            return self._branched(lessons)
         logits, targets = self.logits(sequences)
         losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none")
         return -losses.view(targets.shape).sum(1)
@@ -175,36 +175,42 @@ class AdapterLoop(TrainingSteps):
         )  # a token's logits stand at the place before it
         return out.logits[:, :-1].float(), targets
 
-    def _branched(self, sequences: Sequence[TokenSequence], start: int) -> Any:
-        """The same of sequences whose first `start` tokens are one: a row of these and what follows them in each, which sees nothing of
+    def _lessons(self, sequences: Sequence[TokenSequence]) -> list[list[TokenSequence]]:
+        """Neighbours that are read together."""
+        alike = beginning if self._branches else lambda pair: 0
+        return runs(sequences, lambda first, each: alike((first, each)) >= ALIKE)
+
+    def _branched(self, lessons: Sequence[Sequence[TokenSequence]]) -> Any:
+        """The same of lessons, each a row of the tokens that its sequences begin with and of what follows in each, which sees nothing of
         the others."""
         import torch
 
-        ids, places, branch = [*sequences[0].ids[:start]], [*range(start)], [0] * start
-        before, targets, rows = [], [], []
-        for row, each in enumerate(sequences):
-            ids += each.ids[start:]
-            places += range(start, len(each.ids))
-            branch += [row + 1] * (len(each.ids) - start)
-            before += range(len(ids) - each.answer - 1, len(ids) - 1)
-            targets += each.ids[-each.answer :]
-            rows += [row] * each.answer
-        # the padding is a branch of its own
-        columns = (ids, 0), (places, 0), (branch, len(sequences) + 1), (before, 0), (targets, -100), (rows, 0)
-        ids, places, branch, before, targets, rows = (
-            torch.tensor([*values, *[filled] * (whole(len(values), WIDTH) - len(values))], device=self._device)
-            for values, filled in columns
-        )
+        starts, lines, answers, number = [beginning(lesson) for lesson in lessons], [], [], 0
+        for row, (start, lesson) in enumerate(zip(starts, lessons, strict=True)):
+            line = [(token, place, 0) for place, token in enumerate(lesson[0].ids[:start])]  # token, its place, its branch
+            line += [(0, 0, -1)] * (max(starts) - start)
+            for branch, each in enumerate(lesson, 1):
+                line += [(token, place, branch) for place, token in enumerate(each.ids[start:], start)]
+                before = len(line) - each.answer - 1
+                answers += [(row, before + place, token, number) for place, token in enumerate(each.ids[-each.answer :])]
+                number += 1
+            lines.append(line)
+        width = whole(max(map(len, lines)), WIDTH)
+        filled = [[*line, *[(0, 0, number + 1)] * (width - len(line))] for line in lines]  # a branch of its own
+        ids, places, branch = torch.tensor(filled, device=self._device).unbind(2)
+        rows, before, targets, whose = torch.tensor(answers, device=self._device).unbind(1)
+        columns, before = before.unique(return_inverse=True)
         out = self.base.model(
-            input_ids=ids[None],
+            input_ids=ids,
             attention_mask=ids.new_zeros(1, 1, 1, 1),  # no mask is made of the places
-            position_ids=places[None],
+            position_ids=places,
             use_cache=False,
-            logits_to_keep=before,
-            branches=blocks(branch, start, self.base.model.dtype),
+            logits_to_keep=torch.nn.functional.pad(columns, (0, whole(len(columns), WIDTH) - len(columns))),
+            branches=blocks(branch, max(starts), self.base.model.dtype),
         )
-        losses = torch.nn.functional.cross_entropy(out.logits[0].float(), targets, ignore_index=-100, reduction="none")
-        return -losses.new_zeros(len(sequences)).index_add(0, rows, losses)
+        logits = out.logits[rows, before]
+        losses = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+        return -losses.new_zeros(number).index_add(0, whose, losses)
 
     def batch(self, step: int) -> list[TokenSequence]:
         """Of step 0, 1, …: each pass over the examples has an order of its own, in which those that are read together stay so."""
@@ -223,22 +229,20 @@ class AdapterLoop(TrainingSteps):
 
     def _parts(self, sequences: Sequence[TokenSequence]) -> list[list[TokenSequence]]:
         """Each of so many tokens as are computed at once: those that begin alike, the others by their length. The largest are first."""
-        parts: list[list[TokenSequence]] = []
-        alike = beginning if self._branches else lambda pair: 0
-        groups = runs(sequences, lambda first, each: alike((first, each)) >= ALIKE)
-        for group in (group for group in groups if len(group) > 1):
-            start = beginning(group)
-            parts += self._pieces(group, partial(_branched_size, start))
-        alone = sorted((group[0] for group in groups if len(group) == 1), key=lambda each: (-len(each.ids), each.ids))
-        parts += self._pieces(alone, lambda part: whole(len(part[0].ids), WIDTH) * len(part))
-        return sorted(parts, key=lambda part: -_branched_size(beginning(part), part))
+        lessons, rows = self._lessons(sequences), []
+        for lesson in (lesson for lesson in lessons if len(lesson) > 1):
+            rows += self._pieces(lesson, lambda part: _branched_size([part]))
+        rows.sort(key=lambda row: -_branched_size([row]))
+        if self._device != "cpu":  # there each core computes a row
+            rows = [list(chain(*some)) for some in self._pieces(rows, _branched_size)]
+        alone = sorted((lesson[0] for lesson in lessons if len(lesson) == 1), key=lambda each: (-len(each.ids), each.ids))
+        parts = [*rows, *self._pieces(alone, lambda part: whole(len(part[0].ids), WIDTH) * len(part))]
+        return sorted(parts, key=lambda part: -_branched_size([part]))
 
-    def _pieces(
-        self, sequences: Sequence[TokenSequence], size: Callable[[list[TokenSequence]], int]
-    ) -> list[list[TokenSequence]]:
+    def _pieces(self, some: Sequence[Any], size: Callable[[list[Any]], int]) -> list[list[Any]]:
         """size: tokens of a part."""
-        pieces: list[list[TokenSequence]] = []
-        for each in sequences:
+        pieces: list[list[Any]] = []
+        for each in some:
             if not pieces or size([*pieces[-1], each]) > self.config.at_once:
                 pieces.append([])
             pieces[-1].append(each)
@@ -335,9 +339,11 @@ def beginning(sequences: Sequence[TokenSequence]) -> int:
     return next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
 
-def _branched_size(start: int, part: Sequence[TokenSequence]) -> int:
-    """Tokens of these, whose first are read once."""
-    return start + sum(len(each.ids) - start for each in part)
+def _branched_size(lessons: Sequence[Sequence[TokenSequence]]) -> int:
+    """Tokens of these as rows, whose beginnings are read once."""
+    starts = [beginning(lesson) for lesson in lessons]
+    rest = (sum(len(each.ids) - start for each in lesson) for start, lesson in zip(starts, lessons, strict=True))
+    return len(lessons) * (max(starts) + max(rest))
 
 
 def runs(values: Sequence[Any], alike: Callable[[Any, Any], bool]) -> list[list[Any]]:
