@@ -151,8 +151,8 @@ class AdapterLoop(TrainingSteps):
         import torch
 
         lessons = self._lessons(sequences)
-        if any(len(lesson) > 1 for lesson in lessons):
-            return self._branched(lessons)
+        if any(len(lesson) > 1 for lesson in lessons) or self._branches and self._device != "cpu":
+            return self._branched(lessons)  # on CUDA rows that see nothing, as padding before a prompt does, have no gradient
         logits, targets = self.logits(sequences)
         losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none")
         return -losses.view(targets.shape).sum(1)
