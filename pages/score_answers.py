@@ -32,7 +32,7 @@ def page() -> None:
                 answers.name,
                 cards.count(len(answers.rows), "answer"),
                 f"{cards.count(len(answers.measured), 'measure')} at hand",
-                f"compared with {shown.other.name}" if shown.other else "",
+                f"compared with {shown.other.name.replace('The', 'the')}" if shown.other else "",
             ]
         )
     if shown is not None or view in ALONE:

@@ -94,7 +94,8 @@ def note(table: Mapping[str, Any]) -> str:
     fewest = min(counts, default=0)
     measured = "" if fewest == table["questions"] else f", at least {fewest:,} of them measured"
     test, shown = table.get("test", "paired permutation test"), len(table["rows"])
-    spread = "" if "test" in table else "; of a cost its spread"
+    cells = (cell for row in table["rows"] for name, cell in row["cells"].items() if name != DIFFERENCE)
+    spread = "; of a cost its spread" if any("p" not in cell and cell.get("low") is not None for cell in cells) else ""
     said = [f"{table['questions']:,} questions{measured}. Means with intervals of {table['confidence']:.0%}{spread}"]
     if table.get("seeds", 1) > 1:
         said.append(f"Means over up to {table['seeds']} seeds of a recipe")

@@ -46,7 +46,7 @@ class ModelPointwise(Reranker):
     def longer(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> list[str]:
         reader = YesOrNo(asked.tools.generator)
         parts = [reader.parts(*pair) for pair in pairs_of(asked, rows, columns)]
-        return [f"{count} parts, the best counts" if count > 1 else "" for count in parts]
+        return [f"in {count} parts, of which the best score counts" if count > 1 else "" for count in parts]
 
 
 class YesOrNo:

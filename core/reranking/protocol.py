@@ -139,9 +139,8 @@ class Pairwise(Reranker):
         return [1] * len(pairs)
 
     def longer(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> list[str]:
-        return [
-            f"{count} windows, the best counts" if count > 1 else "" for count in self.windows(pairs_of(asked, rows, columns))
-        ]
+        counts = self.windows(pairs_of(asked, rows, columns))
+        return [f"in {count} windows, of which the best score counts" if count > 1 else "" for count in counts]
 
     def scores(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> Generator[Progress, None, np.ndarray]:
         pairs = [APART.join(pair) for pair in pairs_of(asked, rows, columns)]

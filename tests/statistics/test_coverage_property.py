@@ -288,7 +288,7 @@ def test_intervals_over_few_groups_hold_the_truth(groups):
             "balanced accuracy": (detection(score > 0, right, 400, groups=of).balanced_accuracy, 0.75),  # 1/2 + arctan(1)/π
             "Pearson": (pearson(score, score + rng.normal(0, 1, len(of)), 400, groups=of), np.sqrt(0.5)),
         }
-        assert all("few groups" in one.note or one.low is None and one.note for one, _ in found.values())
+        assert all("only" in one.note and "group" in one.note or one.low is None and one.note for one, _ in found.values())
         for name, (one, truth) in found.items():
             held[name] += one.low is None or one.low <= truth <= one.high
     # by percentiles over 3 groups 0.7 to 0.8

@@ -165,7 +165,11 @@ def test_questions_over_the_same_passages_are_read_together_and_come_to_the_same
     assert at_once == pytest.approx([float(steps.log_likelihoods([each]).detach()[0]) for each in several], rel=1e-4)
     parts = steps._parts(some)
     assert sorted(each.ids for part in parts for each in part) == sorted(each.ids for each in some)
-    monkeypatch.setattr(steps, "_device", "cuda")
+    monkeypatch.setattr(steps, "_device", "cpu:0")  # no CPU by its name: computed as on a GPU
+    apart = [lesson[0], min(some, key=lambda each: len(each.ids)), max(some, key=lambda each: len(each.ids))]
+    assert steps.log_likelihoods(apart).detach().numpy() == pytest.approx(
+        [float(steps.log_likelihoods([each]).detach()[0]) for each in apart], rel=1e-4
+    )
     assert sorted(each.ids for part in steps._parts(some) for each in part) == sorted(each.ids for each in some)
     assert len(steps._parts(some)) < len(parts)  # lessons side by side
     order = steps._order(0)

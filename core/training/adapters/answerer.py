@@ -55,17 +55,17 @@ class AnswererTraining(AnswerTraining):
 
     rank: int = knob(8, "Rank of LoRA's matrices. 8 is what fits into 5 MB for the bundled model.", ge=1, le=256)
     alpha: float = knob(16.0, "What the adapter adds is multiplied by alpha / rank.", gt=0.0, le=1024.0)
-    learning_rate: float = shared.learning_rate(0.001)
+    learning_rate: float = shared.learning_rate(0.002)
     batch_size: int = shared.batch_size(64, "examples")
     at_once: int = knob(2048, "Tokens computed at once.", unit="tokens", ge=16, le=1_000_000)
-    max_steps: int = shared.max_steps(210, "Steps at most.")
-    evaluate_every: int = knob(42, "Steps between evaluations on the validation part.", unit="steps", ge=1, le=100_000)
+    max_steps: int = shared.max_steps(679, "Steps at most.")
+    evaluate_every: int = knob(150, "Steps between evaluations on the validation part.", unit="steps", ge=1, le=100_000)
     max_tokens: int = knob(1900, "Longer examples are left out, and counted.", unit="tokens", ge=16, le=131072)
     answer_tokens: int = knob(72, "Answers with more are left out.", unit="tokens", ge=1, le=4096)
-    validation_examples: int = knob(60, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
+    validation_examples: int = knob(300, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
     test_examples: int = knob(60, "Examples asked before and after, at most.", unit="examples", ge=2, le=100_000)
     stored_as: Literal["float32", "bfloat16"] = knob("bfloat16", "Number format in which the adapter is written.")
-    turns: int = knob(1, "Times that each question is asked, each time over other passages.", ge=1, le=100)
+    turns: int = knob(2, "Times that each question is asked, each time over other passages.", ge=1, le=100)
     together: int = knob(16, "Questions over the same passages, at most.", unit="questions", ge=1, le=100)
     unknown: float = knob(0.12, "Share of the questions that their passages do not answer.", ge=0.0, le=0.9, step=0.05)
     absent: float = knob(
@@ -82,8 +82,8 @@ class AnswererTraining(AnswerTraining):
         le=1.0,
         step=0.05,
     )
-    words: int = knob(800, "Examples of each text that is written for retrieval, at most.", unit="examples", ge=0, le=100_000)
-    hops: int = knob(300, "Questions of several hops, at most.", unit="questions", ge=0, le=100_000)
+    words: int = knob(2400, "Examples of each text that is written for retrieval, at most.", unit="examples", ge=0, le=100_000)
+    hops: int = knob(600, "Questions of several hops, at most.", unit="questions", ge=0, le=100_000)
 
 
 class LessonChunks(NamedTuple):

@@ -152,7 +152,7 @@ class AdapterLoop(TrainingSteps):
 
         lessons = self._lessons(sequences)
         if any(len(lesson) > 1 for lesson in lessons) or self._branches and self._device != "cpu":
-            return self._branched(lessons)  # on CUDA rows that see nothing, as padding before a prompt does, have no gradient
+            return self._branched(lessons)  # on CUDA padding before a prompt, which sees nothing, makes gradients NaN
         logits, targets = self.logits(sequences)
         losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none")
         return -losses.view(targets.shape).sum(1)

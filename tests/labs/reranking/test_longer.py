@@ -57,7 +57,7 @@ def test_hits_and_the_recipe_say_it(towns, capsys):
     current = towns.evaluate(recipe())
     hits = {hit.document_id: hit for row in range(2) for hit in towns.hits(current, row)}
     assert set(hits["lund.txt"].longer) == {"reranked"} and hits["lund.txt"].longer["reranked"].endswith(
-        " windows, the best counts"
+        " windows, of which the best score counts"
     )
     assert not hits["gent.txt"].longer
     [step] = longer_passages(towns.pipeline, current)
@@ -86,7 +86,7 @@ def test_an_answer_s_provenance_says_it(towns):
     hits = drain(towns._search(run, QUESTIONS[1]["question"], way))
     made = provenance(run, way, hits, Answer("", tuple(hits), (), "stop"), 10.0)
     stages = next(origin.stages for origin in made.origins if origin.document_id == "lund.txt")
-    assert stages["reranked"].longer.endswith("the best counts") and not stages["fused"].longer
+    assert stages["reranked"].longer.endswith("the best score counts") and not stages["fused"].longer
 
 
 @pytest.mark.parametrize(

@@ -227,9 +227,9 @@ def test_three_groups_give_a_wide_interval_and_it_is_said(tmp_path, capsys):
     told = judging.record(*judged(path, "shared_words"))
     [row] = told["measures"]
     assert row["high"] - row["low"] > 0.2  # by percentiles over three groups 0.03
-    assert "few groups: 3" in told["groups_note"] and "no interval" in row["against_labels"]["pearson"]["note"]
+    assert "only 3 groups" in told["groups_note"] and "no interval" in row["against_labels"]["pearson"]["note"]
     assert main(["judge", str(path), "--measure", "shared_words"]) == 0
-    assert "few groups: 3" in capsys.readouterr().out
+    assert "only 3 groups" in capsys.readouterr().out
     for number, row in enumerate(rows):
         row["group"] = str(number)
     path.write_text("\n".join(map(json.dumps, rows)))
