@@ -15,7 +15,7 @@ from core.jobs.jobs import LIVE
 from core.jobs.verbs import verb_of
 from core.progress import PhaseClock, Running, pace
 from core.records import Progress
-from core.workbench import Forecast, Plan, command_line
+from core.workbench import Estimate, Forecast, Plan, command_line, one_phase
 
 # states of a job as core.jobs names them -> as a person reads them
 STATES = {"queued": "waiting to start", "died": "stopped unexpectedly"}
@@ -123,8 +123,9 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
                         args=(job_id,),
                     )
                 elif job.status != "done":
-                    st.button(
+                    press_button(
                         "Resume",
+                        Press(verb_of(job.arguments), again(job)),
                         key=f"resume/{job_id}",
                         icon=":material/restart_alt:",
                         type="primary",
@@ -142,6 +143,11 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
         if job.status == "done" and on_done:
             on_done()
         st.rerun()  # the whole page: what the job made is there now, or it was resumed and has to be asked after again
+
+
+def again(job: Any) -> Forecast:
+    """What a job that was stopped still takes: what it was told to take for all of it, less what it kept."""
+    return one_phase("at most the whole again", Estimate(*job.expected)) if job.expected else Forecast(())
 
 
 def last_training(verbs: Container[str]) -> Any:

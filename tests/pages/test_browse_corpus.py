@@ -116,7 +116,7 @@ def test_uploaded_files_are_read_by_a_job_while_the_page_answers(tmp_path, monke
         time.sleep(0.2)
     app = app.run()
     said = [element.value for element in (*app.success, *app.warning)]
-    assert any("long" in line and ": ok" in line for line in said)
+    assert any("1 file read" in line and "long.txt" in line for line in said)
     assert any("bad" in line and "failed" in line for line in said), "each file says what became of it"
     assert not list((tmp_path / "data" / "inbox").glob("*")), "what was sent is kept only until it is read"
 

@@ -65,14 +65,14 @@ def test_the_very_first_start_prepares_the_built_in_corpus_with_progress_and_can
 @pytest.mark.slow
 def test_a_job_that_died_is_told_and_can_be_resumed(bench, monkeypatch):
     ready(bench, monkeypatch, False)
-    job = Job(
-        "a", "Preparing python-reference", ("prepare", "--dataset", "python-reference"), "died", time.time(), error="Killed: 9"
-    )
+    command = ("prepare", "--dataset", "python-reference")
+    job = Job("a", "Preparing python-reference", command, "died", time.time(), expected=(90.0, 240.0), error="Killed: 9")
     bench.started.append(job)
     resumed = []
     monkeypatch.setattr(bench.jobs, "resume", resumed.append)
     app = visit("overview")
     assert "Killed: 9" in [t.value for t in app.text]
+    assert any("At most the whole again" in caption.value and "30 to 4" in caption.value for caption in app.caption)
     next(b for b in app.button if b.label == "Resume").click().run()
     assert resumed == ["a"]
 

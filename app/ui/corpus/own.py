@@ -1,9 +1,12 @@
 """Own documents: what is added, and what became of the files of each collection."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app import session
 from app.ui import cards, jobs, tables
+from app.ui.cells import cut
 from core.corpus.cards import Status
 from core.corpus.own import FileStatus
 from core.labs.corpus import contents as lab
@@ -12,6 +15,7 @@ from core.workbench import one_phase
 
 VERB = "ingest-received"  # of the job that reads them
 TAKES = one_phase("each file read, and questions matched with the documents", units=1)
+NAMES = 200  # characters of the names of files that were read
 STARTED = "own_job"  # the job that reads what was sent last in this session
 
 
@@ -63,13 +67,18 @@ def reading() -> None:
         if job.active or (place == 0 and job.status != "done"):
             jobs.watch(job.id)
         elif job.id == st.session_state.get(STARTED):
-            for file in job.result or ():
-                told(file)
+            told(job.result or ())
 
 
-def told(file: dict) -> None:
-    line = f"{file['name']}: {file['status']}{', ' + file['message'] if file['message'] else ''}"
-    (st.success if file["status"] == "ok" and "not found" not in line else st.warning)(cards.plain(line))
+def told(files: Sequence[dict]) -> None:
+    """Files of which nothing is to be said share a line."""
+    good = [file["name"] for file in files if file["status"] == "ok" and not file["message"]]
+    if good:
+        st.success(cards.plain(f"{cards.count(len(good), 'file')} read: {cut(', '.join(good), NAMES)}"))
+    for file in files:
+        if file["name"] not in good:
+            line = f"{file['name']}: {file['status']}, {file['message']}"
+            (st.success if file["status"] == "ok" and "not found" not in line else st.warning)(cards.plain(line))
 
 
 def collection(status: Status) -> None:

@@ -1,5 +1,6 @@
 """Where the experiment stands, and the one button that goes on: start, pause, resume. Also of one that runs elsewhere."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from html import escape
@@ -142,7 +143,9 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
         failure = stands.message
     few = f"{cards.count(failed, 'trial')} failed" if failed else ""
     if not left and plan and stands.status == "done":
-        head += f": {plan.trials:,}"
+        halves = Counter(trial.settings.get("corpus.questions", "all") for trial in here.trials)
+        on = ", ".join(f"{number:,} on {half}" for half, number in halves.items())
+        head += f": {plan.trials:,}" + f" ({on})" * (len(halves) > 1)
     box(head, line(told), line(few, "gw-small"), line(failure, "gw-small"))
     with st.container(horizontal=True, vertical_alignment="center", width="content"):  # they wrap together
         _doings(here, plan, problem, left, ok, failed)
