@@ -60,6 +60,10 @@ FINDINGS = (
      "Questions rewritten by the bundled model of 135 million parameters: recall@10, XQuAD"),
     ("context", "evidence_in_context.half of the sentences", "evidence_in_context.half of the sentences.questions",
      "Passages cut to half of their sentences: share of prompts with the evidence, `python-reference`"),
+    ("answerer", "xquad.difference.f1", "xquad.questions",
+     "The bundled model with the adapter trained here, against without: token F1 of its answers, XQuAD"),
+    ("answerer", "removed.difference.abstains", "removed.questions",
+     "The same: \"I don't know.\" where the passages lack the answer, XQuAD"),
     ("memory", "lives.equivalence.tests.current", "lives.selective.questions",
      "A memory of selected facts, against a memory of all: recall@5, a simulated life"),
 )  # fmt: skip
@@ -93,6 +97,7 @@ def findings() -> str:
         if test is None:
             rows.append((what, ABSENT, "", command))
             continue
+        test = {"difference": test.get("value"), **test}  # as the answerer's sections name it
         difference, low, high = (f"{test[key]:+.3f}".replace("-", "−") for key in ("difference", "low", "high"))
         mark = "**" if test["low"] * test["high"] > 0 else ""
         rows.append((what, f"{mark}{difference}{mark} [{low}, {high}]", f"{at(found, name, number):,}", command))

@@ -62,6 +62,7 @@ class Card(BaseModel):
     unpacked: Below = ""  # a member by which an unpacked copy of the single archive is recognised
     documents: Count | None = None
     questions: Count | None = None
+    examples: tuple[str, ...] = ()  # ids of questions to begin with
 
     @property
     def fetched(self) -> bool:

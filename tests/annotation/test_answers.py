@@ -51,33 +51,39 @@ def test_items_come_from_stored_answers(workbench):
 
 
 @pytest.mark.slow
-def test_a_system_is_called_by_its_model_and_what_its_recipe_changes(workbench):
+def test_a_system_is_called_by_its_model_and_its_recipe(workbench):
     def answer(file="/models/SmolLM2-135M-Instruct.Q4_1.gguf", **changed):
         settings = {name.replace("__", "."): value for name, value in changed.items()}
         config = with_settings(TrialConfig(), settings).model_dump(mode="json")
         workbench.store.add("answer", {"question": "Why?", "text": "So.", "model": file, "config": config, "hits": []})
         return list(system_names.systems(answers.read_candidates(workbench)))
 
-    small, other = "SmolLM2-135M-Instruct", "/b/Qwen2-Q4_K_M.gguf"
+    small, other = "SmolLM2-135M-Instruct, Hybrid", "/b/Qwen2-Q4_K_M.gguf"
     names = answer() and answer(generation__temperature=0.7, context__passages=2)
-    assert names == [small, f"{small}, temperature 0.7, 2 passages"]
+    assert names == [f"{small} convex, defaults", f"{small} convex, passages 2, temperature 0.7"]
     names = answer(fusion="rrf", transform__centre=True, generation__threads=2, evaluation__k=3)
-    assert names[2] == f"{small}, transform centre on, Hybrid RRF"
-    *before, long = answer(generation__temperature=0.7, context__passages=1, retrieval__top_k=4, fusion="rrf")
-    assert re.fullmatch(f"{small}, temperature 0.7, 1 passage, retrieval top k 4, [0-9a-f]{{6}}", long) and before == names
+    assert names[2] == f"{small} RRF, centre yes"
+    five = {"context__passages": 1, "retrieval__top_k": 4, "generation__max_tokens": 9, "context__order": "best_last"}
+    *before, four = answer(generation__temperature=0.7, fusion="rrf", **five)
+    assert four.endswith(", 1 more") and before == names
+    *before, alike = answer(generation__temperature=0.7, fusion="rrf", **{**five, "generation__max_tokens": 10})
+    assert before[-1] == four and alike == four.replace("Instruct,", "Instruct.Q4_1.gguf,")
     answer("/a/Qwen2-Q8_0.gguf", generation__model="/a/Qwen2-Q8_0.gguf")
     answer(other, generation__model=other)
     names = answer("/c/Qwen2-Q4_K_M.gguf", generation__model="/c/Qwen2-Q4_K_M.gguf")
-    assert names[4:6] == ["Qwen2", "Qwen2-Q4_K_M.gguf"] and re.fullmatch(r"Qwen2-Q4_K_M\.gguf, [0-9a-f]{6}", names[6])
+    plain = "Hybrid convex, defaults"
+    assert names[5:7] == [f"Qwen2, {plain}", f"Qwen2-Q4_K_M.gguf, {plain}"]
+    assert re.fullmatch(rf"Qwen2-Q4_K_M\.gguf, {plain}, [0-9a-f]{{6}}", names[7])
     workbench.store.add("answer", {"question": "Why?", "text": "So.", "model": other, "config": {"gone": {"a": 1}}, "hits": []})
-    assert re.fullmatch("Qwen2, [0-9a-f]{6}", list(system_names.systems(answers.read_candidates(workbench)))[7]), (
+    assert re.fullmatch("Qwen2, [0-9a-f]{6}", list(system_names.systems(answers.read_candidates(workbench)))[8]), (
         "a recipe of an older version"
     )
 
 
 def test_systems_of_one_model_are_told_by_what_differs():
     small = "SmolLM2-135M-Instruct"
-    assert system_names.short_names([small, f"{small}, BM25"]) == {small: "default settings", f"{small}, BM25": "BM25"}
+    both = [f"{small}, BM25, defaults", f"{small}, Hybrid RRF, k 9"]
+    assert list(system_names.short_names(both).values()) == ["BM25, defaults", "Hybrid RRF, k 9"]
     assert system_names.short_names([small]) == {small: small}
     assert list(system_names.short_names([small, "Qwen2, BM25"]).values()) == [small, "Qwen2, BM25"]
     assert system_names.KEPT_AS.sub("", f"{small}.Q4_1") == system_names.KEPT_AS.sub("", f"{small}.Q4_1.gguf") == small

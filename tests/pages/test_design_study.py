@@ -45,7 +45,7 @@ def test_without_answers_a_job_asks_questions_names_its_recipe_and_start_stays_w
     app = sound(app.number_input(key="answer_count").set_value(12).run())
     assert "BM25" in html(app) and "the same on every page and for every recipe" in words(app)
     sound(next(b for b in app.button if b.label == "Answer the questions").click().run())
-    assert begun == ["Answering 12 questions of python-reference: BM25"]
+    assert begun == ["Answering 12 questions of python-reference: BM25, defaults"]
     add_answers(bench, 20)
     run = Job("j1", begun[0], ("answer-questions", "--count", "12"), "running", 0.0)
     monkeypatch.setattr(bench.jobs, "list", lambda: [run])

@@ -115,12 +115,12 @@ def test_what_a_cancelled_job_left_is_no_system_of_the_draft(bench):
     add_answers(bench, 2, (0.3,))
     add_answers(bench, 20)
     names = list(system_names.systems(answers.candidates(bench)))
-    assert names == ["small", "small, temperature 0.7", "small, temperature 0.3"]
+    assert names == [f"small, Hybrid convex, {what}" for what in ("defaults", "temperature 0.7", "temperature 0.3")]
     app = press(open_page("Items"), "start_study")
     study = the_study(bench).study
     assert set(systems_of(study)) == set(names[:2]) and draft.paired(study)
     assert "Left out" in words(app) and " temperature 0.3 with 2 answers" in words(app)
-    assert set(app.dataframe[0].value["System"]) == {"default settings", "temperature 0.7", ""}
+    assert set(app.dataframe[0].value["System"]) == {"Hybrid convex, defaults", "Hybrid convex, temperature 0.7", ""}
     app = sound(app.multiselect(key="faithfulness/draw.systems").set_value(names).run())
     assert "Left out" not in words(app), "it can be taken all the same"
     app = press(app, "save_draft")

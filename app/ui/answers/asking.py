@@ -1,7 +1,5 @@
 """The question: the box it is typed in, the corpus' own ones, and asking once more."""
 
-import heapq
-import math
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -11,11 +9,10 @@ from app import session
 from app.ui import cards, jobs
 from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.labs.answers import examples as lab
 from core.labs.answers.answering import alike, answer_phase
-from core.records import Corpus, Query
+from core.records import Corpus
 from core.workbench import Forecast
-
-SHORT = ("what", "which", "who", "when", "how many")  # beginnings of questions that ask for a name or a number
 
 
 def ask(question: str | None = None) -> None:
@@ -58,9 +55,8 @@ def examples(corpus: Corpus) -> None:
         "The model reads the passages that the recipe finds and answers from "
         "them. The bundled model is very small: it answers short questions in a few words; larger models answer better.",
     )
-    questions = (query for query in corpus.queries if query.answerable)
     with st.container(gap="xsmall"):
-        for query in heapq.nsmallest(3, questions, key=_length):
+        for query in lab.examples(session.workbench(), corpus):
             st.button(
                 cards.plain(query.text),
                 key=f"example/{query.id}",
@@ -69,11 +65,6 @@ def examples(corpus: Corpus) -> None:
                 args=(query.text,),
                 icon=":material/arrow_forward:",
             )
-
-
-def _length(query: Query) -> tuple[bool, float]:
-    """Of its answer: a small model answers in a few words."""
-    return not query.text.lower().startswith(SHORT), min(map(len, query.answers), default=math.inf)
 
 
 def retry(why: str, question: str) -> None:

@@ -17,7 +17,7 @@ from core.workbench import Forecast
 def answering(desk: Desk | None = None) -> None:
     """Questions of the corpus are answered and stored, as a job. Says before the click by which model, how good and how long."""
     config, key = session.config(), "answer_count"
-    most, recipe = {"all": 2000}.get(config.corpus.questions, 1000), system_names.recipe_words(config)
+    most, recipe = {"all": 2000}.get(config.corpus.questions, 1000), system_names.recipe_name(config)
     if key not in st.session_state:  # not drawn for a while, as beside a job: the number of the last run
         last = next((job.arguments for job in session.workbench().jobs.list() if job.arguments[0] == "answer-questions"), ())
         st.session_state[key] = st.session_state.get(f"{key}?", int(last[2]) if last else 40)
