@@ -7,6 +7,7 @@ sorts; CSV has both as they are.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from math import ceil
 from typing import Any
 
 import streamlit as st
@@ -48,7 +49,7 @@ def to_csv(data: Any) -> str:
 
 def room(texts: Iterable[str]) -> int:
     """The width of a column in which all of them have room, px."""
-    return round(max((sum(map(_width, text)) for text in texts), default=0)) + PADDING_PX
+    return ceil(max((sum(map(_width, text)) for text in texts), default=0)) + PADDING_PX
 
 
 @lru_cache(maxsize=20_000)
@@ -97,7 +98,7 @@ def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
             width = WIDTHS.get(look.get("width"), look.get("width"))
             if width is None:
                 longest = max(sum(map(_width, value[:120])) for value in filled)
-                width = round(min(WIDEST_PX, max(longest, TEXT_PX * CHAR * (len(str(name)) + 1)) + PADDING_PX))
+                width = ceil(min(WIDEST_PX, max(longest, TEXT_PX * CHAR * (len(str(name)) + 1)) + PADDING_PX))
                 if longest + PADDING_PX > WIDEST_PX:
                     look["width"] = width
             short = _told_apart(dict.fromkeys(value for value in values if isinstance(value, str)), width)

@@ -28,6 +28,9 @@ class AdaptiveRetrieval(Answering):
     part: Literal["adaptive"] = "adaptive"
     closed: bool = knob(False, "Questions of general knowledge are answered without passages; off, in one prompt over them.")
 
+    def texts(self, passages: int) -> int:
+        return 1 + Ircot().texts(passages)
+
     def check(self, generator: PartConfig) -> None:
         self.needs_schema(generator)
 

@@ -24,6 +24,9 @@ class Corrective(Answering):
     part: Literal["corrective"] = "corrective"
     rounds: int = knob(1, "Further searches at most, while no passage is of use.", ge=0, le=5)
 
+    def texts(self, passages: int) -> int:
+        return (passages + 1) * (self.rounds + 1)
+
     def check(self, generator: PartConfig) -> None:
         self.needs_schema(generator)
 

@@ -55,6 +55,9 @@ class Flare(Answering):
     sentences: int = knob(4, "Sentences at most.", unit="sentences", ge=1, le=30)
     sentence_tokens: int = knob(48, "A sentence is cut here.", unit="tokens", ge=4, le=256)
 
+    def texts(self, passages: int) -> int:
+        return self.sentences + self.rounds
+
     def check(self, generator: PartConfig) -> None:
         self.needs_local(generator, "its service does not go on with an answer that was begun, token by token.")
 

@@ -39,6 +39,9 @@ class Ircot(Answering):
     )
     sentence_tokens: int = knob(48, "A sentence is cut here.", unit="tokens", ge=8, le=256)
 
+    def texts(self, passages: int) -> int:
+        return self.rounds + 1
+
     def write(self, material: Material) -> Writing:
         started, texts, chain = time.perf_counter(), [], []
         passages = list(material.hits[: material.context.passages])

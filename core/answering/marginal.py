@@ -32,6 +32,9 @@ class Marginal(Answering):
         step=0.05,
     )
 
+    def texts(self, passages: int) -> int:
+        return 2 * passages  # each is read with every answer
+
     def check(self, generator: PartConfig) -> None:
         if not generator.mixes:
             raise WorkbenchError(

@@ -27,6 +27,9 @@ class PerPassage(Answering):
 
     part: Literal["per_passage"] = "per_passage"
 
+    def texts(self, passages: int) -> int:
+        return passages + 1
+
     def write(self, material: Material) -> Writing:
         started, engine, hits, drafts = time.perf_counter(), material.generator, [], []
         chosen = material.hits[: material.context.passages]

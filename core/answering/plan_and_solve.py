@@ -26,6 +26,9 @@ class PlanAndSolve(Answering):
     part: Literal["plan_and_solve"] = "plan_and_solve"
     questions: int = knob(3, "Simpler questions at most.", unit="questions", ge=1, le=8)
 
+    def texts(self, passages: int) -> int:
+        return self.questions + 2
+
     def check(self, generator: PartConfig) -> None:
         self.needs_schema(generator)
 

@@ -54,6 +54,10 @@ class Answering(PartConfig):
         """Yields the answer's text as it comes (pieces may be "", and Progress) and returns the whole, by `whole`. It can be
         closed at any time. Together the pieces are the text, but for white space around it."""
 
+    def texts(self, passages: int) -> int:
+        """How many texts of the model an answer over so many passages takes at most, for what it is expected to take."""
+        return 1
+
     def check(self, generator: PartConfig) -> None:
         """Raises a WorkbenchError where this engine cannot answer so; loads nothing."""
 

@@ -60,6 +60,9 @@ class React(Answering):
         except WorkbenchError as error:
             raise ValueError(f"{error.what} {error.todo}") from None
 
+    def texts(self, passages: int) -> int:
+        return self.steps + 1
+
     def check(self, generator: PartConfig) -> None:
         self.needs_schema(generator)
 

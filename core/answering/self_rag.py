@@ -30,6 +30,9 @@ class SelfRag(Answering):
     support: float = knob(1.0, "What an answer counts that its passage supports; half of it in part.", ge=0.0, le=5.0, step=0.1)
     use: float = knob(0.5, "What a useful answer counts, from minus to plus.", ge=0.0, le=5.0, step=0.1)
 
+    def texts(self, passages: int) -> int:
+        return 2 * passages
+
     def check(self, generator: PartConfig) -> None:
         self.needs_schema(generator)
 

@@ -41,6 +41,11 @@ def test_settings_that_differ_at_their_end_are_cut_before_it():
         assert cells.shortened(short, 210) == short  # it has room
 
 
+def test_a_text_has_room_in_a_column_that_is_made_for_it():
+    for text in ("Hybrid convex, defaults", "python-reference, dev", "BM25, fixed chunk 16, k1 0.5", "a"):
+        assert cells.shortened(text, cells.room([text])) == text
+
+
 def test_settings_that_differ_between_the_same_beginning_and_end_are_told_apart():
     names = [f"Hybrid convex, chunk {size}, weight {weight}" for size in (127, 254, 508) for weight in (0.5, 0.7)]
     shown, *_ = displayed({"Point": names}, {"Point": st.column_config.TextColumn(width=200)})

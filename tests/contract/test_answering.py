@@ -81,6 +81,17 @@ def test_pieces_add_up_to_the_text_and_the_answer_says_how_it_came_about(name, e
     assert answer.receipt and answer.prompt and answer.answer_tokens, "the answer lacks receipt, prompt or tokens: use `whole`"
 
 
+@pytest.mark.slow
+def test_it_takes_no_more_texts_than_it_says(name, engine, monkeypatch):
+    way, asked, one, many = part(name), [], Transformers.generate, Transformers.generate_many
+    monkeypatch.setattr(Transformers, "generate", lambda *given, **more: asked.append(1) or one(*given, **more))
+    monkeypatch.setattr(
+        Transformers, "generate_many", lambda own, prompts, *more: asked.append(len(prompts)) or many(own, prompts, *more)
+    )
+    finish(way.write(material(engine)))
+    assert sum(asked) <= way.texts(len(HITS)), f"it took {sum(asked)} texts: let `texts` say so, from which a press is priced"
+
+
 def test_what_it_tells_besides_is_stored_as_json(name, engine):
     _, answer = finish(part(name).write(material(engine)))
     try:

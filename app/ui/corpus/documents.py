@@ -48,7 +48,7 @@ def matching_documents(corpus: Corpus) -> list[int]:
         key=f"{key}/{some[0] if some else 0}",
         column_order=["Document", "Questions", "Characters"] + ["Source"] * (len(sources) > 1),
         column_config={
-            "Document": st.column_config.TextColumn(width=176),
+            "Document": st.column_config.TextColumn(width=176 + 60 * (len(sources) < 2)),
             "Characters": st.column_config.NumberColumn(format="localized", width=86),
             "Questions": st.column_config.NumberColumn(help="Questions whose evidence is in this document.", width=82),
         },

@@ -11,15 +11,10 @@ from core.labs.path import steps
 from core.workbench import Forecast
 
 STARTS = (
-    (
-        "search_live",
-        "Move a slider, watch the metrics",
-        "Recall, MRR and nDCG with their intervals, at once, on every question.",
-        "tune",
-    ),
+    ("search_live", "Drag a slider", "Recall, MRR and nDCG with their intervals follow, on every question.", "tune"),
     ("tune_chunks", "See where chunks cut", "Chunk boundaries and gold evidence in the text itself.", "content_cut"),
     ("ask_model", "Ask a question", "An answer from a local model, with citations that open the text.", "forum"),
-    ("design_study", "Have people judge answers", "A blind study, planned and frozen, with agreement measured.", "edit_note"),
+    ("design_study", "Have people judge", "A blind study, planned and frozen, with agreement measured.", "edit_note"),
 )
 
 

@@ -30,7 +30,7 @@ def trials() -> None:
         for t, half in zip(newest, halves, strict=True)
     ]
     columns = (
-        Column("trial", width=308 - 52 * parted, help="Its name, or what differs from the default recipe."),
+        Column("trial", width=296 - 52 * parted, help="Its name, or what differs from the default recipe."),
         Column("corpus", width=136),
         *[Column("asked", "Questions", width=78, help="All questions, or the dev or the test half.")] * parted,
         Column("mean", head, MEAN, width=80),
@@ -38,7 +38,7 @@ def trials() -> None:
         *[Column("status", width=80)] * any(trial.status != "ok" for trial in newest),
     )
     tables.draw(Table("last_trials", columns, rows), offered=False)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, key="last_links"):
         ways.link("compare_trials", "All trials, compared", "compare_arrows")
         ways.link("run_study", "Experiments", "science")
         ways.link("query_store", "Asked in SQL", "database")

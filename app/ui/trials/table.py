@@ -152,9 +152,11 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[Own
         "Sweep": not own and any(row["sweep"] for row in rows),
         **dict.fromkeys(("Context", "Latency", "Chunks"), not own),
     }
+    made = [_row(row, sweeps) | {column.name: row[column.name] for column in own} for row in rows]
+    named, corpus = (cells.room([row[key] for row in made]) for key in ("Trial", "Corpus"))
     columns = (
-        Column("Trial", width=280, help="Its name, or what differs from the default recipe."),
-        Column("Corpus"),
+        Column("Trial", width=min(280, max(170, named)), help="Its name, or what differs from the default recipe."),
+        Column("Corpus", width=min(180, corpus)),
         *(column.drawn(_depth(rows)) for column in own),
         *(Column(metric, head, MEAN, width=86) for metric, head in ({} if own else _heads(rows)).items()),
         Column("n", "n", COUNT, "Questions measured.", width=52),
@@ -172,7 +174,6 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[Own
         Column("Sweep", "Experiment", width=220),
         Column("Id", help="The end of its id, accepted by `trials show`.", width=62),
     )
-    made = [_row(row, sweeps) | {column.name: row[column.name] for column in own} for row in rows]
     return Table(TABLE, [each for each in columns if told.get(each.key, True)], made)
 
 

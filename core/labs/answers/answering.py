@@ -17,7 +17,7 @@ from core import files
 from core.answering.answer import answer
 from core.answering.one_prompt import OnePrompt
 from core.answering.protocol import Material
-from core.config import PartConfig
+from core.config import PartConfig, TrialConfig
 from core.context.citations import plain
 from core.context.passages import distinct
 from core.context.prompt import UNKNOWN, asks_to_cite
@@ -30,7 +30,7 @@ from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer
 from core.pipeline.confidence import as_written, check, writer
 from core.pipeline.forecast import Phase, Usd, total
 from core.pipeline.provenance import source_of
-from core.pipeline.speed import UNSURE, Estimate, Run, noted
+from core.pipeline.speed import UNSURE, Estimate, Rough, Run, noted
 from core.pipeline.stages import VECTOR_SEARCH, Recipe, Resolved
 from core.pipeline.usual import writing_names, writing_time
 from core.progress import counted, drain, told_within, within
@@ -186,6 +186,15 @@ def answer_phase(workbench: Workbench, part: PartConfig, number: int, what: str 
     """So many texts of a recipe's generator, with their time and money. what: where they are no answers."""
     time, usd = answer_time(workbench, part, number), answer_usd(workbench, part, number)
     return Phase(what or counted(number, "answer"), time, usd, model_bytes(part))
+
+
+def one_answer(workbench: Workbench, config: TrialConfig) -> Phase:
+    """An answer by the recipe's way, which may take many texts of its model."""
+    one = answer_phase(workbench, config.generation, 1, "the answer")
+    if (texts := config.answering.texts(config.context.passages)) == 1 or one.seconds is None:
+        return one
+    usd = one.usd and Usd(one.usd.low, one.usd.high * texts)
+    return Phase(f"the answer, of up to {texts} texts", Rough(one.seconds.low, one.seconds.high * texts), usd, one.memory_bytes)
 
 
 def model_bytes(part: PartConfig) -> float:

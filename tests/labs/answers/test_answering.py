@@ -197,6 +197,12 @@ def test_an_answer_of_several_prompts_is_kept_too(bench, reader, monkeypatch):
     assert len(reader.prompts) == asked
 
 
+def test_an_answer_of_several_prompts_is_priced_as_several(bench, reader):
+    one, alone = (lab.one_answer(bench, many(**{"answering.part": part})) for part in ("one_prompt", "per_passage"))
+    assert (one.what, alone.what) == ("the answer", "the answer, of up to 3 texts")
+    assert alone.seconds.low == one.seconds.low and alone.seconds.high == 3 * one.seconds.high and not alone.seconds.measured
+
+
 def test_a_model_that_fails_is_told_and_the_rest_is_kept(bench, reader):
     reader.fails = "deadline"
     with pytest.raises(WorkbenchError, match="The model failed"):
