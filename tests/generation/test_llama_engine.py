@@ -55,7 +55,7 @@ def test_pieces_add_up_and_everything_is_counted():
 
 def test_length_and_stop_are_told_apart():
     assert finish(LlamaCpp(**{**FEW, "max_tokens": 3}).generate(ask("Tell a story.")))[1].finish_reason == "length"
-    assert finish(LlamaCpp(**{**FEW, "max_tokens": 60}).generate(ask("Say: yes")))[1].finish_reason == "stop"
+    assert finish(LlamaCpp(**{**FEW, "max_tokens": 60}, adapter="").generate(ask("Say: yes")))[1].finish_reason == "stop"
 
 
 @pytest.mark.slow

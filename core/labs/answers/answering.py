@@ -190,11 +190,12 @@ def answer_phase(workbench: Workbench, part: PartConfig, number: int, what: str 
 
 def one_answer(workbench: Workbench, config: TrialConfig) -> Phase:
     """An answer by the recipe's way, which may take many texts of its model."""
-    one = answer_phase(workbench, config.generation, 1, "the answer")
-    if (texts := config.answering.texts(config.context.passages)) == 1 or one.seconds is None:
-        return one
-    usd = one.usd and Usd(one.usd.low, one.usd.high * texts)
-    return Phase(f"the answer, of up to {texts} texts", Rough(one.seconds.low, one.seconds.high * texts), usd, one.memory_bytes)
+    single = answer_phase(workbench, config.generation, 1, "the answer")
+    if (texts := config.answering.texts(config.context.passages)) == 1 or single.seconds is None:
+        return single
+    usd = single.usd and Usd(single.usd.low, single.usd.high * texts)
+    seconds = Rough(single.seconds.low, single.seconds.high * texts)
+    return Phase(f"the answer, of up to {texts} texts", seconds, usd, single.memory_bytes)
 
 
 def model_bytes(part: PartConfig) -> float:
