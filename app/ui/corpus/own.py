@@ -72,13 +72,12 @@ def reading() -> None:
 
 def told(files: Sequence[dict]) -> None:
     """Files of which nothing is to be said share a line."""
-    good = [file["name"] for file in files if file["status"] == "ok" and not file["message"]]
-    if good:
-        st.success(cards.plain(f"{cards.count(len(good), 'file')} read: {cut(', '.join(good), NAMES)}"))
-    for file in files:
-        if file["name"] not in good:
-            line = f"{file['name']}: {file['status']}, {file['message']}"
-            (st.success if file["status"] == "ok" and "not found" not in line else st.warning)(cards.plain(line))
+    rest = [file for file in files if file["status"] != "ok" or file["message"]]
+    if names := [file["name"] for file in files if file not in rest]:
+        st.success(cards.plain(f"{cards.count(len(names), 'file')} read: {cut(', '.join(names), NAMES)}"))
+    for file in rest:
+        line = f"{file['name']}: {file['status']}, {file['message']}"
+        (st.success if file["status"] == "ok" and "not found" not in line else st.warning)(cards.plain(line))
 
 
 def collection(status: Status) -> None:
