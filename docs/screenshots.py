@@ -36,8 +36,9 @@ SWEEPS = {
     "faiss_ivf": ["index.nlist=32", "index.nprobe=1,2,4,8,16,32"], "faiss_ivf_pq": ["index.nlist=32", "index.rescore=1,4,16"],
 }  # fmt: skip
 QUESTION = "What does the with statement do?"
+ASKED = "ask_model?question=What+happens+if+I+delete+a+variable+that+was+never+assigned%3F"
 SAMPLING = f"tune_sampling?{RECIPE}&question={QUESTION.replace(' ', '+')}&chain=top_k%3D40+top_p%3D0.95+temperature%3D0.8"
-SCORED = "score_answers?fusion.part=sparse_only&generation.repeat_penalty=1.3&scored=12&answer=pr-006"
+SCORED = "score_answers?fusion.part=sparse_only&generation.repeat_penalty=1.3&scored=12&answer=pr-139"
 PLAIN = ("add_to_paper", "prompt_editor", "write_paper", "study_plan", "query_store")  # words rather than charts
 COLOURS = {"score_answers": 24, **dict.fromkeys(PLAIN, 16)}
 STUDY, PAPER, PUBLISHED = "sizes-and-k1", "chunk-sizes", "python-handbook"
@@ -400,8 +401,8 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "ablation": (f"search_live?{RECIPE}&query.part=rm3&rerank.part=mmr", ablation),
         "side_by_side": (f"search_live?{RECIPE}", one_question),
         "explain_failures": (f"explain_failures?{RECIPE}&context.passages=3", None),
-        "ask_model": (f"ask_model?question={QUESTION.replace(' ', '+')}", ask),
-        "ask_waterfall": (f"ask_model?question={QUESTION.replace(' ', '+')}&{CASCADE}", waterfall),
+        "ask_model": (ASKED, ask),
+        "ask_waterfall": (f"{ASKED}&{CASCADE}", waterfall),
         "prompt_editor": (f"ask_model?question={QUESTION.replace(' ', '+')}", prompt_editor),
         "tune_sampling": (SAMPLING, next_token),
         "sampling_answer": (f"{SAMPLING}&view=The+answer", next_token),

@@ -144,7 +144,7 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
     few = f"{cards.count(failed, 'trial')} failed" if failed else ""
     if not left and plan and stands.status == "done":
         halves = Counter(trial.settings.get("corpus.questions", "all") for trial in here.trials)
-        on = ", ".join(f"{number:,} on {half}" for half, number in halves.items())
+        on = ", ".join(f"{number:,} on {half}" for half, number in halves.most_common())
         head += f": {plan.trials:,}" + f" ({on})" * (len(halves) > 1)
     box(head, line(told), line(few, "gw-small"), line(failure, "gw-small"))
     with st.container(horizontal=True, vertical_alignment="center", width="content"):  # they wrap together

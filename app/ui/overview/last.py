@@ -30,11 +30,11 @@ def trials() -> None:
         for t, half in zip(newest, halves, strict=True)
     ]
     columns = (
-        Column("trial", width=296 - 52 * parted, help="Its name, or what differs from the default recipe."),
-        Column("corpus", width=136),
+        Column("trial", width=308 - 52 * parted, help="Its name, or what differs from the default recipe."),
+        Column("corpus", width=130),
         *[Column("asked", "Questions", width=78, help="All questions, or the dev or the test half.")] * parted,
         Column("mean", head, MEAN, width=80),
-        Column("n", "n", COUNT, "Questions measured.", width=48),
+        Column("n", "n", COUNT, "Questions measured.", width=46),
         *[Column("status", width=80)] * any(trial.status != "ok" for trial in newest),
     )
     tables.draw(Table("last_trials", columns, rows), offered=False)
