@@ -167,7 +167,7 @@ def test_documents_are_uploaded_and_a_corrupt_pdf_is_told(prepared, home, tab, d
     )
     tab.get_by_text("broken.pdf").first.wait_for()
     tab.get_by_role("button", name="Add", exact=True).click()
-    tab.get_by_text("four-pages.pdf: ok").wait_for(timeout=120_000)
+    tab.get_by_text("1 file read: four-pages.pdf").wait_for(timeout=120_000)
     assert tab.get_by_text(re.compile("broken.pdf: failed")).count()
     tab.get_by_role("button", name="Use this corpus").click()
     settled(tab)

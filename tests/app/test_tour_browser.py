@@ -146,7 +146,7 @@ def own_documents(walk):
     walk.tab.get_by_label("Name of the corpus").fill("station")
     walk.tab.locator("input[type=file]").first.set_input_files([told])
     walk.tab.get_by_role("button", name="Add", exact=True).click()
-    walk.text("note.md: ok", 120_000)
+    walk.text("1 file read: note.md", 120_000)
 
 
 def trials(walk):
