@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui import cards
 from core.errors import WorkbenchError
 from core.labs.corpus.contents import receive
 from core.workbench import Workbench
@@ -116,7 +117,7 @@ def test_uploaded_files_are_read_by_a_job_while_the_page_answers(tmp_path, monke
         time.sleep(0.2)
     app = app.run()
     said = [element.value for element in (*app.success, *app.warning)]
-    assert any("1 file read" in line and "long.txt" in line for line in said)
+    assert cards.plain("1 file read: long.txt") in said
     assert any("bad" in line and "failed" in line for line in said), "each file says what became of it"
     assert not list((tmp_path / "data" / "inbox").glob("*")), "what was sent is kept only until it is read"
 

@@ -334,6 +334,7 @@ def test_the_winner_on_dev_is_told_on_test(bench):
     app = open_page(study="halves")
     told = " ".join(e.value for e in app.success).replace("\\", "")
     assert "reported on test: **BM25, fixed chunk 32" in told and "to the base, p" in told
+    assert "All trials are measured: 7 (5 on dev, 2 on test)" in texts(app)  # the base among them
 
 
 @pytest.mark.slow

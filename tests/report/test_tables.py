@@ -64,6 +64,13 @@ def test_bold_is_the_best_with_what_is_not_told_from_it(bench, trials, table):
     assert not alone["rows"][0]["cells"]["mrr"]["best"] and alone["tests"] == 0 and "Bold" not in tables.note(alone)
 
 
+def test_the_note_says_what_brackets_of_a_cost_are_where_one_has_some(table):
+    assert all(row["cells"]["latency_ms"].get("low") is None for row in table["rows"]) and "spread" not in tables.note(table)
+    timed = {"latency_ms": {"mean": 8.2, "low": 6.2, "high": 14.6, "n": None}}
+    rows = [{**row, "cells": row["cells"] | timed} for row in table["rows"]]
+    assert "Means with intervals of 95%; of a cost its spread." in tables.note({**table, "rows": rows})
+
+
 def test_latex_has_booktabs_arrows_units_marks_and_small_intervals(table):
     text = tables.latex(table, "main", "All & more", 3, 84)
     for words in (r"\toprule", r"\midrule", r"\bottomrule", r"MRR@10 $\uparrow$", r"(ms) $\downarrow$", r"\textbf{1.000}"):

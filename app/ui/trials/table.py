@@ -153,10 +153,10 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[Own
         **dict.fromkeys(("Context", "Latency", "Chunks"), not own),
     }
     made = [_row(row, sweeps) | {column.name: row[column.name] for column in own} for row in rows]
-    named, corpus = (cells.room([row[key] for row in made]) for key in ("Trial", "Corpus"))
+    named = cells.room([row["Trial"] for row in made])
     columns = (
         Column("Trial", width=min(280, max(170, named)), help="Its name, or what differs from the default recipe."),
-        Column("Corpus", width=min(180, corpus)),
+        Column("Corpus"),
         *(column.drawn(_depth(rows)) for column in own),
         *(Column(metric, head, MEAN, width=86) for metric, head in ({} if own else _heads(rows)).items()),
         Column("n", "n", COUNT, "Questions measured.", width=52),
