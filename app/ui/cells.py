@@ -81,6 +81,12 @@ class _Widths(dict):
 _width = _Widths().__getitem__
 
 
+@lru_cache(maxsize=20_000)
+def _beginning(text: str) -> float:
+    """The width of what a column would show of it at most."""
+    return sum(map(_width, text[:120]))
+
+
 def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The data with what its cells display, and the columns' looks."""
     import pandas as pd
@@ -97,7 +103,7 @@ def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         if filled and kind in ("", "text") and all(isinstance(value, str) for value in filled):
             width = WIDTHS.get(look.get("width"), look.get("width"))
             if width is None:
-                longest = max(sum(map(_width, value[:120])) for value in filled)
+                longest = max(map(_beginning, filled))
                 width = ceil(min(WIDEST_PX, max(longest, TEXT_PX * CHAR * (len(str(name)) + 1)) + PADDING_PX))
                 if longest + PADDING_PX > WIDEST_PX:
                     look["width"] = width
@@ -110,7 +116,8 @@ def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         ):
             config = dict(look["type_config"])
             if pattern := config.pop("format", None):
-                displayed[place] = ["" if value is None or value != value else number(value, pattern) for value in values]
+                texts = {value: number(value, pattern) for value in set(filled)}
+                displayed[place] = [texts.get(value, "") for value in values]
                 look["type_config"] = config
         if look:
             looks[name] = look

@@ -90,7 +90,11 @@ def _look(column: Column, values: Sequence[Any]) -> Any:
         return st.column_config.DatetimeColumn(format=column.format, width=column.width, timezone=zone, help=about)
     if not (column.format or any(isinstance(value, int | float) for value in filled)):
         return st.column_config.TextColumn(width=column.width, help=about)
-    texts = [column.title, *(cells.number(value, column.format) for value in filled if not isinstance(value, str))]
+    # each number once: a metric has few values, of a thousand questions as well
+    texts = [
+        column.title,
+        *(cells.number(value, column.format) for value in {value for value in filled if not isinstance(value, str)}),
+    ]
     return st.column_config.NumberColumn(format=column.format or None, width=column.width or cells.room(texts), help=about)
 
 

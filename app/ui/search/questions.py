@@ -52,10 +52,9 @@ def table(current: Evaluation, baseline: Evaluation | None) -> int | None:
     rows = [part.rows[place] for place in places]
     st.caption(f"{len(rows):,} of {len(columns['id']):,} questions. Click one to see what was retrieved for it.")
     shown = [Column("question", width=300 if baseline else 410), *(each for each in COLUMNS if any(columns.get(each.key, ())))]
-    told = [
-        {name: column[row] for name, column in columns.items()} | {name: values[place] for name, values in part.beside.items()}
-        for place, row in zip(places, rows, strict=True)
-    ]
+    left = {name: [column[row] for row in rows] for name, column in columns.items()}
+    left |= {name: [values[place] for place in places] for name, values in part.beside.items()}
+    told = [dict(zip(left, row, strict=True)) for row in zip(*left.values(), strict=True)]
     shown += [Column(name, name, MEAN) for name in part.beside]
     place = tables.choose(Table("questions_table", shown, told), [columns["id"][row] for row in rows])
     return None if place is None else rows[place]

@@ -7,7 +7,7 @@ until they are full, and the last chunk is cut there. docs/methods.md says what 
 """
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from hashlib import blake2b
 from math import inf
 from typing import Any, NamedTuple
@@ -65,12 +65,11 @@ def values(workbench: Workbench, recipe: Recipe, setting: str, wanted: Sequence[
     ready, missing, invalid, texts = [], [], {}, {}
     run = workbench.resolve(recipe)
     costs = any(stage.costs for stage in (workbench.stages()[setting.split(".")[0]], *rankers()))
-    for value in wanted:
-        try:
-            variant = run.of(with_settings(run.config, {setting: value}))
-        except WorkbenchError as error:
-            invalid.setdefault(error.what.rstrip("."), []).append(value)
+    for value, config in _variants(workbench, run.config, setting, wanted).items():
+        if isinstance(config, WorkbenchError):
+            invalid.setdefault(config.what.rstrip("."), []).append(value)
             continue
+        variant = run.of(config)
         plan = workbench.plan(variant) if costs else None
         if plan is None or (plan.live and not plan.what):  # a curve never embeds by itself
             ready.append(value)
@@ -87,7 +86,7 @@ def slow_ms(workbench: Workbench, recipe: Recipe, setting: str, ready: Sequence[
     """What computing these points takes, from the last time their stages were computed, which says nothing of what a reranker
     still has to read: that is asked, until it is known to take longer than a moment. What is at hand costs nothing."""
     pipeline, run, total = workbench.pipeline, workbench.resolve(recipe), 0.0
-    variants = [run.of(with_settings(run.config, {setting: value})) for value in ready]
+    variants = map(run.of, _variants(workbench, run.config, setting, ready).values())
     variants = [variant for variant in variants if not pipeline.remembers("point", _key(variant, budget))]
     for variant in variants:
         ranks = [stage.name for stage in rankers() if stage.storage]
@@ -117,8 +116,7 @@ def curve(
     points, run = [], (yield from workbench.pipeline.resolve(recipe))
     for done, value in enumerate(wanted):
         yield Progress(done, len(wanted), setting_words({setting: value}))
-        variant = run.of(with_settings(run.config, {setting: value}))
-        points.append(point_of(workbench, variant, budget)._replace(value=value))
+        points.append(point_of(workbench, run.of(with_settings(run.config, {setting: value})), budget)._replace(value=value))
     return points
 
 
@@ -172,8 +170,11 @@ def context_at_k(workbench: Workbench, evaluation: Evaluation) -> float:
 
 def recipe_without(config: TrialConfig, setting: str) -> str:
     """Identity of the recipe but for this setting: what its curve depends on."""
-    unasked = {"context", "answering"} | (set() if asks_model(config) else {"generation"})
-    mapping = config.model_dump(mode="json", exclude=unasked)
+    return _without(config, setting, {"context", "answering"} | (set() if asks_model(config) else {"generation"}))
+
+
+def _without(config: TrialConfig, setting: str, unasked: Collection[str] = ()) -> str:
+    mapping = config.model_dump(mode="json", exclude=set(unasked))
     stage, _, name = setting.partition(".")
     del mapping[stage][name]
     return fingerprint(mapping)
@@ -212,6 +213,22 @@ def prepare(workbench: Workbench, config: TrialConfig, grid: dict[str, list[Any]
             continue
         step = Progress(done, len(points), setting_words({setting: value}))
         made.append({setting: value} | (yield from counted_within(workbench.prepare(variant), step)))
+    return made
+
+
+def _variants(
+    workbench: Workbench, config: TrialConfig, setting: str, wanted: Sequence[Any]
+) -> Mapping[Any, TrialConfig | WorkbenchError]:
+    """Value -> the recipe with it, or why there is none. Remembered for as long as only this setting moves."""
+    made: dict[Any, TrialConfig | WorkbenchError] = {}
+    key = f"{setting} {_without(config, setting)}"
+    for value in wanted:
+        try:
+            made[value] = workbench.pipeline.remember(
+                "variant", f"{key} {value!r}", lambda value=value: with_settings(config, {setting: value})
+            )
+        except WorkbenchError as error:
+            made[value] = error
     return made
 
 
