@@ -38,7 +38,7 @@ from benchmarks._sections import measured
 from core.agents import runs, sandbox, tools
 from core.agents.tools import Tool, ToolResult
 from core.config import TrialConfig, with_settings
-from core.generation.model_texts import Request, TextTools, written
+from core.generation.model_texts import Request, TextTools, untaught, written
 from core.generation.structured import problem
 from core.labs.agents import attacking, mattering, repeating
 from core.labs.agents import comparing as lab
@@ -95,7 +95,7 @@ def calls(sizes: Sizes, home: Path) -> dict[str, Any]:
         Request([{"role": "user", "content": prompt}], 700, temperature=1.0 * (number >= half), json_schema=schema)
         for number, prompt in enumerate(prompts)
     ]
-    texts = drain(written(TextTools(config.generation, 0, home, None), requests))
+    texts = drain(written(TextTools(untaught(config.generation), 0, home, None), requests))
     formed = [bool(text.text) and not problem(text.text, schema) for text in texts]
     used = [json.loads(text.text)["call"]["tool"] for text, good in zip(texts, formed, strict=True) if good]
     names = {name: used.count(name) for name in dict.fromkeys(used)}
@@ -150,7 +150,7 @@ def _plain(text: str) -> str:
 
 
 def bfcl(sizes: Sizes, home: Path) -> dict[str, Any]:
-    part, result = TrialConfig().generation, {}
+    part, result = untaught(TrialConfig().generation), {}
     for name in ("simple_python", "multiple"):
         rows = sizes.some(_lines(f"BFCL_v4_{name}"))
         truth = {row["id"]: row["ground_truth"][0] for row in _lines(f"possible_answer_{name}")}

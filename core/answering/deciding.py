@@ -7,8 +7,10 @@ from typing import Any
 from core.answering.protocol import Material
 from core.files import read_json
 from core.generation import structured
+from core.generation.loading import loaded
 from core.generation.protocol import Generated
 from core.progress import Running
+from core.records import Progress
 
 YES_NO = ("yes", "no")
 
@@ -21,12 +23,13 @@ def schema_of(properties: Mapping[str, Any]) -> str:
 
 def decided(
     material: Material, prompt: str, properties: Mapping[str, Any], texts: list[Generated]
-) -> Generator[str, None, dict[str, Any]]:
+) -> Generator[str | Progress, None, dict[str, Any]]:
     """What the model decides, by key; {} where it wrote nothing valid. texts: takes what it wrote."""
-    own, schema = material.generator, schema_of(properties)
+    own, schema = material.untaught.generator, schema_of(properties)
     settings = {"json_schema": schema, "max_tokens": max(own.max_tokens, structured.grammar(schema).longest), "logprobs": 0}
     engine = own.model_copy(update=settings | {"stop": ()} if "stop" in type(own).model_fields else settings)
     chat = [{"role": "user", "content": prompt}]
+    yield from loaded(own)
     for _ in (running := Running(engine.generate(chat, material.seed, material.left_s))):
         yield ""
     texts.append(running.result)

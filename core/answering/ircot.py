@@ -11,6 +11,7 @@ from core.config import knob
 from core.context.citations import pattern
 from core.context.passages import sentences
 from core.context.prompt import Prompt
+from core.generation.loading import loaded
 from core.generation.protocol import Generated
 from core.records import Hit, Progress
 from core.registry import part
@@ -68,9 +69,10 @@ class Ircot(Answering):
 
     def _thought(
         self, material: Material, passages: Sequence[Hit], chain: Sequence[str], texts: list[Generated]
-    ) -> Generator[str, None, str]:
+    ) -> Generator[str | Progress, None, str]:
         """The next sentence of the chain; "" where the model writes none."""
-        own, so_far = material.generator, "".join(f"{sentence}\n" for sentence in chain).replace("$", "$$")
+        own, so_far = material.untaught.generator, "".join(f"{sentence}\n" for sentence in chain).replace("$", "$$")
+        yield from loaded(own)
         settings = {"max_tokens": self.sentence_tokens, "json_schema": "", "logprobs": 0}
         engine = own.model_copy(update={name: value for name, value in settings.items() if name in type(own).model_fields})
         short = material._replace(generator=engine)

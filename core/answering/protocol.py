@@ -12,6 +12,7 @@ from core.context.citations import cited
 from core.context.prompt import Prompt, build
 from core.context.surroundings import Surroundings
 from core.errors import WorkbenchError
+from core.generation.model_texts import untaught
 from core.generation.protocol import Generated
 from core.generation.receipt import receipt
 from core.records import Answer, Hit, Progress
@@ -40,6 +41,12 @@ class Material(NamedTuple):
         if self.spent is not None:
             self.spent.append(time.perf_counter() - started)
         return made
+
+    @property
+    def untaught(self) -> "Material":
+        """For what is no answer to a question over passages: the adapter that ships learnt those alone, and says to all else that it
+        does not know."""
+        return self._replace(generator=untaught(self.generator))
 
     @property
     def left_s(self) -> float:

@@ -9,15 +9,19 @@ from pydantic import field_validator
 from core.agents import runs, tools
 from core.agents.runs import AgentLimits, AgentStep
 from core.agents.tools import ToolDesk
+from core.answering.deciding import written
+from core.answering.ircot import Ircot
+from core.answering.numbering import renumbered
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob
 from core.context.citations import plain
 from core.context.prompt import UNKNOWN
 from core.errors import WorkbenchError
 from core.generation import structured
+from core.generation.loading import loaded
 from core.generation.protocol import Generated
 from core.progress import Running
-from core.records import Progress
+from core.records import Hit, Progress
 from core.registry import part
 
 FAILURES = 3  # failing results in a row, or texts without a valid call, that end a run
@@ -30,7 +34,8 @@ class React(Answering):
 
     ReAct, Yao et al. 2023, "ReAct: Synergizing Reasoning and Acting in Language Models", arXiv:2210.03629, section 2. Here a step is
     JSON of a schema, to which a grammar, or a service's JSON mode, holds every engine: a call is well formed, not therefore right.
-    At a limit one last text is asked for, the answer. Engines that take a JSON schema.
+    At a limit one last text is asked for, the answer: of the bundled model by one prompt over the passages read. Engines that take a
+    JSON schema.
     """
 
     part: Literal["react"] = "react"
@@ -73,6 +78,7 @@ class React(Answering):
     def resumed(self, material: Material, steps: Sequence[AgentStep], first: int, calls: bool = True) -> Writing:
         """From behind these steps, which are taken as they are. The material's hits are the passages that the model had read by
         then, the first so many with the question. calls: it may make more; False: the answer is asked for at once."""
+        yield from loaded(material.untaught.generator)
         run = AgentRun(self, material, steps, first)
         run.end = "" if calls else "steps"
         yield from self.work(run)
@@ -119,19 +125,48 @@ class AgentRun:
         return min(left, max(0.0, most - (time.perf_counter() - self.started))) if most else left
 
     def last_answer(self) -> Generator[str | Progress, None, None]:
-        """Asks for the answer of a run that a limit has ended."""
+        """Asks for the answer of a run that a limit has ended. Of the bundled model in the form that its adapter learnt: by one prompt over
+        the passages that the run has read."""
         if self.end == "model_failure" or self.material.left_s <= 0:
             return
         yield Progress(len(self.steps), self.way.steps, "Asking for the answer")
-        if step := (yield from self.next_step([])):
+        read = self._read() if self.material.untaught.generator != self.material.generator else []
+        if step := (yield from self._from_passages(read) if read else self.next_step([])):
             self.finish(step, self.end)
+
+    def _read(self) -> list[Hit]:
+        """The best passage that the run began with, then those that were read last. A result that a person has edited is one, without a
+        document."""
+        passages = self.desk.passages[: self.first]
+        for step in self.steps:
+            own = [self.desk.passages[number - 1] for number in step.passages]
+            if step.edited:
+                own = [Hit(0, 0.0, "", "", 0, len(step.result), step.result)] if step.result else []
+            passages[1:1] = [hit for hit in own if hit not in passages]
+        return passages[: Ircot().most]
+
+    def _from_passages(self, read: Sequence[Hit]) -> Generator[str, None, AgentStep | None]:
+        """The end of the run by one prompt over these passages; None where the model writes nothing."""
+        material = self.material
+        as_read = {"passages": len(read), "hand_on": "chunk", "compress": 1.0}
+        context = material.context.model_copy(update=as_read)
+        prompt = material._replace(context=context).prompt(read)
+        said = yield from written(material, prompt.messages, self.texts)
+        if not said.text:
+            self.reason = said.finish_reason
+            return None
+        places = {number: hit for number, hit in enumerate(prompt.used, 1) if hit.document_id}
+        numbers = dict(zip(places, (number for number, _ in self.desk.numbered(list(places.values()))), strict=True))
+        text = renumbered(said.text, numbers, context.citations, "")
+        spent = {"prompt_tokens": said.prompt_tokens, "answer_tokens": said.answer_tokens, "cost_usd": said.cost_usd}
+        return AgentStep("", runs.FINISH, {"answer": text}, **spent, seconds=said.generation_ms / 1000)
 
     def next_step(
         self, offered: Sequence[tools.Tool], chat: list[dict[str, str]] | None = None
     ) -> Generator[str, None, AgentStep | None]:
         """What the model writes next; None where that is no valid call, which the second time in a row ends the run. chat: as a framework
         has it, else the run's own."""
-        schema, own = runs.call_schema(offered), self.material.generator
+        schema, own = runs.call_schema(offered), self.material.untaught.generator
         room = max(own.max_tokens, structured.grammar(schema).longest)
         settings = {"json_schema": schema, "max_tokens": room, "stop": (), "logprobs": 0}
         engine = own.model_copy(update={name: value for name, value in settings.items() if name in type(own).model_fields})

@@ -26,7 +26,7 @@ from core.config import TrialConfig, build, code_version, fingerprint
 from core.context.citations import plain
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
-from core.generation.model_texts import Request, TextTools, written
+from core.generation.model_texts import Request, TextTools, untaught, written
 from core.judging.gate import REVISE
 from core.records import Progress
 from core.workbench import Workbench
@@ -123,7 +123,7 @@ def _rewritten(
     """The first sentence that the model writes for each note."""
     if not notes:
         return []
-    generator = config.generation.usable()
+    generator = untaught(config.generation.usable())
     yield from loaded(generator)
     style = config.context.citations
     about = "Say this in other words, in one short sentence. Keep every name and number, and add nothing."

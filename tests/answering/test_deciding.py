@@ -7,11 +7,14 @@ import pytest
 
 from core.answering.adaptive import KINDS_OF_QUESTION, AdaptiveRetrieval
 from core.answering.corrective import Corrective
+from core.answering.ircot import Ircot
 from core.answering.plan_and_solve import PlanAndSolve
 from core.answering.self_rag import SelfRag
 from core.errors import WorkbenchError
+from core.models.adapters import SHIPPED
 from tests.answering.test_react import FIRST, SECOND, run
 from tests.support.broken.answers import Echo
+from tests.support.scripted_engine import WornEngine
 
 
 def test_self_rag_takes_the_answer_that_it_judges_best():
@@ -79,3 +82,29 @@ def test_plan_and_solve_answers_each_part_and_then_the_whole():
 def test_an_engine_without_a_schema_is_refused(way):
     with pytest.raises(WorkbenchError, match="no JSON schema"):
         way().check(Echo())
+
+
+@pytest.mark.parametrize(("way", "schemas"), [
+    (SelfRag(), [False, True]),
+    (Corrective(), [True, False]),
+    (AdaptiveRetrieval(), [True, False]),
+    (PlanAndSolve(), [True, False, False]),
+    (Ircot(rounds=1), [False, False]),
+])  # fmt: skip
+def test_the_adapter_that_ships_is_worn_for_answers_over_passages_alone(way, schemas):
+    """It says to all else that it does not know."""
+    WornEngine.worn.clear()
+    said = {
+        "relevant": "yes",
+        "supported": "no",
+        "useful": "1",
+        "helps": "yes",
+        "needs": KINDS_OF_QUESTION[1],
+        "questions": ["Which?"],
+    }
+    _, scripted = run(
+        lambda chat, schema: json.dumps(said) if schema else "So the answer is Romania.", way, generator=WornEngine()
+    )
+    assert [bool(schema) for _, schema in scripted.asked] == schemas
+    bare = [schema or isinstance(way, Ircot) and not number for number, schema in enumerate(schemas)]
+    assert WornEngine.worn == ["" if each else SHIPPED for each in bare]

@@ -18,12 +18,13 @@ from core.config import ContextConfig
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.generation.structured import grammar, problem
+from core.models.adapters import SHIPPED
 from core.progress import Running
 from core.records import Answer, Hit, Progress, plain
 from tests.support.broken.answers import Echo
 from tests.support.crewai_there import crewai_or_skip
 from tests.support.scripted_agent import ScriptedAgent, call
-from tests.support.scripted_engine import ScriptedEngine
+from tests.support.scripted_engine import ScriptedEngine, WornEngine
 
 
 def hit(name: str, text: str) -> Hit:
@@ -85,6 +86,33 @@ def test_every_run_ends_in_one_of_a_closed_list_with_an_answer(script, way, end,
     else:
         assert made.finish_reason == "length" and ENDS[end] in made.notes[-1]
         assert '"search_corpus"' not in scripted.asked[-1][1] and "No more calls" in scripted.asked[-1][0][-1]["content"]
+
+
+@pytest.mark.parametrize(("edited", "found", "last", "text", "cited"), [
+    ("", [SECOND], SECOND.text, "Romania [2]", (2,)),
+    ("It ends in Ukraine.", [], "It ends in Ukraine.", "Romania", ()),  # what a person wrote is no passage to cite
+    ("", [], SECOND.text, "Romania [2]", (2,)),
+])  # fmt: skip
+def test_a_limited_run_is_answered_over_what_it_read_by_the_adapter_that_its_calls_go_without(edited, found, last, text, cited):
+    WornEngine.worn.clear()
+    scripted = ScriptedAgent(lambda chat, schema: call("search_corpus", query="more", k=1) if schema else "Romania [2]")
+    step = AgentStep("", "search_corpus", {"query": "?", "k": 1}, edited or "[2] Danube: …", (2,), edited=bool(edited))
+    ScriptedEngine.playing(scripted)
+    tools = {"generator": WornEngine(), "context": ContextConfig(), "search": lambda text: found}
+    material = Material("Where does it end?", [FIRST, SECOND], until=time.perf_counter() + 60, **tools)
+    list(running := Running(React(steps=2).resumed(material, [step], 1)))
+    made, ([prompt], schema) = running.result, scripted.asked[-1]
+    assert WornEngine.worn == ["", SHIPPED] and made.detail["end"] == "steps" and made.detail["calls"] == 2 and not schema
+    assert f"[1] {FIRST.text}\n\n[2] {last}\n\nQuestion: Where does it end?" in prompt["content"]
+    assert (made.text, made.cited, made.finish_reason) == (text, cited, "length")
+    assert [each.document_id for each in made.hits] == ["Ulm", "Danube"]
+
+
+def test_the_run_ends_without_an_answer_where_the_last_prompt_gets_none():
+    ScriptedEngine.playing(ScriptedAgent(lambda chat, schema: SEARCH if schema else ""))
+    tools = {"generator": WornEngine(), "context": ContextConfig(), "search": lambda text: [SECOND]}
+    list(running := Running(React(steps=1).write(Material("Where?", [FIRST], until=time.perf_counter() + 60, **tools))))
+    assert running.result.text == "" and running.result.finish_reason.startswith("failed: ")
 
 
 def test_a_model_that_writes_garbage_for_ever_and_no_time_at_all_are_failures_in_words():

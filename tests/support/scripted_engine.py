@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from core.generation.protocol import TextGenerator
+from core.models.adapters import SHIPPED
 
 
 class ScriptedEngine(TextGenerator):
@@ -27,3 +28,17 @@ class ScriptedEngine(TextGenerator):
 
     def generate(self, messages, seed=0, deadline_s=120.0):
         return (yield from ScriptedEngine.playing_now.generate(self, messages, seed, deadline_s))
+
+
+class WornEngine(ScriptedEngine):
+    """One that wears the adapter that ships, which learnt to answer from passages and to make no calls."""
+
+    worn: ClassVar[list[str]] = []
+    adapter: str = SHIPPED
+
+    def wears(self) -> str:
+        return self.adapter
+
+    def generate(self, messages, seed=0, deadline_s=120.0):
+        self.worn.append(self.adapter)
+        return (yield from super().generate(messages, seed, deadline_s))
