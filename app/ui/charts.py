@@ -54,6 +54,7 @@ def figure(
             "y": 1.02,
             "yanchor": "bottom",
             "font": {"size": 12},
+            "bgcolor": "rgba(0,0,0,0)",  # where it reaches into the chart it hides nothing
             "title": {"text": ""},
         },
         "xaxis": _axis(x) | {"showgrid": False, "showline": True, "ticks": "outside", "ticklen": 4, "automargin": True},

@@ -12,6 +12,11 @@ from core.config import TrialConfig
 from core.labs.agents.replaying import steps_of
 from core.records import Corpus
 
+STEPS = (
+    "The answer, with every step to it",
+    "The model thinks, calls a tool and reads its result, step by step, until it answers. Each step can be replayed with another result. "
+    "The bundled model is too small to choose tools well: it mostly answers from the passages that it began with.",
+)
 RUN = "agent_run"  # in the session: the question, and what came of it
 
 
@@ -35,7 +40,7 @@ def draw() -> None:
         if asked := st.session_state.get(RUN):
             shown(corpus, recipe, **asked)
         else:
-            asking.examples(corpus)
+            asking.examples(corpus, STEPS)
     return None
 
 

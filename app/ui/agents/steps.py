@@ -16,8 +16,8 @@ def tab(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     steps = steps_of(answer)
     calls = cards.count(answer.detail["calls"], "text")
     st.caption(
-        f"The model wrote {calls}, and the run ended: {runs.ENDS[answer.detail['end']]}. A grammar, or the service's JSON mode, held each "
-        "to a call of one of the tools: it is well formed, not therefore right."
+        f"The model wrote {calls}, and the run ended: {runs.ENDS[answer.detail['end']]}. The form of each call was enforced, by a grammar "
+        "or the service's JSON mode; what a call asks for may still be wrong."
     )
     listed(steps)
 
@@ -29,6 +29,10 @@ def listed(steps: Sequence[AgentStep]) -> None:
         facts += [f"tool {cards.duration(step.tool_seconds)}"] * bool(step.tool_seconds)
         facts += [word for word, says in (("failed", step.failed), ("edited", step.edited), ("trusted", step.trusted)) if says]
         with st.container(gap=None):
-            evidence.show(evidence.passage_html(step.thought or "…", title=f"{number}. {step.call}", facts=facts, relevant=False))
+            evidence.show(
+                evidence.passage_html(
+                    f"Thought: {step.thought or '…'}", title=f"{number}. {step.call}", facts=facts, relevant=False
+                )
+            )
             if step.tool != runs.FINISH:
                 evidence.show(f'<div class="gw gw-small">{evidence.text_html(step.result)}</div>')

@@ -49,7 +49,8 @@ def growth(growing: Growing) -> charts.Figure:
         height=340,
         xaxis={"range": [max(0, x[0] - 0.02 * x[-1]), x[-1] * 1.02]},
     )
-    lines = [(growing.stop_at, f"stop rule met at {growing.stop_at:,} labels")] if growing.stop_at else []
+    wanted = f"{'half-width' if growing.rule == 'half_width' else 'alpha'} {growing.target:g}"
+    lines = [(growing.stop_at, f"{wanted} reached at {growing.stop_at:,} labels")] if growing.stop_at else []
     with_lines(shape, lines)
     for note in shape["layout"]["annotations"]:  # near the right edge the words would leave the chart
         note["xanchor"] = "right" if growing.stop_at > 0.5 * max(x, default=0) else "left"

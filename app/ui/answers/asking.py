@@ -49,12 +49,16 @@ def box(corpus: Corpus, recipes: Sequence[TrialConfig]) -> None:
         )
 
 
-def examples(corpus: Corpus) -> None:
-    cards.empty(
-        "The answer, with its sources",
-        "The model reads the passages that the recipe finds and answers from "
-        "them. The bundled model is very small: it answers short questions in a few words; larger models answer better.",
-    )
+ANSWERS = (
+    "The answer, with its sources",
+    "The model reads the passages that the recipe finds and answers from "
+    "them. The bundled model is very small: it answers short questions in a few words; larger models answer better.",
+)
+
+
+def examples(corpus: Corpus, words: tuple[str, str] = ANSWERS) -> None:
+    """words: title and text of what will stand there."""
+    cards.empty(*words)
     with st.container(gap="xsmall"):
         for query in lab.examples(session.workbench(), corpus):
             st.button(

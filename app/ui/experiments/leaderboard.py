@@ -133,7 +133,7 @@ def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
         p = "" if paired.p is None else ", p < 0.001" if paired.p < 0.001 else f", p {paired.p:.3f}"
         st.success(
             f"Chosen on dev, reported on test: **{name}** has {label(metric, k)} {own:.3f}, {words_of} to the {reference}{p} "
-            f"(n {paired.n:,}). On dev its mean is {told.winner.optimism:.3f} too high by the luck of the choice.",
+            f"(n {paired.n:,}). Being chosen there makes its mean on dev too high, by about {told.winner.optimism:.3f} (bootstrap).",
             icon=":material/flag:",
         )
 
@@ -151,10 +151,10 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     columns = [
         Column("recipe", help="The varied settings; all others are the same.", width=258),
         Column("mean", head, MEAN),
-        Column("interval", "95% interval", width=124),
+        Column("interval", "95% interval", width=132),
         Column("group", help="The best, and those that do not differ significantly from it (paired test, Holm, 5%).", width=62),
         Column("difference", to_it, SIGNED, f"Mean difference to the {shown.reference}, by question."),
-        Column("interval of the difference", "Its interval", width=124, help="95% interval of that difference."),
+        Column("interval of the difference", "Its interval", width=150, help="95% interval of that difference."),
         Column(
             "p (Holm)",
             "p (Holm)",

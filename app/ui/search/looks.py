@@ -27,7 +27,7 @@ def draw(current: Evaluation, row: Sequence[cards.Card]) -> None:
     chip = f"{counts.looked:,} tried" + (" on test" if counts.part == "test" else "")
     if p is not None and counts.looked > 2:
         [[left], _] = lab.corrected([p], counts.looked)
-        chip += ", p < 0.001" if left < 0.001 else f", p {left:.3f}"
+        chip += ", corrected p < 0.001" if left < 0.001 else f", corrected p {left:.3f}"
     with st.popover(
         f":orange[{cards.plain(chip)}]" if told else cards.plain(chip), icon=":material/visibility:", key="looks", help=HELP
     ):

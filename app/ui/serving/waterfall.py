@@ -111,7 +111,9 @@ def _figure(traces: list[dict], kinds: Sequence[str], labels: Sequence[str], tot
         low, high = time["range"]
         time["range"] = [low, low + (high - low) * room]
     title = "ms since the request began" + ", logarithmic" * bool(least)
-    return charts.figure([*samples, *traces], title, height=height, legend=True, xaxis={**time, "showgrid": True}, yaxis=rows)
+    return charts.figure(
+        [*samples, *traces], title, height=height, legend=True, xaxis={**time, "showgrid": True, "tickformat": ","}, yaxis=rows
+    )
 
 
 def _least(start: np.ndarray) -> float:
@@ -126,5 +128,6 @@ def _hover(row: TreeRow) -> str:
 
 
 def _share(ms: float, total_ms: float) -> str:
-    """ "12.3 ms, 4%" """
-    return f"{ms:,.{1 if ms < 100 else 0}f} ms, {ms / total_ms if total_ms else 0:.0%}"
+    """ "12.3 ms, 4%"; "1.4 s, 60%" """
+    length = f"{ms / 1000:,.1f} s" if ms >= 1000 else f"{ms:,.{1 if ms < 100 else 0}f} ms"
+    return f"{length}, {ms / total_ms if total_ms else 0:.0%}"
