@@ -30,8 +30,10 @@ class Estimate(NamedTuple):
 
     @property
     def span(self) -> str:
-        """ "12 to 20 s", "50 s to 1:30 min", "2:00 to 3:30 min", "about 8 s"."""
+        """ "12 to 20 s", "50 s to 1:30 min", "2:00 to 3:30 min", "0.83 to 2.3 h", "about 8 s"."""
         low, high = map(_rounded, self)
+        if 360 <= low < high and high >= 6000:  # both in hours
+            return f"{low / 3600:.2g} to {high / 3600:.2g} h"
         ends = [duration(seconds) if seconds >= 60 else f"{seconds:.0f} s" for seconds in (low, high)]
         if low >= high:
             return f"about {ends[1]}"

@@ -84,7 +84,8 @@ def test_loading_is_told_apart_from_encoding(tmp_path):
         (Estimate(0.2, 0.4), "about 1 s"),
         (Estimate(51, 88), "50 s to 1:30 min"),
         (Estimate(125, 340), "2:05 to 5:30 min"),
-        (Estimate(3000, 8300), "50:00 min to 2:20 h"),
+        (Estimate(3000, 8300), "0.83 to 2.3 h"),
+        (Estimate(330, 18_600), "5:30 min to 5:10 h"),
     ],
 )
 def test_a_range_is_told_in_words(seconds, told):

@@ -44,6 +44,7 @@ def agent() -> TrialConfig:
         list(dict.fromkeys([*TOOLS, *mcp_servers.names(), *own.tools])),
         list(own.tools),
         key="agent_tools",
+        wrap=True,
         bind="query-params",
         help="The agent can call only these, with arguments that match their schema. Tools that execute code or reach "
         "the network are off by default.",

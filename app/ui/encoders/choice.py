@@ -25,6 +25,7 @@ def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
         list(by_id),
         default=list(usual)[:3],
         key="encoders",
+        wrap=True,
         bind="query-params",
         format_func=lambda encoder: by_id[encoder].name if encoder in by_id else encoder,
         help="The reference is the recipe's encoder, or else the first one. Each is measured alone: dense retrieval by exact "

@@ -21,6 +21,7 @@ from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.labs.trials.comparison import CODED, Trial, direction, label, setting_name, show_value
 from core.labs.trials.values import RecipeScores, scores
+from core.pipeline.recipe_words import fusion_title
 from core.report.table import MEAN, SIGNED, Column, Table, corrected_p
 from core.statistics.bootstrap import mean_bounds
 from core.workbench import Workbench
@@ -94,7 +95,7 @@ def varied(recipes: Sequence[Trial], ranges: bool = True, whole: bool = False) -
     for name in sorted(names, key=lambda name: not name.endswith(".part")):  # a part names what its knobs do with it
         raw = [trial.settings.get(name) if name in trial.settings else None for trial in recipes]
         has = np.array([name in trial.settings for trial in recipes]) if whole else _compared(name, raw, recipes)
-        levels, level = _levels(raw, has, ranges)
+        levels, level = _levels(name, raw, has, ranges)
         if len(levels) < 2:
             continue
         key = tuple(np.unique(level, return_index=True)[1][np.unique(level, return_inverse=True)[1]].tolist())
@@ -360,10 +361,10 @@ def _where_varied(name: str, values: np.ndarray, has: np.ndarray, recipes: Seque
     return where
 
 
-def _levels(raw: Sequence[Any], has: np.ndarray, ranges: bool) -> tuple[list[str], np.ndarray]:
+def _levels(name: str, raw: Sequence[Any], has: np.ndarray, ranges: bool) -> tuple[list[str], np.ndarray]:
     """(levels in words, place of each [recipes], -1: absent). Numbers by size, others by name: the first, with which the others are
     compared, is the same whatever was measured last."""
-    words = [_words(value) if present else "" for value, present in zip(raw, has, strict=True)]
+    words = [_words(name, value) if present else "" for value, present in zip(raw, has, strict=True)]
     distinct = list(dict.fromkeys(word for word, present in zip(words, has, strict=True) if present))
     numbers = {
         word: value
@@ -375,13 +376,14 @@ def _levels(raw: Sequence[Any], has: np.ndarray, ranges: bool) -> tuple[list[str
         if ranges and len(distinct) > MOST_LEVELS:
             return _ranges(np.array([numbers.get(word, np.nan) for word in words], np.float64), has)
     else:
-        distinct.sort()
+        distinct.sort(key=str.casefold)
     place = {word: i for i, word in enumerate(distinct)}
     return distinct, np.array([place[word] if present else -1 for word, present in zip(words, has, strict=True)])
 
 
-def _words(value: Any) -> str:
-    word = show_value(value)
+def _words(name: str, value: Any) -> str:
+    """As a recipe is called by it."""
+    word = fusion_title(str(value)) if name == "fusion.part" else show_value(value)
     return word.replace("_", " ") if CODED.fullmatch(word) else word
 
 
