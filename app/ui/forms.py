@@ -6,7 +6,7 @@ follows a click already works with the new recipe.
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from types import UnionType
@@ -425,6 +425,30 @@ def _part_box(stage: str, part: str, key: str, **events: Any) -> None:
     names = list(parts)
     titles = {name: part_title(cls) for name, cls in parts.items()}
     st.selectbox("Method", names, names.index(part), key=key, format_func=titles.get, help=_about(parts[part]), **events)
+
+
+def settings_form(usual: Any, place: str, first: Sequence[str], without: Container[str] = ()) -> dict[str, Any]:
+    """The settings of a config that is no stage, as the widgets say them: in two columns those that come first, the others folded below.
+    usual: the config with its defaults; place: begins the widgets' keys; without: settings that are not offered."""
+    offered = {knob.name: knob for knob in knobs(type(usual)) if knob.name not in without}
+    leading = [offered.pop(name) for name in first if name in offered]
+    chosen = _in_columns(usual, place, leading)
+    with st.expander("More", key=f"{place}/more"):
+        return chosen | _in_columns(usual, place, list(offered.values()))
+
+
+def _in_columns(usual: Any, place: str, shown: Sequence[Knob]) -> dict[str, Any]:
+    columns, chosen = st.columns(2), {}
+    for number, knob in enumerate(shown):
+        with columns[number % 2]:
+            chosen[knob.name] = kept_widget(knob, f"{place}/{knob.name}", getattr(usual, knob.name))
+    return chosen
+
+
+def kept_widget(knob: Knob, key: str, value: Any) -> Any:
+    """A widget that begins with the value and keeps what it is given."""
+    show_value(key, value, always=False)
+    return widget(knob, key)
 
 
 def widget(knob: Knob, key: str, **events: Any) -> Any:

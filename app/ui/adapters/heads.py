@@ -38,7 +38,7 @@ def heads(config: TrialConfig) -> None:
     with left:
         verb = st.radio("Task", list(lab.KINDS), format_func=lambda verb: lab.KINDS[verb][0], key="head/kind")
         file = source(config, verb)
-        chosen = settings()
+        chosen = forms.settings_form(HeadTraining(), "head", KNOBS_FIRST)
     with right:
         st.caption("The bundled encoder with a new head; the test documents are held out.")
         if not under_way() and file != Path():  # a file that is still to be given
@@ -64,26 +64,6 @@ def source(config: TrialConfig, verb: str) -> Path | None:
         st.caption(form)
         return Path()
     return lab.received(upload.getvalue(), upload.name)
-
-
-def settings() -> dict[str, Any]:
-    """As the widgets say them."""
-    knobs = {knob.name: knob for knob in forms.knobs(HeadTraining)}
-    columns, chosen = st.columns(2), {}
-    for place, name in enumerate(KNOBS_FIRST):
-        with columns[place % 2]:
-            chosen[name] = widget(knobs.pop(name))
-    with st.expander("More", key="head/more"):
-        columns = st.columns(2)
-        for place, name in enumerate(knobs):
-            with columns[place % 2]:
-                chosen[name] = widget(knobs[name])
-    return chosen
-
-
-def widget(knob: forms.Knob) -> Any:
-    st.session_state.setdefault(f"head/{knob.name}", getattr(HeadTraining(), knob.name))
-    return forms.widget(knob, f"head/{knob.name}")
 
 
 def start(config: TrialConfig, verb: str, chosen: dict[str, Any], file: Path | None) -> None:

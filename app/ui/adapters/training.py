@@ -38,41 +38,26 @@ ACTS_ON = {
     "right": ("trials",),
     "same_passages": ("labels", "preferences", "trials"),
 }
-PAIRS = "pairs/"  # in the keys of the widgets of a training on pairs
 
 
 def settings(lesson: Lesson) -> dict[str, Any]:
     """As the widgets say them."""
-    kind = PreferenceTraining if lesson.of_pairs else AdapterTraining
-    fitting = {
-        k.name: k for k in forms.knobs(kind) if k.name != "source" and lesson.source in ACTS_ON.get(k.name, (lesson.source,))
-    }
-    first = [name for name in KNOBS_FIRST if name in fitting]
-    chosen: dict[str, Any] = {"source": lesson.source} if lesson.source else {}
-    columns = st.columns(2)
-    for place, name in enumerate(first):
-        with columns[place % 2]:
-            chosen[name] = widget(fitting.pop(name), kind)
-    with st.expander("More", key="adapter/more"):
-        columns = st.columns(2)
-        for place, name in enumerate(fitting):
-            with columns[place % 2]:
-                chosen[name] = widget(fitting[name], kind)
-    return chosen
+    usual, place = _form(lesson.of_pairs)
+    idle = ["source", *(name for name, sources in ACTS_ON.items() if lesson.source not in sources)]
+    return ({"source": lesson.source} if lesson.source else {}) | forms.settings_form(usual, place, KNOBS_FIRST, idle)
+
+
+def _form(of_pairs: bool) -> tuple[AdapterTraining | PreferenceTraining, str]:
+    """The usual settings, and what the keys of their widgets begin with."""
+    return (PreferenceTraining(), "adapter/pairs") if of_pairs else (AdapterTraining(), "adapter")
 
 
 def fill(settings: dict[str, Any], of_pairs: bool) -> None:
     """Callback: the form as these settings say; the others as usual."""
-    kind = PreferenceTraining if of_pairs else AdapterTraining
-    usual = kind().model_dump() | settings
-    for knob in forms.knobs(kind):
-        st.session_state[f"adapter/{PAIRS if of_pairs else ''}{knob.name}"] = usual[knob.name]
-
-
-def widget(knob: forms.Knob, kind: type) -> Any:
-    key = f"adapter/{PAIRS if kind is PreferenceTraining else ''}{knob.name}"
-    st.session_state.setdefault(key, getattr(kind(), knob.name))
-    return forms.widget(knob, key)
+    usual, place = _form(of_pairs)
+    values = usual.model_dump() | settings
+    for knob in forms.knobs(type(usual)):
+        st.session_state[f"{place}/{knob.name}"] = values[knob.name]
 
 
 def start(config: TrialConfig, chosen: dict[str, Any], lesson: Lesson, file: Path | None) -> None:

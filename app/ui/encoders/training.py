@@ -43,7 +43,6 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
         "Trains a copy of an encoder on this corpus' questions and their evidence, against other chunks (DPR). Documents are split "
         "into train, validation and test, so no evidence leaks; the test questions are used once, to compare before and after."
     )
-    knobs = {knob.name: knob for knob in forms.knobs(TrainConfig)}
     left, right = st.columns(2)
     fresh = training.free_name(config.corpus.dataset)
     name = left.text_input("Name", fresh, key=f"train/name/{fresh}", help="Letters, digits, points, hyphens.")
@@ -52,18 +51,11 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
             "Start from",
             ["minilm", *(encoder.name for encoder in made)],
             key="train/base",
-            help=knobs.pop("base").help,
+            help=TrainConfig.model_fields["base"].description,
             format_func=lambda name: "MiniLM" if name == "minilm" else name,
         )
     }
-    for place, knob in enumerate(KNOBS_FIRST):
-        with (left, right)[place % 2]:
-            settings[knob] = training_knob(knobs.pop(knob))
-    with st.expander("More", key="train/more"):
-        columns = st.columns(2)
-        for place, knob in enumerate(knobs):
-            with columns[place % 2]:
-                settings[knob] = training_knob(knobs[knob])
+    settings |= forms.settings_form(TrainConfig(), "train", KNOBS_FIRST, without=("base",))
     try:
         arguments = training.training_arguments(workbench, config, name, settings)
     except WorkbenchError as error:
@@ -75,11 +67,6 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
     )
     takes = one_phase(told, units=read, like=settings["base"])
     return jobs.train_button(name, arguments, "an encoder", training.is_taken(name), "train/start", takes)
-
-
-def training_knob(knob: forms.Knob) -> Any:
-    st.session_state.setdefault(f"train/{knob.name}", getattr(TrainConfig(), knob.name))
-    return forms.widget(knob, f"train/{knob.name}")
 
 
 def curves(name: str, since: float) -> None:

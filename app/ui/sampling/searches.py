@@ -44,8 +44,7 @@ def searches(config: TrialConfig, reading: prompts.Reading, most: int) -> None:
     st.caption(" ".join((type(how).__doc__ or "").split()))
     for column, knob in zip(st.columns(2), forms.knobs(type(how)), strict=True):
         with column:
-            forms.show_value(f"{name}.{knob.name}", getattr(how, knob.name), always=False)
-            values[knob.name] = forms.widget(knob, f"{name}.{knob.name}")
+            values[knob.name] = forms.kept_widget(knob, f"{name}.{knob.name}", getattr(how, knob.name))
     how = state.searches[name] = type(how)(**values)
     growth, about = state.get(f"searched/{name}"), (reading.key, how, most)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -83,9 +83,8 @@ def _settings(each: RequestInput, stages: tuple[str, ...]) -> dict[str, Any]:
     picked = st.multiselect("Settings to change", list(named), key=f"rerun_settings/{each.trace}", format_func=named.get)
     for name in picked:
         stage, _, field = name.partition(".")
-        before, key = getattr(getattr(recipe, stage), field), f"rerun/{each.trace}/{name}"
-        forms.show_value(key, before, always=False)
-        value = forms.widget(knobs[name], key)
+        before = getattr(getattr(recipe, stage), field)
+        value = forms.kept_widget(knobs[name], f"rerun/{each.trace}/{name}", before)
         changed |= {} if value == before else {name: value}
     return changed
 

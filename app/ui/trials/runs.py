@@ -130,8 +130,7 @@ def _fusion(count: int) -> PartConfig | None:
     part = parts[name]()
     settings = {}
     for knob in forms.knobs(parts[name]) if count == 2 else ():
-        st.session_state.setdefault(key := f"run_fusion/{name}/{knob.name}", getattr(part, knob.name))
-        settings[knob.name] = forms.widget(knob, key)
+        settings[knob.name] = forms.kept_widget(knob, f"run_fusion/{name}/{knob.name}", getattr(part, knob.name))
     return parts[name](**settings)
 
 
