@@ -22,6 +22,9 @@ MIME = figures.MIME | {
     "yaml": "text/yaml",
     "run": "text/plain",
     "html": "text/html",
+    "md": "text/markdown",
+    "json": "application/json",
+    "jsonl": "application/jsonl",
 }
 
 

@@ -8,6 +8,7 @@ from app import session
 from app.ui import cards
 from app.ui.adapters import training
 from app.ui.adapters.source import LESSONS, Lesson
+from app.ui.export import download
 from core.errors import WorkbenchError
 from core.labs.adapters import arguments as lab
 
@@ -36,9 +37,7 @@ def _save(now: lab.Arguments) -> None:
         st.button(
             "Save", key="adapter/arguments/save", icon=":material/save:", disabled=not name, on_click=_saved, args=(name, now)
         )
-    st.download_button(
-        "As a file", now.text(), "arguments.yaml", "application/yaml", icon=":material/download:", on_click="ignore"
-    )
+    download("As a file", now.text(), "arguments.yaml")
 
 
 def _load() -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs, tables
+from app.ui.export import download
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.adapters import training as adapters
@@ -116,14 +117,11 @@ def draw_examples(data: Any, lesson: Lesson) -> None:
             for name in answers:
                 st.caption({"answer": "learnt", "chosen": "preferred", "rejected": "not preferred"}[name])
                 st.text(getattr(example, name)[:MOST_CHARACTERS])
-    st.download_button(
+    download(
         "As a file for TRL",
         lambda: adapters.as_lines(data, lesson.of_pairs),
         "pairs.jsonl" if lesson.of_pairs else "examples.jsonl",
-        "application/jsonl",
-        key="adapter/download",
-        icon=":material/download:",
-        on_click="ignore",
+        "adapter/download",
         help="All splits as JSON lines, each line with its split: this page, the command line and TRL read the file.",
     )
 

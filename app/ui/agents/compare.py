@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from app import session
-from app.ui import cards, jobs
+from app.ui import cards
 from app.ui.agents import attacking, comparing, mattering, repeating, settings
 from app.ui.search import results
 from core.labs.answers import arms
@@ -16,10 +15,5 @@ def draw() -> None:
     with left:
         recipe = settings.agent()
     with right:
-        workbench = session.workbench()
-        plan = workbench.plan(recipe)
-        if not plan.live:
-            return results.waiting(recipe, plan, "Agents and plain answers")
-        evaluation = jobs.drain(workbench.evaluating(plan.run or recipe))
-        cards.tabs(VIEWS, "agents_compare", recipe, len(arms.drawn(evaluation, len(evaluation.corpus.queries))))
-    return None
+        if evaluation := results.asked(recipe, "Agents and plain answers"):
+            cards.tabs(VIEWS, "agents_compare", recipe, len(arms.drawn(evaluation, len(evaluation.corpus.queries))))

@@ -10,6 +10,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, jobs, tables
 from app.ui.cards import Card
+from app.ui.export import download
 from core.articles import against_people
 from core.articles.publishing import HTML, MARKDOWN, paragraphs
 from core.articles.shown import article_row, articles_table, gate_table, sentences_table
@@ -111,9 +112,9 @@ def published(made: Article) -> None:
     folder = Path(made.publication["folder"])
     st.success(cards.plain(f"Published in {folder}."), icon=":material/verified:")
     with st.container(horizontal=True):
-        for name, kind in ((MARKDOWN, "text/markdown"), (HTML, "text/html")):
+        for name in (MARKDOWN, HTML):
             if (folder / name).is_file():
-                st.download_button(name, (folder / name).read_bytes(), name, kind, icon=":material/download:")
+                download(name, (folder / name).read_bytes(), name)
 
 
 def gate(workbench: Any) -> None:

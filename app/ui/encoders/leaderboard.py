@@ -9,6 +9,7 @@ from app import session
 from app.ui import cards, cells, jobs
 from app.ui.encoders.cells import difference, html_table, named, number
 from app.ui.encoders.press import button, cancellable
+from app.ui.export import download
 from core.config import TrialConfig
 from core.evaluation.metric import MAIN
 from core.labs.encoders import comparison, training
@@ -87,14 +88,11 @@ def strip(config: TrialConfig, rows: Sequence[EncoderResult], ready: Sequence[En
 def reproduce(config: TrialConfig, rows: Sequence[EncoderResult], metric: str, reference: Offer, command: str) -> None:
     with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
         if any(row.evaluation and row.intervals[metric].n for row in rows):
-            st.download_button(
+            download(
                 "The table as CSV",
                 lambda: cells.to_csv(comparison.table(rows, columns_of(metric), reference)),
                 "encoders.csv",
-                "text/csv",
-                icon=":material/download:",
-                on_click="ignore",
-                key="export/leaderboard",
+                "export/leaderboard",
             )
         st.caption("The command that prints this table; `encoders questions` prints the questions of one or two encoders")
         st.code(command, language="bash", wrap_lines=True)

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, charts, evidence, jobs
+from app.ui.export import download
 from app.ui.held import result_of
 from app.ui.tables import wrapped_table
 from core.config import TrialConfig
@@ -209,32 +210,14 @@ def export(config: TrialConfig, corpus: Corpus, measured: TokenizerComparison, r
         return report_on(session.workbench(), config, corpus, measured, readers)
 
     with st.container(horizontal=True, gap="small"):
-        st.download_button(
-            "Report",
-            lambda: report().markdown,
-            "tokenizers.md",
-            "text/markdown",
-            key="tokens/report",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-        st.download_button(
-            "Measures",
-            lambda: cells.to_csv(report().rows),
-            "tokenizers.csv",
-            "text/csv",
-            key="tokens/rows",
-            icon=":material/table:",
-            on_click="ignore",
-        )
-        st.download_button(
+        download("Report", lambda: report().markdown, "tokenizers.md", "tokens/report")
+        download("Measures", lambda: cells.to_csv(report().rows), "tokenizers.csv", "tokens/rows", icon=":material/table:")
+        download(
             "Documents",
             lambda: cells.to_csv(report().document_rows),
             "tokenizers-by-document.csv",
-            "text/csv",
-            key="tokens/documents",
+            "tokens/documents",
             icon=":material/table_rows:",
-            on_click="ignore",
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.ui import cards, jobs, tables
+from app.ui.export import download
 from core.memory.facts import Fact, FactDraft
 from core.memory.forgetting import choice, exported, forget_cost
 from core.memory.shown import fact_row, facts_table, hit_rows, hits_table
@@ -103,9 +104,7 @@ def forget(workbench: Any, store: FactStore, fact: Fact) -> None:
     )
     if fact.subject:
         about = exported(workbench, fact.subject)
-        st.download_button(
-            f"All about {cards.plain(fact.subject)}", as_json(about), "about.json", "application/json", icon=":material/download:"
-        )
+        download(f"All about {cards.plain(fact.subject)}", as_json(about), "about.json")
 
 
 def as_json(value: Any) -> str:

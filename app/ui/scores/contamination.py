@@ -9,6 +9,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, dots, jobs, tables
 from app.ui.cards import Card
+from app.ui.export import download
 from app.ui.search import results
 from core import registry
 from core.labs.answers import arms
@@ -27,10 +28,9 @@ COLORS = {"closed_book": charts.COLORS[0], "gold": charts.COLORS[1]}
 
 def draw() -> None:
     workbench, config = session.workbench(), session.config()
-    plan = workbench.plan(config)
-    if not plan.live:
-        return results.waiting(config, plan, "Contamination")
-    evaluation = jobs.drain(workbench.evaluating(plan.run or config))
+    evaluation = results.asked(config, "Contamination")
+    if evaluation is None:
+        return None
     rows = arms.drawn(evaluation, len(evaluation.corpus.queries), evidence=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = st.number_input(
@@ -148,9 +148,7 @@ def question_table(made: Contamination, command: str) -> int | None:
     ids = [made.items[place].query.id for place in order]
     chosen = tables.choose(lab.item_table(made, order, command), ids, param="rephrased")
     lines = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lab.edit_lines(made))
-    st.download_button(
-        "Rephrasings, to correct", lines, "rephrasings.jsonl", "application/jsonl", icon=":material/edit:", on_click="ignore"
-    )
+    download("Rephrasings, to correct", lines, "rephrasings.jsonl", icon=":material/edit:")
     return None if chosen is None else order[chosen]
 
 

@@ -21,10 +21,9 @@ USUAL = ReasoningPlan()
 
 def draw() -> None:
     workbench, config = session.workbench(), session.config()
-    plan = workbench.plan(config)
-    if not plan.live:
-        return results.waiting(config, plan, "Chain of thought")
-    evaluation = jobs.drain(workbench.evaluating(plan.run or config))
+    evaluation = results.asked(config, "Chain of thought")
+    if evaluation is None:
+        return None
     asked = settings(len(arms.drawn(evaluation, len(evaluation.corpus.queries))))
     words = arguments(asked, workbench.arguments(config))
     made = lab.standing(workbench, config, asked)

@@ -81,17 +81,10 @@ def scoring(*words: str) -> list[str]:
 def of_recipe(row: Any) -> Shown | None:
     """row: the place of what is chosen."""
     workbench, config = session.workbench(), session.config()
-    plan = workbench.plan(config)
-    if not plan.live:
-        results.waiting(config, plan, "Scores of answers")
+    evaluation = results.asked(config, "Scores of answers", ", or choose A file")
+    if evaluation is None:
         return None
-    evaluation = jobs.drain(workbench.evaluating(plan.run or config))
     queries = evaluation.corpus.queries
-    if not queries:
-        cards.empty(
-            "Scores of answers", "This corpus has no questions. Add a questions file on the page Corpus, or choose A file."
-        )
-        return None
     count = row.number_input(
         "Questions",
         1,

@@ -25,13 +25,10 @@ PLACES = {  # field -> (what the form calls it, what it may be)
 
 def draw() -> None:
     workbench, config = session.workbench(), session.config()
-    plan = workbench.plan(config)
-    if not plan.live:
-        return results.waiting(config, plan, "Another system")
-    evaluation = jobs.drain(workbench.evaluating(plan.run or config))
+    evaluation = results.asked(config, "Another system")
+    if evaluation is None:
+        return None
     corpus = evaluation.corpus
-    if not corpus.queries:
-        return cards.empty("Another system", "This corpus has no questions. Add a questions file on the page Corpus.")
     there, usual = asking.systems(workbench, corpus.name), min(answering.FIRST, len(corpus.queries))
     count = st.number_input(
         "Questions",

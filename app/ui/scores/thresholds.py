@@ -58,12 +58,9 @@ def draw() -> None:
     workbench, config = session.workbench(), session.config()
     side = SIDES[forms.one_of("Threshold", list(SIDES), "threshold", bind="query-params", help=ABOUT)]
     writing = side.lab.writing(config)
-    plan = workbench.plan(writing)
-    if not plan.live:
-        return results.waiting(writing, plan, "The risk-coverage curve")
-    evaluation = jobs.drain(workbench.evaluating(plan.run or writing))
-    if not evaluation.corpus.queries:
-        return cards.empty("The risk-coverage curve", "This corpus has no questions. Add a questions file on the page Corpus.")
+    evaluation = results.asked(writing, "The risk-coverage curve")
+    if evaluation is None:
+        return None
     count, measure, wished = settings(len(evaluation.corpus.queries), side.lab.SETTING)
     words = ["risk-coverage", "--ask", str(count), "--measure", measure, "--wished", f"{wished:g}"]
     words += [*(["--by", side.by] if side.by != "confidence" else []), *workbench.arguments(config)]

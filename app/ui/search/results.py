@@ -48,6 +48,20 @@ def waiting(config: TrialConfig, plan: Plan, title: str = "Metrics of this recip
         jobs.prepare_button(config, plan)
 
 
+def asked(config: TrialConfig, title: str, instead: str = "") -> Evaluation | None:
+    """The recipe on its questions, for a view that needs them; None where it has to be prepared first or has none: that stands in the
+    view's place. instead: what else there is to do."""
+    plan = session.workbench().plan(config)
+    if not plan.live:
+        waiting(config, plan, title)
+        return None
+    evaluation = jobs.drain(session.workbench().evaluating(plan.run or config))
+    if not evaluation.corpus.queries:
+        cards.empty(title, f"This corpus has no questions. Add a questions file on the page Corpus{instead}.")
+        return None
+    return evaluation
+
+
 def shown_before(config: TrialConfig) -> Evaluation | None:
     """The recipe measured last in this session, on the same questions, judged alike; None where it would take more than a moment."""
     last: TrialConfig | None = st.session_state.get("measured_last")
