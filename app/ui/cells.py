@@ -19,6 +19,7 @@ TEXT_PX, PADDING_PX = 13.2, 18  # type of cells, and what stands around it in a 
 CHAR = 0.6  # widths of letters in parts of the type's size, those of a wide font: with a narrow one some room is left
 NARROW, WIDE = dict.fromkeys(" .,:;'|!iljtfrI()[]·-", 0.36), dict.fromkeys("mwMW@%…—", 0.95)
 WIDTHS = {"small": 75, "medium": 200, "large": 400}
+ROW_PX = 35
 WIDEST_PX = 400  # of a column that names no width
 MOST_ROWS = 5_000  # of a table of thousands shown at once: what a browser is sent for each click
 MOST_CELLS = 250_000  # with texts to display; pandas refuses them above 262,144
@@ -35,6 +36,22 @@ def page_of(rows: Sequence[Any], key: str) -> Sequence[Any]:
     pages = -(-len(rows) // MOST_ROWS)
     page = st.pagination(pages, key=f"{key}/page") if pages > 1 else 1
     return rows[(page - 1) * MOST_ROWS : page * MOST_ROWS]
+
+
+def clicked(frame: Any, rows: Sequence[int], key: str, *, height: int, **options: Any) -> int | None:
+    """A table of these rows of a DataFrame, of very many a page; returns the row that was clicked. height: beyond which it scrolls."""
+    some = page_of(rows, key)
+    tall = ROW_PX * (len(some) + 1) > height
+    picked = show(
+        frame.iloc[some],
+        hide_index=True,
+        height=height if tall else "content",
+        on_select="rerun",
+        selection_mode="single-cell",
+        key=f"{key}/{some[0] if some else 0}",
+        **options,
+    ).selection.cells
+    return some[picked[0][0]] if picked and picked[0][0] < len(some) else None
 
 
 def cut(text: str, length: int = 52) -> str:

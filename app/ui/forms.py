@@ -259,6 +259,12 @@ def _live(stage: str, value: Any, name: str, only: tuple[str, ...], instead: Map
             widget(knob, key, on_change=_changed, args=(name, stage, knob.name, key))
 
 
+def seed(config: TrialConfig, about: str) -> None:
+    """The seed of the recipe, which is a stage of its own. about: what it decides on this page."""
+    options = (0, 2**31 - 1)
+    field(st.number_input, "Seed", "seed", config.seed, _moved, "seed", options=options, help=about)
+
+
 def knob_of(setting: str, **look: Any) -> None:
     """The widget of one setting of the recipe, "context.threshold", where a page shows what it does."""
     stage, _, name = setting.partition(".")

@@ -15,7 +15,6 @@ from app.ui.export import download, table_into_paper
 from core.report.table import Column, Table
 
 NEGATIVE = re.compile(r"(?<![\w.,\u2013-])-(?=\.?\d)")
-ROW_PX = 35
 TALL = 6  # rows from which a table scrolls in itself
 INTO_VIEW = """<script>/* {} */ document.querySelector(".st-key-opened")?.scrollIntoView({{block: "start", behavior:
 matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"}})</script>"""
@@ -65,7 +64,7 @@ def draw(
     key, own = key or table.name, looks(table)
     if pinned:
         own[table.columns[0].title]["pinned"] = True
-    height = ROW_PX * (rows + 1) if rows and len(table.rows) > rows else "content"
+    height = cells.ROW_PX * (rows + 1) if rows and len(table.rows) > rows else "content"
     cells.show(shown(table), own, **{"hide_index": True, "height": height, "key": key, "placeholder": "–"} | options)
     if offered:
         export(table.rows, key.removeprefix("table/"), table)

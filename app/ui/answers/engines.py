@@ -50,7 +50,7 @@ def _generations(config: TrialConfig) -> list[Any]:
         on_change=_others_differ,
         help="The same question and passages, answered by one after the other.",
     )
-    seed(config)
+    forms.seed(config, "A sampled answer repeats with the same seed. At temperature 0 the seed has no effect.")
     if config.generation.part == "llama_cpp" and without_gpu():
         st.caption("This build of llama.cpp has no GPU support: the model runs on the CPU, whatever *GPU (layers)* is.")
     for number, name in enumerate((session.CURRENT, *OTHERS[: count - 1])):
@@ -59,18 +59,6 @@ def _generations(config: TrialConfig) -> list[Any]:
         pinned = session.baseline() if number == 0 else None
         forms.stage_form("generation", name=name, baseline=pinned, expanded=number == count - 1, folded=count > 1)
     return [session.config(name).generation for name in OTHERS[: count - 1]]
-
-
-def seed(config: TrialConfig) -> None:
-    forms.show_value("seed", config.seed)
-    st.number_input(
-        "Seed",
-        0,
-        2**31 - 1,
-        key="seed",
-        on_change=lambda: session.change({"seed": st.session_state.seed}),
-        help="A sampled answer repeats with the same seed. At temperature 0 the seed has no effect.",
-    )
 
 
 def _others_differ() -> None:

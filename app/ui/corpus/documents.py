@@ -38,23 +38,20 @@ def matching_documents(corpus: Corpus) -> list[int]:
     shown = documents_with(corpus, words, source)
     cards.status_strip([f"{len(shown):,} of {len(corpus.documents):,} documents"])
     key = f"documents/{corpus.name}/{words}/{source}"
-    some = cells.page_of(shown, key)
-    picked = cells.show(
-        contents(corpus).documents.iloc[some],
-        hide_index=True,
-        height=560 if len(some) > 14 else "content",
-        on_select="rerun",
-        selection_mode="single-cell",
-        key=f"{key}/{some[0] if some else 0}",
+    row = cells.clicked(
+        contents(corpus).documents,
+        shown,
+        key,
+        height=560,
         column_order=["Document", "Questions", "Characters"] + ["Source"] * (len(sources) > 1),
         column_config={
             "Document": st.column_config.TextColumn(width=176 + 60 * (len(sources) < 2)),
             "Characters": st.column_config.NumberColumn(format="localized", width=86),
             "Questions": st.column_config.NumberColumn(help="Questions whose evidence is in this document.", width=82),
         },
-    ).selection.cells
-    if picked and picked[0][0] < len(some):
-        st.query_params["document"] = corpus.documents[some[picked[0][0]]].id
+    )
+    if row is not None:
+        st.query_params["document"] = corpus.documents[row].id
     return shown
 
 

@@ -33,22 +33,19 @@ def choice(corpus: Corpus) -> Query | None:
     shown, kinds, filters = fitting(contents(corpus).question_rows)
     cards.status_strip([f"{len(shown):,} of {len(corpus.queries):,} questions"])
     key = f"questions/{corpus.name}/{filters}"
-    some = cells.page_of(shown, key)
-    picked = cells.show(
-        contents(corpus).questions.iloc[some],
-        hide_index=True,
-        height=330 if len(some) > 8 else "content",
-        on_select="rerun",
-        selection_mode="single-cell",
+    row = cells.clicked(
+        contents(corpus).questions,
+        shown,
+        key,
+        height=330,
         column_order=["Question", "Answers", "Group", "Evidence"] + ["Answerable"] * kinds,
-        key=f"{key}/{some[0] if some else 0}",
         column_config={
             "Evidence": st.column_config.NumberColumn(help="Pieces of gold evidence; alternatives count once.", width="small"),
             "Question": st.column_config.TextColumn(width=400),
             "Answers": st.column_config.TextColumn(width=340),
         },
-    ).selection.cells
-    return corpus.queries[some[picked[0][0]]] if picked and picked[0][0] < len(some) else None
+    )
+    return None if row is None else corpus.queries[row]
 
 
 def fitting(rows: list[dict[str, Any]]) -> tuple[list[int], bool, str]:

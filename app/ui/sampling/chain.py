@@ -93,15 +93,8 @@ def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
         st.caption("No step: tokens are drawn from the model's own distribution.")
     if problem := st.session_state.get("chain_problem"):
         st.warning(cards.plain(problem), icon=":material/error:")
-    forms.show_value("seed", config.seed)
-    st.number_input(
-        "Seed",
-        0,
-        2**31 - 1,
-        key="seed",
-        on_change=lambda: session.change({"seed": st.session_state.seed}),
-        help="Random numbers depend on seed, place and token only: changing a setting changes only the tokens it affects.",
-    )
+    about = "Random numbers depend on seed, place and token only: changing a setting changes only the tokens it affects."
+    forms.seed(config, about)
     with st.popover("Other settings", icon=":material/tune:", key="other_settings"):
         forms.recipe_form(STAGES, show_presets=False)
         forms.stage_form("generation", baseline=session.baseline(), only=GENERATION)

@@ -88,7 +88,7 @@ def draw(shown: Listing, summary: TrialsSummary, view: TrialView) -> None:
         _in_bold(rows, frame, marks, own) if marks else frame,
         tables.looks(made),
         hide_index=True,
-        height="content" if len(rows) < most else most * tables.ROW_PX + 20,
+        height="content" if len(rows) < most else most * cells.ROW_PX + 20,
         key=TABLE,
         on_select=_ticked,
         selection_mode=["multi-row", "single-cell"],  # a click anywhere on a row ticks it
