@@ -100,6 +100,14 @@ def _own_home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def workbench(tmp_path):
+    """On a data folder of its own."""
+    from core.workbench import Workbench
+
+    return Workbench(tmp_path / "data")
+
+
+@pytest.fixture
 def bench(template, tmp_path, monkeypatch):
     """A copy of the file's own `template`, in use by the pages."""
     from app import session

@@ -24,17 +24,11 @@ from core.annotation.labels import blank
 from core.annotation.study import CANNOT, StopRule
 from core.errors import WorkbenchError
 from core.progress import drain
-from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
 from tests.support.labelled import by_place, labelled
 
 QAGS = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets")) / sources.QAGS
 CSV = "item,annotator,value\n1,Ann,yes\n1,Ben,yes\n2,Ann,no\n2,Ben,yes\n3,Ann,no\n3,Ben,no\n"
-
-
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "data")
 
 
 @pytest.fixture(scope="module")

@@ -11,17 +11,11 @@ from core.agreement.machines import Facing
 from core.errors import WorkbenchError
 from core.judging.containment import containments
 from core.progress import drain
-from core.workbench import Workbench
 from tests.support.annotated import rating
 from tests.support.labelled import by_place, labelled
 
 QAGS = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets")) / sources.QAGS
 CSV = "item,annotator,value\n1,Ann,yes\n1,Ben,yes\n2,Ann,no\n2,Ben,yes\n3,Ann,no\n3,Ben,no\n"
-
-
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "data")
 
 
 @pytest.fixture(scope="module")

@@ -6,16 +6,10 @@ from core.agreement import plan, sources, systems, views
 from core.annotation import draft, rounds, saving
 from core.annotation.assignment import assignment
 from core.annotation.labels import blank
-from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
 
 ABOVE = draft.DEFAULTS["rating"] | draft.ONE_SYSTEM
 TWO = ("Ann", "Ben")
-
-
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "home")
 
 
 def labelled(workbench, study, name, round_name="main", people=None, left=0):

@@ -9,13 +9,7 @@ from core.annotation import stored_answers as answers
 from core.annotation.rubric import default_rubric
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.workbench import Workbench
 from tests.support.studies import add_answers
-
-
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "data")
 
 
 @pytest.mark.slow

@@ -18,11 +18,6 @@ from core.workbench import Workbench
 from tests.support.annotated import frozen_study, judge, judge_all, pairs
 
 
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "data")
-
-
 def read_table(path, part="sentences", round_name=""):
     """The labels of a file as statistics take them; adjudicators' only if asked for."""
     found = label_files.read_file(path)

@@ -13,11 +13,6 @@ from tests.support.annotated import frozen_study, judge, judge_all, rating
 from tests.support.studies import add_answers, some
 
 
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "data")
-
-
 def test_draft_pilot_revision_main_and_adjudication(workbench):
     study = rating()
     assert rounds.save(workbench, study).hash == "" == rounds.save(workbench, study).hash

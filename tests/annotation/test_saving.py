@@ -13,11 +13,6 @@ from core.workbench import Workbench
 from tests.support.annotated import frozen_study, judge, judge_all
 
 
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "data")
-
-
 def test_a_label_is_blind_dated_and_replaces_the_one_before(workbench):
     frozen = frozen_study(workbench)
     item = worklist.Worklist(workbench, frozen, "Ann").next_open()

@@ -20,11 +20,6 @@ from tests.support.annotated import frozen_study, judge, pairs, rating
 from tests.support.studies import add_answers, some
 
 
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "data")
-
-
 def test_a_changed_study_or_label_is_noticed(workbench):
     frozen = frozen_study(workbench)
     judge(workbench, frozen, "Ann", worklist.Worklist(workbench, frozen, "Ann").next_open())

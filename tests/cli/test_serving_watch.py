@@ -9,13 +9,7 @@ from core.errors import WorkbenchError
 from core.progress import drain
 from core.records import plain
 from core.serving.feedback import FeedbackBook
-from core.workbench import Workbench
 from tests.support.served_spans import PASSAGE, answer, queue, record, request
-
-
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "home")
 
 
 def told(workbench, *words):

@@ -29,11 +29,6 @@ def recipe(**settings) -> TrialConfig:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
 def bench(home):
     workbench = with_towns(home, TEXTS, QUESTIONS)
     [first, *_] = [(name, text.encode()) for name, text in TEXTS.items()]

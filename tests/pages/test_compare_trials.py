@@ -15,11 +15,6 @@ from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
 def ids(home) -> dict[str, str]:
     store = Workbench(home).store
     first, other = add_questions(store), add_questions(store, name="other", dataset="other")

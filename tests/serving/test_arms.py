@@ -17,7 +17,6 @@ from core.serving.served import served_answers
 from core.serving.service import Service
 from core.serving.stored_spans import recorder
 from core.statistics.stopping import ALIKE, BETTER, ON, WORSE
-from core.workbench import Workbench
 from tests.serving.test_service import sent_events
 from tests.serving.test_watching import FREE
 from tests.support.failing import TEXTS, recipe
@@ -30,11 +29,6 @@ TOWNS = [
 ]
 LUND = "When does the market of Lund open?"
 WRONG = "Penguins juggle ripe lemons on Tuesdays."
-
-
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "home")
 
 
 def second(bench):

@@ -19,11 +19,6 @@ from tests.support.served_spans import queue, record, request
 LUND, GENT = "When does the market of Lund open?", "When does the market of Gent open?"
 
 
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "home")
-
-
 def ends(told):
     return {(row["end"], row["status"]): row["requests"] for row in told.ends}
 

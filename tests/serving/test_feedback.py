@@ -11,18 +11,12 @@ from core.serving.keys import Keys
 from core.serving.service import Service
 from core.serving.stored_spans import recorder
 from core.serving.web import ServiceLimits
-from core.workbench import Workbench
 from tests.serving.test_watching import FREE
 from tests.support.failing import TEXTS, recipe
 from tests.support.served_spans import answer, record
 
 LUND = "When does the market of Lund open?"
 TRACE = f"{7:032x}"
-
-
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "home")
 
 
 def test_feedback_stands_beside_its_answer_and_becomes_an_item_with_the_correction(bench, reader, serve):

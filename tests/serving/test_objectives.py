@@ -4,15 +4,9 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.serving.objectives import objectives, objectives_table
-from core.workbench import Workbench
 from tests.support.served_spans import record, request
 
 HOUR = 3600.0
-
-
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "home")
 
 
 def test_a_calm_service_burns_nothing_and_an_outage_now_raises_the_fast_alerts(workbench):

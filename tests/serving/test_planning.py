@@ -11,15 +11,9 @@ from core.serving.driver import Noted
 from core.serving.planning import budget, cache_curve, capacity, points_of
 from core.serving.spans import TraceSpan
 from core.statistics.queueing import MarkovQueue
-from core.workbench import Workbench
 from tests.support.failing import recipe
 
 SERVICE_S = 0.1
-
-
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "home")
 
 
 def loaded(workbench, rate, seconds, ms=100.0, run="run", beside_ms=None):

@@ -10,18 +10,12 @@ from core.progress import drain
 from core.serving.judged_by_people import ServedSample, newest_sample, sample_for_people
 from core.serving.quality import ALONE, ALWAYS, CORRECTED, PEOPLE, judge_served, quality, quality_table
 from core.serving.served import served_answers
-from core.workbench import Workbench
 from tests.support.annotated import judge
 from tests.support.served_spans import PASSAGE, answer, record
 
 WRONG, OTHER_WORDS = "Penguins juggle ripe lemons on Tuesdays.", "It can be visited from 5 o'clock onwards daily."
 ANSWERS, BAD, MISJUDGED = 500, 0.08, 0.1  # of them unfaithful; of the faithful ones in words that the measure does not know
 HOW = {"measure": "containment", "least": 0.5}
-
-
-@pytest.fixture
-def workbench(tmp_path):
-    return Workbench(tmp_path / "home")
 
 
 def ids(number, seed=0):

@@ -22,11 +22,6 @@ CHOSEN = ("minilm-mean", "minilm-cls", "lsa")
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
 def bench(home):
     workbench = with_towns(home, TEXTS, QUESTIONS)
     for offer in chosen(recipe()):

@@ -14,11 +14,6 @@ from tests.support.synthetic_trials import add_questions, add_trial
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
 def bench(home):
     bench = Workbench(home)
     dev, test = add_questions(bench.store, name="dev", n=60), add_questions(bench.store, name="test", first=60, n=50)

@@ -16,11 +16,6 @@ from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
 def bench(home):
     bench = Workbench(home)
     questions = add_questions(bench.store, n=80)

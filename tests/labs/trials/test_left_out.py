@@ -49,11 +49,6 @@ def test_one_article_alone_cannot_be_left_out():
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
 def ids(home):
     store = Workbench(home).store
     questions = add_questions(store, n=30)

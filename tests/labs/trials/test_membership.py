@@ -28,11 +28,6 @@ def test_equal_points_are_on_the_frontier_together():
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
 def ids(home):
     store = Workbench(home).store
     questions = add_questions(store, n=60)

@@ -16,11 +16,6 @@ from tests.support.synthetic_trials import add_questions, add_trial
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
 def ids(home):
     """Three recipes; the first answered a question, the second another with other words, each by a record of its own."""
     bench = Workbench(home)

@@ -12,11 +12,6 @@ from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
 def ids(home):
     store = Workbench(home).store
     questions = add_questions(store)
