@@ -108,8 +108,22 @@ def workbench(tmp_path):
 
 
 @pytest.fixture
+def reader(monkeypatch):
+    """The bundled model, played: it answers at once."""
+    from tests.support.failing import read
+
+    return read(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """The data folder that `bench` begins with, where the file makes none of its own: an empty one."""
+    return tmp_path_factory.mktemp("empty")
+
+
+@pytest.fixture
 def bench(template, tmp_path, monkeypatch):
-    """A copy of the file's own `template`, in use by the pages."""
+    """A copy of the `template`, in use by the pages."""
     from app import session
     from core.workbench import Workbench
 

@@ -1,8 +1,6 @@
 """What labels say of annotators, items and systems: of stored studies, exports and files alike."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,16 +25,7 @@ from core.progress import drain
 from tests.support.annotated import pairs, rating
 from tests.support.labelled import by_place, labelled
 
-QAGS = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets")) / sources.QAGS
 CSV = "item,annotator,value\n1,Ann,yes\n1,Ben,yes\n2,Ann,no\n2,Ben,yes\n3,Ann,no\n3,Ben,no\n"
-
-
-@pytest.fixture(scope="module")
-def qags():
-    if not QAGS.is_file():
-        pytest.skip(f"QAGS is not at {QAGS}; set GROUNDWORK_DATASETS.")
-    source = sources.open_file(QAGS)
-    return source, sources.table_of(source, "sentences", "main")
 
 
 def test_qags_has_its_known_answers(qags):

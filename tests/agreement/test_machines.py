@@ -1,8 +1,5 @@
 """People against machines: beside a person, and in the share of faithful answers among all."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,16 +11,7 @@ from core.progress import drain
 from tests.support.annotated import rating
 from tests.support.labelled import by_place, labelled
 
-QAGS = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets")) / sources.QAGS
 CSV = "item,annotator,value\n1,Ann,yes\n1,Ben,yes\n2,Ann,no\n2,Ben,yes\n3,Ann,no\n3,Ben,no\n"
-
-
-@pytest.fixture(scope="module")
-def qags():
-    if not QAGS.is_file():
-        pytest.skip(f"QAGS is not at {QAGS}; set GROUNDWORK_DATASETS.")
-    source = sources.open_file(QAGS)
-    return source, sources.table_of(source, "sentences", "main")
 
 
 def test_the_headline_meets_the_truth_that_it_was_not_shown(qags):

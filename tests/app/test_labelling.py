@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from app import session
 from app.ui.evidence import marked
 from app.ui.labelling import desk, evidence
 from app.ui.labelling.keys import default_keys, key_problem
@@ -13,15 +12,7 @@ from core.annotation.drawing import Candidate, draw
 from core.annotation.labels import blank
 from core.annotation.rubric import default_rubric
 from core.annotation.study import Passage
-from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
-
-
-@pytest.fixture
-def bench(tmp_path, monkeypatch):
-    bench = Workbench(tmp_path)
-    monkeypatch.setattr(session, "workbench", lambda: bench)
-    return bench
 
 
 def test_a_screen_answered_faster_than_it_can_be_read_is_told():

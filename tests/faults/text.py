@@ -1,24 +1,18 @@
 """Text of other people in a real browser: what looks like markup stays text, runs nothing, and asks nothing of the network."""
 
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from app import navigation
 from tests.faults import homes
-from tests.faults.__main__ import ROOT
 from tests.faults.harness import Case, Lab, attack, forked, verb
 from tests.support.annotated import judge, rating
+from tests.support.browser import FLAGS, serving
 
 MARK = "http://evil.invalid"  # nothing may ask for it
 MARKUP = (
@@ -115,43 +109,18 @@ SHOWN = {
 }
 
 
-@contextmanager
-def app(home: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "app/server.py", "--server.port", str(port)]
-    surroundings = {**os.environ, "GROUNDWORK_HOME": str(home)}
-    process = subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-    try:
-        for _ in range(480):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                assert process.poll() is None, "the app ended at its start"
-                time.sleep(0.25)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 @attack("text", "markup in a corpus, questions, answers, guidelines, labels, comments, addresses: shown, never followed")
 def browser(lab: Lab) -> Iterator[Case]:
     home = homes.copy(lab, hostile, lab.folder / "home")
     binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert binary, "this needs Chromium (Debian: chromium)"
-    with app(home) as address:
+    with serving(home) as address:
         for name in lab.sample(list(VIEWS), "browser"):
             yield Case(name, lambda name=name: seen(binary, address, name), 120.0)
 
 
 def seen(binary: str, address: str, name: str) -> None:
     from playwright.sync_api import sync_playwright
-
-    from tests.support.browser import FLAGS
 
     page, parameters = VIEWS[name]
     given = {

@@ -9,10 +9,8 @@ from app import session
 from app.ui.encoders import trade_off
 from core.config import TrialConfig, with_settings
 from core.labs.encoders import comparison, geometry
-from core.pipeline.speed import Estimate
 from core.progress import drain
-from core.workbench import Phase, Plan
-from tests.support.prices import prices
+from tests.support.prices import must_embed, prices
 from tests.support.screen import html, visit
 from tests.support.small_corpora import markets, with_towns
 
@@ -107,11 +105,7 @@ def test_the_dimension_slider_takes_bytes_off_every_encoder_where_there_is_a_pro
 
 @pytest.mark.slow
 def test_what_is_not_embedded_is_listed_with_what_it_needs(page, bench, monkeypatch):
-    started = []
-    monkeypatch.setattr(
-        type(bench), "plan", lambda self, config: Plan(False, (Phase("embedding 9,000 texts", Estimate(61.0, 83.0)),))
-    )
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append((arguments, label)) or "job")
+    started = must_embed(monkeypatch, bench)
     app = page()
     assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app)
     next(b for b in app.button if b.label == "Prepare Word2Vec mean").click().run()

@@ -7,7 +7,6 @@ import zipfile
 import pytest
 import streamlit as st
 
-from app import session
 from app.ui.studies import export
 from core.annotation import checking, draft, latest, power, rounds, standing, versions
 from core.annotation import stored_answers as answers
@@ -19,18 +18,10 @@ from core.annotation.study import altered, plain
 from core.annotation.tokens import may_label
 from core.config import TrialConfig, with_settings
 from core.jobs.jobs import Job
-from core.workbench import Workbench
 from tests.support.annotated import judge as judged
 from tests.support.annotated import rating
 from tests.support.design_page import add_answers, judge, keys, open_page, press, sound, started, the_study, words
 from tests.support.screen import html
-
-
-@pytest.fixture
-def bench(tmp_path, monkeypatch):
-    bench = Workbench(tmp_path)
-    monkeypatch.setattr(session, "workbench", lambda: bench)
-    return bench
 
 
 @pytest.mark.slow

@@ -4,21 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from app import session
 from core.annotation import draft, rounds, system_names
 from core.annotation import stored_answers as answers
 from core.annotation.study import altered, plain, systems_of
 from core.config import TrialConfig, with_settings
-from core.workbench import Workbench
 from tests.support.design_page import add_answers, facts, keys, open_page, press, sound, started, the_study, words
 from tests.support.screen import html
-
-
-@pytest.fixture
-def bench(tmp_path, monkeypatch):
-    bench = Workbench(tmp_path)
-    monkeypatch.setattr(session, "workbench", lambda: bench)
-    return bench
 
 
 @pytest.mark.slow

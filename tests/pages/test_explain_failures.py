@@ -7,17 +7,12 @@ from app import session
 from app.ui.failures import questions
 from core.labs.failures import rungs
 from core.progress import drain
-from tests.support.failing import QUESTIONS, RECIPE, TEXTS, prepared, read, recipe
+from tests.support.failing import QUESTIONS, RECIPE, TEXTS, prepared, recipe
 from tests.support.prices import prices
 from tests.support.screen import html, visit
 from tests.support.small_corpora import with_towns
 
 template = prepared
-
-
-@pytest.fixture
-def reader(monkeypatch):
-    return read(monkeypatch)
 
 
 def start(**address: str) -> AppTest:

@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from app import session
 from app.ui.labelling import answer, desk, questions
 from app.ui.labelling.keys import default_keys, keep_settings, settings, settings_file
 from core.annotation import latest, rounds, tokens
@@ -13,16 +12,8 @@ from core.annotation.drawing import Candidate, draw
 from core.annotation.rubric import default_rubric
 from core.annotation.screen import shown
 from core.annotation.study import Passage
-from core.workbench import Workbench
 from tests.support.annotated import LetterCounts, judge, pairs, rating
 from tests.support.label_page import box, desk_of, give, html, links, open_page, press, said, write
-
-
-@pytest.fixture
-def bench(tmp_path, monkeypatch):
-    bench = Workbench(tmp_path)
-    monkeypatch.setattr(session, "workbench", lambda: bench)
-    return bench
 
 
 def test_without_a_study_the_page_says_so_and_a_draft_is_not_offered(bench):

@@ -1,14 +1,10 @@
 """The page Label answers in a real browser: two annotators by keyboard alone, undo, reload, a key held down, a second window,
 an app that is killed while people label, and what a screen reader finds."""
 
-import os
 import random
 import re
 import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from itertools import pairwise
 
 import pytest
@@ -22,7 +18,7 @@ from core.annotation.study import Passage
 from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
 from tests.support.appearance import MEASURE, settle
-from tests.support.browser import ROOT
+from tests.support.browser import started
 from tests.support.steps import no_error
 
 PLACE = "document.querySelector('.lab')?.dataset.place"
@@ -222,21 +218,6 @@ def test_a_second_window_says_so(app, home, frozen, tab, browser):
 
 
 # Without a connection ------------------------------------------------------------------------------------------------
-
-
-def started(home, port) -> subprocess.Popen:
-    """An app of its own, that can be killed, once it answers."""
-    env = {**os.environ, "GROUNDWORK_HOME": str(home), "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "streamlit", "run", "app/server.py", "--server.port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(240):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
-            break
-        except OSError:
-            assert process.poll() is None, "the app ended at its start"
-            time.sleep(0.25)
-    return process
 
 
 def kill(process) -> None:

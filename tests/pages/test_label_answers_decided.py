@@ -4,20 +4,11 @@ from collections import Counter
 
 import pytest
 
-from app import session
 from app.ui.labelling import answer, desk, questions, votes
 from core.annotation import latest, rounds, saving, steps
 from core.annotation.labels import blank
-from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
 from tests.support.label_page import SAID, desk_of, differing, give, html, links, open_page, press, said, words_on_screen
-
-
-@pytest.fixture
-def bench(tmp_path, monkeypatch):
-    bench = Workbench(tmp_path)
-    monkeypatch.setattr(session, "workbench", lambda: bench)
-    return bench
 
 
 @pytest.mark.slow

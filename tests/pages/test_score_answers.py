@@ -12,18 +12,13 @@ from app.ui import jobs
 from core.labs.answers.answering import answer_questions, answer_set
 from core.labs.scores import judges, sets
 from core.progress import drain
-from tests.support.failing import RECIPE, prepared, read, recipe
+from tests.support.failing import RECIPE, prepared, recipe
 from tests.support.screen import html, visit
 
 LONG = "An answer that does not end. " * 400
 
 
 template = prepared
-
-
-@pytest.fixture
-def reader(monkeypatch):
-    return read(monkeypatch)
 
 
 def open_page(**address: str) -> AppTest:

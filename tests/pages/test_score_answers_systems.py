@@ -5,7 +5,7 @@ import pytest
 from core.labs.answers.answering import answer_questions
 from core.labs.systems import asking, comparing
 from core.progress import drain
-from tests.pages.test_score_answers import by_key, reader, start, template  # noqa: F401
+from tests.pages.test_score_answers import by_key, start, template  # noqa: F401
 from tests.support.failing import recipe
 from tests.support.foreign_rag import BODY, PLACES, answered
 from tests.support.screen import html
@@ -24,7 +24,7 @@ def words(app) -> str:
 
 
 @pytest.mark.slow
-def test_a_system_is_named_and_its_job_told_before_the_press(bench, reader, started):  # noqa: F811
+def test_a_system_is_named_and_its_job_told_before_the_press(bench, reader, started):
     app = start(**VIEW)
     assert "No other system was asked yet" in html(app) and "sent to that address" in words(app)
     assert "start/systems/ask" not in [button.key for button in app.button]
@@ -40,7 +40,7 @@ def test_a_system_is_named_and_its_job_told_before_the_press(bench, reader, star
 
 
 @pytest.mark.slow
-def test_what_it_speaks_says_what_else_is_asked(bench, reader, started):  # noqa: F811
+def test_what_it_speaks_says_what_else_is_asked(bench, reader, started):
     app = filled(start(**VIEW), name="mine", url="http://127.0.0.1:9")
     by_key(app.get("button_group"), "system_speaks").set_value("OpenAI chat").run()
     assert "name of a model" in words(app)
@@ -56,7 +56,7 @@ def test_what_it_speaks_says_what_else_is_asked(bench, reader, started):  # noqa
 
 
 @pytest.mark.slow
-def test_it_is_held_against_the_recipe(bench, reader, started, shown_commands):  # noqa: F811
+def test_it_is_held_against_the_recipe(bench, reader, started, shown_commands):
     drain(asking.ask_system(bench, recipe(), "mine", answered, 6))
     app = start(**VIEW)
     app = filled(app, name="mine", url="http://127.0.0.1:9")
@@ -78,7 +78,7 @@ def test_it_is_held_against_the_recipe(bench, reader, started, shown_commands): 
 
 
 @pytest.mark.slow
-def test_of_other_questions_it_says_that_it_was_asked_none_of_these(bench, reader, started):  # noqa: F811
+def test_of_other_questions_it_says_that_it_was_asked_none_of_these(bench, reader, started):
     first, corpus = asking.draw(bench.corpus(recipe()), 0, 1), bench.corpus(recipe())
     seed = next(seed for seed in range(1, 20) if asking.draw(corpus, seed, 1) != first)
     drain(asking.ask_system(bench, recipe(seed=seed), "mine", answered, 1))

@@ -10,7 +10,7 @@ from core.labs.answers import live as live_answers
 from core.progress import drain
 from core.statistics.anytime import DRIFTS
 from core.statistics.bootstrap import Interval
-from tests.labs.answers.test_answering import SETTINGS, many, reader, template  # noqa: F401
+from tests.labs.answers.test_answering import SETTINGS, many, template  # noqa: F401
 from tests.support.screen import visit
 
 ADDRESS = {"chunking.part": "recursive", "chunking.size_tokens": 64, "evaluation.overlap": 1.0} | SETTINGS
@@ -42,7 +42,7 @@ def moved(app: AppTest, value: float) -> AppTest:
 
 
 @pytest.mark.slow
-def test_a_moved_slider_tells_how_many_contexts_it_changed_and_a_job_answers_them(bench, reader, started):  # noqa: F811
+def test_a_moved_slider_tells_how_many_contexts_it_changed_and_a_job_answers_them(bench, reader, started):
     app = start(answer=20)
     assert "0 of 20 questions answered, 20 answers to write" in told(app, "to write")
     next(button for button in app.button if button.label == "Write 20 answers").click().run()
@@ -66,7 +66,7 @@ def test_a_moved_slider_tells_how_many_contexts_it_changed_and_a_job_answers_the
 
 
 @pytest.mark.slow
-def test_the_interval_narrows_while_answers_come_in(bench, reader):  # noqa: F811
+def test_the_interval_narrows_while_answers_come_in(bench, reader):
     widths = []
     for count in (4, 12, 20):
         drain(answering.answer_questions(bench, many(), count))
@@ -78,7 +78,7 @@ def test_the_interval_narrows_while_answers_come_in(bench, reader):  # noqa: F81
 
 
 @pytest.mark.slow
-def test_the_switch_starts_the_job_once_a_change(bench, reader, started):  # noqa: F811
+def test_the_switch_starts_the_job_once_a_change(bench, reader, started):
     app = start(answer=5)
     app = next(t for t in app.toggle if t.key == "answer_live").set_value(True).run()
     app = app.run()
@@ -88,7 +88,7 @@ def test_the_switch_starts_the_job_once_a_change(bench, reader, started):  # noq
 
 
 @pytest.mark.slow
-def test_both_gains_stand_beside_each_other_and_an_opened_question_shows_its_answers(bench, reader):  # noqa: F811
+def test_both_gains_stand_beside_each_other_and_an_opened_question_shows_its_answers(bench, reader):
     one = {"retrieval.top_k": 1, "context.passages": 1, "sparse.b": 0.0}
     base = {f"baseline.{name}": value for name, value in (ADDRESS | one).items()}
     drain(answering.answer_questions(bench, many(), 20))
@@ -126,12 +126,12 @@ def test_without_references_there_is_no_panel(bench, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 30])
-def test_any_number_of_questions_can_be_answered(bench, reader, count):  # noqa: F811
+def test_any_number_of_questions_can_be_answered(bench, reader, count):
     assert f"0 of {count} question" in told(start(answer=count), "to write")
 
 
 @pytest.mark.slow
-def test_questions_without_a_similar_passage_are_told_and_not_counted_as_work(bench, reader, monkeypatch):  # noqa: F811
+def test_questions_without_a_similar_passage_are_told_and_not_counted_as_work(bench, reader, monkeypatch):
     real = answering.askings
     silent = lambda *a: tuple(each._replace(asks=n > 3) for n, each in enumerate(real(*a)))  # noqa: E731
     monkeypatch.setattr(answering, "askings", silent)

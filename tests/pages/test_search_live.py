@@ -13,10 +13,9 @@ from app.ui.search import results
 from core.config import TrialConfig, with_settings
 from core.jobs.jobs import Job
 from core.labs.trials import looks, on_dev
-from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.workbench import Phase, Plan
-from tests.support.prices import prices
+from tests.support.prices import must_embed, prices
 from tests.support.screen import html, visit
 from tests.support.small_corpora import markets, with_towns
 
@@ -248,11 +247,7 @@ def test_documents_without_questions_can_still_be_searched(page):
 
 
 def test_a_recipe_that_must_be_embedded_first_offers_a_job(page, bench, monkeypatch):
-    started = []
-    monkeypatch.setattr(
-        type(bench), "plan", lambda self, config: Plan(False, (Phase("embedding 9,000 texts", Estimate(61.0, 83.0)),))
-    )
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append((arguments, label)) or "job")
+    started = must_embed(monkeypatch, bench)
     app = page()
     assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app)
     next(b for b in app.button if b.label == "Prepare").click().run()

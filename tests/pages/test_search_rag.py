@@ -4,7 +4,7 @@ import pytest
 
 from core.labs.answers import rag_ablation as lab
 from core.progress import drain
-from tests.labs.answers.test_answering import SETTINGS, reader, template  # noqa: F401
+from tests.labs.answers.test_answering import SETTINGS, template  # noqa: F401
 from tests.labs.answers.test_rag_ablation import COUNT, FAST, recipe
 from tests.pages.test_search_answers import start
 from tests.support.prices import prices
@@ -19,7 +19,7 @@ def opened(**address: object):
 
 
 @pytest.mark.slow
-def test_the_job_is_offered_and_its_table_stands_beside_what_it_costs(bench, reader, started, shown_commands):  # noqa: F811
+def test_the_job_is_offered_and_its_table_stands_beside_what_it_costs(bench, reader, started, shown_commands):
     app = opened()
     assert any("every variant" in told for told in prices(app))
     next(button for button in app.button if button.label == "Ablate RAG").click().run()

@@ -14,7 +14,7 @@ from tests.support import served
 from tests.support.requests import request, span
 from tests.support.screen import visit
 
-template, reader, serve = served.template, served.reader, served.serve
+template, serve = served.template, served.serve
 
 
 def opened(trace: str) -> AppTest:

@@ -14,7 +14,7 @@ from tests.support import served
 from tests.support.failing import recipe
 from tests.support.screen import visit
 
-template, reader, serve = served.template, served.reader, served.serve
+template, serve = served.template, served.serve
 
 
 def opened(view: str = "Service", box: str = "", inner: str = "") -> AppTest:

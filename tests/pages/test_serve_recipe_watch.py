@@ -15,7 +15,7 @@ from tests.support import served
 from tests.support.failing import recipe
 from tests.support.served_spans import PASSAGE, answer, queue, record, request
 
-template, reader = served.template, served.reader
+template = served.template
 TRACE = f"{5:032x}"
 EMPTY = {
     "Requests": "No requests",

@@ -1,3 +1,3 @@
 from tests.support import served
 
-template, reader, serve = served.template, served.reader, served.serve
+template, serve = served.template, served.serve

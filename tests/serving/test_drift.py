@@ -9,7 +9,7 @@ from tests.support import served
 from tests.support.failing import recipe
 from tests.support.served_spans import answer, record
 
-template, reader = served.template, served.reader
+template = served.template
 TOWNS = ("Lund", "Gent", "Pisa", "Kiel", "Riga", "Bari", "Oslo", "Metz", "Cork", "Brno", "Linz", "Nice")
 MARKETS = [f"When does the {what} of {town} open?" for what in ("market", "mill") for town in TOWNS]
 OTHER = [

@@ -8,15 +8,9 @@ import httpx2
 import pytest
 
 from core.serving.web import ServiceLimits, make_app
-from tests.support.failing import prepared, read
+from tests.support.failing import prepared
 
 template = prepared
-
-
-@pytest.fixture
-def reader(monkeypatch):
-    """The model, played: it answers at once."""
-    return read(monkeypatch)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 from core import files
 from core.chunking.chunk import chunk_texts
 from core.config import EvaluationConfig
-from core.embedding import minilm
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
 from core.progress import drain
@@ -25,6 +24,7 @@ from core.training.encoders.training import train
 from core.training.encoders.validation import METRICS, Validation, measure
 from core.training.log import read_log, work_folder
 from core.training.steps import learning_rate
+from tests.support.small_corpora import small_bert
 from tests.support.small_disk import files_of_at_most
 
 WORDS = "apple river stone cloud tiger copper violin window garden engine pepper silver meadow rocket candle bridge".split()
@@ -54,23 +54,9 @@ def whole(corpus):
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """A BERT of one layer and 32 dimensions with the bundled tokenizer."""
-    import shutil
-
-    import torch
-    from safetensors.torch import save_file
-    from transformers import BertConfig, BertModel
-
-    folder = tmp_path_factory.mktemp("base")
-    torch.manual_seed(0)
-    model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64))
-    model.config.save_pretrained(folder)
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"})
-    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "modules.json", "sentence_bert_config.json"):
-        shutil.copy(minilm.bundled_folder() / name, folder / name)
-    (folder / "1_Pooling").mkdir()
-    pooling = json.loads((minilm.bundled_folder() / "1_Pooling/config.json").read_text()) | {"word_embedding_dimension": 32}
-    (folder / "1_Pooling/config.json").write_text(json.dumps(pooling))
+    """As nobody trained it."""
+    small_bert(folder := tmp_path_factory.mktemp("base") / "bert")
+    (folder / "training.json").unlink()
     return folder
 
 

@@ -16,7 +16,7 @@ from core.progress import drain
 from core.records import Gold, Query
 from core.store import batches
 from core.workbench import Workbench
-from tests.support.failing import QUESTIONS, failing, read, recipe
+from tests.support.failing import QUESTIONS, failing, recipe
 
 MANY = [
     f"{first}{second}" for first in ("Ber", "Lun", "Mar", "Nor", "Os", "Ta") for second in ("by", "dal", "holm", "nes", "vik")
@@ -47,11 +47,6 @@ def template(tmp_path_factory):
     drain(bench.library.ingest("towns", [("towns.jsonl", rows.encode())], ("questions.jsonl", asked.encode())))
     drain(bench.prepare(many()))
     return home
-
-
-@pytest.fixture
-def reader(monkeypatch):
-    return read(monkeypatch)
 
 
 def many(**settings: object):

@@ -8,7 +8,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.labs.answers import arms
 from core.progress import drain
-from tests.labs.answers.test_answering import many, reader, template  # noqa: F401
+from tests.labs.answers.test_answering import many, template  # noqa: F401
 
 
 def test_questions_without_references_or_evidence_are_not_drawn(bench):
@@ -21,7 +21,7 @@ def test_questions_without_references_or_evidence_are_not_drawn(bench):
         arms.drawn(few, 9, evidence=True)
 
 
-def test_an_arm_may_ask_only_some_questions_and_judge_by_other_references(bench, reader):  # noqa: F811
+def test_an_arm_may_ask_only_some_questions_and_judge_by_other_references(bench, reader):
     draw = arms.standing_draw(bench, many(), 3)
     asked = {"every": draw.over_retrieved(), "first": [draw.over_retrieved()[0], None, None]}
     before = draw.arms(asked)

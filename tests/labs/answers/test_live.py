@@ -14,7 +14,7 @@ from core.labs.answers import live as lab
 from core.labs.scores import answer_file
 from core.progress import drain
 from core.statistics.anytime import anytime_interval
-from tests.labs.answers.test_answering import many, reader, template  # noqa: F401
+from tests.labs.answers.test_answering import many, template  # noqa: F401
 
 COUNT = 20
 
@@ -23,7 +23,7 @@ def at(bench, count: int = COUNT, **settings: object) -> answering.AnswerSet:
     return answering.answer_set(bench, bench.evaluate(many(**settings)), count)
 
 
-def test_the_interval_is_of_what_is_answered_so_far_and_narrows(bench, reader):  # noqa: F811
+def test_the_interval_is_of_what_is_answered_so_far_and_narrows(bench, reader):
     drain(answering.answer_questions(bench, many(), 8))
     [em, f1] = [each for each in lab.live(bench, at(bench)) if each.measure.part in ("em", "f1")]
     values, there = lab.judged(bench, at(bench), f1.measure)
@@ -43,7 +43,7 @@ def test_the_interval_is_of_what_is_answered_so_far_and_narrows(bench, reader): 
     assert em.measure.part == gapped.measure.part
 
 
-def test_gains_are_paired_on_what_both_answered(bench, reader):  # noqa: F811
+def test_gains_are_paired_on_what_both_answered(bench, reader):
     current = drain(answering.answer_questions(bench, many(), COUNT))
     drain(answering.answer_questions(bench, many(**{"context.passages": 1}), 9))
     baseline = at(bench, **{"context.passages": 1})
@@ -58,7 +58,7 @@ def test_gains_are_paired_on_what_both_answered(bench, reader):  # noqa: F811
     assert told == anytime_interval(after - before, -1.0, 1.0, 0.95, 30)
 
 
-def test_where_the_one_did_not_become_the_other(bench, reader, monkeypatch):  # noqa: F811
+def test_where_the_one_did_not_become_the_other(bench, reader, monkeypatch):
     current = drain(answering.answer_questions(bench, many(), COUNT))
     baseline = at(bench)
     rows = np.array(current.rows)
@@ -76,7 +76,7 @@ def test_where_the_one_did_not_become_the_other(bench, reader, monkeypatch):  # 
     assert [each.row for each in answer] == [rows[4]] and answer[0].answer == (0.0, 0.6)
 
 
-def test_scores_are_asked_for_once_and_those_of_a_model_by_the_job(bench, reader, monkeypatch):  # noqa: F811
+def test_scores_are_asked_for_once_and_those_of_a_model_by_the_job(bench, reader, monkeypatch):
     made = drain(answering.answer_questions(bench, many(), 6))
     slow = registry.find("measure", "similarity")()
     calls = []
@@ -93,7 +93,7 @@ def test_scores_are_asked_for_once_and_those_of_a_model_by_the_job(bench, reader
     assert lab.judged(bench, made, slow).values.tolist() == [0.5] * 6 and len(calls) == 1
 
 
-def test_known_answers_are_lines_that_judge_reads(bench, reader, tmp_path):  # noqa: F811
+def test_known_answers_are_lines_that_judge_reads(bench, reader, tmp_path):
     drain(answering.answer_questions(bench, many(), 4))
     lines = lab.records(at(bench))
     path = tmp_path / "answers.jsonl"
@@ -106,7 +106,7 @@ def test_known_answers_are_lines_that_judge_reads(bench, reader, tmp_path):  # n
         assert [getattr(row.case, name) for name in same] == [getattr(case, name) for name in same]
 
 
-def test_the_command_prints_the_answers_a_line_each(bench, reader, capsys):  # noqa: F811
+def test_the_command_prints_the_answers_a_line_each(bench, reader, capsys):
     words = ["answer-set", "--ask", "3", *bench.arguments(many())]
     for more, asked in ((["--stored"], 0), ([], 3), ([], 3), (["--stored"], 3)):
         call = parse([*words, *more])

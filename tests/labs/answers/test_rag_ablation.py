@@ -10,7 +10,7 @@ from core.labs.answers.answering import CLOSED, AnswerCost
 from core.progress import drain
 from core.statistics.corrections import holm
 from core.workbench import Workbench
-from tests.labs.answers.test_answering import many, reader, template  # noqa: F401
+from tests.labs.answers.test_answering import many, template  # noqa: F401
 
 COUNT = 6
 FAST = {"embedding.part": "lsa", "rerank.part": "mmr", "fusion.part": "rrf"}
@@ -38,7 +38,7 @@ def test_the_variants_differ_in_their_stage_alone():
 
 
 @pytest.mark.slow
-def test_all_is_computed_once_and_goes_on_where_it_was_stopped(bench, reader, monkeypatch):  # noqa: F811
+def test_all_is_computed_once_and_goes_on_where_it_was_stopped(bench, reader, monkeypatch):
     assert lab.standing(bench, recipe(), COUNT)[0] is None
     work = lab.ablate_rag(bench, recipe(), COUNT)
     while len(reader.prompts) < 2 * COUNT:
@@ -60,7 +60,7 @@ def test_all_is_computed_once_and_goes_on_where_it_was_stopped(bench, reader, mo
     assert lab.rows(told) == lab.rows(made) and not needs
 
 
-def test_differences_are_paired_with_naive_and_corrected_over_all(bench, reader):  # noqa: F811
+def test_differences_are_paired_with_naive_and_corrected_over_all(bench, reader):
     made = drain(lab.ablate_rag(bench, recipe(), COUNT))
     means, changes, spent = made.comparison.means, made.comparison.differences.values(), made.spent
     assert made.comparison.of("naive", "f1") is None and {change.base for change in changes} == {"naive"}

@@ -12,15 +12,10 @@ from core.labs.failures import rungs
 from core.progress import drain
 from core.records import Gold, Query
 from core.workbench import Workbench
-from tests.support.failing import QUESTIONS, TEXTS, prepared, read, recipe
+from tests.support.failing import QUESTIONS, TEXTS, prepared, recipe
 from tests.support.small_corpora import with_towns
 
 template = prepared
-
-
-@pytest.fixture
-def reader(monkeypatch):
-    return read(monkeypatch)
 
 
 def bands(ladder: lab.Ladder, asked: bool = True) -> dict[str, str]:

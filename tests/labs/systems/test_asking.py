@@ -17,7 +17,7 @@ from tests.support.failing import QUESTIONS, recipe
 from tests.support.fake_endpoint import serving
 from tests.support.foreign_rag import BODY, PLACES, answered, foreign, said
 
-template, reader, serve = served.template, served.reader, served.serve
+template, serve = served.template, served.serve
 
 
 class Counting:

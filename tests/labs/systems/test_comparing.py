@@ -18,7 +18,7 @@ from tests.support.fake_endpoint import serving
 from tests.support.foreign_rag import BODY, PLACES, answered, foreign, said
 from tests.support.small_corpora import with_towns
 
-template, reader = served.template, served.reader
+template = served.template
 NAMES = ("f1", "em", "recall", "mrr")
 
 
