@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from core.report.table import DAY_TIME, Column, Table
 from core.serving.admission import Refusal
-from core.serving.recorded import recorded
 from core.serving.served import ServedAnswer, answers_of_traces
 from core.store.batches import batches
 from core.workbench import Workbench
@@ -58,7 +57,7 @@ def feedback(workbench: Workbench, hours: float, name: str = "") -> list[Feedbac
     """What was said in the last hours, the newest first. name: of answers served under it; "": of any."""
     since = datetime.now(UTC) - timedelta(hours=hours)
     sql = f"SELECT max_by(key, said) AS key FROM {KIND} WHERE said >= ? GROUP BY trace ORDER BY max(said) DESC"
-    rows = recorded(workbench, KIND, sql, [since.isoformat(timespec="milliseconds")])
+    rows = workbench.store.recorded(KIND, sql, [since.isoformat(timespec="milliseconds")])
     answers = answers_of_traces(workbench, [row["trace"] for row in rows])
     fields = [field for field in FeedbackOn._fields if field != "answer"]
     told = [FeedbackOn(*(row[field] for field in fields), answers.get(row["trace"])) for row in rows]

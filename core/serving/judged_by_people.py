@@ -17,7 +17,6 @@ from core.annotation.versions import Frozen
 from core.config import valid
 from core.errors import WorkbenchError
 from core.serving.feedback import FeedbackOn, feedback
-from core.serving.recorded import recorded
 from core.serving.served import ServedAnswer, served_answers
 from core.store.batches import batches
 from core.workbench import Workbench
@@ -78,7 +77,7 @@ def sample_for_people(
 
 def newest_sample(workbench: Workbench, name: str) -> ServedSample | None:
     """Of the answers served under this name; None: there is none."""
-    rows = recorded(workbench, KIND, f"SELECT key FROM {KIND} WHERE served_as = ? ORDER BY id DESC LIMIT 1", [name])
+    rows = workbench.store.recorded(KIND, f"SELECT key FROM {KIND} WHERE served_as = ? ORDER BY id DESC LIMIT 1", [name])
     return ServedSample(*(rows[0][field] for field in ("key", *ServedSample._fields[1:]))) if rows else None
 
 

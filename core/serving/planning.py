@@ -10,7 +10,6 @@ import numpy as np
 from core.errors import WorkbenchError
 from core.report.table import COUNT, Column, Table
 from core.serving.caches import AGE_S, MOST
-from core.serving.recorded import recorded
 from core.statistics.burn_rate import alert_times, burn_alerts, burn_rate
 from core.statistics.cache_model import che, lru_hits, stack_distances, zipf
 from core.statistics.queue_simulation import Station, arrival_times, simulate_queue
@@ -191,7 +190,7 @@ def points_of(workbench: Workbench, run: str = "") -> list[dict[str, Any]]:
     """Of a load test, the slowest rate first; "": of the newest."""
     sql = """SELECT key, url, seconds, slo_ms, slo_share FROM load_tests
              WHERE run = CASE WHEN ? = '' THEN (SELECT max_by(run, id) FROM load_tests) ELSE ? END ORDER BY rate"""
-    points = recorded(workbench, "load_tests", sql, [run, run])
+    points = workbench.store.recorded("load_tests", sql, [run, run])
     if not points:
         raise WorkbenchError("There is no such load test.", where=run, todo="`python -m core serving load` makes one.")
     return points

@@ -15,7 +15,6 @@ from core.pipeline.forecast import Forecast
 from core.pipeline.stages import STAGES, Resolved
 from core.records import Gold, Hit, Progress, Query
 from core.report.table import MEAN, between
-from core.serving.recorded import recorded
 from core.statistics.canary import noise_floor
 from core.store.batches import batches
 from core.workbench import Workbench
@@ -108,7 +107,7 @@ def published(workbench: Workbench, name: str) -> Publication:
 
 def publications(workbench: Workbench) -> list[Publication]:
     """The newest first."""
-    rows = recorded(workbench, KIND, f"SELECT key FROM {KIND} ORDER BY created DESC, key DESC")
+    rows = workbench.store.recorded(KIND, f"SELECT key FROM {KIND} ORDER BY created DESC, key DESC")
     return [Publication(**{name: row[name] for name in Publication._fields}) for row in rows]
 
 

@@ -29,7 +29,6 @@ from core.pipeline.stages import Resolved
 from core.progress import counted, counted_within
 from core.records import Progress, Query, plain
 from core.serving.inputs import RequestInput, documents_of
-from core.serving.recorded import recorded
 from core.serving.rerun_plan import SIDES, RerunChange, RerunPlan, hits_of, is_fixed
 from core.store.batches import batches
 from core.workbench import Workbench, fetched
@@ -225,8 +224,8 @@ def _keep(workbench: Workbench, plan: RerunPlan, texts: Sequence[str], values: M
 def reruns(workbench: Workbench, trace: str = "") -> list[Rerun]:
     """Those recorded, the newest first. trace: only those of this trace."""
     of_trace = f" WHERE rerun IN (SELECT rerun FROM {KIND} WHERE trace = ?)" * bool(trace)
-    rows = recorded(
-        workbench, KIND, f"SELECT key FROM {KIND}{of_trace} ORDER BY started DESC, rerun, id, key", [trace] * bool(trace)
+    rows = workbench.store.recorded(
+        KIND, f"SELECT key FROM {KIND}{of_trace} ORDER BY started DESC, rerun, id, key", [trace] * bool(trace)
     )
     by_rerun: dict[str, list[dict[str, Any]]] = {}
     for row in rows:

@@ -16,7 +16,6 @@ from core.progress import counted
 from core.records import Gold, Progress
 from core.serving.asking import replied
 from core.serving.publishing import Publication, is_found, recipe_of
-from core.serving.recorded import recorded
 from core.statistics.bootstrap import Interval
 from core.statistics.canary import first_bad_deployment
 from core.store.batches import batches
@@ -95,7 +94,7 @@ def ask_canaries(
 
 def watched(workbench: Workbench, publication: Publication) -> Watched:
     """By all canaries recorded since the publication, in the order asked."""
-    rows = recorded(workbench, KIND, f"SELECT key FROM {KIND} WHERE publication = ? ORDER BY key", [publication.key])
+    rows = workbench.store.recorded(KIND, f"SELECT key FROM {KIND} WHERE publication = ? ORDER BY key", [publication.key])
     if not rows:
         return Watched(0, NONE, (), None, "", "", ())
     names = list(_told_apart([row["deployment"] for row in rows]))

@@ -24,6 +24,7 @@ from core.files.ids import new_id
 from core.progress import drain
 from core.records import Progress
 from core.store import backup, rows, sql_process, tables, verification
+from core.store.batches import batches
 from core.store.database_file import FOLD_WAIT_S, READER, WRITE_WAIT_S, Damaged, DatabaseFile, InUse, Stuck, first_line
 from core.store.folding import Folding, seldom_collected
 from core.store.journal import Journal, Record
@@ -158,6 +159,12 @@ class Store:
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
         return self._read(fetch)
+
+    def recorded(self, kind: str, sql: str, params: Sequence | dict = ()) -> list[dict[str, Any]]:
+        """A row each of what the query tells, in its order: its columns, of which `key` is one, and the value that is recorded under it."""
+        rows = self.query(sql, params)
+        values = batches(self.home).read(kind, [row["key"] for row in rows])
+        return [row | values[row["key"]] for row in rows if row["key"] in values]
 
     def stored(
         self, kind: str, sql: str, params: Sequence, row: Callable[[Record], dict[str, Any] | None]

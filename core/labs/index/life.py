@@ -118,14 +118,13 @@ def recorded(workbench: Workbench, config: TrialConfig, unit: Unit) -> Generator
     run = yield from workbench.pipeline.resolve(config)
     sql = """SELECT key, mode, share, seed FROM index_lives WHERE subject = $subject AND unit = $unit AND run = (
         SELECT max(run) FROM index_lives WHERE subject = $subject AND unit = $unit) ORDER BY number"""
-    rows = workbench.store.query(sql, {"subject": _subject(run), "unit": unit})
+    rows = workbench.store.recorded("index_lives", sql, {"subject": _subject(run), "unit": unit})
     if not rows:
         raise WorkbenchError(
             f"No life of this index by {unit} is recorded.",
             todo=f"Follow it: python -m core index life --unit {unit}, with its recipe.",
         )
-    values = batches(workbench.home).read("index_lives", [row["key"] for row in rows])
-    rounds = tuple(_round(values[row["key"]]["result"]) for row in rows)
+    rounds = tuple(_round(row["result"]) for row in rows)
     about = rows[0]
     return Churn(config.index, config.evaluation.k, about["mode"], about["share"], about["seed"], rounds, unit)
 
