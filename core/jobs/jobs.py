@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,25 +227,16 @@ class Jobs:
                 start_new_session=True,
             )
         _children[job_id] = child
-        about |= {"pid": child.pid, "process_started": _process_started(child.pid)}
+        about |= process_noted(child.pid)
         _write(self.folder / job_id / "job.json", about)
 
     def _process(self, job_id: str):
         """The job's living process as psutil sees it, or None."""
-        import psutil
-
         if job_id in _children:
             _children[job_id].poll()
-        for source in ("job.json", "state.json"):  # the child notes itself too, in case its parent ended in between
-            record = _read(self.folder / job_id / source)
-            if not record.get("pid"):
-                continue
-            with suppress(psutil.Error):
-                process = psutil.Process(record["pid"])
-                ours = abs(process.create_time() - record.get("process_started", 0.0)) < 2  # else the pid was given out again
-                if ours and process.status() != psutil.STATUS_ZOMBIE:
-                    return process
-        return None
+        # the child notes itself too, in case its parent ended in between
+        noted = (_read(self.folder / job_id / source) for source in ("job.json", "state.json"))
+        return next(filter(None, map(living, noted)), None)
 
     def _kill(self, job_id: str) -> None:
         if process := self._process(job_id):
@@ -333,12 +324,7 @@ class _Reporter:
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock, self._written, self._clock = path, threading.Lock(), 0.0, PhaseClock()
-        self._state = {
-            "status": "running",
-            "started": time.time(),
-            "pid": os.getpid(),
-            "process_started": _process_started(os.getpid()),
-        }
+        self._state = {"status": "running", "started": time.time(), **process_noted(os.getpid())}
         with suppress(OSError):  # said again, and let pass, at each writing
             self._path.parent.mkdir(parents=True, exist_ok=True)
 
@@ -377,13 +363,25 @@ class _Reporter:
             _write(self._path, {**self._state, "heartbeat": time.time()})
 
 
-def _process_started(pid: int) -> float:
+def process_noted(pid: int) -> dict[str, Any]:
+    """What a state holds of a process, by which `living` finds it."""
     import psutil
 
     try:
-        return psutil.Process(pid).create_time()
+        return {"pid": pid, "process_started": psutil.Process(pid).create_time()}
     except psutil.Error:  # ended already
-        return 0.0
+        return {"pid": pid, "process_started": 0.0}
+
+
+def living(state: Mapping[str, Any]) -> Any:
+    """The process that a state notes as psutil sees it, or None: its number alone may have been given out again."""
+    import psutil
+
+    with suppress(psutil.Error):
+        process = psutil.Process(state["pid"]) if state.get("pid") else None
+        ours = process and abs(process.create_time() - state.get("process_started", 0.0)) < 2
+        return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+    return None
 
 
 def _write(path: Path, content: dict) -> None:

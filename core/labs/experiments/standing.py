@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from core import files
 from core.errors import WorkbenchError
+from core.jobs.jobs import living, process_noted
 from core.labs.experiments import book
 from core.progress import PhaseClock, Running, pace
 from core.records import Progress
@@ -61,7 +62,7 @@ def standing(workbench: Workbench, name: str) -> StudyStanding:
            (SELECT config_fingerprint FROM trials WHERE sweep = $1 AND status = 'ok') ORDER BY id DESC LIMIT 20""",
         [name],
     )
-    if (status := state.pop("status", "new")) == "running" and not _lives(state):
+    if (status := state.pop("status", "new")) == "running" and not living(state):
         status = "died"
     pid = state.pop("pid", None) if status == "running" else None
     said = {field: state[field] for field in StudyStanding._fields if field in state}
@@ -71,7 +72,7 @@ def standing(workbench: Workbench, name: str) -> StudyStanding:
 def runs(home: Path, name: str) -> bool:
     """Whether the experiment is being measured now."""
     state = _read(_file(home, name))
-    return state.get("status") == "running" and _lives(state)
+    return state.get("status") == "running" and living(state) is not None
 
 
 def pause(workbench: Workbench, name: str, seconds: float = 10.0) -> StudyStanding:
@@ -81,7 +82,7 @@ def pause(workbench: Workbench, name: str, seconds: float = 10.0) -> StudyStandi
         raise WorkbenchError(f"The experiment '{name}' does not run.", todo=f"`python -m core experiment run {name}` runs it.")
     os.kill(state["pid"], signal.SIGTERM)
     end = time.monotonic() + seconds
-    while _lives(state):
+    while living(state):
         if time.monotonic() > end:
             os.kill(state["pid"], signal.SIGKILL)
         time.sleep(0.02)
@@ -95,13 +96,7 @@ class Announced:
         self.stopped = ""
         self._signal: Any = None
         self._path, self._written = _file(home, name), 0.0
-        self._state = {
-            "status": "running",
-            "engine": engine,
-            "started": time.time(),
-            "pid": os.getpid(),
-            "process_started": _process_started(os.getpid()),
-        }
+        self._state = {"status": "running", "engine": engine, "started": time.time(), **process_noted(os.getpid())}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -163,20 +158,3 @@ def _fits(name: str, value: Any) -> bool:
     if name in ("done", "total", "pid"):
         return type(value) is int and 0 <= value < 2**31
     return type(value) in (int, float) and 0 <= value < 2**37  # a time before the year 6000
-
-
-def _lives(state: dict[str, Any]) -> bool:
-    """Whether its driver's process is there: its number alone may have been given out again."""
-    started = _process_started(state.get("pid", 0))
-    return bool(started) and abs(started - state.get("process_started", 0.0)) < 2
-
-
-def _process_started(pid: int) -> float:
-    """0 where there is no such process."""
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except (psutil.Error, ValueError, TypeError):
-        return 0.0
