@@ -42,6 +42,15 @@ class TrainingSteps(ABC):
     def _learn(self) -> tuple[float, Any]:
         """Loss of step `self.step`, and what sets the gradients of `_weights`: called where the loss is a number."""
 
+    def _learnt_from(self, loss: Any) -> tuple[float, Any]:
+        """The same of a loss that torch follows back by itself."""
+
+        def backward() -> None:
+            self._optimizer.zero_grad()
+            loss.backward()
+
+        return float(loss.detach()), backward
+
     @abstractmethod
     def _measured(self) -> dict[str, float]:
         """Measures of the weights as they are now, on the validation questions."""

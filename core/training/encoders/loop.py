@@ -63,12 +63,7 @@ class Loop(TrainingSteps):
             questions = self._vectors(self._ids(batch.questions, self.config.question_tokens))
             passages = self._vectors(self._ids(batch.passages, self.config.passage_tokens))
         loss = info_nce(questions, passages, torch.from_numpy(batch.masked), self.config.temperature)
-
-        def backward() -> None:
-            self._optimizer.zero_grad()
-            loss.backward()
-
-        return float(loss.detach()), backward
+        return self._learnt_from(loss)
 
     def _measured(self) -> dict[str, float]:
         check = self._validation

@@ -130,12 +130,7 @@ class RagLoop(Loop):
         passages = torch.from_numpy(asked.chunk_vectors[nearest]).to(questions.device)  # [n, k, dim]
         scores = torch.einsum("nd,nkd->nk", questions, passages) / config.temperature
         loss = marginal_loss(scores, torch.from_numpy(logs).to(questions.device))
-
-        def backward() -> None:
-            self._optimizer.zero_grad()
-            loss.backward()
-
-        return float(loss.detach()), backward
+        return self._learnt_from(loss)
 
     def _measured(self) -> dict[str, float]:
         return self._validation(self._encode(self._questions, self.config.question_tokens))

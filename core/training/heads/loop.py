@@ -58,12 +58,7 @@ class HeadLoop(TrainingSteps):
             if of:
                 outputs.logits = outputs.logits[of]
             loss = self._task.loss(outputs)
-
-        def backward() -> None:
-            self._optimizer.zero_grad()
-            loss.backward()
-
-        return float(loss.detach()), backward
+        return self._learnt_from(loss)
 
     def _rows(self, step: int) -> np.ndarray:
         """Of a step."""
