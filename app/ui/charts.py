@@ -271,7 +271,7 @@ def log_axis(values: Sequence[float | None]) -> dict[str, Any]:
     return {"type": "log", "tickvals": ticks, "ticktext": texts, "range": [low, high]}
 
 
-def mark_line(at: float, text: str, *, vertical: bool = False, color: str = BASELINE) -> dict:
+def mark_line(at: float, text: str, *, vertical: bool = False) -> dict:
     """Layout additions that draw a dashed reference line: figure(..., **mark_line(0.9, "baseline"))."""
     along, across = ("y", "x") if vertical else ("x", "y")
     shape = {
@@ -281,7 +281,7 @@ def mark_line(at: float, text: str, *, vertical: bool = False, color: str = BASE
         f"{along}0": 0,
         f"{along}1": 1,
         f"{along}ref": "paper",
-        "line": {"color": color, "width": 1.2, "dash": "dash"},
+        "line": {"color": BASELINE, "width": 1.2, "dash": "dash"},
     }
     note = {
         "text": safe(text),
@@ -291,7 +291,7 @@ def mark_line(at: float, text: str, *, vertical: bool = False, color: str = BASE
         "showarrow": False,
         "xanchor": "left" if vertical else "right",
         "yanchor": "top" if vertical else "bottom",
-        "font": {"size": 11, "color": color},
+        "font": {"size": 11, "color": BASELINE},
     }
     return {"shapes": [shape], "annotations": [note]}
 

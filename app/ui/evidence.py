@@ -169,9 +169,7 @@ def answer_html(text: str, num_passages: int) -> str:
     return f'<div class="gw gw-text">{body}</div>'
 
 
-def document_html(
-    text: str, gold: Iterable = (), chunks: Iterable[tuple[int, int]] = (), query: str = "", height: bool = True
-) -> str:
+def document_html(text: str, gold: Iterable = (), chunks: Iterable[tuple[int, int]] = ()) -> str:
     """A whole document: chunks in two alternating colours, what two chunks share in a third, gold underlined."""
     marks, last = [], 0
     for i, (start, end) in enumerate(chunks):
@@ -183,8 +181,7 @@ def document_html(
         marks.append(Mark(start, min(start + 1, end), "edge"))
         last = max(last, end)
     marks += [Mark(g.start, g.end, "gold") for g in gold if g.grade > 0]
-    marks += term_marks(text, query)
-    return f'<div class="gw {"gw-scroll" if height else ""}"><div class="gw-text">{laid(text, marks)}</div></div>'
+    return f'<div class="gw gw-scroll"><div class="gw-text">{laid(text, marks)}</div></div>'
 
 
 def difference_html(pieces: Iterable) -> str:

@@ -112,20 +112,17 @@ def unused(stage: str, recipe: TrialConfig) -> bool:
     return stage in session.workbench().unused(recipe)
 
 
-def recipe_form(
-    stages: tuple[str, ...] = (), *, name: str = session.CURRENT, costs: dict[str, str] | None = None, show_presets: bool = True
-) -> TrialConfig:
+def recipe_form(stages: tuple[str, ...] = (), *, show_presets: bool = True) -> TrialConfig:
     """Presets and one expander a stage, in the order given (default: what decides a ranking and its metrics); returns the
     recipe."""
     if show_presets:
-        presets(name)
+        presets()
     pinned = session.baseline()
     with st.container(gap="xsmall"):
         for stage in stages or (*session.workbench().ranking_fields(), "evaluation"):
-            if not session.workbench().shows(stage, session.config(name)):
-                continue
-            stage_form(stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""))
-    return session.config(name)
+            if session.workbench().shows(stage, session.config()):
+                stage_form(stage, baseline=pinned)
+    return session.config()
 
 
 def stage_chips(usual: str) -> str:

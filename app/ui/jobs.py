@@ -97,13 +97,13 @@ def _running() -> None:
             st.html(f'<div class="gw gw-job">{_bar(job)}</div>')
 
 
-def watch(job_id: str, *, on_done: Callable[[], None] | None = None) -> None:
-    """One job with its progress, Cancel and Resume. Once it is done `on_done` is called and the page reruns."""
+def watch(job_id: str) -> None:
+    """One job with its progress, Cancel and Resume. Once it is done the page reruns."""
     job = session.workbench().jobs.get(job_id)
-    st.fragment(_watch, run_every=1.0 if job.active else None)(job_id, on_done)
+    st.fragment(_watch, run_every=1.0 if job.active else None)(job_id)
 
 
-def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
+def _watch(job_id: str) -> None:
     with cards.calm():
         workbench = session.workbench()
         job = workbench.jobs.get(job_id)
@@ -140,8 +140,6 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
     before = states.get(job_id)
     states[job_id] = job.status
     if before not in (None, job.status) and (not job.active or before not in LIVE):
-        if job.status == "done" and on_done:
-            on_done()
         st.rerun()  # the whole page: what the job made is there now, or it was resumed and has to be asked after again
 
 
@@ -156,14 +154,22 @@ def last_training(verbs: Container[str]) -> Any:
     return last if last and last.status != "done" else None
 
 
-def training(verbs: Container[str], curves: Callable[[str, float], None]) -> bool:
-    """Draws the last training by these verbs that is not done, and its curves; whether it runs. curves: of its name, since it was
-    started."""
+Log = list[dict[str, Any]]  # of a training, a line an entry
+
+
+def training(verbs: Container[str], log: Callable[[str, float], Log], draw: Callable[[str, Log], None]) -> bool:
+    """Draws the last training by these verbs that is not done, and its curves; whether it runs. log: of its name, since it was
+    started; draw: of its name and log."""
     if (last := last_training(verbs)) is None:
         return False
     watch(last.id)
-    st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1], last.created)
+    st.fragment(_curves, run_every=2.0 if last.active else None)(last.arguments[1], last.created, log, draw)
     return last.active
+
+
+def _curves(name: str, since: float, log: Callable[[str, float], Log], draw: Callable[[str, Log], None]) -> None:
+    with cards.calm():
+        draw(name, log(name, since))
 
 
 def train_button(name: str, arguments: list[str], kind: str, taken: bool, key: str, takes: Forecast) -> None:

@@ -41,7 +41,7 @@ def heads(config: TrialConfig) -> None:
         chosen = forms.settings_form(HeadTraining(), "head", KNOBS_FIRST)
     with right:
         st.caption("The bundled encoder with a new head; the test documents are held out.")
-        if not under_way() and file != Path():  # a file that is still to be given
+        if not jobs.training(lab.KINDS, lab.head_log, draw_curves) and file != Path():  # a file that is still to be given
             with st.container(border=True):
                 start(config, verb, chosen, file)
         st.subheader("Trained heads", anchor=False)
@@ -77,16 +77,6 @@ def start(config: TrialConfig, verb: str, chosen: dict[str, Any], file: Path | N
     like = config.corpus.dataset if file is None else "file"
     takes = one_phase(f"{cards.count(chosen['epochs'], 'epoch')} at most, and the test", units=chosen["epochs"], like=like)
     return jobs.train_button(name, arguments, "a model", lab.is_taken(name), "head/start", takes)
-
-
-def under_way() -> bool:
-    """Draws the last training that has not become a model; whether it runs."""
-    return jobs.training(lab.KINDS, curves)
-
-
-def curves(name: str, since: float) -> None:
-    with cards.calm():
-        draw_curves(name, lab.head_log(name, since))
 
 
 def draw_curves(name: str, log: list[dict[str, Any]]) -> None:

@@ -74,12 +74,7 @@ def start(config: TrialConfig, chosen: dict[str, Any], lesson: Lesson, file: Pat
 
 def under_way() -> bool:
     """Draws the last training that has not become an adapter; whether it runs."""
-    return jobs.training(VERBS, curves)
-
-
-def curves(name: str, since: float) -> None:
-    with cards.calm():
-        draw_curves(name, adapters.adapter_log(name, since))
+    return jobs.training(VERBS, adapters.adapter_log, draw_curves)
 
 
 def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:

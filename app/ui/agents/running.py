@@ -54,19 +54,11 @@ def shown(corpus: Corpus, recipe: TrialConfig, question: str, runs: list[dict[st
     if answer is None or not steps_of(answer):
         return
     query = next((query for query in corpus.queries if query.text == question), None)
-    views = {"Steps": steps.tab, "Time": _time, "Replay": _replay, "Reproduce": _reproduce}
-    cards.tabs(views, "agent_tab", answer, corpus, query)
-
-
-def _time(answer: Any, *_: Any) -> None:
-    origins.times(answer)
-
-
-def _replay(answer: Any, *_: Any) -> None:
-    replays.draw(answer)
-
-
-def _reproduce(*_: Any) -> None:
-    asked = st.session_state[RUN]
-    recipe = asked["runs"][0]["recipe"]
-    st.code(session.workbench().command(recipe, "agents", "run", asked["question"]), language="bash", wrap_lines=True)
+    command = session.workbench().command(run["recipe"], "agents", "run", question)
+    views = {
+        "Steps": lambda: steps.tab(answer, corpus, query),
+        "Time": lambda: origins.times(answer),
+        "Replay": lambda: replays.draw(answer),
+        "Reproduce": lambda: st.code(command, language="bash", wrap_lines=True),
+    }
+    cards.tabs(views, "agent_tab")

@@ -28,7 +28,7 @@ VERDICTS = {
 
 def train(config: TrialConfig) -> None:
     made = training.trained()
-    if not jobs.training(("train-encoder",), curves):
+    if not jobs.training(("train-encoder",), training.training_log, draw_curves):
         training_form(config, made)
     st.subheader("Trained encoders", anchor=False)
     if not made:
@@ -67,11 +67,6 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
     )
     takes = one_phase(told, units=read, like=settings["base"])
     return jobs.train_button(name, arguments, "an encoder", training.is_taken(name), "train/start", takes)
-
-
-def curves(name: str, since: float) -> None:
-    with cards.calm():
-        draw_curves(name, training.training_log(name, since))
 
 
 def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:

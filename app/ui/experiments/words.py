@@ -59,13 +59,13 @@ def classes(setting_stage: str, recipe: TrialConfig, parts: Sequence[str] = ()) 
     return list(dict.fromkeys([own, *(there[part] for part in parts if part in there)]))
 
 
-def knob_of(setting: str, recipe: TrialConfig, parts: Sequence[str] = ()) -> forms.Knob | None:
+def knob_of(setting: str, recipe: TrialConfig) -> forms.Knob | None:
     """What the form knows of a setting; None of a stage's parts, and of what there is not."""
     stage, _, name = setting.partition(".")
     if part_of(setting) or stage not in FIELDS or not name:
         return None
     everywhere = list(registry.parts(PART_KINDS[stage]).values()) if stage in PART_KINDS else []
-    for model in (*classes(stage, recipe, parts), *everywhere):
+    for model in (*classes(stage, recipe), *everywhere):
         for knob in forms.knobs(model):
             if knob.name == name:
                 return knob
