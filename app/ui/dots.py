@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.ui import charts
+from core.comparison.comparison import Difference
 
 CUT = 36  # characters of a name on an axis
 LINE = 40  # of each line of one that stands in two
@@ -18,6 +19,16 @@ class Mark(NamedTuple):
     high: float | None
     color: str = charts.COLORS[0]
     symbol: str = "circle"
+
+
+def shade(change: Difference | None, level: float) -> str:
+    """The colour of a value: blue where it is significantly different from what it is compared with."""
+    return charts.COLORS[0] if change and change.significant(level) else charts.BASELINE
+
+
+def difference(name: str, change: Difference, level: float) -> Mark:
+    """A paired difference with its interval."""
+    return Mark(name, *change.paired[:3], shade(change, level))
 
 
 def marks(
@@ -74,12 +85,12 @@ def between(row: Mark, digits: int) -> str:
     return f"{row.low:.{digits}f} to {row.high:.{digits}f}"
 
 
-def with_lines(shape: charts.Figure, lines: Sequence[tuple[float, str]], vertical: bool = True) -> charts.Figure:
+def with_lines(shape: charts.Figure, lines: Sequence[tuple[float, str]]) -> charts.Figure:
     """Dashed reference lines with their names."""
-    drawn = [charts.mark_line(at, text, vertical=vertical) for at, text in lines]
+    drawn = [charts.mark_line(at, text, vertical=True) for at, text in lines]
     for name in ("shapes", "annotations"):
         shape["layout"][name] = [mark for drawing in drawn for mark in drawing[name]]
-    if vertical and lines:
+    if lines:
         layout = shape["layout"]
         layout["margin"] = {**layout["margin"], "t": 30}
         if layout["showlegend"] and any(text for _, text in lines):  # their names stand between the legend and the chart

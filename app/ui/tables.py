@@ -1,7 +1,7 @@
 """Tables: drawn as their columns say, with CSV and the way into a paper; one way of opening a row, a click anywhere on it."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from html import escape
@@ -10,7 +10,7 @@ from zlib import crc32
 
 import streamlit as st
 
-from app.ui import cells
+from app.ui import cards, cells
 from app.ui.export import download, table_into_paper
 from core.report.table import Column, Table
 
@@ -138,6 +138,12 @@ def opened() -> Iterator[None]:
 def minus(text: str) -> str:
     """The text with a real minus before its negative numbers: as wide as the plus."""
     return NEGATIVE.sub("\u2212", text)
+
+
+def sentences(said: Iterable[str]) -> None:
+    """What follows from the numbers, a sentence a line."""
+    for sentence in said:
+        st.caption(cards.plain(minus(sentence)))
 
 
 def wrapped_table(rows: Sequence[dict[str, Any]]) -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, dots, jobs, tables
+from app.ui.search import results
 from core import registry
 from core.config import TrialConfig
 from core.labs.adapters import grid as lab
@@ -34,10 +35,7 @@ def chosen(run: Resolved) -> tuple[list[str], list[float], int]:
         names = st.multiselect("Adapters", every, every[-1:], key="adapters", bind="query-params", width=320)
         scales = st.multiselect("Scales", SCALES, [1.0], key="scales", width=200, help="Scale of each adapter.")
         most = len(run.corpus.queries)
-        about = "Drawn at random once, of those with an answer and evidence; a larger sample contains the smaller."
-        count = st.number_input(
-            "Questions", 1, most, min(lab.QUESTIONS, most), key="ask", bind="query-params", width=140, help=about
-        )
+        count = results.question_count(most, lab.QUESTIONS, "ask", "those with an answer and evidence")
     return names, scales or [1.0], count
 
 
@@ -66,8 +64,7 @@ def shown(made: AdapterGrid, config: TrialConfig, command: str) -> None:
             "Without possibly memorised questions", key="fresh", help="Leaves out questions answered right without any passage."
         )
     shown_cells, level = made.fresh if fresh else made.cells, config.evaluation.confidence
-    for sentence in lab.sentences(made, level):
-        st.caption(cards.plain(tables.minus(sentence)))
+    tables.sentences(lab.sentences(made, level))
     titles = list(dict.fromkeys(side.title for side, _ in shown_cells.places))
     marks = [
         dots.Mark(charts.safe(f"{title}: {side.title}"), score.mean, score.low, score.high, _color(side.title, titles))

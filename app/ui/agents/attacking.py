@@ -35,7 +35,6 @@ def draw(recipe: TrialConfig, most: int) -> None:
     config, table = made.draw.config, lab.table(made, command := workbench.command(recipe, *words))
     titles = {kind: lab.TITLES[kind] for kind in made.values}
     figures.forest(made.comparison, titles, lab.FOLLOWS, "Attack success", config, table, len(made.targets), "no attack")
-    for sentence in lab.sentences(made, config.evaluation.confidence):
-        st.caption(cards.plain(tables.minus(sentence)))
+    tables.sentences(lab.sentences(made, config.evaluation.confidence))
     tables.draw(table)
     tables.draw(lab.item_table(made, command))

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs, tables
+from app.ui import jobs, tables
 from app.ui.agents import figures
 from core import registry
 from core.config import TrialConfig
@@ -54,7 +54,6 @@ def shown(made: AgentComparison, command: str) -> None:
     titles = {arm: lab.title(arm) for arm in made.values}
     label = registry.find("measure", name)().label
     figures.forest(made.comparison, titles, name, label, config, table, len(made.draw.rows), "RAG")
-    for sentence in lab.sentences(made, config.evaluation.confidence):
-        st.caption(cards.plain(tables.minus(sentence)))
+    tables.sentences(lab.sentences(made, config.evaluation.confidence))
     tables.draw(table)
     tables.draw(lab.item_table(made, name, command))

@@ -6,16 +6,15 @@ from typing import Any
 import streamlit as st
 
 from app.ui import charts, dots
+from app.ui.search import results
 from core import registry
 from core.comparison.comparison import ArmComparison
 from core.config import TrialConfig
 from core.report.table import Table
 
-DRAWN = "Drawn at random once, of those with a reference answer; a larger sample contains the smaller."
-
 
 def questions(most: int, usual: int, key: str) -> int:
-    return st.number_input("Questions", 1, most, min(usual, most), key=key, bind="query-params", width=140, help=DRAWN)
+    return results.question_count(most, usual, key, "those with a reference answer")
 
 
 def measure_box(measures: tuple[str, ...], usual: str, key: str) -> str:
@@ -38,9 +37,8 @@ def forest(
     for arm, name in titles.items():
         if (mean := comparison.means.get((arm, measure))) is None:
             continue
-        change = comparison.of(arm, measure)
-        blue = change and change.significant(level)
-        marks.append(dots.Mark(charts.safe(name), mean.mean, mean.low, mean.high, charts.COLORS[0] if blue else charts.BASELINE))
+        color = dots.shade(comparison.of(arm, measure), level)
+        marks.append(dots.Mark(charts.safe(name), mean.mean, mean.low, mean.high, color))
     charts.show(
         dots.marks(marks, label),
         table.name,

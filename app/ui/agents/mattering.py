@@ -62,6 +62,5 @@ def _start(recipe: TrialConfig, words: list[str], made: lab.Mattered, label: str
 def _shown(recipe: TrialConfig, made: lab.Mattered, titles: dict[Any, str], measure: str, table: Any, base: str) -> None:
     label = registry.find("measure", measure)().label
     figures.forest(made.comparison, titles, measure, label, recipe, table, len(made.draw.rows), base)
-    for sentence in lab.sentences(made, recipe.evaluation.confidence):
-        st.caption(cards.plain(tables.minus(sentence)))
+    tables.sentences(lab.sentences(made, recipe.evaluation.confidence))
     tables.draw(table)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs, tables
+from app.ui import jobs, tables
 from app.ui.agents import figures
 from core import registry
 from core.config import TrialConfig
@@ -46,8 +46,7 @@ def draw(recipe: TrialConfig, most: int) -> None:
         takes = Forecast(made.left.phases, units=made.left.answers, like=f"{','.join(ways)} {alike(recipe.generation)}")
         jobs.start_button("Repeat", [*words, *workbench.arguments(recipe)], f"{repeats:,} repeats of {count:,} questions", takes)
     command = workbench.command(recipe, *words)
-    for sentence in lab.sentences(made):
-        st.caption(cards.plain(tables.minus(sentence)))
+    tables.sentences(lab.sentences(made))
     for table in (lab.pass_table(made, command), lab.plan_table(made, command)):
         if table.rows:
             tables.draw(table)

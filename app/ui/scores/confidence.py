@@ -17,8 +17,7 @@ METHOD = "Percentile bootstrap over questions, those with evidence in one docume
 def shown(made: Confidence, config: TrialConfig, command: str) -> None:
     cards.row(headline(made))
     chart(made, config, command)
-    for sentence in lab.sentences(made):
-        st.caption(cards.plain(sentence))
+    tables.sentences(lab.sentences(made))
     if made.chosen is not None and made.chosen.threshold != made.present.threshold:
         words = f"Use {made.chosen.threshold:.3f} in the recipe" if made.chosen.threshold else "Answer everything in the recipe"
         cards.press(words, "tune", "use_confidence", session.change, {SETTING: made.chosen.threshold}, type="primary")

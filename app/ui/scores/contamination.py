@@ -33,16 +33,7 @@ def draw() -> None:
         return None
     rows = arms.drawn(evaluation, len(evaluation.corpus.queries), evidence=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        count = st.number_input(
-            "Questions",
-            1,
-            len(rows),
-            min(QUESTIONS, len(rows)),
-            key="probed",
-            bind="query-params",
-            width=150,
-            help="Drawn at random once, of those with a reference answer and evidence; a larger sample contains the smaller.",
-        )
+        count = results.question_count(len(rows), QUESTIONS, "probed", "those with a reference answer and evidence", width=150)
         whose = st.segmented_control("Rephrasings", [MODEL, FILE], default=MODEL, key="rephrasings", required=True) or MODEL
     path = uploaded(evaluation) if whose == FILE else None
     if whose == FILE and path is None:
@@ -92,8 +83,7 @@ def shown(made: Contamination, evaluation: Evaluation, command: str) -> None:
         method=METHOD,
         command=command,
     )
-    for sentence in lab.sentences(made, level):
-        st.caption(cards.plain(tables.minus(sentence)))
+    tables.sentences(lab.sentences(made, level))
     gap_table(made, command)
     place = question_table(made, command)
     if place is not None:

@@ -42,9 +42,7 @@ def draw() -> None:
 
 def settings(most: int) -> ReasoningPlan:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        about = "Drawn at random once, of those with a reference answer; a larger sample contains the smaller."
-        usual = min(USUAL.questions, most)
-        count = st.number_input("Questions", 1, most, usual, key="reasoned", bind="query-params", width=140, help=about)
+        count = results.question_count(most, USUAL.questions, "reasoned", "those with a reference answer")
         samples = st.number_input(
             "Samples", 2, 40, USUAL.samples, key="chains", bind="query-params", width=130, help="Number of samples that vote."
         )
@@ -77,14 +75,7 @@ def shown(made: Reasoning, evaluation: Evaluation, command: str) -> None:
     pairs = [pair for pair in made.comparison.differences.values() if pair.measure == name]
     charts.show(
         dots.marks(
-            [
-                dots.Mark(
-                    f"{lab.SHORT[pair.arm]} − {lab.SHORT[pair.base].lower()}",
-                    *pair.paired[:3],
-                    charts.COLORS[0] if pair.significant(level) else charts.BASELINE,
-                )
-                for pair in pairs
-            ],
+            [dots.difference(f"{lab.SHORT[pair.arm]} − {lab.SHORT[pair.base].lower()}", pair, level) for pair in pairs],
             f"Difference in {names[name]}",
             lines=[(0.0, "")],
         ),
@@ -96,8 +87,7 @@ def shown(made: Reasoning, evaluation: Evaluation, command: str) -> None:
         method=METHOD,
         command=command,
     )
-    for sentence in lab.sentences(made, level):
-        st.caption(cards.plain(tables.minus(sentence)))
+    tables.sentences(lab.sentences(made, level))
     tables.draw(lab.way_table(made, name, command))
     curve(made, evaluation, name, names[name], command)
     place = question_table(made, name, command)

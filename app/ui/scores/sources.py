@@ -85,16 +85,8 @@ def of_recipe(row: Any) -> Shown | None:
     if evaluation is None:
         return None
     queries = evaluation.corpus.queries
-    count = row.number_input(
-        "Questions",
-        1,
-        len(queries),
-        min(answering.FIRST, len(queries)),
-        key="scored",
-        bind="query-params",
-        width=115,
-        help="Drawn at random once; a larger sample contains the smaller.",
-    )
+    with row:
+        count = results.question_count(len(queries), answering.FIRST, "scored", width=115)
     said = answering.answer_set(workbench, evaluation, count)
     rows = sets.of_recipe(said)
     arguments = scoring("score-answers", "--ask", str(count))

@@ -114,8 +114,7 @@ def compared(evaluation: Evaluation, name: str, count: int) -> None:
         return cards.empty(f"{name} against the recipe", str(error))
     if missing := phases(made):
         jobs.start_button("Write and score", words, f"{name} against the recipe", Forecast(missing), place="compare")
-    for sentence in comparing.sentences(made):
-        st.caption(cards.plain(tables.minus(sentence)))
+    tables.sentences(comparing.sentences(made))
     if made.comparison.differences:
         shown(made, name, command_line(*words))
     return None
@@ -133,11 +132,7 @@ def phases(made: SystemComparison) -> tuple[Phase, ...]:
 def shown(made: SystemComparison, name: str, command: str) -> None:
     level = made.evaluation.config.evaluation.confidence
     marks = [
-        dots.Mark(
-            comparing.label(made, each.measure),
-            *each.paired[:3],
-            charts.COLORS[0] if each.significant(level) else charts.BASELINE,
-        )
+        dots.difference(comparing.label(made, each.measure), each, level)
         for each in made.comparison.differences.values()
         if each.paired and each.paired.n and (each.arm, each.measure) in made.comparison.means
     ]

@@ -86,10 +86,7 @@ def draw() -> None:
 def settings(most: int, setting: str) -> tuple[int, str, float]:
     """What is asked and wished, beside the knob itself."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        about = (
-            "Drawn at random once; a larger sample contains the smaller. Half of them choose the threshold, the others test it."
-        )
-        count = st.number_input("Questions", 1, most, min(100, most), key="sure_of", bind="query-params", width=140, help=about)
+        count = results.question_count(most, 100, "sure_of", then="Half of them choose the threshold, the others test it.")
         about = "How an answer is judged right: token F1 of at least 0.5, or exact match."
         measure = st.selectbox(
             "Right by",

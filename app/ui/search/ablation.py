@@ -63,14 +63,7 @@ def titled(metric: str, config: TrialConfig) -> str:
 
 def shown(made: Ablation, config: TrialConfig, count: int) -> None:
     level, name = config.evaluation.confidence, titled(made.metric, config)
-    marks = [
-        dots.Mark(
-            charts.safe(words(part)),
-            *part.change.paired[:3],
-            charts.COLORS[0] if part.change.significant(level) else charts.BASELINE,
-        )
-        for part in made.parts
-    ]
+    marks = [dots.difference(charts.safe(words(part)), part.change, level) for part in made.parts]
     asked = ["--ask", str(count)] if count else []
     n = max((part.change.paired.n for part in made.parts), default=0)
     command = session.workbench().command(config, "ablate", "--metric", made.metric, *asked)

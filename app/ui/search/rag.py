@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, dots, jobs, tables
+from app.ui.search import results
 from core.labs.answers import answering
 from core.labs.answers import rag_ablation as lab
 from core.labs.answers.live import shown_measures
@@ -15,9 +16,7 @@ def draw(run: Resolved) -> None:
     workbench, most = session.workbench(), len(run.corpus.queries)
     if not any(map(answering.can_be_judged, run.corpus.queries)):
         return st.info("No question of this corpus has a reference answer, so no answer can be judged.", icon=":material/info:")
-    usual = min(lab.QUESTIONS, most)
-    about = "Drawn at random once; a larger sample contains the smaller."
-    count = st.number_input("Questions", 1, most, usual, key="rag_count", bind="query-params", width=140, help=about)
+    count = results.question_count(most, lab.QUESTIONS, "rag_count")
     made, needs = lab.standing(workbench, run, count)
     if made is None or made.left.answers or needs:
         left = made.left.phases if made else (Phase(f"answers of every variant to {cards.count(count, 'question')}"),)
@@ -37,11 +36,11 @@ def shown(made: RagAblation, run: Resolved, count: int) -> None:
     names = {measure.part: measure.label for measure in shown_measures()}
     name = st.selectbox("Measure", list(names), list(names).index("f1"), key="rag_measure", format_func=names.get, width=170)
     level, title = config.evaluation.confidence, names[name]
-    means = [(variant, made.comparison.means.get((variant.name, name))) for variant in made.variants]
+    means, change = made.comparison.means, made.comparison.of
     marks = [
-        dots.Mark(charts.safe(variant.title), score.mean, score.low, score.high, _color(made, variant.name, name, level))
-        for variant, score in means
-        if score and score.mean is not None
+        dots.Mark(charts.safe(each.title), score.mean, score.low, score.high, dots.shade(change(each.name, name), level))
+        for each in made.variants
+        if (score := means.get((each.name, name))) and score.mean is not None
     ]
     command = session.workbench().command(config, "rag-ablation", "--ask", str(count))
     made_table = lab.table(made, name, level, command)
@@ -56,15 +55,9 @@ def shown(made: RagAblation, run: Resolved, count: int) -> None:
             method=lab.method(level),
             command=command,
         )
-    for sentence in lab.sentences(made, level):
-        st.caption(cards.plain(tables.minus(sentence)))
+    tables.sentences(lab.sentences(made, level))
     tables.draw(made_table)
     st.caption(
         f"{lab.SAME} Search: of a single question, median and 95th percentile. Seconds an answer: its share of a batch of 16, "
         f"less than an answer alone takes. Empty: not measured."
     )
-
-
-def _color(made: RagAblation, variant: str, name: str, level: float) -> str:
-    change = made.comparison.of(variant, name)
-    return charts.COLORS[0] if change and change.significant(level) else charts.BASELINE

@@ -62,6 +62,12 @@ def asked(config: TrialConfig, title: str, instead: str = "") -> Evaluation | No
     return evaluation
 
 
+def question_count(most: int, usual: int, key: str, of: str = "", then: str = "", width: int = 140) -> int:
+    """How many questions a comparison asks. of: which they are drawn of; then: what becomes of them."""
+    about = f"Drawn at random once{of and f', of {of}'}; a larger sample contains the smaller.{then and f' {then}'}"
+    return st.number_input("Questions", 1, most, min(usual, most), key=key, bind="query-params", width=width, help=about)
+
+
 def shown_before(config: TrialConfig) -> Evaluation | None:
     """The recipe measured last in this session, on the same questions, judged alike; None where it would take more than a moment."""
     last: TrialConfig | None = st.session_state.get("measured_last")

@@ -44,8 +44,7 @@ def shown(run: str) -> None:
         curve(run, measured)
     else:
         st.warning(cards.plain(first), icon=":material/warning:")
-    for sentence in others:
-        st.caption(cards.plain(sentence))
+    tables.sentences(others)
     tables.draw(load.table(points))
     st.caption("Latencies in ms, with 95% intervals; in time: within the limit, of all requests. Empty: not measured.")
     if measured:

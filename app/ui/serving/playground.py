@@ -122,8 +122,7 @@ def _results(workbench: Any, each: RequestInput, size: float) -> None:
     _answers(each, made)
     first, *others = rerun_verdict.sentences(told)
     st.markdown(cards.plain(first))
-    for sentence in others:
-        st.caption(cards.plain(tables.minus(sentence)))
+    tables.sentences(others)
     tables.draw(rerun_verdict.table(told, command=command_line("serving", "show-rerun", made.id, "--difference", f"{size:g}")))
     st.caption("The number of traces is planned from the spread of these: with few traces it is rough.")
 
