@@ -35,7 +35,7 @@ def train_encoder(workbench: Any, name: str, /, *, train: Training = (), recipe:
 @verb("train-rag", job_keeps=lambda result: result.folder.name)
 def train_rag(workbench: Any, name: str, /, *, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
     """An encoder whose question side learns from how likely the generator finds the answer over the passages found (RAG end to end)."""
-    from core.labs.encoders.rag import train_rag
+    from core.labs.encoders.training import train_rag
 
     return train_rag(workbench, recipe.read(), name, read_settings(train))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.config import StageConfig, knob
+from core.config import StageConfig, knob, valid
 
 
 class TrainingSettings(StageConfig):
@@ -12,6 +12,17 @@ class TrainingSettings(StageConfig):
     def peak(self) -> float:
         """The highest learning rate."""
         return self.learning_rate
+
+
+def changed(kind: type[StageConfig], settings: dict[str, Any]) -> dict[str, Any]:
+    """Of the settings of a training those that differ from the usual ones, checked."""
+    usual, wanted = kind().model_dump(), valid(kind, settings).model_dump()
+    return {name: value for name, value in wanted.items() if value != usual[name]}
+
+
+def options(settings: dict[str, Any]) -> list[str]:
+    """As the command line takes them."""
+    return [word for name, value in settings.items() for word in ("--train", f"{name}={value}")]
 
 
 def learning_rate(default: float, tip: str = "Step size at its peak. Too large diverges.") -> Any:

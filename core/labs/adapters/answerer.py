@@ -21,12 +21,12 @@ def train_answerer(
     """Trains it on the data sets of the folder; from then on the generators take it under that name."""
     from core.training.adapters.answerer import AnswererTraining, answerer_data
     from core.training.adapters.training import train
+    from core.training.settings import options
 
     if name == SHIPPED:
         raise WorkbenchError(f"'{SHIPPED}' is the adapter that ships.", where="name", todo=f"Name yours otherwise: my-{SHIPPED}.")
     training, folder = valid(AnswererTraining, settings), data_folder(data)
     lessons = yield from answerer_data(folder, training, workbench.pipeline.vectors_folder)
-    options = [word for field, value in settings.items() for word in ("--train", f"{field}={value}")]
-    command = ["train-answerer", name, "--data", str(folder), *options]
+    command = ["train-answerer", name, "--data", str(folder), *options(settings)]
     with timed(workbench, Transformers().model, name, training):
         return (yield from train(training, lessons, Transformers(), adapters_home() / name, command))

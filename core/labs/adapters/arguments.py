@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import yaml
 
 from core import files
-from core.config import valid
 from core.errors import WorkbenchError
 from core.training.adapters.settings import AdapterTraining, LoraTraining, PreferenceTraining
+from core.training.settings import changed
 from core.workbench import Workbench
 
 KINDS: dict[str, type[LoraTraining]] = {"train-adapter": AdapterTraining, "train-dpo": PreferenceTraining}
@@ -39,8 +39,7 @@ class Arguments(NamedTuple):
 def arguments_of(settings: dict[str, Any], of_pairs: bool) -> Arguments:
     """Of the settings those that differ from the usual ones, checked."""
     verb = "train-dpo" if of_pairs else "train-adapter"
-    usual, wanted = KINDS[verb]().model_dump(), valid(KINDS[verb], settings).model_dump()
-    return Arguments(verb, {name: value for name, value in wanted.items() if value != usual[name]})
+    return Arguments(verb, changed(KINDS[verb], settings))
 
 
 def parsed(text: str, where: str) -> Arguments:

@@ -22,6 +22,7 @@ from core.records import Progress
 from core.statistics.paired import Paired
 from core.training.adapters.examples import PARTS, TEST_SHARE, VALIDATION_SHARE, AdapterData, PreferencePair, from_examples
 from core.training.adapters.settings import AdapterTraining, PreferenceTraining
+from core.training.settings import changed, options
 from core.workbench import Workbench
 
 
@@ -232,11 +233,9 @@ def _arguments(
 ) -> list[str]:
     """What differs from the defaults; of the recipe what takes part."""
     kind = PreferenceTraining if of_pairs else AdapterTraining
-    usual, wanted = kind().model_dump(), valid(kind, settings).model_dump()
-    options = [word for field, value in wanted.items() if value != usual[field] for word in ("--train", f"{field}={value}")]
-    searches = wanted.get("distractors_by") == "retrieval"
+    searches = valid(kind, settings).model_dump().get("distractors_by") == "retrieval"
     recipe = config if searches else TrialConfig(corpus=config.corpus, generation=config.generation)
-    return [*(["--file", str(file)] if file else []), *options, *workbench.arguments(recipe)]
+    return [*(["--file", str(file)] if file else []), *options(changed(kind, settings)), *workbench.arguments(recipe)]
 
 
 def free_name(dataset: str) -> str:

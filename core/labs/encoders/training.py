@@ -8,7 +8,7 @@ from core.errors import WorkbenchError
 from core.files import read_json
 from core.labs.encoders.comparison import EncoderResult
 from core.models.hub import encoders_home, trained_encoders
-from core.records import Progress
+from core.records import Chunks, Corpus, Progress
 from core.statistics.paired import Paired
 from core.workbench import Workbench
 
@@ -54,15 +54,13 @@ def trained() -> list[TrainedEncoder]:
 def training_arguments(workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any]) -> list[str]:
     """The verb train-encoder as a job takes it: what differs from the defaults. Raises where a setting is not valid."""
     from core.training.encoders.settings import TrainConfig
+    from core.training.settings import changed, options
 
-    usual, asked = TrainConfig().model_dump(), valid(TrainConfig, settings).model_dump()
-    changed = [f"{field}={value}" for field, value in asked.items() if value != usual[field]]
     recipe = TrialConfig(
         corpus=config.corpus, chunking=config.chunking, embedding=config.embedding, evaluation=config.evaluation, seed=config.seed
     )
     recipe = with_settings(recipe, {"corpus.questions": "all"})  # it makes its own splits
-    options = [word for setting in changed for word in ("--train", setting)]
-    return ["train-encoder", name, *options, *workbench.arguments(recipe)]
+    return ["train-encoder", name, *options(changed(TrainConfig, settings)), *workbench.arguments(recipe)]
 
 
 def training_log(name: str, since: float = 0.0) -> list[dict[str, Any]]:
@@ -92,6 +90,13 @@ def learnt_from(row: EncoderResult, encoders: Sequence[TrainedEncoder]) -> bool:
     return row.config.corpus.dataset in corpora and row.config.corpus.questions != "test"
 
 
+def learnt_from_all(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, tuple[Corpus, Chunks, list[str]]]:
+    """What a training reads, which makes its own splits: the recipe's corpus with all questions, its chunks and their texts."""
+    run = yield from workbench.pipeline.resolve(with_settings(config, {"corpus.questions": "all"}))
+    chunks = yield from workbench.pipeline.chunks(run)
+    return run.corpus, chunks, (yield from workbench.pipeline.texts(run))
+
+
 def train_encoder(
     workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any]
 ) -> Generator[Progress, None, Any]:
@@ -99,9 +104,19 @@ def train_encoder(
     from core.training.encoders.settings import TrainConfig
     from core.training.encoders.training import train
 
-    training = valid(TrainConfig, settings)
-    run = yield from workbench.pipeline.resolve(with_settings(config, {"corpus.questions": "all"}))
-    chunks = yield from workbench.pipeline.chunks(run)
-    texts = yield from workbench.pipeline.texts(run)
+    training, read = valid(TrainConfig, settings), (yield from learnt_from_all(workbench, config))
     folder, vectors = encoders_home() / name, workbench.pipeline.vectors_folder
-    return (yield from train(training, run.corpus, chunks, texts, folder, evaluation=config.evaluation, vectors=vectors))
+    return (yield from train(training, *read, folder, evaluation=config.evaluation, vectors=vectors))
+
+
+def train_rag(workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any]) -> Generator[Progress, None, Any]:
+    """Trains an encoder through what the generator makes of the passages it finds, on the questions of the recipe's corpus; from then on
+    it is `trained` with that name."""
+    from core.labs.adapters.training import base_of
+    from core.training.encoders import rag_training
+    from core.training.encoders.rag_settings import RagTraining
+
+    training, read = valid(RagTraining, settings), (yield from learnt_from_all(workbench, config))
+    models = {"generation": base_of(config), "context": config.context, "evaluation": config.evaluation}
+    stores = {"home": workbench.pipeline.home, "vectors": workbench.pipeline.vectors_folder}
+    return (yield from rag_training.train_rag(training, *read, encoders_home() / name, **models, **stores))

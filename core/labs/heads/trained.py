@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core import files
-from core.config import TrialConfig, valid
+from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.files import read_json, read_text
 from core.models.hub import heads_home
@@ -92,11 +92,10 @@ def _example(line: dict[str, Any]) -> HeadExample:
 def head_arguments(verb: str, name: str, config: TrialConfig, settings: dict[str, Any], file: Path | None) -> list[str]:
     """The verb as a job takes it: what differs from the defaults; without a file the recipe's corpus."""
     from core.training.heads.settings import HeadTraining
+    from core.training.settings import changed, options
 
-    usual, wanted = HeadTraining().model_dump(), valid(HeadTraining, settings).model_dump()
-    options = [word for field, value in wanted.items() if value != usual[field] for word in ("--train", f"{field}={value}")]
     source = ["--file", str(file)] if file else ["--dataset", config.corpus.dataset]
-    return [verb, name, *source, *options]
+    return [verb, name, *source, *options(changed(HeadTraining, settings))]
 
 
 def received(data: bytes, name: str) -> Path:

@@ -27,6 +27,7 @@ from core.training.experts import (
     trained_experts,
     variation,
 )
+from core.training.settings import options
 from core.workbench import Workbench
 
 ROUTED = 30  # held-out documents whose tokens are followed through the routers
@@ -78,8 +79,7 @@ def last_pair(corpus: Corpus) -> tuple[ExpertRun, ExpertRun] | None:
 def moe_arguments(workbench: Workbench, config: TrialConfig, training: MoeConfig) -> list[str]:
     """The command line's words for `train_moe` of both."""
     settings = training.model_dump(mode="json", exclude_defaults=True)
-    options = [word for name, value in settings.items() for word in ("--train", f"{name}={value}")]
-    return ["train-moe", "--both", *options, *workbench.arguments(TrialConfig(corpus=config.corpus))]
+    return ["train-moe", "--both", *options(settings), *workbench.arguments(TrialConfig(corpus=config.corpus))]
 
 
 def train_moe(

@@ -3,7 +3,8 @@
 from collections.abc import Generator
 from typing import Any
 
-from core.config import TrialConfig, valid, with_settings
+from core.config import TrialConfig, valid
+from core.labs.encoders.training import learnt_from_all
 from core.models.hub import rerankers_home
 from core.records import Progress
 from core.workbench import Workbench
@@ -16,9 +17,6 @@ def train_reranker(
     from core.training.rerankers.settings import RerankerTraining
     from core.training.rerankers.training import train
 
-    training, pipeline = valid(RerankerTraining, settings), workbench.pipeline
-    run = yield from pipeline.resolve(with_settings(config, {"corpus.questions": "all"}))
-    chunks = yield from pipeline.chunks(run)
-    texts = yield from pipeline.texts(run)
-    folder, store = rerankers_home() / name, pipeline.vectors_folder
-    return (yield from train(training, run.corpus, chunks, texts, folder, evaluation=config.evaluation, vectors=store))
+    training, read = valid(RerankerTraining, settings), (yield from learnt_from_all(workbench, config))
+    folder, store = rerankers_home() / name, workbench.pipeline.vectors_folder
+    return (yield from train(training, *read, folder, evaluation=config.evaluation, vectors=store))
