@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.ui import cards, recipe_strip, tables
+from app.ui import cards, forms, recipe_strip, tables
 from app.ui.scores import contamination, gate, measures, noise, pairs, people, questions, reasoning, sources, systems, thresholds
 from app.ui.scores.sources import Shown
 
@@ -16,12 +16,7 @@ def page() -> None:
         "How good are the answers, how certain is that, and what is each score based on?",
         recipe=sources.of_the_recipe() or sources.wanted("view", first) in OF_THE_RECIPE,
     )
-    view = (
-        st.segmented_control(
-            "View", list(VIEWS), default=first, key="view", bind="query-params", required=True, label_visibility="collapsed"
-        )
-        or first
-    )
+    view = forms.one_of("View", list(VIEWS), "view", first, bind="query-params", label_visibility="collapsed")
     if view in OF_THE_RECIPE:
         return OF_THE_RECIPE[view]()
     shown = sources.chosen()

@@ -5,7 +5,7 @@ from html import escape
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence, jobs
+from app.ui import cards, evidence, forms, jobs
 from core.config import TEMPLATES, ContextConfig, TrialConfig, check_template, valid
 from core.context.template import BUILT_IN
 from core.errors import WorkbenchError
@@ -141,9 +141,7 @@ def _difference(context: ContextConfig) -> None:
     pinned = session.baseline()
     texts = {"built-in": BUILT_IN, "recipe": lab.template_texts(context)}
     texts |= {"baseline": lab.template_texts(pinned.context)} if pinned else {}
-    other = st.segmented_control(
-        "Differences from", list(texts), default="built-in", key="compared_with", required=True, format_func=OTHERS.get
-    )
+    other = forms.one_of("Differences from", {name: OTHERS[name] for name in texts}, "compared_with", "built-in")
     shown = [(KINDS[kind][0], lab.template_difference(texts[other][kind], st.session_state[f"draft/{kind}"])) for kind in KINDS]
     if all(piece.side == "both" for _, pieces in shown for piece in pieces):
         return st.caption(f"The same as {OTHERS[other]}.")

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence, ways
+from app.ui import cards, evidence, forms, ways
 from app.ui.answers import asking, cost, engines, sources
 from core.answering.answer import best_similarity
 from core.config import TrialConfig
@@ -50,14 +50,7 @@ def looked_into(runs: list[dict[str, Any]]) -> int:
     """Place of the answer of which all is shown below."""
     if len(runs) == 1:
         return 0
-    return st.segmented_control(
-        "Look into",
-        range(len(runs)),
-        default=0,
-        key="looked_into",
-        required=True,
-        format_func=lambda number: f"Engine {number + 1}",
-    )
+    return forms.one_of("Look into", {number: f"Engine {number + 1}" for number in range(len(runs))}, "looked_into")
 
 
 def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, several: bool) -> None:

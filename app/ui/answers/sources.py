@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence
+from app.ui import cards, evidence, forms
 from core.context import citations
 from core.context.citations import BRACKETS
 from core.context.passages import page_at
@@ -142,15 +142,8 @@ def _source(corpus: Corpus, hit: Hit, said: tuple[int, int] | None, query: Query
     cards.status_strip([document.source, pages, f"characters {hit.start:,} to {hit.end:,} of {len(document.text):,}"])
     if page and has_pages(session.workbench(), corpus.name, document.id):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            view = st.segmented_control(
-                "View",
-                ["Page", "Text"],
-                default="Page",
-                key="source_view",
-                required=True,
-                label_visibility="collapsed",
-                width="content",
-            )
+            look = {"label_visibility": "collapsed", "width": "content"}
+            view = forms.one_of("View", ["Page", "Text"], "source_view", **look)
             if view == "Page" and len(document.pages) > 1:
                 page = int(
                     st.number_input(

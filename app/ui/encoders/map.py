@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, jobs, ways
+from app.ui import cards, charts, evidence, forms, jobs, ways
 from app.ui.encoders.press import button, cancellable, everything_asked
 from core.labs.encoders.comparison import EncoderResult
 from core.labs.encoders.geometry import (
@@ -31,26 +31,10 @@ RING = {"size": 14, "symbol": "circle-open", "color": charts.COLORS[3], "line": 
 def corpus_map(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> None:
     workbench, queries = session.workbench(), row.evaluation.corpus.queries
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        method = st.segmented_control(
-            "Map",
-            ["pca", "tsne"],
-            default="pca",
-            key="map_method",
-            required=True,
-            format_func={"pca": "PCA", "tsne": "t-SNE"}.get,
-            width="content",
-            help="PCA preserves large distances, t-SNE neighbourhoods: in t-SNE, sizes of clusters and distances between them "
-            "mean nothing.",
-        )
-        by = st.segmented_control(
-            "Colour",
-            ["success", "lost", "source"],
-            default="success",
-            key="map_colour",
-            required=True,
-            format_func={"success": "Retrieval success", "lost": "Questions lost", "source": "Source"}.get,
-            width="content",
-        )
+        about = "PCA preserves large distances, t-SNE neighbourhoods: in t-SNE, sizes of clusters and distances between them mean nothing."
+        method = forms.one_of("Map", {"pca": "PCA", "tsne": "t-SNE"}, "map_method", width="content", help=about)
+        colours = {"success": "Retrieval success", "lost": "Questions lost", "source": "Source"}
+        by = forms.one_of("Colour", colours, "map_colour", width="content")
         against = _against(row, ready) if by == "lost" else None
         words = st.text_input("Find", key="map_find", placeholder="words of a chunk or question", width=240)
         words = words.strip().lower()

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence, jobs, tables
+from app.ui import cards, evidence, forms, jobs, tables
 from app.ui.index import figures
 from app.ui.index.ranking_cost import metric_choice
 from core.config import TrialConfig
@@ -23,16 +23,8 @@ MISSED = "border-left:3px solid #D55E00;padding-left:.55rem;border-radius:.2rem"
 def question_table(here: Glance, corpus: Corpus) -> int | None:
     st.subheader("By question", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = st.segmented_control(
-            "Show",
-            ["all", "lost", "worse", "better"],
-            default="all",
-            key="index_show",
-            width="content",
-            format_func=str.capitalize,
-            required=True,
-            help=FILTERS,
-        )
+        shown = {name: name.capitalize() for name in ("all", "lost", "worse", "better")}
+        wanted = forms.one_of("Show", shown, "index_show", width="content", help=FILTERS)
         metric = metric_choice(here, "index_metric", 150)
         text = st.text_input("Search the questions", key="index_find", placeholder="words of a question", width=180)
     table = questions.by_question(here.cost, corpus, metric, fused=True)

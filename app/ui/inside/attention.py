@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, jobs
+from app.ui import cards, charts, evidence, forms, jobs
 from app.ui.held import result_of
 from app.ui.inside import figures
 from app.ui.tables import wrapped_table
@@ -104,14 +104,8 @@ def prompt_text(looked: PromptAttention, query: int, layer: int, head: int) -> N
 def heads(looked: PromptAttention, query: int, layer: int, head: int, command: str) -> None:
     share, (layers, many) = attention_share(looked, query), looked.maps.shape[:2]
     about = {"question": looked.question, "layer": layer, "head": head, "looking_token": query}
-    what = st.segmented_control(
-        "Colour of a head",
-        ["Entropy", *share.parts],
-        default="Entropy",
-        key="head_colour",
-        required=True,
-        help="Entropy: 0 bits if all attention is on one token. Otherwise: the share of attention on that part.",
-    )
+    about = "Entropy: 0 bits if all attention is on one token. Otherwise: the share of attention on that part."
+    what = forms.one_of("Colour of a head", ["Entropy", *share.parts], "head_colour", help=about)
     part = share.parts.index(what) if what in share.parts else None
     values = share.entropy_bits if part is None else share.mass[:, :, part]
     rows = [

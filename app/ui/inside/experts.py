@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, jobs
+from app.ui import cards, charts, evidence, forms, jobs
 from app.ui.inside import figures
 from app.ui.tables import wrapped_table
 from core.config import TrialConfig
@@ -58,19 +58,7 @@ def settings_form() -> MoeConfig:
     tips = {name: field.description for name, field in MoeConfig.model_fields.items()}
     link = {"bind": "query-params"}
     experts = st.select_slider("Experts of a layer", (2, 4, 8, 16), 4, key="moe_experts", help=tips["experts"], **link)
-    top = (
-        st.segmented_control(
-            "Experts for a token",
-            (1, 2),
-            default=1,
-            key="moe_top",
-            required=True,
-            help=tips["top_k"],
-            format_func=lambda k: f"top-{k}",
-            **link,
-        )
-        or 1
-    )
+    top = forms.one_of("Experts for a token", {1: "top-1", 2: "top-2"}, "moe_top", help=tips["top_k"], **link)
     room = st.slider(
         "Capacity factor (× an expert's even share)", 0.0, 4.0, 1.25, 0.25, key="moe_room", help=tips["capacity_factor"], **link
     )
@@ -212,9 +200,7 @@ def _config(runs: dict[str, ExpertRun]) -> dict:
 def routed(corpus: Corpus, runs: dict[str, ExpertRun]) -> None:
     st.divider()
     st.subheader("Where the routers send tokens", anchor=False)
-    name = st.segmented_control(
-        "Run", list(runs), default=next(iter(runs)), key="moe_run", required=True, label_visibility="collapsed"
-    )
+    name = forms.one_of("Run", list(runs), "moe_run", label_visibility="collapsed")
     layers = runs[name].config.layers
     layer = min(st.slider("Layer", 0, layers - 1, 0, key="moe_layer"), layers - 1) if layers > 1 else 0
     try:

@@ -27,19 +27,7 @@ def chosen_search(name: str) -> Any:
 def searches(config: TrialConfig, reading: prompts.Reading, most: int) -> None:
     """A search run on a button, drawn as it grows; afterwards its growth can be stepped through."""
     state = st.session_state
-    name = (
-        st.segmented_control(
-            "Search",
-            list(METHODS),
-            default="beam",
-            key="search",
-            bind="query-params",
-            required=True,
-            format_func=METHODS.get,
-            label_visibility="collapsed",
-        )
-        or "beam"
-    )
+    name = forms.one_of("Search", METHODS, "search", bind="query-params", label_visibility="collapsed")
     how, values = chosen_search(name), {}
     st.caption(" ".join((type(how).__doc__ or "").split()))
     for column, knob in zip(st.columns(2), forms.knobs(type(how)), strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence, jobs
+from app.ui import cards, evidence, forms, jobs
 from app.ui.sampling.tokens import HEATS, tokens_row
 from core.config import TrialConfig
 from core.labs.answers.answering import alike
@@ -95,16 +95,8 @@ def answer_row(config: TrialConfig, written: Written, steps: tuple[Step, ...]) -
     with st.container(border=True):
         place = tokens_row(config, written)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            by = st.segmented_control(
-                "Colour",
-                list(HEATS),
-                default="probability",
-                key="heat",
-                required=True,
-                width="content",
-                format_func=lambda name: HEATS[name][0],
-                label_visibility="collapsed",
-            )
+            heats = {name: title for name, (title, *_) in HEATS.items()}
+            by = forms.one_of("Colour", heats, "heat", "probability", width="content", label_visibility="collapsed")
             stale = written.steps != steps or written.seed != config.seed
             st.button(
                 "Write again", icon=":material/refresh:", key="write", on_click=order, type="primary" if stale else "secondary"

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, dots, jobs, tables
+from app.ui import cards, charts, dots, forms, jobs, tables
 from app.ui.cards import Card
 from app.ui.export import download
 from app.ui.search import results
@@ -34,7 +34,7 @@ def draw() -> None:
     rows = arms.drawn(evaluation, len(evaluation.corpus.queries), evidence=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = results.question_count(len(rows), QUESTIONS, "probed", "those with a reference answer and evidence", width=150)
-        whose = st.segmented_control("Rephrasings", [MODEL, FILE], default=MODEL, key="rephrasings", required=True) or MODEL
+        whose = forms.one_of("Rephrasings", [MODEL, FILE], "rephrasings")
     path = uploaded(evaluation) if whose == FILE else None
     if whose == FILE and path is None:
         return None

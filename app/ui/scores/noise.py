@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, jobs, tables
+from app.ui import cards, cells, charts, forms, jobs, tables
 from app.ui.scores.sources import Shown
 from core.errors import WorkbenchError
 from core.labs.scores import answer_file, behind
@@ -24,7 +24,7 @@ def draw(shown: Shown | None) -> None:
     options = [*([JUDGE] if able else []), TRIALS, SAMPLES, FILE]
     if st.session_state.get("repeats_of") not in (None, *options):
         del st.session_state.repeats_of
-    source = st.segmented_control("Repeats", options, default=options[0], key="repeats_of", required=True)
+    source = forms.one_of("Repeats", options, "repeats_of")
     workbench, dataset = session.workbench(), session.config().corpus.dataset
     readers: dict[str, Callable[[], tuple[Repeated, list[str]] | None]] = {
         JUDGE: lambda: of_runs(able),

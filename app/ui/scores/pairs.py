@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, jobs, tables
+from app.ui import cards, cells, forms, jobs, tables
 from app.ui.cards import Card
 from app.ui.scores import panel
 from app.ui.scores.sources import Shown
@@ -31,9 +31,7 @@ def draw(shown: Shown | None) -> None:
     options = [MINE, FILE] if able else [FILE]
     if st.session_state.get("pairs_of") not in (None, *options):
         del st.session_state.pairs_of
-    source = (
-        FILE if len(options) == 1 else st.segmented_control("Pairs", options, default=options[0], key="pairs_of", required=True)
-    )
+    source = FILE if len(options) == 1 else forms.one_of("Pairs", options, "pairs_of")
     if not able:
         st.caption("Choose what to compare the answers with (a baseline, a second system, a second file) to judge those pairs.")
     path = of_file() if source == FILE else of_answers(shown)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app.ui import cards, evidence, tables
+from app.ui import cards, evidence, forms, tables
 from app.ui.evidence import Mark
 from app.ui.scores import behind
 from app.ui.scores.sources import Shown
@@ -88,14 +88,7 @@ def opened(shown: Shown, place: int, first: MeasureScores) -> None:
         names = {each.measure.part: (each, score) for each, score in claiming}
         if st.session_state.get("claims_of") not in (None, *names):
             del st.session_state.claims_of
-        part = st.segmented_control(
-            "Claims by",
-            list(names),
-            default=next(iter(names)),
-            format_func=lambda name: names[name][0].measure.label,
-            key="claims_of",
-            required=True,
-        )
+        part = forms.one_of("Claims by", {name: own[0].measure.label for name, own in names.items()}, "claims_of")
         source = names[part]
     score = source[1] if source else AnswerScore(math.nan)
     st.html(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs
+from app.ui import cards, forms, jobs
 from app.ui.search import results
 from app.ui.search.answers import progress_words
 from core.labs.answers import answering
@@ -51,9 +51,7 @@ def chosen() -> Shown | None:
     sources = [RECIPE, STORED, FILE]
     row = st.container(horizontal=True, vertical_alignment="bottom")
     with row:
-        source = (
-            st.segmented_control("Answers", sources, default=RECIPE, key="source", bind="query-params", required=True) or RECIPE
-        )
+        source = forms.one_of("Answers", sources, "source", RECIPE, bind="query-params")
         st.selectbox(
             "Support judged by",
             ["containment", "entailment"],  # the address holds these words

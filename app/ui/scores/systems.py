@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, dots, jobs, tables
+from app.ui import cards, charts, dots, forms, jobs, tables
 from app.ui.search import results
 from core.errors import WorkbenchError
 from core.labs.answers import answering
@@ -56,8 +56,7 @@ def form(evaluation: Evaluation, count: int) -> None:
     """What is asked, with the press that asks it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", key="system_name", placeholder="my RAG", max_chars=asking.LONGEST, width=180)
-        spoken = st.segmented_control("It speaks", list(SPEAKS), default=next(iter(SPEAKS)), key="system_speaks", required=True)
-        speaks = SPEAKS[spoken or next(iter(SPEAKS))]
+        speaks = SPEAKS[forms.one_of("It speaks", list(SPEAKS), "system_speaks")]
         url = st.text_input("Address", key="system_url", placeholder=ADDRESSES[speaks])
         variable = st.text_input(
             "Variable with its key",

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence, tables, ways
+from app.ui import cards, evidence, forms, tables, ways
 from app.ui.search import answers, asked, reranking, token_matches
 from app.ui.search.parts import DISAGREEING, LOST_BY_RERANKING, Part
 from core.evaluation.metric import MAIN, metric_names
@@ -63,20 +63,9 @@ def table(current: Evaluation, baseline: Evaluation | None) -> int | None:
 def filters(k: int, compared: bool, parts: list[str]) -> tuple[str, str, str]:
     """(which questions, metric, words); they wrap where the window is narrow."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = (
-            st.segmented_control(
-                "Show",
-                [*(["all", "changed", "won", "lost", "missed"] if compared else ["all", "missed"]), *parts],
-                default="all",
-                key="show",
-                bind="query-params",
-                width="content",
-                format_func=str.capitalize,
-                required=True,
-                help=FILTERS if compared else None,
-            )
-            or "all"
-        )
+        offered = [*(["all", "changed", "won", "lost", "missed"] if compared else ["all", "missed"]), *parts]
+        titles, about = {name: name.capitalize() for name in offered}, FILTERS if compared else None
+        wanted = forms.one_of("Show", titles, "show", bind="query-params", width="content", help=about)
         names = metric_names()
         metric = st.selectbox(
             "Metric",

@@ -155,19 +155,8 @@ def measure(config: TrialConfig, setting: str) -> tuple[str, int]:
     trade_off = state.setdefault("trade_off", {})
     if setting.startswith("chunking."):
         remembered("knob_judged")
-        way = (
-            st.segmented_control(
-                "Judged on",
-                [AT_K, EQUAL],
-                default=AT_K,
-                key="knob_judged",
-                required=True,
-                help=JUDGED,
-                bind="query-params",
-                width="content",
-            )
-            or AT_K
-        )
+        look = {"bind": "query-params", "width": "content"}
+        way = forms.one_of("Judged on", [AT_K, EQUAL], "knob_judged", help=JUDGED, **look)
         if way == EQUAL:
             remembered("knob_budget")
             budget = st.number_input(
