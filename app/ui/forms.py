@@ -359,6 +359,13 @@ def one_of(title: str, options: Sequence | Mapping[Any, str], key: str, usual: A
     return chosen
 
 
+def one_of_many(title: str, options: Mapping[Any, str], key: str, usual: Any = None, place: Any = st, **look: Any) -> Any:
+    """The same of many, folded into a box. options: value -> what it is called."""
+    values = list(options)
+    at = 0 if usual is None else values.index(usual)
+    return place.selectbox(title, values, at, key=key, format_func=lambda value: options.get(value, str(value)), **look)
+
+
 def show_value(key: str, value: Any, always: bool = True) -> None:
     """Lets the widget `key` show `value` in this run; equal values are not sent again (that would drop a draft)."""
     if key not in st.session_state or (always and st.session_state[key] != value):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, dots, jobs, tables
+from app.ui import cards, charts, dots, forms, jobs, tables
 from app.ui.search import results
 from core import registry
 from core.config import TrialConfig
@@ -57,9 +57,7 @@ def shown(made: AdapterGrid, config: TrialConfig, command: str) -> None:
     """The figure, what it says, and the tables."""
     labels = {name: registry.find("measure", name).label for name in lab.MEASURES}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox(
-            "Measure", list(labels), lab.MEASURES.index(lab.MAIN), key="measure", format_func=labels.get, width=170
-        )
+        name = forms.one_of_many("Measure", labels, "measure", lab.MAIN, width=170)
         fresh = st.toggle(
             "Without possibly memorised questions", key="fresh", help="Leaves out questions answered right without any passage."
         )

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs, tables
+from app.ui import cards, forms, jobs, tables
 from app.ui.export import download
 from core.config import TrialConfig
 from core.errors import WorkbenchError
@@ -71,9 +71,8 @@ LESSONS = {
 
 def choice() -> tuple[Lesson, Path | None]:
     """What is learnt from, and the file that was given: Path() while it is still to be, None where none is needed."""
-    name = st.selectbox(
-        "Learn from", list(LESSONS), key="learn_from", format_func=lambda name: LESSONS[name].label, bind="query-params"
-    )
+    titles = {name: lesson.label for name, lesson in LESSONS.items()}
+    name = forms.one_of_many("Learn from", titles, "learn_from", bind="query-params")
     lesson = LESSONS[name]
     st.caption(cards.plain(lesson.about))
     if lesson.source:

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import streamlit as st
-
-from app.ui import charts, dots
+from app.ui import charts, dots, forms
 from app.ui.search import results
 from core import registry
 from core.comparison.comparison import ArmComparison
@@ -19,7 +17,7 @@ def questions(most: int, usual: int, key: str) -> int:
 
 def measure_box(measures: tuple[str, ...], usual: str, key: str) -> str:
     names = {name: registry.find("measure", name)().label for name in measures}
-    return st.selectbox("Measure", list(names), list(names).index(usual), key=key, format_func=names.get, width=170)
+    return forms.one_of_many("Measure", names, key, usual, width=170)
 
 
 def forest(

@@ -33,14 +33,8 @@ def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
     )
     if len(chosen) > MOST:
         st.caption(f"At most {MOST} at once: the first are shown.")
-    st.selectbox(
-        "Judged by",
-        metric_names(),
-        metric_names().index(MAIN),
-        key="metric",
-        bind="query-params",
-        format_func=lambda name: label(name, config.evaluation.k),
-    )
+    titles = {name: label(name, config.evaluation.k) for name in metric_names()}
+    forms.one_of_many("Judged by", titles, "metric", MAIN, bind="query-params")
     choice("Projection", "transform.projection", PROJECTIONS, config.transform.projection)
     dimension_slider(config)
     with st.popover("Other settings", icon=":material/tune:", key="other_settings"):
@@ -120,15 +114,7 @@ def looked_at(ready: Sequence[EncoderResult], reference: Offer) -> EncoderResult
         st.session_state["look"] = next((encoder for encoder in by_id if encoder != reference.id), reference.id)
     if len(by_id) == 1:
         return ready[0]
+    titles, look = {encoder: f"Details of {row.offer.name}" for encoder, row in by_id.items()}, {"label_visibility": "collapsed"}
     return by_id[
-        st.selectbox(
-            "Details of",
-            list(by_id),
-            list(by_id).index(st.session_state["look"]),
-            key="look",
-            width=360,
-            bind="query-params",
-            format_func=lambda encoder: f"Details of {by_id[encoder].offer.name}",
-            label_visibility="collapsed",
-        )
+        forms.one_of_many("Details of", titles, "look", st.session_state["look"], width=360, bind="query-params", **look)
     ]

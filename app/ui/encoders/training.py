@@ -46,15 +46,9 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
     left, right = st.columns(2)
     fresh = training.free_name(config.corpus.dataset)
     name = left.text_input("Name", fresh, key=f"train/name/{fresh}", help="Letters, digits, points, hyphens.")
-    settings: dict[str, Any] = {
-        "base": right.selectbox(
-            "Start from",
-            ["minilm", *(encoder.name for encoder in made)],
-            key="train/base",
-            help=TrainConfig.model_fields["base"].description,
-            format_func=lambda name: "MiniLM" if name == "minilm" else name,
-        )
-    }
+    bases = {"minilm": "MiniLM", **{encoder.name: encoder.name for encoder in made}}
+    about = TrainConfig.model_fields["base"].description
+    settings = {"base": forms.one_of_many("Start from", bases, "train/base", place=right, help=about)}
     settings |= forms.settings_form(TrainConfig(), "train", KNOBS_FIRST, without=("base",))
     try:
         arguments = training.training_arguments(workbench, config, name, settings)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence, tables, ways
+from app.ui import cards, evidence, forms, tables, ways
 from app.ui.failures.asking import Shown
 from core.labs.answers.answering import KeptAnswer
 from core.labs.failures import ladder as lab
@@ -32,18 +32,12 @@ def table(shown: Shown) -> int | None:
 
 def filters(bands: dict[int, str], compared: bool) -> tuple[str, bool, str]:
     """(band or "" for all, only what changed its band, words)."""
-    offered = ["", *(name for name in (*lab.ANSWERS, "reached") if name in bands.values())]
+    there = [name for name in (*lab.ANSWERS, "reached") if name in bands.values()]
+    offered = {"": "All", **{name: BANDS[name].title for name in there}}
     if st.session_state.get("band", "") not in offered:
         st.session_state.band = ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = st.selectbox(
-            "Outcome",
-            offered,
-            key="band",
-            format_func=lambda name: BANDS[name].title if name else "All",
-            bind="query-params",
-            width=230,
-        )
+        wanted = forms.one_of_many("Outcome", offered, "band", bind="query-params", width=230)
         only = compared and st.toggle("Changed only", key="changed_only", help="Another outcome under the pinned baseline.")
         text = st.text_input("Search the questions", key="failures_find", placeholder="words of a question", width=180)
     return wanted or "", bool(only), text

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, jobs
+from app.ui import cards, charts, forms, jobs
 from app.ui.index import figures
 from core.labs.index.fallback import RULES, exact_fallback
 from core.labs.index.glance import Glance
@@ -17,15 +17,9 @@ def fallback(here: Glance, corpus: Corpus) -> None:
     if config.index.part == "exact":
         return st.caption("Exact search needs no fallback.")
     left, right = st.columns(2)
-    rules = [name for name in RULES if name != "selectivity"]
+    rules = {name: f"{name.capitalize()}: {rule.what}" for name, rule in RULES.items() if name != "selectivity"}
     about = " ".join((RULES[st.session_state.get("rule", "margin")].safety.__doc__ or "").split())
-    rule = left.selectbox(
-        "A question is unsafe by",
-        rules,
-        key="rule",
-        help=about,
-        format_func=lambda name: f"{name.capitalize()}: {RULES[name].what}",
-    )
+    rule = forms.one_of_many("A question is unsafe by", rules, "rule", place=left, help=about)
     curve = jobs.drain(exact_fallback(workbench, config, rule, 1e6 / (here.point.single_qps or np.inf)))
     if len(curve) < 2:
         return st.caption("This rule gives all questions the same value here: all or none would be sent.")

@@ -1,9 +1,7 @@
 """The tab Filters: recall and latency when only some chunks may be found."""
 
-import streamlit as st
-
 from app import session
-from app.ui import charts, jobs, tables
+from app.ui import charts, forms, jobs, tables
 from app.ui.held import result_of
 from app.ui.index import figures
 from core.labs.index import filtered
@@ -15,14 +13,9 @@ from core.workbench import one_phase
 def filters(here: Glance, corpus: Corpus) -> None:
     workbench, config = session.workbench(), here.cost.config
     groups = filtered.groupings(corpus, jobs.drain(workbench.cut_chunks(config)))
-    by = st.selectbox(
-        "Filter by",
-        [*groups, "random share"],
-        key="filter_by",
-        width=240,
-        format_func=str.capitalize,
-        help="The largest groups of the corpus, or random chunks. Random chunks make filtering after the search look better than it is.",
-    )
+    offered = {name: name.capitalize() for name in (*groups, "random share")}
+    about = "The largest groups of the corpus, or random chunks. Random chunks make filtering after the search look better than it is."
+    by = forms.one_of_many("Filter by", offered, "filter_by", width=240, help=about)
     results = result_of(
         "filters",
         (config, by),

@@ -24,14 +24,8 @@ def frontier(here: Glance, corpus: Corpus) -> None:
     latest = points.latest(jobs.drain(points.stored(workbench, config)))
     good = [point for point in latest if point.status == "ok"]
     st.session_state.shown_points = {point.id: point for point in good}
-    axis = st.selectbox(
-        "Recall against",
-        AXES_SHOWN,
-        key="axis",
-        format_func=lambda name: f"Recall against {AXES[name][0][0].lower()}{AXES[name][0][1:]}",
-        width=360,
-        label_visibility="collapsed",
-    )
+    axes = {name: f"Recall against {AXES[name][0][0].lower()}{AXES[name][0][1:]}" for name in AXES_SHOWN}
+    axis = forms.one_of_many("Recall against", axes, "axis", width=360, label_visibility="collapsed")
     others = sum(not point.here for point in good)
     caption = f"{cards.count(len(good), 'kept point')}; click one to load it" if good else "nothing kept yet: start a sweep"
     caption += f"; open diamonds: {others:,} of another machine or version" if others else ""

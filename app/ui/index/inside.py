@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, jobs
+from app.ui import cards, charts, forms, jobs
 from app.ui.index import figures
 from app.ui.tables import wrapped_table
 from core.labs.index import inside as lab
@@ -124,13 +124,8 @@ def chosen_question(here: Glance, corpus: Corpus) -> int:
     rows, recalls = questions.measured_rows(len(corpus.queries)), here.point.raw.recall
     order = np.argsort(np.nan_to_num(recalls, nan=2.0), kind="stable")[:OFFERED]
     told = {int(rows[i]): f"{recalls[i]:.0%} found · {corpus.queries[rows[i]].text}" for i in order}
-    return st.selectbox(
-        "Question",
-        list(told),
-        key="walked",
-        format_func=lambda row: told.get(row, ""),
-        help=f"The {len(told):,} questions with the lowest recall at this setting.",
-    )
+    about = f"The {len(told):,} questions with the lowest recall at this setting."
+    return forms.one_of_many("Question", told, "walked", help=about)
 
 
 def chunk_title(corpus: Corpus, chunk: int) -> str:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, jobs
+from app.ui import cards, charts, forms, jobs
 from app.ui.held import result_of
 from app.ui.index import figures
 from app.ui.tables import minus, wrapped_table
@@ -19,10 +19,7 @@ CURVE_AT_ONCE = 3_000  # questions: the cost of more is computed on a button
 
 def metric_choice(here: Glance, key: str, width: int) -> str:
     """The metric whose change is told."""
-    names = headlines()
-    return st.selectbox(
-        "Metric", names, names.index(MAIN), key=key, width=width, format_func=lambda name: label(name, here.point.k)
-    )
+    return forms.one_of_many("Metric", {name: label(name, here.point.k) for name in headlines()}, key, MAIN, width=width)
 
 
 def ranking_cost(here: Glance, corpus: Corpus) -> None:

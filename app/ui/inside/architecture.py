@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import cards, charts
+from app.ui import cards, charts, forms
 from app.ui.inside import figures
 from core.config import TrialConfig
 from core.errors import WorkbenchError
@@ -207,15 +207,8 @@ def calculator_form(a: Architecture) -> tuple[CacheSetting, str]:
         help="Tokens held for each text: prompt and answer.",
     )
     batch = st.select_slider("Texts at once", BATCHES, 1, key="batch", bind="query-params")
-    kinds = figures.attentions(a)
-    attention = st.selectbox(
-        "Attention",
-        list(kinds),
-        key="attention",
-        format_func=kinds.get,
-        persist_state="session",
-        help="As it is, or as if the same heads shared their keys and values otherwise.",
-    )
+    about = "As it is, or as if the same heads shared their keys and values otherwise."
+    attention = forms.one_of_many("Attention", figures.attentions(a), "attention", persist_state="session", help=about)
     names = [name for name in architecture.BITS if name != "int4"]
     cache = st.selectbox("Precision of the cache", names, names.index("float16"), key="cache_precision", bind="query-params")
     own_format = "as in the file" if a.weight_bytes else "float16"

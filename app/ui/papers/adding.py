@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, forms
 from app.ui.forms import one_of
 from core.errors import WorkbenchError
 from core.labs.experiments import book, results
@@ -72,12 +72,9 @@ def trials_at_hand() -> Sequence[str]:
     studies = {row.experiment.id: row.experiment for row in book.experiments(workbench) if row.trials.get("ok")}
     if not (ticked or studies):
         return ()
-    chosen = st.selectbox(
-        "Trials",
-        [*([TICKED] if ticked else []), *studies],
-        key="item_trials",
-        format_func=lambda name: name if name == TICKED else f"Of the experiment: {studies[name].title or name}",
-    )
+    offered = {TICKED: TICKED} if ticked else {}
+    offered |= {name: f"Of the experiment: {study.title or name}" for name, study in studies.items()}
+    chosen = forms.one_of_many("Trials", offered, "item_trials")
     if chosen not in studies:
         return ticked[:MOST]
     study = studies[chosen]

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app.ui import cards, charts, tables
+from app.ui import cards, charts, forms, tables
 from app.ui.cards import Card, Delta, delta_of
 from app.ui.scores.sources import Shown, first_words
 from core.judging.measure import TOPICS
@@ -98,16 +98,8 @@ def chosen(shown: Shown) -> MeasureScores | None:
     preferred = next((name for name, each in by_name.items() if each.measure.topic == "faithfulness"), next(iter(by_name)))
     if st.session_state.get("measure") not in (None, *by_name):
         del st.session_state.measure
-    name = st.selectbox(
-        "Measure",
-        list(by_name),
-        list(by_name).index(preferred),
-        format_func=lambda part: by_name[part].measure.label,
-        key="measure",
-        bind="query-params",
-        width=300,
-    )
-    return by_name[name]
+    titles = {name: each.measure.label for name, each in by_name.items()}
+    return by_name[forms.one_of_many("Measure", titles, "measure", preferred, bind="query-params", width=300)]
 
 
 def spread(shown: Shown, each: MeasureScores) -> None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, dots, jobs, tables
+from app.ui import cards, charts, dots, forms, jobs, tables
 from app.ui.search import results
 from core import registry
 from core.labs.answers import arms
@@ -70,7 +70,7 @@ def arguments(asked: ReasoningPlan, recipe: list[str]) -> list[str]:
 
 def shown(made: Reasoning, evaluation: Evaluation, command: str) -> None:
     names = {name: registry.find("measure", name)().label for name in lab.MEASURES}
-    name = st.selectbox("Measure", list(names), list(names).index("f1"), key="reasoned_by", format_func=names.get, width=170)
+    name = forms.one_of_many("Measure", names, "reasoned_by", "f1", width=170)
     level = evaluation.config.evaluation.confidence
     pairs = [pair for pair in made.comparison.differences.values() if pair.measure == name]
     charts.show(

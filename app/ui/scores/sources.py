@@ -127,13 +127,8 @@ def of_system(row: Any) -> Shown | None:
         return None
     with row:
         name = st.selectbox("System", list(systems), key="system", bind="query-params", width=320)
-        against = st.selectbox(
-            "Compared with",
-            ["", *(each for each in systems if each != name)],
-            key="against",
-            format_func=lambda n: n or "nothing",
-            width=220,
-        )
+        others = {"": "nothing", **{each: each for each in systems if each != name}}
+        against = forms.one_of_many("Compared with", others, "against", width=220)
     arguments = scoring("score-answers", "--system", name)
     other = scored(against, systems[against]) if against else None
     return Shown(scored(name, systems[name], arguments), other, tuple(arguments))

@@ -88,15 +88,8 @@ def settings(most: int, setting: str) -> tuple[int, str, float]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = results.question_count(most, 100, "sure_of", then="Half of them choose the threshold, the others test it.")
         about = "How an answer is judged right: token F1 of at least 0.5, or exact match."
-        measure = st.selectbox(
-            "Right by",
-            confidence_lab.RIGHT_BY,
-            format_func=confidence_lab.label,
-            key="right_by",
-            bind="query-params",
-            width=150,
-            help=about,
-        )
+        rules = {name: confidence_lab.label(name) for name in confidence_lab.RIGHT_BY}
+        measure = forms.one_of_many("Right by", rules, "right_by", bind="query-params", width=150, help=about)
         about = (
             "Wanted share of right answers among those given. The threshold that answers most and reaches it on the dev "
             "questions is shown."

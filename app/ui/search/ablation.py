@@ -15,16 +15,8 @@ from core.workbench import Forecast, Phase, Resolved
 
 
 def draw(run: Resolved) -> None:
-    workbench, names = session.workbench(), [*metric_names(), lab.ANSWERED]
-    metric = st.selectbox(
-        "Metric",
-        names,
-        names.index(MAIN),
-        key="ablated_metric",
-        bind="query-params",
-        width=170,
-        format_func=lambda name: titled(name, run.config),
-    )
+    workbench, titles = session.workbench(), {name: titled(name, run.config) for name in (*metric_names(), lab.ANSWERED)}
+    metric = forms.one_of_many("Metric", titles, "ablated_metric", MAIN, bind="query-params", width=170)
     answers = metric == lab.ANSWERED
     if not lab.switches(run.config, answers)[0]:
         return st.info(

@@ -66,16 +66,8 @@ def filters(k: int, compared: bool, parts: list[str]) -> tuple[str, str, str]:
         offered = [*(["all", "changed", "won", "lost", "missed"] if compared else ["all", "missed"]), *parts]
         titles, about = {name: name.capitalize() for name in offered}, FILTERS if compared else None
         wanted = forms.one_of("Show", titles, "show", bind="query-params", width="content", help=about)
-        names = metric_names()
-        metric = st.selectbox(
-            "Metric",
-            names,
-            names.index(MAIN),
-            key="metric",
-            bind="query-params",
-            width=150,
-            format_func=lambda name: label(name, k),
-        )
+        metrics = {name: label(name, k) for name in metric_names()}
+        metric = forms.one_of_many("Metric", metrics, "metric", MAIN, bind="query-params", width=150)
         text = st.text_input("Search the questions", key="find", placeholder="words of a question", width=180)
     return wanted, metric, text
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, dots, jobs, tables
+from app.ui import cards, charts, dots, forms, jobs, tables
 from app.ui.search import results
 from core.labs.answers import answering
 from core.labs.answers import rag_ablation as lab
@@ -34,7 +34,7 @@ def draw(run: Resolved) -> None:
 def shown(made: RagAblation, run: Resolved, count: int) -> None:
     config = run.config
     names = {measure.part: measure.label for measure in shown_measures()}
-    name = st.selectbox("Measure", list(names), list(names).index("f1"), key="rag_measure", format_func=names.get, width=170)
+    name = forms.one_of_many("Measure", names, "rag_measure", "f1", width=170)
     level, title = config.evaluation.confidence, names[name]
     means, change = made.comparison.means, made.comparison.of
     marks = [

@@ -168,16 +168,9 @@ def measure(config: TrialConfig, setting: str) -> tuple[str, int]:
     remembered("knob_metric")
     if "knob_metric" in state and state.knob_metric not in offered:
         state.knob_metric = MAIN
-    metric = st.selectbox(
-        "Metric",
-        offered,
-        offered.index(MAIN),
-        key="knob_metric",
-        label_visibility="collapsed",
-        bind="query-params",
-        width=115,
-        format_func=lambda name: named(name, k, budget),
-    )
+    titles = {name: named(name, k, budget) for name in offered}
+    look = {"label_visibility": "collapsed", "bind": "query-params", "width": 115}
+    metric = forms.one_of_many("Metric", titles, "knob_metric", MAIN, **look)
     trade_off["knob_metric"] = metric
     return metric, budget
 

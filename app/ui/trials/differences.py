@@ -36,14 +36,8 @@ def compared(chosen: list[Trial], names: dict[str, str]) -> TrialComparison | No
     else:
         reference = choice_of(measured, "Reference", "reference", left)
     metrics = [*metric_names(), *measures_among(name for trial in measured for name in trial.metrics)]
-    metric = right.selectbox(
-        "Metric",
-        metrics,
-        metrics.index(MAIN),
-        format_func=lambda name: comparison.label(name, reference.k),
-        key="metric",
-        bind="query-params",
-    )
+    titles = {name: comparison.label(name, reference.k) for name in metrics}
+    metric = forms.one_of_many("Metric", titles, "metric", MAIN, right, bind="query-params")
     others = [trial for trial in measured if trial is not reference]
     return comparison.compare(session.workbench(), reference, others, metric)
 
