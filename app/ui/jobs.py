@@ -115,13 +115,8 @@ def _watch(job_id: str) -> None:
                     f"<span>{status}</span></div>{_bar(job)}</div>"
                 )
                 if job.active:
-                    st.button(
-                        "Stop" if job.status == "up" else "Cancel",
-                        key=f"cancel/{job_id}",
-                        icon=":material/close:",
-                        on_click=workbench.jobs.cancel,
-                        args=(job_id,),
-                    )
+                    title = "Stop" if job.status == "up" else "Cancel"
+                    cards.press(title, "close", f"cancel/{job_id}", workbench.jobs.cancel, job_id)
                 elif job.status != "done":
                     press_button(
                         "Resume",

@@ -44,41 +44,19 @@ def draw() -> None:
         for path in changed:
             words = forms.setting_words(path, recipe)
             idle = forms.unused(path.partition(".")[0], recipe)
-            st.button(
-                cards.plain(words) + (" (not used)" if idle else ""),
-                key=f"recipe_strip/{path}",
-                icon=":material/close:",
-                icon_position="right",
-                on_click=_reset,
-                args=(path, words),
-                help=f"Back to the default: {cards.plain(_usual(path, recipe))}.",
-            )
+            title = cards.plain(words) + (" (not used)" if idle else "")
+            look = {"icon_position": "right", "help": f"Back to the default: {cards.plain(_usual(path, recipe))}."}
+            cards.press(title, "close", f"recipe_strip/{path}", _reset, path, words, **look)
         if len(changed) > 1:
-            st.button(
-                "Reset all",
-                key="recipe_strip/all",
-                type="tertiary",
-                icon=":material/restart_alt:",
-                on_click=_tell,
-                args=("", session.reset_all),
-                help="The default recipe; the corpus stays.",
-            )
+            look = {"type": "tertiary", "help": "The default recipe; the corpus stays."}
+            cards.press("Reset all", "restart_alt", "recipe_strip/all", _tell, "", session.reset_all, **look)
         if past is not None or future is not None:
             for title, icon, keys, step, act in (
                 ("Undo", "undo", "Alt+Z", past, session.undo),
                 ("Redo", "redo", "Alt+Shift+Z", future, session.redo),
             ):
-                st.button(
-                    title,
-                    key=f"recipe_strip/{icon}",
-                    type="tertiary",
-                    icon=f":material/{icon}:",
-                    shortcut=keys,
-                    disabled=step is None,
-                    on_click=_tell,
-                    args=("", act),
-                    help=_told(step, recipe),
-                )
+                look = {"type": "tertiary", "shortcut": keys, "disabled": step is None, "help": _told(step, recipe)}
+                cards.press(title, icon, f"recipe_strip/{icon}", _tell, "", act, **look)
     if problem := st.session_state.pop(PROBLEM, ""):
         st.warning(cards.plain(problem), icon=":material/error:")
 

@@ -81,15 +81,9 @@ def drawn(entry: adapters.AdapterEntry) -> None:
 
 def use(entry: adapters.AdapterEntry, using: bool) -> None:
     """The switch, and once it is on, the ways to what it does."""
-    st.button(
-        "In use" if using else "Use this adapter",
-        key=f"adapter/use/{entry.name}",
-        disabled=using,
-        icon=":material/check:",
-        on_click=session.change,
-        args=(adapters.in_use(session.config(), entry),),
-        help="Adds it to the recipe in use, on every page; *Ask* and *Sampling* can switch and scale it.",
-    )
+    title, settings = "In use" if using else "Use this adapter", adapters.in_use(session.config(), entry)
+    about = "Adds it to the recipe in use, on every page; *Ask* and *Sampling* can switch and scale it."
+    cards.press(title, "check", f"adapter/use/{entry.name}", session.change, settings, disabled=using, help=about)
     if using:
         ways.link("ask_model", "Ask with it", "forum")
         ways.link("compare_adapters", "Compare with the base", "difference", adapters=entry.name)

@@ -61,14 +61,7 @@ def examples(corpus: Corpus, words: tuple[str, str] = ANSWERS) -> None:
     cards.empty(*words)
     with st.container(gap="xsmall"):
         for query in lab.examples(session.workbench(), corpus):
-            st.button(
-                cards.plain(query.text),
-                key=f"example/{query.id}",
-                type="tertiary",
-                on_click=ask,
-                args=(query.text,),
-                icon=":material/arrow_forward:",
-            )
+            cards.press(cards.plain(query.text), "arrow_forward", f"example/{query.id}", ask, query.text, type="tertiary")
 
 
 def retry(why: str, question: str) -> None:

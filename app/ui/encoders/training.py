@@ -138,14 +138,8 @@ def trained_card(trained: training.TrainedEncoder) -> None:
         )
         using = encoder.part == "trained" and encoder.name == trained.name
         with st.container(horizontal=True):
-            st.button(
-                "In use" if using else "Use this encoder",
-                key=f"use/{trained.name}",
-                disabled=using,
-                icon=":material/check:",
-                on_click=session.change,
-                args=({"embedding.part": "trained", "embedding.name": trained.name},),
-                help="Makes it the recipe's encoder, on every page.",
-            )
+            title, about = "In use" if using else "Use this encoder", "Makes it the recipe's encoder, on every page."
+            settings = {"embedding.part": "trained", "embedding.name": trained.name}
+            cards.press(title, "check", f"use/{trained.name}", session.change, settings, disabled=using, help=about)
             with st.popover("Curves", icon=":material/show_chart:"):
                 draw_curves(trained.name, training.training_log(trained.name))

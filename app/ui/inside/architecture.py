@@ -218,14 +218,8 @@ def calculator_form(a: Architecture) -> tuple[CacheSetting, str]:
         st.caption("32 layers, heads of 128 numbers, float16, 131,072 tokens. A click sets the sliders.")
         for name, answer in KNOWN.items():
             size = architecture.cache_bytes(read("Llama 3.1 8B"), *answer)
-            st.button(
-                f"{name}: {size / 1e9:,.1f} GB",
-                key=f"known/{name}",
-                type="tertiary",
-                on_click=load_answer,
-                args=(name,),
-                icon=":material/arrow_forward:",
-            )
+            title = f"{name}: {size / 1e9:,.1f} GB"
+            cards.press(title, "arrow_forward", f"known/{name}", load_answer, name, type="tertiary")
     return CacheSetting(context, batch, cache, attention), formats[weights]
 
 

@@ -146,13 +146,8 @@ def editor(steps: tuple[Step, ...]) -> None:
             except WorkbenchError as error:
                 st.warning(cards.plain(error.what))
     if (chosen := st.session_state["chain/-preset"]) and chosen not in chains.PRESETS:
-        st.button(
-            f"Delete {chosen}",
-            key="delete_preset",
-            icon=":material/delete:",
-            help="Deletes this saved chain.",
-            on_click=lambda: chains.delete_preset(session.workbench(), chosen),
-        )
+        saved, about = (session.workbench(), chosen), "Deletes this saved chain."
+        cards.press(f"Delete {chosen}", "delete", "delete_preset", chains.delete_preset, *saved, help=about)
 
 
 def word(part: str) -> str:
@@ -168,25 +163,8 @@ def step_row(i: int, step: Step, steps: tuple[Step, ...]) -> None:
         for name, icon, to, off in (("up", "arrow_upward", i - 1, i == 0), ("down", "arrow_downward", i + 1, last)):
             moved = [*steps[:i], *steps[i + 1 :]]
             moved.insert(max(to, 0), step)
-            st.button(
-                "",
-                key=f"{name}/{i}",
-                icon=f":material/{icon}:",
-                type="tertiary",
-                disabled=off,
-                on_click=put,
-                args=(moved,),
-                help=f"Move {name}",
-            )
-        st.button(
-            "",
-            key=f"remove/{i}",
-            icon=":material/close:",
-            type="tertiary",
-            on_click=put,
-            args=([*steps[:i], *steps[i + 1 :]],),
-            help="Remove",
-        )
+            cards.press("", icon, f"{name}/{i}", put, moved, type="tertiary", disabled=off, help=f"Move {name}")
+        cards.press("", "close", f"remove/{i}", put, [*steps[:i], *steps[i + 1 :]], type="tertiary", help="Remove")
 
 
 def step_form(i: int, step: Step) -> None:

@@ -41,14 +41,7 @@ def waited(work: Generator, what: Any) -> Any:
     def cancellable() -> Generator[Progress, None, Any]:
         for number, step in enumerate(running := Running(work)):
             if not number:  # what is at hand has no step, and no button
-                st.button(
-                    "Cancel",
-                    key="cancel",
-                    icon=":material/close:",
-                    shortcut="Escape",
-                    on_click=state.__setitem__,
-                    args=("cancelled", what),
-                )
+                cards.press("Cancel", "close", "cancel", state.__setitem__, "cancelled", what, shortcut="Escape")
             yield step
         return running.result
 
@@ -89,14 +82,8 @@ def examples(corpus: Corpus, manner: str) -> None:
     key = "question" if manner == "question" else "prompt"
     with st.container(gap="xsmall"):
         for text in offered:
-            st.button(
-                cards.plain(text),
-                key=f"example/{text}",
-                type="tertiary",
-                on_click=st.session_state.__setitem__,
-                args=(key, text),
-                icon=":material/arrow_forward:",
-            )
+            fill = st.session_state.__setitem__
+            cards.press(cards.plain(text), "arrow_forward", f"example/{text}", fill, key, text, type="tertiary")
 
 
 def facts(strip: Any, config: TrialConfig, corpus: Corpus, more: list[str]) -> None:

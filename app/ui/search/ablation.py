@@ -75,14 +75,8 @@ def shown(made: Ablation, config: TrialConfig, count: int) -> None:
         st.caption(cards.plain(f"{title} cannot be switched off alone: {why}"))
     with st.container(horizontal=True, gap="small"):
         for number, part in enumerate(made.parts):
-            st.button(
-                f"Switch off: {cards.plain(words(part))}",
-                key=f"off/{number}",
-                icon=":material/toggle_off:",
-                on_click=session.change,
-                args=(part.off.settings,),
-                help="Makes it the recipe in use; Undo brings the part back.",
-            )
+            title, about = f"Switch off: {cards.plain(words(part))}", "Makes it the recipe in use; Undo brings the part back."
+            cards.press(title, "toggle_off", f"off/{number}", session.change, part.off.settings, help=about)
     if not count:
         st.caption(
             "Context, answering and generation do not change the ranking. Choose the metric Answered to switch them off as well."

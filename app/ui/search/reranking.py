@@ -37,13 +37,8 @@ def effect(current: Evaluation) -> None:
     for step in made.longer:
         st.caption(f":material/content_cut: {cards.plain(step.sentence())}")
     with st.container(horizontal=True, gap="small"):
-        st.button(
-            "Switch reranking off",
-            key="rerank_off",
-            icon=":material/toggle_off:",
-            on_click=session.change,
-            args=({stage.field: "none" for stage in lab.steps(current.config)},),
-        )
+        off = {stage.field: "none" for stage in lab.steps(current.config)}
+        cards.press("Switch reranking off", "toggle_off", "rerank_off", session.change, off)
         if made.lost:
             number = cards.count(len(made.lost), "question")
             cards.press(f"Show the {number} lost", "filter_list", "rerank_lost", show, LOST_BY_RERANKING)
