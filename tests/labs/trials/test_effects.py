@@ -96,7 +96,10 @@ def test_a_setting_that_one_part_has_is_compared_within_it_and_the_parts_over_it
     table = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.7], [0.6, 0.7, 0.9]])
     main = {e.setting: e.levels for e in effects._effects(measured(settings, table)).main}
     assert set(main) == {"fusion.part", "fusion.weight"}
-    assert [level.name for level in main["fusion.part"]] == ["Hybrid convex", "Hybrid RRF"]  # by name, whatever was measured first
+    assert [level.name for level in main["fusion.part"]] == [
+        "Hybrid convex",
+        "Hybrid RRF",
+    ]  # by name, whatever was measured first
     assert main["fusion.part"][1].change.difference == pytest.approx(table[0].mean() - table[1:].mean())
     low, high = main["fusion.weight"]
     assert low.mean == pytest.approx(table[1].mean()) and high.change.difference == pytest.approx((table[2] - table[1]).mean())
