@@ -213,6 +213,7 @@ def test_words_of_model_and_corpus_are_never_markup(monkeypatch, bench):
 ENDINGS = [
     ({"finish_reason": "length", "answer_tokens": None}, "cut"),
     ({"finish_reason": "length"}, "cut at 11 tokens"),
+    ({"finish_reason": "length", "detail": {"steps": [], "end": "same_call", "calls": 1}}, "run ended: same call twice"),
     ({"finish_reason": "deadline"}, "cut at the time limit"),
     ({"finish_reason": "failed: the model wrote nothing", "text": "", "cited": ()}, "the model wrote nothing"),
     ({"finish_reason": "stop", "text": "Bananas are yellow.", "cited": ()}, "cites no passage itself"),

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.ui import cards, charts
 from app.ui.answers.engines import MARK
+from core.agents import runs
 from core.generation.receipt import conclusion
 from core.records import Answer
 
@@ -15,6 +16,8 @@ REASONS = {"stop": "ended by itself", "abstained": "the model was not asked", "d
 
 def ending(answer: Answer) -> str:
     if answer.finish_reason == "length":
+        if "end" in answer.detail:  # an agent's answer is whole: its run met a limit
+            return f"run ended: {runs.ENDS[answer.detail['end']]}"
         return "cut" if answer.answer_tokens is None else f"cut at {answer.answer_tokens:,} tokens"
     if answer.withheld:
         return "withheld: not sure enough"

@@ -112,7 +112,7 @@ def shape(traces: list[dict[str, Any]], settings: list[Varied], rows: list[Ranke
                 "xanchor": "left" if setting is None else "right",
                 "xshift": 8 if setting is None else -8,
                 "font": {"size": 11},
-                "bgcolor": "rgba(128,128,128,0.16)",  # lines run below the words, on a light ground and a dark one
+                "bgcolor": charts.GROUND,
             }
             for at, word in ticks
         ]
