@@ -55,7 +55,7 @@ COLUMNS = (
     Column("sent_p99_ms", "p99 sent", ONE, "From the moment of sending", "ms", -1),
     Column("failed", "Not answered with 200"),
     Column("late_p99_ms", "Late p99", "%.2f", "From the intended moment to sending: the driver's", "ms", -1),
-    Column("driver_cpu", "Driver", PERCENT, "Share of a core"),
+    Column("driver_cpu", "Driver CPU", PERCENT, "Share of a core"),
 )
 
 
@@ -368,12 +368,13 @@ def sentences(points: Sequence[Mapping[str, Any]], slo_ms: float, slo_share: flo
         lost = sum(count for outcome, count in row["outcomes"].items() if not outcome.isdigit())
         if lost:
             told.append(f"At {row['rate']:g}/s {lost:,} requests had no answer; a percentile among them has no value.")
-    return told + [
-        f"At {row['rate']:g}/s the load generator was the limit, so no number is reported: {row['limit']}. Lower the "
-        f"rate, or end other work."
-        for row in points
-        if row["limit"]
-    ]
+    if limited := [row for row in points if row["limit"]]:
+        rates = ", ".join(f"{row['rate']:g}" for row in limited)
+        why = "; ".join(dict.fromkeys(row["limit"] for row in limited))
+        told.append(
+            f"At {rates}/s the load generator was the limit, so no number is reported: {why}. Lower the rate, or end other work."
+        )
+    return told
 
 
 def capacity(measured: Sequence[Mapping[str, Any]], slo_ms: float, slo_share: float) -> str:
