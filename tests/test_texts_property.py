@@ -83,7 +83,7 @@ def test_aliases_may_write_out_as_much_as_the_text_may_have(width, levels, mappi
 
 @given(some.integers(), some.integers(0, 400))
 def test_numbers_of_64_bits_are_numbers(whole, zeros):
-    text = f"{whole}{'0' * zeros}"
+    text = str(whole * 10**zeros)
     fits = -(2**63) <= int(text) < 2**63
     for read in (read_json, read_yaml):
         if fits:
