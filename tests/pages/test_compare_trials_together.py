@@ -132,7 +132,7 @@ def test_effects_show_levels_importance_and_the_chosen_pair(bench, shown_command
     assert frame["nDCG@10"].tolist() == [level.mean for effect in result.main for level in effect.levels]
     assert frame["Setting"][0] == "chunking size tokens" and len(frame) == 6
     _, shares, pair = charts_of(app)
-    assert "lowest to highest forest" in [trace.get("name") for trace in shares["data"]]
+    assert "range of the five forests" in [trace.get("name") for trace in shares["data"]]
     assert [trace["name"] for trace in pair["data"] if "lines" in trace["mode"]] == [
         f"fusion weight {w}" for w in (0.3, 0.5, 0.7)
     ]

@@ -59,7 +59,7 @@ def _cards(plan: Planned, each: int) -> None:
                 f"{'Power' if rising else 'Half-width'} of this design",
                 curves.at,
                 direction=0,
-                note=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {'enough' if enough else f'{target:g} is wanted'}",
+                note=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {'enough' if enough else f'the goal is {target:g}'}",
             ),
             cards.Card(
                 f"{unit.capitalize()} for {target:g}",

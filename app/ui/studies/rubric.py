@@ -43,7 +43,7 @@ def _in_force(desk: Desk) -> None:
             f"What version {number + 1} changes, and why",
             desk.study.rubric.changed,
             height=None,
-            hint="One sentence for the history, then put it in force",
+            hint="One sentence, kept in the history of the rubric",
         )
         label, told = f"Put version {number + 1} in force", desk.study.rubric.changed
         cards.press(label, "gavel", "revise", put_in_force, desk, disabled=not told)

@@ -81,7 +81,7 @@ def shares(scope: Scope) -> None:
     ]
     shape = dots.marks(marks, "Share of the variance between recipes")
     for trace in shape["data"]:
-        trace |= {"name": "lowest to highest forest"} if trace.get("meta") == "sample" else {}
+        trace |= {"name": "range of the five forests"} if trace.get("meta") == "sample" else {}
     charts.show(
         shape,
         "importance",
@@ -107,7 +107,7 @@ def interactions(scope: Scope, result: Effects) -> None:
     first, second = pairs[chosen]
     means = lab.cells(session.workbench(), scope.members, scope.metric, first, second)
     if not means:
-        return st.caption("No mean of such a pair can be separated from the other settings.")
+        return st.caption("These trials do not vary the two settings apart from the others, so no pair has a mean of its own.")
     levels = dict.fromkeys(row["first"] for row in means)
     traces = []
     for place, other in enumerate(dict.fromkeys(row["second"] for row in means)):
