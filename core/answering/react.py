@@ -141,7 +141,7 @@ class AgentRun:
         for step in self.steps:
             own = [self.desk.passages[number - 1] for number in step.passages]
             if step.edited:
-                own = [Hit(0, 0.0, "", "", 0, len(step.result), step.result)] if step.result else []
+                own = [Hit(0, 0.0, "", step.tool, 0, len(step.result), step.result)] if step.result else []
             passages[1:1] = [hit for hit in own if hit not in passages]
         return passages[: Ircot().most]
 
