@@ -25,7 +25,7 @@ def decided(
     material: Material, prompt: str, properties: Mapping[str, Any], texts: list[Generated]
 ) -> Generator[str | Progress, None, dict[str, Any]]:
     """What the model decides, by key; {} where it wrote nothing valid. texts: takes what it wrote."""
-    own, schema = material.untaught.generator, schema_of(properties)
+    own, schema = material.untaught, schema_of(properties)
     settings = {"json_schema": schema, "max_tokens": max(own.max_tokens, structured.grammar(schema).longest), "logprobs": 0}
     engine = own.model_copy(update=settings | {"stop": ()} if "stop" in type(own).model_fields else settings)
     chat = [{"role": "user", "content": prompt}]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from core.answering.deciding import written
 from core.answering.numbering import concluded, numbered
@@ -10,7 +10,6 @@ from core.answering.protocol import Answering, Material, Writing
 from core.config import knob
 from core.context.citations import pattern
 from core.context.passages import sentences
-from core.context.prompt import Prompt
 from core.generation.loading import loaded
 from core.generation.protocol import Generated
 from core.records import Hit, Progress
@@ -65,24 +64,17 @@ class Ircot(Answering):
             del passages[self.most :]
         yield Progress(self.rounds, self.rounds + 1, "Answering from all passages")
         detail = {"thoughts": chain, "first": first, "searches": sum(bool(row["query"]) for row in chain)}
-        return (yield from concluded(material, _over(material, passages), seen, texts, started, detail))
+        return (yield from concluded(material, material.prompt_over(passages), seen, texts, started, detail))
 
     def _thought(
         self, material: Material, passages: Sequence[Hit], chain: Sequence[str], texts: list[Generated]
     ) -> Generator[str | Progress, None, str]:
         """The next sentence of the chain; "" where the model writes none."""
-        own, so_far = material.untaught.generator, "".join(f"{sentence}\n" for sentence in chain).replace("$", "$$")
+        own, so_far = material.untaught, "".join(f"{sentence}\n" for sentence in chain).replace("$", "$$")
         yield from loaded(own)
         settings = {"max_tokens": self.sentence_tokens, "json_schema": "", "logprobs": 0}
         engine = own.model_copy(update={name: value for name, value in settings.items() if name in type(own).model_fields})
         short = material._replace(generator=engine)
-        text = (yield from written(short, _over(short, passages, NEXT + so_far).messages, texts)).text
+        text = (yield from written(short, short.prompt_over(passages, template=NEXT + so_far).messages, texts)).text
         spans = sentences(text)
         return " ".join(text[slice(*spans[0])].split()) if spans else ""
-
-
-def _over(material: Material, passages: Sequence[Hit], template: str = "") -> Prompt:
-    """The prompt over all these passages. template: in the place of the recipe's."""
-    changes: dict[str, Any] = {"passages": len(passages)}
-    changes |= {"template": template} if template else {}
-    return material._replace(context=material.context.model_copy(update=changes)).prompt(passages)

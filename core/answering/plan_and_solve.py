@@ -66,7 +66,6 @@ class PlanAndSolve(Answering):
         so_far = "\n".join(f"{row['text']} {row['decision']}" for row in rows).replace("$", "$$")
         template = {"template": KNOWN.format(so_far=so_far)} if rows and not material.context.template else {}
         passages = best + [hit for hit in began if hit not in best]
-        context = material.context.model_copy(update={"passages": len(passages), **template})
-        last = material._replace(context=context).prompt(passages)
+        last = material.prompt_over(passages, **template)
         detail = {"decisions": rows, "searches": searches, "first": len(began)}
         return (yield from concluded(material, last, seen, texts, started, detail))

@@ -42,11 +42,15 @@ class Material(NamedTuple):
             self.spent.append(time.perf_counter() - started)
         return made
 
+    def prompt_over(self, hits: Sequence[Hit], **settings: Any) -> Prompt:
+        """The prompt over all these hits, however many the recipe gives. settings: of its context, in the place of the recipe's."""
+        return self._replace(context=self.context.model_copy(update={"passages": len(hits), **settings})).prompt(hits)
+
     @property
-    def untaught(self) -> "Material":
-        """For what is no answer to a question over passages: the adapter that ships learnt those alone, and says to all else that it
-        does not know."""
-        return self._replace(generator=untaught(self.generator))
+    def untaught(self) -> PartConfig:
+        """The generator of what is no answer to a question over passages: the adapter that ships learnt those alone, and says to all else
+        that it does not know."""
+        return untaught(self.generator)
 
     @property
     def left_s(self) -> float:

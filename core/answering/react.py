@@ -11,7 +11,7 @@ from core.agents.runs import AgentLimits, AgentStep
 from core.agents.tools import ToolDesk
 from core.answering.deciding import written
 from core.answering.ircot import Ircot
-from core.answering.numbering import renumbered
+from core.answering.numbering import numbered, renumbered
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob
 from core.context.citations import plain
@@ -78,7 +78,7 @@ class React(Answering):
     def resumed(self, material: Material, steps: Sequence[AgentStep], first: int, calls: bool = True) -> Writing:
         """From behind these steps, which are taken as they are. The material's hits are the passages that the model had read by
         then, the first so many with the question. calls: it may make more; False: the answer is asked for at once."""
-        yield from loaded(material.untaught.generator)
+        yield from loaded(material.untaught)
         run = AgentRun(self, material, steps, first)
         run.end = "" if calls else "steps"
         yield from self.work(run)
@@ -130,7 +130,7 @@ class AgentRun:
         if self.end == "model_failure" or self.material.left_s <= 0:
             return
         yield Progress(len(self.steps), self.way.steps, "Asking for the answer")
-        read = self._read() if self.material.untaught.generator != self.material.generator else []
+        read = self._read() if self.material.untaught != self.material.generator else []
         if step := (yield from self._from_passages(read) if read else self.next_step([])):
             self.finish(step, self.end)
 
@@ -147,17 +147,14 @@ class AgentRun:
 
     def _from_passages(self, read: Sequence[Hit]) -> Generator[str, None, AgentStep | None]:
         """The end of the run by one prompt over these passages; None where the model writes nothing."""
-        material = self.material
-        as_read = {"passages": len(read), "hand_on": "chunk", "compress": 1.0}
-        context = material.context.model_copy(update=as_read)
-        prompt = material._replace(context=context).prompt(read)
-        said = yield from written(material, prompt.messages, self.texts)
+        prompt = self.material.prompt_over(read, hand_on="chunk", compress=1.0)  # as they were read
+        said = yield from written(self.material, prompt.messages, self.texts)
         if not said.text:
             self.reason = said.finish_reason
             return None
-        places = {number: hit for number, hit in enumerate(prompt.used, 1) if hit.document_id}
-        numbers = dict(zip(places, (number for number, _ in self.desk.numbered(list(places.values()))), strict=True))
-        text = renumbered(said.text, numbers, context.citations, "")
+        there = self.desk.passages
+        numbers = {number: own for number, own in numbered(prompt.used, [*there]).items() if own <= len(there)}
+        text = renumbered(said.text, numbers, self.material.context.citations, "")
         spent = {"prompt_tokens": said.prompt_tokens, "answer_tokens": said.answer_tokens, "cost_usd": said.cost_usd}
         return AgentStep("", runs.FINISH, {"answer": text}, **spent, seconds=said.generation_ms / 1000)
 
@@ -166,7 +163,7 @@ class AgentRun:
     ) -> Generator[str, None, AgentStep | None]:
         """What the model writes next; None where that is no valid call, which the second time in a row ends the run. chat: as a framework
         has it, else the run's own."""
-        schema, own = runs.call_schema(offered), self.material.untaught.generator
+        schema, own = runs.call_schema(offered), self.material.untaught
         room = max(own.max_tokens, structured.grammar(schema).longest)
         settings = {"json_schema": schema, "max_tokens": room, "stop": (), "logprobs": 0}
         engine = own.model_copy(update={name: value for name, value in settings.items() if name in type(own).model_fields})
