@@ -226,7 +226,7 @@ def test_each_figure_of_a_bundle_is_drawn_again_by_its_command_as_the_same_pictu
     [words] = [line.split() for line in (tmp_path / "README.md").read_text().splitlines() if " -m core draw " in line]
     assert main(["draw", str(tmp_path / words[4]), str(tmp_path / "again.pdf"), *words[6:]]) == 0
     drawing, picture = json.loads((tmp_path / words[4]).read_text()), tmp_path / "figures/gains.svg"
-    name = html.unescape(drawing["data"][0]["y"][1]).split()[0]
+    name = html.unescape(drawing["layout"]["yaxis"]["ticktext"][1]).split()[0]
     assert name in picture.read_text()
     picture.write_text(picture.read_text().replace(name, "Ours"))
     results = {row.what: row for row in drain(verification.verify(tmp_path))}
