@@ -27,8 +27,8 @@ from core.pipeline import cluster
 from core.progress import drain
 from core.workbench import Workbench
 
-ROUNDS = 5
-TEXTS = 6000
+ROUNDS = 3
+TEXTS = 3000
 DATASET = "python-api"
 FACTORS = {
     "chunking.size_tokens": [64, 96, 128, 192, 256, 384],
