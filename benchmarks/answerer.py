@@ -58,8 +58,7 @@ from core import registry
 from core.chunking.chunk import chunk_texts
 from core.config import CorpusConfig, TrialConfig, fingerprint, with_settings
 from core.context.citations import places
-from core.context.prompt import SENTENCE, build
-from core.context.template import BUILT_IN
+from core.context.prompt import build
 from core.embedding.vectors import embed
 from core.generation.loading import loaded
 from core.generation.torch_lm import Transformers
@@ -237,8 +236,8 @@ class Bench:
         return made
 
 
-def recipe(dataset: str) -> TrialConfig:
-    return with_settings(TrialConfig(), {**SETTINGS, "corpus.dataset": dataset})
+def recipe(dataset: str, length: str = "few_words") -> TrialConfig:
+    return with_settings(TrialConfig(), {**SETTINGS, "corpus.dataset": dataset, "context.length": length})
 
 
 def case(asked: Asked, said: KeptAnswer, config: TrialConfig) -> AnswerCase:
@@ -253,10 +252,15 @@ def case(asked: Asked, said: KeptAnswer, config: TrialConfig) -> AnswerCase:
 
 
 def answered(
-    bench: Bench, dataset: str, asks: Callable[[Ranked], Iterator[Asked]], names: Sequence[str], most: int = 0
+    bench: Bench,
+    dataset: str,
+    asks: Callable[[Ranked], Iterator[Asked]],
+    names: Sequence[str],
+    most: int = 0,
+    length: str = "few_words",
 ) -> dict[str, Any]:
     """Each measure with each adapter, and what the adapter adds to the plain model."""
-    ranked = bench.hops(most) if dataset == "hotpotqa" else bench.ranked(recipe(dataset), most)
+    ranked = bench.hops(most) if dataset == "hotpotqa" else bench.ranked(recipe(dataset, length), most)
     asked = list(asks(ranked))
     values = bench.judged(ranked.run, asked, names)
     added = {"difference": differences(*values.values(), names)} if len(values) == 2 else {}
@@ -289,7 +293,7 @@ def stepwise(columns: Mapping[str, np.ndarray]) -> dict[str, Any]:
 def speed(bench: Bench, dataset: str, most: int) -> dict[str, Any]:
     """A sentence to each prompt, read cold, by both in turns and in one number format. A ratio is the median over the prompts."""
     ranked = bench.ranked(recipe(dataset), most)
-    sentence = ranked.config.context.model_copy(update={"template": BUILT_IN["template"].replace("$reminder", SENTENCE)})
+    sentence = ranked.config.context.model_copy(update={"length": "sentence"})
     fixed = {"weights": "bf16", "reuse_prefix": False}
     parts = {name: ranked.config.generation.model_copy(update=fixed | {"adapter": own}) for name, own in bench.adapters.items()}
     rows = []
@@ -340,6 +344,7 @@ SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "injected": partial(answered, **XQUAD, asks=injected, names=RESISTING, most=100),
     "clean": partial(answered, **XQUAD, asks=partial(injected, planted=False), names=RESISTING, most=100),
     "python": partial(answered, dataset="python-reference", asks=as_ranked, names=SEARCHING),
+    "python_sentence": partial(answered, dataset="python-reference", asks=as_ranked, names=SEARCHING, length="sentence"),
     "medquad": partial(answered, dataset="medquad", asks=as_ranked, names=SEARCHING, most=500),
     "hotpot": partial(answered, dataset="hotpotqa", asks=as_ranked, names=SEARCHING, most=500),
     "ablation": partial(ablation, dataset="python-reference"),

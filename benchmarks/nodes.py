@@ -2,8 +2,7 @@
 
 A node has one processor and one worker. Both run on a cluster of two such nodes, with one worker and with two, in turns, each time on an
 empty data folder; the start of the workers, which load their models, is counted, that of the cluster is not. Beside the workers the
-driver, Ray's own processes and, on a small machine, each other's memory take part: `processors` says how many there were. What one
-worker takes in processor time and in all, `busy`, bounds what a second node can bring on this machine.
+driver, Ray's own processes and, on a small machine, each other's memory take part: `processors` says how many there were.
 
 The study has 96 recipes on `python-reference`, sixteen to a chunking. `--quick` takes a tenth of the texts and a third of the study.
 """
@@ -18,7 +17,6 @@ from statistics import median
 
 from benchmarks._options import options
 from benchmarks.promises import spread
-from benchmarks.study import everywhere_s
 from core.config import TrialConfig, with_settings
 from core.jobs.ray_crew import imported
 from core.labs.experiments.driver import run
@@ -67,21 +65,17 @@ def trials(quick: bool) -> Callable[[int, str, Path], int]:
 def compared(once: Callable[[int, str, Path], int], address: str, rounds: int) -> dict:
     """Both numbers of workers in turns; what is done a second, and the times as much of two, round by round."""
     speeds: dict[int, list[float]] = {1: [], 2: []}
-    busy: dict[int, list[float]] = {1: [], 2: []}
     for number in range(rounds):
         for workers in sorted(speeds, reverse=bool(number % 2)):
             with tempfile.TemporaryDirectory() as home:
-                before_s, began = everywhere_s(), time.perf_counter()
+                began = time.perf_counter()
                 done = once(workers, address, Path(home))
-                seconds = time.perf_counter() - began
-                speeds[workers].append(done / seconds)
-                busy[workers].append((everywhere_s() - before_s) / seconds)
+                speeds[workers].append(done / (time.perf_counter() - began))
     times = [two / one for one, two in zip(speeds[1], speeds[2], strict=True)]
     return {
         "done": done,
         "one_a_second": spread(speeds[1]),
         "two_a_second": spread(speeds[2]),
-        "busy": {str(workers): median(shares) for workers, shares in busy.items()},
         "times": median(times),
         "by_round": times,
     }

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import zip_longest
 from string import Template
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import (
     BaseModel,
@@ -52,6 +52,10 @@ class PartConfig(StageConfig):
             return recipe
         lacking = cls.model_fields.keys() - recipe.keys()
         return {**recipe, **{name: cls.added[name] for name in lacking}} if lacking <= cls.added.keys() else recipe
+
+    def having(self, **settings: Any) -> Self:
+        """This part with these settings, of them those that it has."""
+        return self.model_copy(update={name: value for name, value in settings.items() if name in type(self).model_fields})
 
     def absent(self) -> bool:
         """Whether its model, the setting `model`, is still to be fetched, and may be."""
@@ -128,9 +132,6 @@ PLACES = {name: (field, number) for field, places in LISTS.items() for number, n
 def members(field: str) -> Any:
     """Field type: a list of parts of the kind of that field's places."""
     return Annotated[tuple[chosen(LISTS[field].kind), ...], LISTS[field]]
-
-
-_BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 
 class CorpusConfig(StageConfig):
@@ -214,7 +215,7 @@ class RetrievalConfig(StageConfig):
 
 class ContextConfig(StageConfig):
     # settings that came later, with the value that does nothing: so they stand in no record and in no key, as before them
-    added: ClassVar[dict[str, Any]] = {"confidence": 0.0}
+    added: ClassVar[dict[str, Any]] = {"confidence": 0.0, "length": "few_words"}
     passages: int = knob(
         3, "Chunks given to the generator. More may hold the answer, or distract a small model.", unit="chunks", ge=1, le=20
     )
@@ -226,6 +227,11 @@ class ContextConfig(StageConfig):
     )
     confidence: float = knob(
         0.0, "Answers of which the model is less sure than this become: I don't know. 0: off.", ge=0.0, le=1.0, step=0.01
+    )
+    length: Literal["few_words", "sentence"] = knob(
+        "few_words",
+        "What the built-in prompt asks for. Reference answers that are whole sentences are met better by one sentence.",
+        label="Answer in",
     )
     hand_on: Literal["chunk", "merged", "neighbours", "section", "document"] = knob(
         "chunk",
@@ -532,39 +538,6 @@ def difference(recipe: TrialConfig, base: TrialConfig | None = None) -> dict[str
             if getattr(mine, name) != getattr(theirs, name):
                 changes[f"{stage}.{name}"] = getattr(mine, name)
     return changes
-
-
-def setting_rows(stage: str, cls: type[BaseModel], part: str) -> list[dict[str, Any]]:
-    """The settings of a class: name behind its stage, default, bounds, unit and description."""
-    rows, schema = [], cls.model_json_schema()["properties"]
-    for name, info in cls.model_fields.items():
-        if name == "part" or isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            continue
-        about = schema[name]
-        bounds = [f"{sign} {about[key]}" for key, sign in _BOUNDS.items() if key in about]
-        rows.append(
-            {
-                "setting": f"{stage}.{name}" if stage else name,
-                "part": part,
-                "default": info.default,
-                "allowed": " | ".join(map(str, about.get("enum", []))) or ", ".join(bounds),
-                "unit": about.get("unit", ""),
-                "what": info.description or "",
-            }
-        )
-    return rows
-
-
-def settings() -> list[dict[str, Any]]:
-    """Every setting of every stage and part: dotted name, part, default, bounds, unit and description."""
-    table = []
-    for stage, info in FIELDS.items():
-        if stage in PART_KINDS:
-            for name, cls in registry.parts(PART_KINDS[stage]).items():
-                table += setting_rows(stage, cls, name)
-        elif isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            table += setting_rows(stage, info.annotation, "")
-    return table + [row for row in setting_rows("", TrialConfig, "") if row["setting"] == "seed"]
 
 
 def fingerprint(*parts: Any) -> str:

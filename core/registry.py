@@ -193,7 +193,7 @@ NAMED = {
     "react_crewai": "ReAct in CrewAI", "react_langgraph": "ReAct in LangGraph", "self_rag": "Self-RAG",
     "llama_cpp": "llama.cpp", "ef_search": "efSearch", "ef_construction": "efConstruction", "usd": "USD", "acorn": "ACORN",
     "model_listwise": "language model, listwise", "model_pointwise": "language model, pointwise", "nbits": "bits of a code",
-    "opq": "OPQ", "openai_compatible": "OpenAI-compatible", "rslora": "rsLoRA",
+    "4bit": "4 bits", "8bit": "8 bits", "fp16": "16-bit floats", "opq": "OPQ", "openai_compatible": "OpenAI-compatible", "rslora": "rsLoRA",
 }  # fmt: skip
 # names of settings and methods in a description; paths stay
 CODED = re.compile(r"`([a-z][a-z0-9_]*)`|(?<![\w/.`])([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(?![\w/.`]*[/`])")

@@ -5,7 +5,8 @@ from pydantic import BaseModel, ValidationError
 
 from app.ui import forms
 from core import registry
-from core.config import FIELDS, PART_KINDS, PLACES, TrialConfig, build, difference, doing, fingerprint, settings, with_settings
+from core.cli.parts import settings
+from core.config import FIELDS, PART_KINDS, PLACES, TrialConfig, build, difference, doing, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.pipeline.recipe_words import setting_words
 from core.registry import word

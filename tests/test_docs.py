@@ -12,8 +12,7 @@ import core.__main__  # noqa: F401  # which knows all verbs
 from app import navigation
 from core import registry
 from core.cli.frame import VERBS
-from core.cli.parts import trainings
-from core.config import settings
+from core.cli.parts import settings, trainings
 from core.corpus.cards import cards
 from core.labs.papers import bibliography
 from core.store import tables

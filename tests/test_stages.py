@@ -299,7 +299,8 @@ class Identity(PartConfig):
 '''
 USE = """
 import json, sys
-from core.config import TrialConfig, settings, with_settings
+from core.cli.parts import settings
+from core.config import TrialConfig, with_settings
 from core.progress import drain
 from core.workbench import Workbench
 

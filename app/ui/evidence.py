@@ -7,7 +7,7 @@ ever taken for markup.
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import streamlit as st
@@ -60,6 +60,9 @@ _CODE = re.compile(
     r">>>|::=|[^=!<>]=[^=]|\w\([^)]*\)\s*:?$|[{}\[\]();]\s*$|^\s*(?:[#@|+]|\"\"\"|(?:def|class|for|while|if|elif|else|try|except|finally|with"
     r"|return|import|from|print|async|await|raise|pass|match|case|del|assert|global|nonlocal|yield|lambda)\b[^.]*$)|\S {3,}\S|^\s*[-=]{4,}"
 )
+JOIN, INDENT = "\ue000", "\ue001"  # of no alphabet
+WIDTHS = range(50, 121)  # characters of a line that a program filled
+_ITEM = re.compile(r"\s*(?:[-*+•#>|]|\(?\w{1,3}[.)]\s)")
 _PARAGRAPH = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*\n?")
 
 
@@ -78,15 +81,38 @@ def preformatted(text: str) -> list[tuple[int, int]]:
     return spans
 
 
+def filled(text: str, boxes: Sequence[tuple[int, int]]) -> str:
+    """The text, as many characters. Where its lines were filled to a width, JOIN is for a line break behind which the next word had no
+    room, and INDENT for the spaces after it. boxes: what is no prose."""
+    lines = text.split("\n")
+    starts = [0, *accumulate(len(line) + 1 for line in lines)]
+    prose = [not any(start <= at < stop for start, stop in boxes) for at in starts[:-1]]
+    width = max((len(line) for line, own in zip(lines, prose, strict=True) if own), default=0)
+    breaks = {  # before which line -> whether there was room for its first word
+        row: len(lines[row - 1].rstrip()) + 1 + len(lines[row].split(maxsplit=1)[0]) < width
+        for row in range(1, len(lines))
+        if prose[row - 1] and prose[row] and lines[row - 1].strip() and lines[row].strip() and not _ITEM.match(lines[row])
+    }
+    full = {row for row, room in breaks.items() if not room}
+    if width not in WIDTHS or len(full) < max(2, len(breaks) / 2):
+        return text
+    for row, line in enumerate(lines[1:], 1):
+        words = line.lstrip()
+        lines[row] = f"{JOIN}{INDENT * (len(line) - len(words))}{words}" if row in full else f"\n{line}"
+    return "".join(lines)
+
+
 def laid(text: str, marks: Sequence[Mark], begin: int = 0, end: int | None = None) -> str:
-    """HTML of text[begin:end] with marks; code and tables in boxes of their own whose columns line up."""
-    end, last, pieces = len(text) if end is None else end, begin, []
-    for start, stop in preformatted(text):
+    """HTML of text[begin:end] with marks; code and tables in boxes of their own whose columns line up, prose without the line breaks of
+    its file."""
+    end, last, pieces, boxes = len(text) if end is None else end, begin, [], preformatted(text)
+    text = filled(text, boxes)
+    for start, stop in boxes:
         start, stop = max(start, last), min(stop, end)
         if start < stop:
             pieces += [marked(text, marks, last, start), f'<div class="gw-pre">{marked(text, marks, start, stop)}</div>']
             last = stop
-    return "".join([*pieces, marked(text, marks, last, end)])
+    return "".join([*pieces, marked(text, marks, last, end)]).replace(JOIN, " ").replace(INDENT, "")
 
 
 def gold_marks(text_start: int, text_end: int, gold: Iterable, document_id: str | None = None) -> list[Mark]:

@@ -26,8 +26,8 @@ def decided(
 ) -> Generator[str | Progress, None, dict[str, Any]]:
     """What the model decides, by key; {} where it wrote nothing valid. texts: takes what it wrote."""
     own, schema = material.untaught, schema_of(properties)
-    settings = {"json_schema": schema, "max_tokens": max(own.max_tokens, structured.grammar(schema).longest), "logprobs": 0}
-    engine = own.model_copy(update=settings | {"stop": ()} if "stop" in type(own).model_fields else settings)
+    room = max(own.max_tokens, structured.grammar(schema).longest)
+    engine = own.having(json_schema=schema, max_tokens=room, stop=(), logprobs=0)
     chat = [{"role": "user", "content": prompt}]
     yield from loaded(own)
     for _ in (running := Running(engine.generate(chat, material.seed, material.left_s))):

@@ -116,15 +116,11 @@ class Flare(Answering):
         self, material: Material, prompt: Prompt, numbers: dict[int, int], written: list[tuple[str, Any]], left: int
     ) -> Generator[str, None, NextSentence]:
         """The next sentence, behind those that are written."""
-        style, own = material.context.citations, {answer: number for number, answer in numbers.items()}
-        before = " ".join(renumbered(text, own, style, "") for text, _ in written)
+        style, names = material.context.citations, {answer: number for number, answer in numbers.items()}
+        before = " ".join(renumbered(text, names, style, "") for text, _ in written)
         begun = [{"role": "assistant", "content": before}] if before else []
-        knobs = {
-            "logprobs": max(1, material.generator.logprobs),
-            "json_schema": "",
-            "max_tokens": min(left, self.sentence_tokens),
-        }
-        engine = material.generator.model_copy(update=knobs)
+        own = material.generator
+        engine = own.having(logprobs=max(1, own.logprobs), json_schema="", max_tokens=min(left, self.sentence_tokens))
         for _ in (running := Running(engine.generate([*prompt.messages, *begun], material.seed, material.left_s))):
             yield ""
         generated = running.result

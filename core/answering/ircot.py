@@ -72,8 +72,7 @@ class Ircot(Answering):
         """The next sentence of the chain; "" where the model writes none."""
         own, so_far = material.untaught, "".join(f"{sentence}\n" for sentence in chain).replace("$", "$$")
         yield from loaded(own)
-        settings = {"max_tokens": self.sentence_tokens, "json_schema": "", "logprobs": 0}
-        engine = own.model_copy(update={name: value for name, value in settings.items() if name in type(own).model_fields})
+        engine = own.having(max_tokens=self.sentence_tokens, json_schema="", logprobs=0)
         short = material._replace(generator=engine)
         text = (yield from written(short, short.prompt_over(passages, template=NEXT + so_far).messages, texts)).text
         spans = sentences(text)

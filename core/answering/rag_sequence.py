@@ -22,7 +22,7 @@ class RagSequence(Marginal):
 
     def write(self, material: Material) -> Writing:
         started, sides = time.perf_counter(), self.sides(material)
-        engine = material.generator.model_copy(update={"json_schema": ""})
+        engine = material.generator.having(json_schema="")
         seeds = [material.seed] * len(sides.prompts)
         drafts = yield from engine.generate_many(sides.prompts, seeds, material.left_s, len(seeds))
         texts = list(dict.fromkeys(draft.text for draft in drafts if draft.text))

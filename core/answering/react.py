@@ -165,8 +165,7 @@ class AgentRun:
         has it, else the run's own."""
         schema, own = runs.call_schema(offered), self.material.untaught
         room = max(own.max_tokens, structured.grammar(schema).longest)
-        settings = {"json_schema": schema, "max_tokens": room, "stop": (), "logprobs": 0}
-        engine = own.model_copy(update={name: value for name, value in settings.items() if name in type(own).model_fields})
+        engine = own.having(json_schema=schema, max_tokens=room, stop=(), logprobs=0)
         chat = runs.fitting(chat or runs.messages(self.opening, self.steps), engine.holds)
         chat = chat if offered else runs.last_words(chat)
         left = self.left_s if offered else self.material.left_s

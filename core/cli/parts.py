@@ -12,6 +12,7 @@ from core.cli.tables import show_table
 from core.errors import WorkbenchError
 
 Kind = Literal[(*registry.kinds(), "settings", "training")]
+BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 BETTER = {1: "higher is better", -1: "lower is better", 0: "neither is better"}
 
 
@@ -35,7 +36,7 @@ def listing(
 ) -> list[dict[str, Any]] | dict[str, Any]:
     """The parts of a kind, or one of them in full; all settings of a recipe; the settings of trainings."""
     if kind in ("settings", "training"):
-        rows = list(config.settings()) if kind == "settings" else trainings()
+        rows = settings() if kind == "settings" else trainings()
         return [row for row in rows if row["setting"].startswith(name)] if name else rows
     if not name:
         return [{"name": part, "what": summary(cls)} for part, cls in registry.parts(kind).items()]
@@ -59,8 +60,41 @@ def told(kind: str, name: str, cls: type) -> dict[str, Any]:
         low, high = cls.range
         about |= {"label": cls.label.format(k="k"), "low": low, "high": high, "better": BETTER[cls.direction]}
         about["source"] = cls.source
-    settings = config.setting_rows(stages[0] if stages else "", cls, name) if issubclass(cls, BaseModel) else []
-    return {**about, "settings": [{k: v for k, v in row.items() if k != "part"} for row in settings]}
+    own = setting_rows(stages[0] if stages else "", cls, name) if issubclass(cls, BaseModel) else []
+    return {**about, "settings": [{k: v for k, v in row.items() if k != "part"} for row in own]}
+
+
+def setting_rows(stage: str, cls: type[BaseModel], part: str) -> list[dict[str, Any]]:
+    """The settings of a class: name behind its stage, default, bounds, unit and description."""
+    rows, schema = [], cls.model_json_schema()["properties"]
+    for name, info in cls.model_fields.items():
+        if name == "part" or isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            continue
+        about = schema[name]
+        bounds = [f"{sign} {about[key]}" for key, sign in BOUNDS.items() if key in about]
+        rows.append(
+            {
+                "setting": f"{stage}.{name}" if stage else name,
+                "part": part,
+                "default": info.default,
+                "allowed": " | ".join(map(str, about.get("enum", []))) or ", ".join(bounds),
+                "unit": about.get("unit", ""),
+                "what": info.description or "",
+            }
+        )
+    return rows
+
+
+def settings() -> list[dict[str, Any]]:
+    """Every setting of every stage and part: dotted name, part, default, bounds, unit and description."""
+    table = []
+    for stage, info in config.FIELDS.items():
+        if stage in config.PART_KINDS:
+            for name, cls in registry.parts(config.PART_KINDS[stage]).items():
+                table += setting_rows(stage, cls, name)
+        elif isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            table += setting_rows(stage, info.annotation, "")
+    return table + [row for row in setting_rows("", config.TrialConfig, "") if row["setting"] == "seed"]
 
 
 def trainings() -> list[dict[str, Any]]:
@@ -72,9 +106,9 @@ def trainings() -> list[dict[str, Any]]:
     from core.training.heads.settings import HeadTraining
     from core.training.rerankers.settings import RerankerTraining
 
-    settings = {
+    each = {
         "encoder": TrainConfig, "rag": RagTraining, "reranker": RerankerTraining, "faithfulness": FaithfulnessTraining,
         "head": HeadTraining, "adapter": AdapterTraining, "preferences": PreferenceTraining,
     }  # fmt: skip
-    rows = [row for name, cls in settings.items() for row in config.setting_rows(name, cls, "")]
+    rows = [row for name, cls in each.items() for row in setting_rows(name, cls, "")]
     return [{k: v for k, v in row.items() if k != "part"} for row in rows]

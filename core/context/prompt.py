@@ -20,8 +20,10 @@ UNKNOWN = "I don't know."
 # Of nine wordings tried with the bundled model this one is the best behaved: all in the user's turn (with a system
 # message of ours the model repeats itself until it is cut), and the task said once more behind the question.
 INSTRUCTIONS = f"Answer from the numbered passages only and cite them, like [1]. If they do not hold the answer, say: {UNKNOWN}"
-REMINDER = "Answer the question in a few words from the passages above."
-SENTENCE = "Answer the question in one sentence from the passages above."  # in the place of $reminder, for whole sentences
+REMINDERS = {  # by the length of an answer
+    "few_words": "Answer the question in a few words from the passages above.",
+    "sentence": "Answer the question in one sentence from the passages above.",
+}
 BEYOND = "the model's window does not hold"
 CITING = re.compile(r"\bcit(?:e|ed|es|ing|ations?)\b", re.IGNORECASE)
 Message = dict[str, str]  # {"role", "content"}
@@ -96,7 +98,7 @@ def written(question: str, passages: Sequence[Hit], context: ContextConfig, firs
         "instructions": instructions.replace("numbered ", "") if context.citations == "titles" else instructions,
         "passages": "\n\n".join(_blocks(passages, context, first)),
         "question": plain(question, context.citations),
-        "reminder": REMINDER,
+        "reminder": REMINDERS[context.length],
         "title": (titles or [""])[0],
         "titles": "; ".join(dict.fromkeys(titles)),
         "n": str(len(passages)),

@@ -114,9 +114,13 @@ def keys_of(tools: TextTools, requests: Sequence[Request]) -> list[str]:
 
 def _set(part: PartConfig, request: Request) -> PartConfig:
     """The generator with the request's limits, as far as it has such knobs."""
-    wanted = {"max_tokens": request.max_tokens, "stop": request.stop, "temperature": request.temperature}
-    wanted |= {"json_schema": request.json_schema, "logprobs": request.logprobs}
-    return part.model_copy(update={name: value for name, value in wanted.items() if name in type(part).model_fields})
+    return part.having(
+        max_tokens=request.max_tokens,
+        stop=request.stop,
+        temperature=request.temperature,
+        json_schema=request.json_schema,
+        logprobs=request.logprobs,
+    )
 
 
 def _write(tools: TextTools, absent: dict[str, Request]) -> Generator[Progress, None, dict[str, ModelText]]:

@@ -28,6 +28,7 @@ class FaissSQ(FaissIndex):
         "8bit",
         "Storage of one number: 4 or 8 bits between its smallest and largest value, or a half float. Fewer take less "
         "memory and rank less exactly.",
+        label="Stored as",
     )
     rescore: int = rescore_knob(1)
 

@@ -72,7 +72,7 @@ def made_name(config: dict[str, Any], told: Collection[str] = (), answers: bool 
         part, silent = value.get("part", ""), stage in unnamed
         usual, head = _usual(stage, part), ""
         if "part" in names or not silent and part != _usual(stage).get("part", ""):
-            head = in_words(part)
+            head = word(part)
         differ = {name for name, shown in value.items() if not silent and usual.get(name) != shown}
         own = {name: shown for name, shown in value.items() if name != "part" and name in differ | names}
         if stage == "chunking":
@@ -89,14 +89,14 @@ def made_name(config: dict[str, Any], told: Collection[str] = (), answers: bool 
 
 def _named(name: str, value: Any, whole: bool) -> str:
     """A setting and its value; of a long text, as a prompt, that there is one, unless it is to be said whole."""
-    words = in_words(name.removesuffix("_tokens"))
+    words = word(name.removesuffix("_tokens"))
     return f"own {words}" if isinstance(value, str) and len(value) > LONG_TEXT and not whole else f"{words} {show_value(value)}"
 
 
 def fusion_title(name: str) -> str:
     """What people call the recipe that a fusion makes."""
     fusion = registry.parts("fusion").get(name)
-    return fusion.title if fusion and fusion.title else in_words(name)
+    return fusion.title if fusion and fusion.title else word(name)
 
 
 def stages(config: dict[str, Any]) -> dict[str, str]:
@@ -107,10 +107,10 @@ def stages(config: dict[str, Any]) -> dict[str, str]:
             continue
         part, usual = value.get("part", ""), _usual(stage, value.get("part", ""))
         named = {"part", "size_tokens", "dataset"}  # said without their names
-        changed = [f"{in_words(k)} {show_value(v)}" for k, v in value.items() if k not in named and usual.get(k) != v]
+        changed = [f"{word(k)} {show_value(v)}" for k, v in value.items() if k not in named and usual.get(k) != v]
         if changed or stage in ("corpus", "chunking", "fusion") or part != _usual(stage).get("part", ""):
             head = " ".join(str(value[k]) for k in ("dataset", "part", "size_tokens") if k in value)
-            words[stage] = ", ".join(filter(None, [in_words(head) if part else head, *changed]))
+            words[stage] = ", ".join(filter(None, [word(head) if part else head, *changed]))
     return words
 
 
@@ -157,7 +157,3 @@ def _usual(stage: str, part: str = "") -> dict[str, Any]:
         kind = registry.parts(PART_KINDS[stage]).get(part) if stage in PART_KINDS else None
         return kind().model_dump(mode="json") if kind else {}
     return TrialConfig().model_dump(mode="json").get(stage, {})
-
-
-def in_words(name: str) -> str:
-    return name.replace("_", " ")

@@ -6,7 +6,7 @@ import pytest
 
 from app import session
 from core.__main__ import parse
-from core.config import settings
+from core.cli.parts import settings
 from core.workbench import Workbench, as_options
 from tests.support.hostile_texts import TEXTS
 from tests.support.screen import visit

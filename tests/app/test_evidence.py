@@ -134,3 +134,35 @@ def test_code_and_tables_keep_their_columns_and_prose_does_not():
     assert unescape(plain) == text, "every character stays"
     part = re.sub(r"<[^>]+>", "", evidence.laid(text, [], 20, 60))
     assert unescape(part) == text[20:60], "a cut inside a block"
+
+
+def test_line_breaks_that_only_keep_to_a_width_are_spaces_and_others_stay():
+    text = (
+        "If the target is a single name with no trailing comma, optionally\n"
+        "  in parentheses, the object is assigned to it, and then to all\nthat comes after it. <b>\n"
+        "This line begins anew.\n* an item whose line is as long as those of the paragraph\n* another\n\n"
+        "   x = 1\n\nThe end."
+    )
+    at = text.index("optionally")
+    drawn = evidence.laid(text, [evidence.Mark(at, at + 27, "gold")])
+    assert '<span class="gw-gold">optionally in parentheses</span>' in drawn and "to all that comes" in drawn
+    assert "it. &lt;b&gt;\nThis line begins anew.\n* an item" in drawn and "paragraph\n* another\n\n<div" in drawn
+    assert len(evidence.filled(text, evidence.preformatted(text))) == len(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Roses are red,\nviolets are blue,\nlines that are short\nare meant so too",
+        "A first paragraph which is as long as a line of a text can be in a file.\nA second one.\nA third one.\nA fourth one.",
+        f"{'A paragraph on one line. ' * 9}\n{'And another. ' * 18}\n{'And another. ' * 18}",
+    ],
+)
+def test_lines_of_a_text_that_was_not_filled_stay(text):
+    assert evidence.laid(text, []) == text
+
+
+@given(st.text(alphabet="ab \n*.<", max_size=400))
+def test_no_word_is_lost_or_joined_to_another_where_lines_are_joined(text):
+    plain = unescape(re.sub(r"<[^>]+>", "", evidence.laid(text, [])))
+    assert plain.split() == text.split()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.config import ContextConfig
 from core.context.citations import cited, marks, plain
-from core.context.prompt import INSTRUCTIONS, REMINDER, build
+from core.context.prompt import INSTRUCTIONS, REMINDERS, build
 from core.context.surroundings import Surroundings
 from core.records import Chunks, Document, Hit
 
@@ -90,4 +90,6 @@ def test_with_the_defaults_the_prompt_is_what_it_was_before_there_were_settings(
     _, source, hits = corpus(texts, size)
     prompt = build("Is tea hot?", hits, ContextConfig(), words, source)
     passages = "".join(f"[{n}] {plain(hit.text)}\n\n" for n, hit in enumerate(hits[:3], 1))
-    assert prompt.messages == [{"role": "user", "content": f"{INSTRUCTIONS}\n\n{passages}Question: Is tea hot?\n{REMINDER}"}]
+    assert prompt.messages == [
+        {"role": "user", "content": f"{INSTRUCTIONS}\n\n{passages}Question: Is tea hot?\n{REMINDERS['few_words']}"}
+    ]

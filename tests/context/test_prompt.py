@@ -7,7 +7,7 @@ import pytest
 from core.answering.answer import answer, answer_again
 from core.config import ContextConfig
 from core.context.citations import cited, plain
-from core.context.prompt import UNKNOWN, asks_to_cite, build
+from core.context.prompt import REMINDERS, UNKNOWN, asks_to_cite, build
 from core.errors import WorkbenchError
 from core.generation.protocol import Generated, TextGenerator
 from core.judging.containment import THRESHOLD, source_sentence, support
@@ -48,6 +48,15 @@ def test_whether_a_prompt_asks_to_cite(template, asks):
 def test_the_same_passages_share_the_prompt_up_to_the_question():
     one, two = (build(q, [hit(1, "First.")], ContextConfig(), words).messages[0]["content"] for q in ("Why?", "Who?"))
     assert one.partition("Question: ")[0] == two.partition("Question: ")[0] != ""
+
+
+def test_an_answer_is_asked_for_in_a_few_words_or_in_a_sentence():
+    asked = {length: build("Why?", [hit(1, "First.")], ContextConfig(length=length), words).messages for length in REMINDERS}
+    [few], [sentence] = (messages for messages in asked.values())
+    assert (
+        "in one sentence" in sentence["content"] and sentence["content"].replace("one sentence", "a few words") == few["content"]
+    )
+    assert "length" not in ContextConfig().model_dump(), "recipes from before are the same"
 
 
 def test_the_last_passages_are_left_out_when_they_do_not_fit():

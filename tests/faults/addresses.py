@@ -136,7 +136,7 @@ def widgets(lab: Lab) -> Iterator[Case]:
 @attack("addresses", "each page: settings of the recipe that are not valid")
 def settings(lab: Lab) -> Iterator[Case]:
     def address(value: str, rng: Random) -> dict[str, str]:
-        from core.config import settings
+        from core.cli.parts import settings
 
         paths = [one["setting"] for one in settings() if not one["setting"].startswith(("corpus.dataset", "embedding"))]
         chosen = rng.sample(paths, 8)

@@ -94,7 +94,7 @@ def test_the_address_restores_the_comparison_with_the_numbers_of_the_command_lin
     assert "2 recipes were compared on these questions so far, 2 of them stored as trials" in texts(app)
     app.session_state["compare_view"] = "Settings that differ"
     settings = shown(app.run(), "Setting")
-    assert settings["Setting"].tolist() == ["fusion weight"] and settings.iloc[0, 1:].tolist() == ["0.7", "0.5"]
+    assert settings["Setting"].tolist() == ["fusion dense weight"] and settings.iloc[0, 1:].tolist() == ["0.7", "0.5"]
     app.session_state["compare_view"] = "By question"
     assert len(shown(app.run(), "Question")) == 39
     found = {}
@@ -297,7 +297,7 @@ def test_what_is_typed_of_trials_outlives_the_page(three):
 def test_a_trial_stays_chosen_when_it_is_renamed_and_when_the_page_is_left(three):
     _, ids = three
     settings = shown(open_page(trials=",".join(ids), compare_view="Settings that differ"), "Setting").set_index("Setting")
-    assert settings.loc["fusion"].tolist() == ["convex", "rrf", "sparse only"] and "min max" in settings.to_string()
+    assert settings.loc["fusion"].tolist() == ["Hybrid convex", "Hybrid RRF", "BM25"] and "min max" in settings.to_string()
     app = choose(open_page(trials=",".join(ids), compare_view="By question"), "one_trial", ids[1])
     app = choose(choose(app, "reference", ids[2]), "against", ids[1])
     for _ in range(2):
@@ -346,20 +346,20 @@ def test_questions_by_recipes_open_with_all_that_each_found(bench, ids):
 
 @pytest.mark.slow
 def test_own_columns_groups_and_a_saved_view_come_back_by_its_name(bench, ids):
-    app = open_page(columns="Fusion weight", sorted_by="Fusion weight", ascending="true", of_corpus="tiny")
+    app = open_page(columns="Fusion dense weight", sorted_by="Fusion dense weight", ascending="true", of_corpus="tiny")
     frame = shown(app)
-    assert list(frame.columns)[:3] == ["Trial", "Corpus", "Fusion weight"]
-    assert frame["Fusion weight"].tolist() == [0.5, 0.7, 0.7]
+    assert list(frame.columns)[:3] == ["Trial", "Corpus", "Fusion dense weight"]
+    assert frame["Fusion dense weight"].tolist() == [0.5, 0.7, 0.7]
     next(each for each in app.text_input if each.key == "trial_view_name").set_value("Weights").run()
     app = press(app, "save_view")
     assert app.selectbox(key="trial_view").value == "Weights" and not app.exception
     app = open_page(trial_view="Weights")
-    assert shown(app)["Fusion weight"].tolist() == [0.5, 0.7, 0.7] and app.selectbox(key="of_corpus").value == "tiny"
+    assert shown(app)["Fusion dense weight"].tolist() == [0.5, 0.7, 0.7] and app.selectbox(key="of_corpus").value == "tiny"
     app = app.selectbox(key="trial_view").set_value("").run()
     assert "nDCG@10" in shown(app).columns and len(shown(app)) == 4
     app = app.selectbox(key="grouped_by").set_value("fusion.weight").run()
     groups = shown(app, "Trials")
-    assert groups["Fusion weight"].tolist() == ["0.5", "0.7", "0.7"] and groups["95%"].str.contains(" to ").all()
+    assert groups["Fusion dense weight"].tolist() == ["0.5", "0.7", "0.7"] and groups["95%"].str.contains(" to ").all()
     assert table.TABLE not in [each.key for each in app.dataframe], "folded"
     bench.describe(ids["base"], note="Kept for later")
     app = open_page(trials=ids["base"])

@@ -29,7 +29,7 @@ def test_trials_are_ranked_explained_and_laid_side_by_side(app, ids, tab):
     settled(tab)
     tab.get_by_role("tab", name="Effects").click()
     tab.get_by_text("How much each setting accounts for").wait_for()
-    tab.get_by_text("nDCG@10 by chunking size tokens and fusion weight").wait_for()
+    tab.get_by_text("nDCG@10 by chunking size and fusion dense weight").wait_for()
     tab.get_by_text("Recipes by nDCG@10").wait_for(state="detached")  # only the open tab is drawn
     tab.get_by_role("tab", name="Parallel coordinates").click()
     tab.get_by_text("Settings and nDCG@10").wait_for()

@@ -130,11 +130,11 @@ def test_effects_show_levels_importance_and_the_chosen_pair(bench, shown_command
     result = effects.effects(bench, values.select(bench, "s")[1], "ndcg_linear")
     frame = shown(app, "Level")
     assert frame["nDCG@10"].tolist() == [level.mean for effect in result.main for level in effect.levels]
-    assert frame["Setting"][0] == "chunking size tokens" and len(frame) == 6
+    assert frame["Setting"][0] == "chunking size" and len(frame) == 6
     _, shares, pair = charts_of(app)
     assert "range of the five forests" in [trace.get("name") for trace in shares["data"]]
     assert [trace["name"] for trace in pair["data"] if "lines" in trace["mode"]] == [
-        f"fusion weight {w}" for w in (0.3, 0.5, 0.7)
+        f"fusion dense weight {w}" for w in (0.3, 0.5, 0.7)
     ]
     assert len(shown(app, "Interaction")) == 4 and "interactions (differences of differences) are significant" in texts(app)
     assert {"trials effects s --metric ndcg_linear", "trials importance s --metric ndcg_linear"} <= {
@@ -150,7 +150,7 @@ def test_parallel_coordinates_draw_each_recipe_and_the_best_stand_out(bench, sho
     points = {trace["name"]: sum(y is not None for y in trace["y"]) for trace in chart["data"]}
     axes = 3  # size, weight, and the metric
     assert points == {"Worse than the best": axes * (9 - board.equals), "The best and its equals": axes * board.equals}
-    assert chart["layout"]["xaxis"]["ticktext"] == ["chunking size tokens", "fusion weight", "nDCG@10"]
+    assert chart["layout"]["xaxis"]["ticktext"] == ["chunking size", "fusion dense weight", "nDCG@10"]
     assert "python -m core trials leaderboard s --metric ndcg_linear --settings" in shown_commands
     best = board.rows[0].trial
     [chart] = charts_of(tab("Parallel coordinates", trials=best.id))

@@ -44,7 +44,8 @@ class SecondDense(Retriever):
 USE = """
 import json, sys
 import numpy as np
-from core.config import TrialConfig, settings, with_settings
+from core.cli.parts import settings
+from core.config import TrialConfig, with_settings
 from core.pipeline.stages import pooled
 from core.progress import drain
 from core.workbench import Workbench

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.context.prompt import SENTENCE, UNKNOWN
+from core.context.prompt import REMINDERS, UNKNOWN
 from core.errors import WorkbenchError
 from core.models.hub import adapters_home
 from core.progress import drain
@@ -84,7 +84,7 @@ def test_each_question_is_asked_once_over_passages_that_hold_its_answer_or_is_to
         said, _, mark = example.answer.rpartition(" ")
         passage = prompt[prompt.index(f"\n\n{mark} ") :].split("\n\n")[1]
         assert said in passage  # the cited passage holds the answer
-        assert (SENTENCE in prompt) == (said != example.references[0] or said.endswith("."))
+        assert (REMINDERS["sentence"] in prompt) == (said != example.references[0] or said.endswith("."))
     assert any(example.answer == UNKNOWN for example in lessons)
 
 
@@ -94,14 +94,14 @@ def test_other_answers_are_planted_wherever_the_right_ones_stand_and_are_learnt(
     learnt = [example for example in data.train if example.beside.startswith("train-") and example.answer != UNKNOWN]
     changed = [example for example in learnt if not example.references[0].rstrip(".").endswith(own[example.question])]
     assert len(changed) > len(learnt) / 4
-    for example in (each for each in changed if SENTENCE not in each.messages[0]["content"]):
+    for example in (each for each in changed if REMINDERS["sentence"] not in each.messages[0]["content"]):
         assert example.answer.startswith(example.references[0]) and example.references[0] in own.values()
         town = example.question.removeprefix("When was the mayor of ").removesuffix(" born?")
         assert f"The mayor of {town} was born in {example.references[0]}." in example.messages[0]["content"]
     for example in (*data.validation, *data.test):
-        assert example.references[0].rstrip(".").endswith((own[example.question], UNKNOWN.rstrip("."))) or SENTENCE in str(
-            example
-        )
+        assert example.references[0].rstrip(".").endswith((own[example.question], UNKNOWN.rstrip("."))) or REMINDERS[
+            "sentence"
+        ] in str(example)
 
 
 def test_parts_share_no_article_and_near_copies_of_the_benchmark_are_left_out(data, folder):

@@ -93,4 +93,4 @@ def marked_text(document: Document, gold: list[Gold], key: str) -> None:
     text = document.text[begin : begin + PART]
     marks = evidence.gold_marks(begin, begin + len(text), gold)
     marks += evidence.term_marks(text, st.session_state.get("find") or "")
-    evidence.show(f'<div class="gw gw-scroll"><div class="gw-text">{evidence.marked(text, marks)}</div></div>')
+    evidence.show(f'<div class="gw gw-scroll"><div class="gw-text">{evidence.laid(text, marks)}</div></div>')

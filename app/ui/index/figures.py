@@ -11,7 +11,7 @@ from core.labs.index.churn import Churn
 from core.labs.index.cost import Cost
 from core.labs.index.fallback import Fallback
 from core.labs.index.filtered import Filtered
-from core.labs.index.points import AXES, IndexPoint, frontier, logit
+from core.labs.index.points import AXES, IndexPoint, frontier, logit, title
 from core.scratch.indexes.inside import Graph, Walk, degrees, layers
 from core.statistics.bootstrap import Interval
 
@@ -31,12 +31,6 @@ def look(part: str) -> tuple[str, str]:
 def _place(part: str) -> int | None:
     approximate = [name for name in registry.parts("index") if name != "exact"]
     return approximate.index(part) if part in approximate else None
-
-
-def title(part: str) -> str:
-    """A part as a legend says it."""
-    parts = registry.parts("index")
-    return (parts[part].title if part in parts else "") or part
 
 
 def points(points: Sequence[IndexPoint], axis: str, now: IndexPoint | None) -> charts.Figure:

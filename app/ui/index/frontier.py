@@ -7,7 +7,6 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, forms, jobs, tables
 from app.ui.index import figures
-from app.ui.index.words import named
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.index import grids, measuring, points
@@ -46,7 +45,7 @@ def frontier(here: Glance, corpus: Corpus) -> None:
         point_table(good, command)
     if failed := [point for point in latest if point.status != "ok"]:
         with st.expander(f"{cards.count(len(failed), 'setting')} failed"):
-            tables.wrapped_table([{"Setting": named(p.label, p.part), "Why": p.reason} for p in failed])
+            tables.wrapped_table([{"Setting": p.label, "Why": p.reason} for p in failed])
 
 
 def keep(config: TrialConfig) -> None:
@@ -76,7 +75,7 @@ def load(point_id: str) -> None:
 def point_table(good: Sequence[IndexPoint], command: str) -> None:
     ordered = sorted(good, key=lambda point: (point.built, point.recall or 0))
     st.session_state.listed_points = [point.id for point in ordered]
-    made = points.table(ordered, [named(p.label, p.part) for p in ordered], command)
+    made = points.table(ordered, command)
     tables.draw(made, rows=6, on_select=load_row, selection_mode="single-cell")
 
 
@@ -115,4 +114,4 @@ def sweep_form(here: Glance) -> None:
         st.caption("Kept points are not measured again.")
         st.code(command_line(*arguments), language="bash", wrap_lines=True)
         takes = one_phase(cards.count(len(configs), "setting"), units=len(configs), like=config.index.part)
-        jobs.start_button("Start the sweep", arguments, f"Sweeping {named(config.index.part, config.index.part)}", takes)
+        jobs.start_button("Start the sweep", arguments, f"Sweeping {points.title(config.index.part)}", takes)

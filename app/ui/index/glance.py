@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
-from app.ui.index.words import told
+from app.ui.tables import minus
 from core.errors import WorkbenchError
 from core.labs.index.glance import Glance
 from core.labs.index.points import IndexPoint
@@ -132,7 +132,7 @@ def verdict(here: Glance) -> None:
     margin.number_input("Margin (points)", 0.1, 20.0, 1.0, 0.1, key="margin", format="%.1f", help=about)
     effect, moved = here.cost.fused.effects["ndcg_linear"], here.cost.fused.moved
     with words:
-        st.markdown(f"**{cards.plain(told(effect, here.cost.config))}.**")
+        st.markdown(f"**{cards.plain(minus(effect.sentence))}.**")
         notes = [f"{cards.count(moved, 'question')} of {here.cost.questions:,} got another ranking."]
         asked, answered = here.recall.mean or 0, here.cost.recall.mean or 0
         if abs(asked - answered) > NOTICED:

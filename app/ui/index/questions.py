@@ -6,11 +6,11 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, forms, jobs, tables
-from app.ui.index import figures
 from app.ui.index.ranking_cost import metric_choice
 from core.config import TrialConfig
 from core.labs.index import questions
 from core.labs.index.glance import Glance
+from core.labs.index.points import title
 from core.records import Corpus
 from core.report.table import PERCENT, Column, Table
 
@@ -51,7 +51,7 @@ def side_by_side(config: TrialConfig, corpus: Corpus, row: int) -> None:
     """Both rankings by the vectors alone; what the index missed is marked in the exact one."""
     query, both = corpus.queries[row], jobs.drain(questions.side_by_side(session.workbench(), config, row))
     cards.question_title(query.text)
-    names = "Exact search", figures.title(config.index.part)
+    names = "Exact search", title(config.index.part)
     for column, name, ranked, absent in zip(
         st.columns(2), names, both, ("missed by the index", "not among exact's"), strict=True
     ):

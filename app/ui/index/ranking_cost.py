@@ -12,6 +12,7 @@ from core.labs.index import cost, grids
 from core.labs.index.glance import Glance
 from core.labs.trials.comparison import label
 from core.records import Corpus
+from core.registry import word
 from core.workbench import one_phase
 
 CURVE_AT_ONCE = 3_000  # questions: the cost of more is computed on a button
@@ -45,7 +46,7 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
     if costs is None:
         return
     values = [getattr(point.config.index, setting) for point in costs]  # of what is shown, which may be the one before
-    fusion, words = config.fusion.part.replace("_", " "), setting.replace("_", " ")
+    fusion, words = forms.part_title(type(config.fusion)), word(setting)
     command = f"{workbench.command(config, 'index-cost')} --grid index.{setting}={','.join(map(str, values))}"
     charts.show(
         figures.costs(costs, values, metric, words, now, fusion),

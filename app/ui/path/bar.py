@@ -42,7 +42,7 @@ def draw(page: str, questions: int) -> None:
         if entry.step:
             for step in taken:
                 _step(step, to[step.name], here=step.name == entry.step)
-        if following:
+        if following and (following.name, page) != ("people", "design_study"):  # a study says by itself what comes next
             _next(following, to[following.name], experiment, page, folded=not entry.step)
 
 
@@ -60,7 +60,7 @@ def places(experiment: Experiment | None) -> dict[str, Way]:
         "confirm": Way("run_study", reported, "confirm on test", "Start")
         if reported
         else Way("search_live", {}, "confirm on test", "Save as trial, on Test"),
-        "people": Way("design_study", {}, "have people judge", "design a study"),
+        "people": Way("design_study", {}, "have people judge"),
         "paper": Way("write_paper", bundle, "make the bundle", "Make the bundle") if paper else Way("write_paper", {}, WRITE),
     }
 

@@ -53,7 +53,7 @@ class FusionEffects(NamedTuple):
 
 class Cost(NamedTuple):
     config: TrialConfig
-    subject: str  # "faiss_hnsw, ef_search 24"
+    subject: str  # "FAISS HNSW, efSearch 24"
     k: int
     margin_points: float
     recall: Interval  # share of exact search's first k that were found

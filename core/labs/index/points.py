@@ -14,7 +14,9 @@ from core import registry
 from core.config import TrialConfig, code_version
 from core.labs.index.reference import ExactReference, exact_reference
 from core.models.hardware import machine
+from core.pipeline.recipe_words import setting_words
 from core.records import Progress
+from core.registry import word
 from core.report.table import COUNT, Column, Table
 from core.store import tables
 from core.store.index_points import IndexMeasurement
@@ -39,6 +41,12 @@ def logit(recall: float, neighbours: int) -> float:
     half = 0.5 / max(neighbours, 1)
     share = min(max(recall, half), 1 - half)
     return float(np.log(share / (1 - share)))
+
+
+def title(part: str) -> str:
+    """An index as a legend says it."""
+    parts = registry.parts("index")
+    return (parts[part].title if part in parts else "") or word(part)
 
 
 @dataclass(frozen=True)
@@ -96,10 +104,11 @@ class IndexPoint:
 
     @property
     def label(self) -> str:
-        """As in "faiss_hnsw, m 16, ef_search 24": build settings only where they are not the default."""
+        """As in "FAISS HNSW, m 16, efSearch 24": build settings only where they are not the default."""
         usual = _usual(self.part)
         changed = {name: value for name, value in self.build.items() if usual.get(name) != value}
-        return ", ".join([self.part, *(f"{name} {value}" for name, value in {**changed, **self.query}.items())])
+        settings = setting_words({f"index.{name}": value for name, value in {**changed, **self.query}.items()})
+        return ", ".join(filter(None, [title(self.part), settings]))
 
     @property
     def built(self) -> str:
@@ -229,16 +238,11 @@ def rows(points: Iterable[IndexPoint]) -> list[dict[str, Any]]:
     ]
 
 
-def table(points: Sequence[IndexPoint], names: Sequence[str], command: str) -> Table:
-    """names: their settings in words. Where all are measured here, nothing says where."""
+def table(points: Sequence[IndexPoint], command: str) -> Table:
+    """Where all are measured here, nothing says where."""
     made = [
-        row
-        | {
-            "setting": name,
-            "single_qps": row["single_qps"] and round(row["single_qps"]),
-            "measured": "here" if row["here"] else "elsewhere",
-        }
-        for row, name in zip(rows(points), names, strict=True)
+        row | {"single_qps": row["single_qps"] and round(row["single_qps"]), "measured": "here" if row["here"] else "elsewhere"}
+        for row in rows(points)
     ]
     columns = [
         Column("setting"),

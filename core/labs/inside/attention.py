@@ -101,7 +101,7 @@ def _prompt(tools: LoadedTransformer, question: str, hits: list[Hit]) -> tuple[s
         start = content.index(passage, list(spans.values())[-1][1])
         spans[f"[{number}]"] = start, start + len(passage)
     asked = content.rindex(f"Question: {plain(question)}")
-    spans["question"] = asked, content.rindex(f"\n{prompt.REMINDER}")
+    spans["question"] = asked, content.rindex(f"\n{prompt.REMINDERS[context.length]}")
     return text, {name: (at + start, at + end) for name, (start, end) in spans.items()}
 
 

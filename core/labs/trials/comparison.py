@@ -21,8 +21,9 @@ from core.errors import WorkbenchError
 from core.evaluation.metric import measures_among, metric_or_measure
 from core.evaluation.stored import longest
 from core.labs.trials import looks
-from core.pipeline.recipe_words import doing, in_words, made_name, show_value, stages
+from core.pipeline.recipe_words import doing, fusion_title, made_name, setting_label, show_value, stages
 from core.pipeline.trials import shared
+from core.registry import lower, word
 from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired
@@ -235,8 +236,7 @@ def differing(trials: Sequence[Trial]) -> dict[str, list[str]]:
     for name in sorted(names, key=lambda n: stages.index(s) if (s := n.split(".")[0]) in stages else len(stages)):
         values = [trial.settings.get(name, ABSENT) for trial in trials]
         if any(value != values[0] for value in values):
-            method = not name.startswith("corpus.")  # the names of methods and choices in words, of corpora as they are
-            table[name] = [in_words(value) if method and CODED.fullmatch(str(value)) else show_value(value) for value in values]
+            table[name] = [setting_value(name, value) for value in values]
     return table
 
 
@@ -381,9 +381,15 @@ def label(metric: str, k: int | str = "k") -> str:
 
 
 def setting_name(setting: str) -> str:
-    """A dotted setting in words: "fusion weight", "chunking"."""
+    """A dotted setting in words, as its form calls it: "fusion dense weight", "chunking"."""
     stage, _, name = setting.partition(".")
-    return stage if name in ("part", "dataset", "") else f"{stage} {in_words(name)}"
+    return stage if name in ("part", "dataset", "") else f"{stage} {lower(setting_label(setting))}"
+
+
+def setting_value(setting: str, value: Any) -> str:
+    """A setting's value as people read it: methods and choices in words, of corpora as they are."""
+    shown = fusion_title(str(value)) if setting == "fusion.part" else show_value(value)
+    return word(shown) if CODED.fullmatch(shown) and not setting.startswith("corpus.") else shown
 
 
 def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric: str) -> TrialComparison:

@@ -19,9 +19,8 @@ import numpy as np
 from core.comparison.comparison import Gap, gap_columns, gaps
 from core.config import fingerprint
 from core.errors import WorkbenchError
-from core.labs.trials.comparison import CODED, Trial, direction, label, setting_name, show_value
+from core.labs.trials.comparison import Trial, direction, label, setting_name, setting_value
 from core.labs.trials.values import RecipeScores, scores
-from core.pipeline.recipe_words import fusion_title
 from core.report.table import MEAN, SIGNED, Column, Table, corrected_p
 from core.statistics.bootstrap import mean_bounds
 from core.workbench import Workbench
@@ -364,7 +363,7 @@ def _where_varied(name: str, values: np.ndarray, has: np.ndarray, recipes: Seque
 def _levels(name: str, raw: Sequence[Any], has: np.ndarray, ranges: bool) -> tuple[list[str], np.ndarray]:
     """(levels in words, place of each [recipes], -1: absent). Numbers by size, others by name: the first, with which the others are
     compared, is the same whatever was measured last."""
-    words = [_words(name, value) if present else "" for value, present in zip(raw, has, strict=True)]
+    words = [setting_value(name, value) if present else "" for value, present in zip(raw, has, strict=True)]
     distinct = list(dict.fromkeys(word for word, present in zip(words, has, strict=True) if present))
     numbers = {
         word: value
@@ -379,12 +378,6 @@ def _levels(name: str, raw: Sequence[Any], has: np.ndarray, ranges: bool) -> tup
         distinct.sort(key=str.casefold)
     place = {word: i for i, word in enumerate(distinct)}
     return distinct, np.array([place[word] if present else -1 for word, present in zip(words, has, strict=True)])
-
-
-def _words(name: str, value: Any) -> str:
-    """As a recipe is called by it."""
-    word = fusion_title(str(value)) if name == "fusion.part" else show_value(value)
-    return word.replace("_", " ") if CODED.fullmatch(word) else word
 
 
 def _ranges(numbers: np.ndarray, has: np.ndarray) -> tuple[list[str], np.ndarray]:

@@ -7,9 +7,9 @@ import numpy as np
 
 from core.comparison.comparison import Rules
 from core.config import fingerprint
-from core.labs.trials.comparison import ABSENT, Trial, direction, label
+from core.labs.trials.comparison import ABSENT, Trial, direction, label, setting_value
 from core.labs.trials.listing import Listing
-from core.labs.trials.own_columns import OwnColumn, setting_words
+from core.labs.trials.own_columns import OwnColumn
 from core.labs.trials.values import MOST, by_place
 from core.report.table import COUNT, MEAN, Column, Table, between
 from core.statistics.bootstrap import Interval
@@ -97,7 +97,7 @@ def _order(level: str | None) -> tuple[int, float, str]:
 
 
 def level_words(result: Grouped, group: TrialGroup) -> str:
-    return ABSENT if group.level is None else setting_words(result.setting.name, group.level)
+    return ABSENT if group.level is None else setting_value(result.setting.name, group.level)
 
 
 def table(result: Grouped, *words: str) -> Table:

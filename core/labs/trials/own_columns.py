@@ -7,9 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, judges, metric_names
-from core.labs.trials.comparison import ABSENT, CODED, COSTS, direction, label, setting_name
+from core.labs.trials.comparison import ABSENT, COSTS, direction, label, setting_name, setting_value
 from core.labs.trials.listing import NEWEST, Listing, everything
-from core.pipeline.recipe_words import in_words
 from core.report.table import COUNT, DAY_TIME, MEAN, Column, Table
 from core.workbench import Workbench, command_line
 
@@ -30,7 +29,8 @@ class OwnColumn(NamedTuple):
     def title(self, k: int | str = "k") -> str:
         if self.kind == "metric":
             return label(self.name, k)
-        return COSTS[self.name][0] if self.kind == "cost" else setting_name(self.name).capitalize()
+        words = COSTS[self.name][0] if self.kind == "cost" else setting_name(self.name)
+        return words[:1].upper() + words[1:]
 
     def drawn(self, k: int | str = "k") -> Column:
         """The column of a table."""
@@ -112,12 +112,7 @@ def _value(name: str, text: str | None) -> Any:
     try:
         return text if text is None else float(text) if not text.lstrip("-").isdigit() else int(text)
     except ValueError:
-        return setting_words(name, text)
-
-
-def setting_words(name: str, text: str) -> str:
-    """A setting's value as people read it: methods and choices in words, of corpora as they are."""
-    return in_words(text) if CODED.fullmatch(text) and not name.startswith("corpus.") else text
+        return setting_value(name, text)
 
 
 def table(listing: Listing, columns: Sequence[OwnColumn], order: tuple[str, str, bool], most: int, *words: str) -> Table:

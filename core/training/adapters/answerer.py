@@ -22,8 +22,7 @@ from core.chunking.chunk import chunk_documents, chunk_texts
 from core.chunking.sentences import sentence_starts
 from core.config import ContextConfig, knob
 from core.context.citations import marks
-from core.context.prompt import SENTENCE, UNKNOWN, written
-from core.context.template import BUILT_IN
+from core.context.prompt import UNKNOWN, written
 from core.corpus.reading import Notes, Source, shape_reported
 from core.corpus.squad import Squad
 from core.embedding.vectors import embed
@@ -249,7 +248,7 @@ def holds(texts: Sequence[str], query: Query) -> bool:
 def _examples(lesson: Lesson, name: str, config: AnswererTraining, draw: random.Random) -> list[TrainingExample]:
     """One a question. A sentence is the passage's own."""
     in_sentence = draw.random() < config.sentences
-    context = ContextConfig(template=BUILT_IN["template"].replace("$reminder", SENTENCE)) if in_sentence else ContextConfig()
+    context = ContextConfig(length="sentence" if in_sentence else "few_words")
     cited, made = marks(context.citations, lesson.hits), []
     for query, number, start in lesson.answered:
         answer = _sentence(lesson.hits[number].text, start) if in_sentence else query.answers[0].strip()

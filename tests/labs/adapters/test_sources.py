@@ -7,7 +7,7 @@ import pytest
 from core.annotation import rounds
 from core.annotation.drawing import draw, draw_pairs
 from core.config import TrialConfig, with_settings
-from core.context.prompt import REMINDER, UNKNOWN
+from core.context.prompt import REMINDERS, UNKNOWN
 from core.corpus.library import split
 from core.errors import WorkbenchError
 from core.labs.adapters.training import adapter_data, preference_data, train_dpo
@@ -182,7 +182,7 @@ def gone(bench):
 @pytest.mark.slow
 def test_answers_that_the_recipes_of_stored_trials_gave_count_and_nobody_is_asked_again(bench, monkeypatch):
     played = play(monkeypatch)
-    played.says = {REMINDER: "at 1 [1]"}
+    played.says = {REMINDERS["few_words"]: "at 1 [1]"}
     drain(answering.answer_questions(bench, recipe(), 20))
     drain(bench.run(recipe()))
     asked = len(played.runs)

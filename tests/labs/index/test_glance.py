@@ -10,7 +10,6 @@ import pytest
 
 from app.ui import charts
 from app.ui.index import figures
-from app.ui.index.words import named
 from core import registry
 from core.cli.index import show_cost
 from core.config import TrialConfig, with_settings
@@ -18,7 +17,7 @@ from core.evaluation.metric import headlines
 from core.labs.index import fallback, glance, grids, inside, life, measuring, points, questions, shadow
 from core.labs.index.cost import answer_cost, cost_rows, costs_along
 from core.labs.index.filtered import filters, groupings
-from core.labs.index.points import logit
+from core.labs.index.points import about_setting, logit, point_of
 from core.labs.index.shadow import SwitchReport
 from core.progress import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
@@ -224,16 +223,22 @@ def test_recall_of_one_is_labelled_so_also_where_one_neighbour_was_asked_for():
 
 
 def test_a_setting_is_named_as_people_write_it():
-    assert named("faiss_sq, bits 4bit, rescore 2", "faiss_sq") == "FAISS SQ, 4 bits, rescore 2"
-    assert named("faiss_hnsw, quantise binary, ef_search 8", "faiss_hnsw") == "FAISS HNSW, stored as binary, efSearch 8"
-    assert named("exact, quantise opq, code_bytes 16", "exact") == "Exact, OPQ codes, code bytes 16"
+    for settings, words in (
+        ({"index": {"part": "faiss_sq", "bits": "4bit", "rescore": 2}}, "FAISS SQ, stored as 4 bits, rescore 2"),
+        (
+            {"index": {"part": "faiss_hnsw", "ef_search": 8}, "transform.quantise": "binary"},
+            "FAISS HNSW, quantise binary, efSearch 8",
+        ),
+        ({"index": "exact", "transform.quantise": "opq", "transform.code_bytes": 16}, "Exact, quantise OPQ, code bytes 16"),
+    ):
+        assert point_of(about_setting(with_settings(TrialConfig(), settings), None)).label == words
 
 
 def test_the_command_line_shows_the_sentences_of_a_cost_whole(bench, capsys):
     found = drain(answer_cost(bench, recipe("faiss_ivf", nlist=8, nprobe=1)))
     show_cost(cost_rows([found]))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("faiss_ivf, nlist 8, nprobe 1: recall ") and len(lines) == 1 + 2 * len(headlines())
+    assert lines[0].startswith("FAISS IVF, nlist 8, nprobe 1: recall ") and len(lines) == 1 + 2 * len(headlines())
     sentence = found.dense.effects["ndcg_linear"].sentence.removeprefix(found.subject).strip()
     assert f"  dense_only: {sentence}" in lines
 

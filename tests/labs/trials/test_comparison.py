@@ -165,7 +165,7 @@ def test_the_t_test_of_the_marks_is_the_paired_one():
 def test_recipes_are_told_by_their_parts_and_what_was_changed(trials):
     size = TrialConfig().chunking.size_tokens
     assert trials["base"].recipe == f"recursive {size} · convex"
-    assert trials["worse"].recipe == f"recursive {size} · bm25s, k1 0.9 · convex, weight 0.5"
+    assert trials["worse"].recipe == f"recursive {size} · BM25, k1 0.9 · convex, weight 0.5"
     names = comparison.labels([trials["base"], trials["worse"]])
     assert names == [trials["base"].title, trials["worse"].title]
     first, again = comparison.labels([trials["base"], trials["base"]])  # an id only where no words tell them apart

@@ -53,7 +53,7 @@ def test_in_a_whole_grid_a_level_has_the_mean_of_its_trials_and_intervals_are_th
     assert high.change[:3] == pytest.approx(paired[:3])
     assert [level.recipes for level in size.levels] == [2, 2, 2] and size.levels[0].change is None
     assert [level.name for level in size.levels] == ["64", "128", "256"]
-    assert size.title == "chunking size tokens"
+    assert size.title == "chunking size"
 
 
 def test_an_interaction_is_the_difference_of_differences():
@@ -108,7 +108,7 @@ def test_a_setting_that_one_part_has_is_compared_within_it_and_the_parts_over_it
 def test_settings_that_always_change_together_are_one_and_what_is_confounded_is_not_told():
     pairs = [{"chunking.size_tokens": s, "chunking.overlap_tokens": s // 8} for s in (64, 128)]
     [effect] = effects._effects(measured(pairs, np.array([[0.1, 0.2], [0.3, 0.5]]))).main
-    assert effect.title == "chunking size tokens with chunking overlap tokens"
+    assert effect.title == "chunking size with chunking overlap"
     # each level of the one in one trial with a level of its own of the other, but for one pair
     mixed = [{"chunking.size_tokens": s, "fusion.weight": w} for s, w in ((64, 0.1), (64, 0.2), (128, 0.3))]
     result = effects._effects(measured(mixed, np.array([[0.1, 0.2], [0.3, 0.5], [0.3, 0.5]])))

@@ -78,7 +78,7 @@ def test_the_command_tells_shares_with_their_spread_and_what_speaks_against_them
     assert main(["importance", "s", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     first = record["importance"][0]
-    assert first["setting"] == "chunking size tokens" and first["share of the variance"] > 0.6
+    assert first["setting"] == "chunking size" and first["share of the variance"] > 0.6
     assert first["lowest forest"] < first["share of the variance"] < first["highest forest"]
     assert len(record["importance"]) == 6 and record["explained, of recipes not seen"] > 0.5 and record["note"] == ""
     assert sum(row["share of the variance"] for row in record["importance"]) <= 1 + 1e-9
@@ -112,6 +112,6 @@ def test_a_base_beside_the_grid_does_not_share_out_what_always_changes_together(
     result = importance._importance(measured([base, *grid], table))
     assert (result.recipes, result.left_out) == (9, 1)
     assert {share.title for share in result.shares if len(share.settings) == 1} == {
-        "chunking size tokens with chunking overlap tokens",
-        "fusion weight",
+        "chunking size with chunking overlap",
+        "fusion dense weight",
     }

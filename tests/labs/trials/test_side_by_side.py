@@ -52,7 +52,7 @@ def test_values_stand_by_question_the_widest_apart_first(bench, ids):
 
 def test_settings_and_traces_of_each_are_told(bench, ids):
     result = of(bench, ids)
-    assert result.settings["fusion"] == ["convex", "rrf", "convex"]
+    assert result.settings["fusion"] == ["Hybrid convex", "Hybrid RRF", "Hybrid convex"]
     [sparse, metrics] = side_by_side.traces(result)
     assert list(sparse.values())[1:] == [20.0, 20.0, 20.0, result.names[1]] and metrics["from the cache"] == "all"
 

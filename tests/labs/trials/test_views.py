@@ -88,7 +88,7 @@ def test_each_is_a_command(home, ids, monkeypatch, capsys):
     assert said("views")[0]["name"] == "mine"
     rows = said("rows", "--view", "mine", "--sort", "ndcg_linear")["rows"]
     assert len(rows) == 5 and rows[0]["ndcg_linear"] >= rows[1]["ndcg_linear"] and "note" in rows[0]
-    assert [row["level"] for row in said("groups", "--view", "mine")["rows"]] == ["convex", "sparse only"]
+    assert [row["level"] for row in said("groups", "--view", "mine")["rows"]] == ["Hybrid convex", "BM25"]
     assert [row["level"] for row in said("groups", "fusion.weight")["rows"]][:2] == ["0.2", "0.5"]
     said("drop-view", "mine")
     assert said("views") == []
