@@ -79,6 +79,19 @@ def test_known_answers_are_scored_and_open_their_passages(bench, reader, started
 
 
 @pytest.mark.slow
+def test_where_references_are_sentences_one_press_asks_for_a_sentence(bench, reader, started, monkeypatch):
+    drain(answer_questions(bench, recipe(), 5))
+    app = start(scored="5")
+    assert not [button for button in app.button if button.label == "Ask for a sentence"]
+    monkeypatch.setattr("app.ui.scores.measures.lengths", lambda rows: (3.0, 17.0))
+    app = start(scored="5")
+    assert any("median reference has 17 words, the median answer 3" in each.value for each in app.caption)
+    next(button for button in app.button if button.label == "Ask for a sentence").click().run()
+    assert app.session_state["recipes"]["current"].context.length == "sentence" and not app.exception
+    assert "answered none of these 5 questions" in html(app)
+
+
+@pytest.mark.slow
 def test_stored_answers_are_those_of_ask(bench, reader, started):
     app = start(source="Stored answers")
     assert "No answer about towns is stored yet" in html(app)

@@ -3,15 +3,17 @@
 import numpy as np
 import streamlit as st
 
+from app import session
 from app.ui import cards, charts, forms, tables
 from app.ui.cards import Card, Delta, delta_of
-from app.ui.scores.sources import Shown, first_words
+from app.ui.scores.sources import Shown, first_words, of_the_recipe
 from core.judging.measure import TOPICS
 from core.labs.scores import behind, sets
-from core.labs.scores.judging import MeasureScores, note_of_groups
+from core.labs.scores.judging import MeasureScores, lengths, note_of_groups
 from core.report.table import MEAN, TWO, Column, Table, between
 
 METHOD = "Wilson's intervals of shares, else by bootstrap over answers, or over groups of those that belong together"
+FEW = 8  # words: a longer reference is a sentence
 BETTER = {1: "higher", -1: "lower", 0: "neither"}
 
 
@@ -24,7 +26,21 @@ def overview(shown: Shown) -> None:
     cards.row([card(each, groups, shown) for each in first])
     if note := note_of_groups(shown.answers.rows):
         st.caption(note)
+    ask_for_a_sentence(shown)
     table(shown, groups)
+
+
+def ask_for_a_sentence(shown: Shown) -> None:
+    """Where the recipe asks for a few words, and references are sentences."""
+    (words, wanted), asked = lengths(shown.answers.rows), session.config().context
+    if of_the_recipe() and asked.length == "few_words" and not asked.template and wanted > max(FEW, 2 * words):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            text = f"The median reference has {wanted:g} words, the median answer {words:g}: token F1 is low for that alone."
+            st.caption(text, width="content")
+            sentence = {"context.length": "sentence"}
+            st.button(
+                "Ask for a sentence", type="tertiary", icon=":material/short_text:", on_click=session.change, args=(sentence,)
+            )
 
 
 def card(each: MeasureScores, groups: list[str], shown: Shown) -> Card:

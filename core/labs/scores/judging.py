@@ -187,6 +187,12 @@ def note_of_groups(rows: Sequence[AnswerRow]) -> str:
     return few and f"Answers that belong together are resampled together ({few}): intervals are wide, or there is none."
 
 
+def lengths(rows: Sequence[AnswerRow]) -> tuple[float, float]:
+    """Words of an answer and of its first reference, medians over the answered questions that have one; 0: there is none."""
+    both = [(len(row.case.answer.split()), len(row.case.references[0].split())) for row in rows if row.case.references]
+    return tuple(np.median([words for words in both if words[0]] or [(0, 0)], axis=0).tolist())
+
+
 def told_by(measured: list[MeasureScores], number: int) -> Signature | None:
     """What ragas' measures say together of an answer."""
     return signature({each.measure.part: each.scores[number].value for each in measured})

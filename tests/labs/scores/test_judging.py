@@ -256,3 +256,14 @@ def test_where_the_shipped_threshold_does_not_fit_the_labels_it_is_said(tmp_path
 def test_a_shipped_threshold_that_fits_has_no_note(file):
     told = judging.record(*judged(file, "shared_words"))["measures"][0]["against_labels"]
     assert told["shipped"]["note"] == ""
+
+
+def test_the_words_of_answers_and_references_are_those_of_the_answered_that_have_one():
+    said = [
+        ("two words", ("a reference of five words", "another")),
+        ("", ("one two three",)),
+        ("none at all", ()),
+        ("a b c d", ("e f g",)),
+    ]
+    rows = [AnswerRow("", AnswerCase("q", answer, (), references)) for answer, references in said]
+    assert judging.lengths(rows) == (3.0, 4.0) and judging.lengths([]) == judging.lengths(rows[1:3]) == (0.0, 0.0)
