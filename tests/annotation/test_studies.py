@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
-from core.annotation import checking, exports, imports, latest, rounds, tokens, versions, worklist
+from core.annotation import checking, exports, imports, latest, rounds, standing, tokens, versions, worklist
 from core.annotation.formats import exchange, label_studio
 from core.annotation.label_table import table
 from core.annotation.labels import complete
@@ -186,6 +186,9 @@ def test_qags_gives_its_published_agreement(datasets_root, workbench, monkeypatc
     found = latest.labels(workbench, "qags")
     assert len(found) == 705 and all(complete(frozen.study, one) for one in found)
     assert checking.check(workbench, "qags").ok and table(frozen.study, found).values.shape == (714, 162)
+    people = standing.progress(workbench, frozen)  # who judged what was decided where it was labelled
+    assert sum(each.assigned for each in people) == sum(each.done for each in people) == 705
+    assert standing.standing(workbench, frozen).step == "Adjudicate"
 
 
 def test_the_label_config_in_use_is_that_of_the_rubric():

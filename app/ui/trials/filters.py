@@ -35,9 +35,9 @@ def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
     trials = everything.matching(text=text, **wanted)
     more = len(trials) - trials.recipes
     with view, st.container(horizontal=True, vertical_alignment="center"):
-        views.draw()
         label = f"Show {cards.count(more, 'older repeat')}"
         repeats = bool(more) and st.toggle(label, key="repeats", bind="query-params", help=REPEATS)
+        views.draw()  # last: where there is no room for both in a line, it is the one beside the boxes
     return trials if repeats or not more else trials.last_repeats().named()
 
 
