@@ -311,6 +311,18 @@ def test_carelessness_is_pointed_out(bench):
 
 
 @pytest.mark.slow
+def test_many_annotators_are_folded(bench, monkeypatch):
+    monkeypatch.setattr("app.ui.studies.progress.AT_ONCE", 1)
+    started(bench)
+    frozen = rounds.freeze(bench, the_study(bench).study, "pilot")
+    people, leaving = frozen.study.people("pilot"), f"{frozen.study.id}/leave."
+    app = sound(open_page(study="faithfulness"))
+    assert f"All {len(people)} annotators" in [each.label for each in app.expander] and leaving not in str(keys(app))
+    monkeypatch.setattr("app.ui.studies.progress.AT_ONCE", len(people))
+    assert leaving in str(keys(open_page(study="faithfulness")))
+
+
+@pytest.mark.slow
 def test_a_record_is_checked_and_labels_leave_and_return_by_files_and_label_studio(bench, tmp_path, monkeypatch):
     started(bench)
     frozen = rounds.freeze(bench, the_study(bench).study, "pilot")

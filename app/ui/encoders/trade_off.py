@@ -6,13 +6,21 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, jobs
+from app.ui.encoders.cells import color
 from app.ui.encoders.press import button, cancellable
 from core.labs.encoders import trade_off
 from core.labs.encoders.comparison import EncoderResult
 from core.labs.trials.comparison import label
 from core.workbench import one_phase
 
-FORMAT_COLORS = dict(zip(("none", "int8", "binary", "opq", "float16", "pq"), charts.COLORS, strict=True))
+DASHES = {
+    "none": "solid",
+    "int8": "dash",
+    "binary": "dot",
+    "opq": "longdash",
+    "float16": "dashdot",
+    "pq": "longdashdot",
+}  # of a format
 SLOW_POINTS = 150_000  # chunks times points of a curve: of more it is computed on a button
 
 
@@ -42,7 +50,8 @@ def curve(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> No
                 low=[b.low for b in bounds],
                 high=[b.high for b in bounds],
                 name=trade_off.format_name(name),
-                color=FORMAT_COLORS[name],
+                color=color(row, ready),
+                dash=DASHES[name],
                 hover="%{customdata} dimensions, %{x:,.0f} bytes: %{y:.3f}",
             )
             if some
@@ -65,7 +74,7 @@ def curve(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> No
         [now.bytes_per_vector],
         [here.mean],
         current=now.bytes_per_vector,
-        color=FORMAT_COLORS[now.format],
+        color=color(row, ready),
         hover="This setting, %{x:,.0f} bytes: %{y:.3f}",
     )
     ticks = [2**e for e in range(0, 14, 2)]

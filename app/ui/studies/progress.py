@@ -15,6 +15,7 @@ from core.annotation.assignment import HandOver
 from core.report.table import Column, Table
 
 ASKS_AGAIN_S = 5.0  # for labels that others give
+AT_ONCE = 12  # annotators in sight: public labels have hundreds
 
 
 def people(desk: Desk) -> None:
@@ -24,37 +25,47 @@ def people(desk: Desk) -> None:
 
 
 def _progress(desk: Desk) -> None:
-    """Each annotator with what is done; looks again by itself."""
+    """Each annotator with what is done, of many at a press; looks again by itself."""
     with cards.calm():
         workbench, frozen = session.workbench(), desk.frozen
         rows, attention = standing.progress(workbench, frozen), standing.attention(workbench, frozen)
         if desk.standing.open and not any(person.assigned - person.done for person in rows):
             st.rerun()
-        here, turn = frozen.study.at_work(frozen.round), whose_turn(desk)
-        alike = standing.alike(workbench, frozen)
+        alike, main = standing.alike(workbench, frozen), frozen._replace(round="main")
         _team(desk, rows, bool(alike))
-        if frozen.round == "adjudication":  # whose labels are decided on: what is known of them is not forgotten
-            main = frozen._replace(round="main")
-            main_attention = standing.attention(workbench, main)
-            for person in standing.progress(workbench, main):
-                _line(person, main_attention.get(person.annotator), "main round")
-        for person in rows:
-            gone = person.annotator not in here
-            link, more = _line(person, attention.get(person.annotator), "stopped" if gone else "", alike.get(person.annotator))
-            if gone:
-                continue
-            if turn is None or person.annotator != turn.annotator:  # the blue button is for that one
-                label, who = "Label" if person.done < person.assigned else "Look", person.annotator
-                ways.link("label_answers", label, "edit", link, study=frozen.study.id, annotator=who)
-            if person.done < person.assigned and more.button(
-                "Hand over",
-                key=f"{frozen.study.id}/leave.{person.annotator}",
-                type="tertiary",
-                icon=":material/move_item:",
-                help="This person left: their open items go to the others. First shows which items go to whom.",
-            ):
-                st.session_state.design_leaver = person.annotator
-                st.rerun()
+        # whose labels are decided on in adjudication: what is known of them is not forgotten
+        judges = standing.progress(workbench, main) if frozen.round == "adjudication" else []
+        place = st.container()
+        if (many := len(rows) + len(judges)) > AT_ONCE:
+            place = st.expander(f"All {many:,} annotators", key=f"{frozen.study.id}/annotators", on_change="rerun")
+            if not place.open:
+                return
+        with place:
+            seen = standing.attention(workbench, main) if judges else {}
+            for person in judges:
+                _line(person, seen.get(person.annotator), "main round")
+            _lines(desk, rows, attention, alike)
+
+
+def _lines(desk: Desk, rows: list[standing.AnnotatorProgress], attention: dict[str, Any], alike: dict[str, Any]) -> None:
+    frozen, turn = desk.frozen, whose_turn(desk)
+    for person in rows:
+        gone = person.annotator not in frozen.study.at_work(frozen.round)
+        link, more = _line(person, attention.get(person.annotator), "stopped" if gone else "", alike.get(person.annotator))
+        if gone:
+            continue
+        if turn is None or person.annotator != turn.annotator:  # the blue button is for that one
+            label, who = "Label" if person.done < person.assigned else "Look", person.annotator
+            ways.link("label_answers", label, "edit", link, study=frozen.study.id, annotator=who)
+        if person.done < person.assigned and more.button(
+            "Hand over",
+            key=f"{frozen.study.id}/leave.{person.annotator}",
+            type="tertiary",
+            icon=":material/move_item:",
+            help="This person left: their open items go to the others. First shows which items go to whom.",
+        ):
+            st.session_state.design_leaver = person.annotator
+            st.rerun()
 
 
 def _team(desk: Desk, rows: list[standing.AnnotatorProgress], agreement: bool) -> None:
