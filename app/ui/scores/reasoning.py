@@ -55,7 +55,10 @@ def settings(most: int) -> ReasoningPlan:
         columns = st.columns(2, gap="medium")
         direct = columns[0].text_area("Direct", USUAL.direct, key="direct_template", height=150, max_chars=4000)
         chain = columns[1].text_area("Chain of thought", USUAL.chain, key="chain_template", height=150, max_chars=4000)
-        st.caption("Variables as in the prompt's template on the page Ask; \\$passages and \\$question are required.")
+        st.caption(
+            "Variables as in the prompt's template on the page Ask; \\$passages and \\$question are required. The bundled model is asked "
+            "without its adapter, which learnt neither prompt."
+        )
     return ReasoningPlan(count, samples, warm, again, direct, chain)
 
 

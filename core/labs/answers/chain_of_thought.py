@@ -15,7 +15,7 @@ from core.config import ContextConfig, code_version, fingerprint, with_settings
 from core.context.passages import distinct
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
-from core.generation.model_texts import ModelText, Request, TextTools, written
+from core.generation.model_texts import ModelText, Request, TextTools, untaught, written
 from core.judging.self_consistency import MARKER, final_answer, is_marked, majority, windows
 from core.labs.answers import arms
 from core.labs.answers.arms import Draw
@@ -110,7 +110,7 @@ class Reasoning(NamedTuple):
 
 def compare_reasoning(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan) -> Generator[Progress, None, Reasoning]:
     """Writes what is not written yet, and compares."""
-    run = yield from workbench.pipeline.resolve(recipe)
+    run = _bare((yield from workbench.pipeline.resolve(recipe)))
     contexts = _contexts(run, plan)  # a broken template is told first
     draw = yield from arms.fetched_draw(workbench, run, plan.questions)
     yield from loaded(run.config.generation)
@@ -131,7 +131,7 @@ def compare_reasoning(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan)
 
 def standing(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan) -> Reasoning | None:
     """What a job made of this plan; None before. Asks no model."""
-    run = workbench.resolve(recipe)
+    run = _bare(workbench.resolve(recipe))
     _contexts(run, plan)
     draw = arms.standing_draw(workbench, run, plan.questions)
     if (record := result_of(workbench, _key(draw, plan))) is None:
@@ -140,6 +140,11 @@ def standing(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan) -> Reaso
     for query, (_, unfit, texts) in zip(draw.queries, record, strict=True):
         items.append(ReasonedItem(query, {way: [ReasonedText(*each) for each in some] for way, some in texts.items()}, unfit))
     return _compared(draw, plan, items)
+
+
+def _bare(run: Resolved) -> Resolved:
+    """Without the adapter that ships, which learnt neither prompt and answers both that it does not know."""
+    return run.of(run.config.model_copy(update={"generation": untaught(run.config.generation)}))
 
 
 def _contexts(run: Resolved, plan: ReasoningPlan) -> dict[str, ContextConfig]:

@@ -26,11 +26,12 @@ class Thinker:
     """Reasons rightly, answers at once wrongly, and is right in two of three samples; it keeps what it was asked."""
 
     def __init__(self, marker: str = "Answer: ", second: str = "") -> None:
-        self.marker, self.second, self.asked = marker, second, []
+        self.marker, self.second, self.asked, self.worn = marker, second, [], set()
 
     def generate_many(self, part, prompts, seeds=None, deadline_s=120.0, batch=8):
         yield ""
         made = []
+        self.worn.add(part.adapter)
         for messages, seed in zip(prompts, seeds, strict=True):
             asked, last = messages[0]["content"], messages[-1]["content"]
             self.asked.append((json.dumps(messages), part.temperature, seed))
@@ -61,6 +62,7 @@ def think(monkeypatch):
 def test_each_way_is_scored_on_the_same_questions_passages_and_seeds(bench, think):
     thinker = think()
     made = drain(lab.compare_reasoning(bench, recipe(), PLAN))
+    assert recipe().generation.adapter and thinker.worn == {""}, "the adapter that ships learnt neither prompt"
     assert len(made.items) == 6 and [made.texts(way) for way in made.spent] == [6, 6, 18, 18]
     means = {way: made.comparison.means[way, "em"].mean for way in lab.WAYS}
     assert means == {"direct": 0.0, "chain": 1.0, "direct_votes": 0.0, "chain_votes": 1.0}
