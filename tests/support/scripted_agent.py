@@ -15,10 +15,12 @@ def call(tool: str, thought: str = "I think.", **arguments: Any) -> str:
 
 
 class ScriptedAgent:
-    """`asked`: each prompt with the schema that bound it. The script is a list of texts, or a function of (messages, schema)."""
+    """`asked`: each prompt with the schema that bound it; `worn`: the adapter at each. The script is a list of texts, or a function of
+    (messages, schema)."""
 
     def __init__(self, script: list[str] | Callable[[list[dict[str, str]], str], str]) -> None:
         self.asked: list[tuple[list[dict[str, str]], str]] = []
+        self.worn: list[str] = []
         self._script = script
 
     def text(self, messages: list[dict[str, str]], schema: str) -> str:
@@ -30,6 +32,7 @@ class ScriptedAgent:
     def generate(
         self, part: Any, messages: list[dict[str, str]], seed: int = 0, deadline_s: float = 120.0
     ) -> Generator[str, None, Generated]:
+        self.worn.append(part.adapter)
         text = self.text(messages, part.json_schema)
         yield text
         text, reason = finished(text, "stop" if deadline_s > 0 else "deadline")

@@ -14,7 +14,7 @@ import numpy as np
 from core import registry
 from core.agents import runs
 from core.comparison.comparison import ArmComparison, compared
-from core.config import code_version, fingerprint, with_settings
+from core.config import code_version, fingerprint
 from core.context.citations import plain
 from core.errors import WorkbenchError
 from core.generation.model_texts import Request
@@ -175,15 +175,15 @@ def _texts(draw: Draw, plan: AgentPlan, name: str, samples: int) -> Generator[Pr
     asked = _messages(draw, name)
     most, warm = draw.config.generation.usable().max_tokens, plan.temperature if samples > 1 else 0.0
     requests = [Request(each, most, temperature=warm, draw=number) for each in asked if each for number in range(samples)]
-    made = iter((yield from chains(draw.writing, requests, name == THINKS)))
+    tools = draw.workbench.pipeline.text_tools(draw.config) if name == EQUAL else draw.writing
+    made = iter((yield from chains(tools, requests, name == THINKS)))
     style = draw.config.context.citations
     return [_voted([next(made) for _ in range(samples)], style) if each else FAILED for each in asked]
 
 
 def _messages(draw: Draw, name: str) -> list[list[dict[str, str]] | None]:
-    if name == EQUAL:
-        context = with_settings(draw.config, {"context.template": DIRECT}).context
-        return [each["direct"] if isinstance(each, dict) else None for each in prompts(draw, {"direct": context})]
+    if name == EQUAL:  # as RAG
+        return [each[RAG] if isinstance(each, dict) else None for each in prompts(draw, {RAG: draw.config.context})]
     template = (CHAIN if name == THINKS else DIRECT).partition("$question")[2]
     return [[{"role": "user", "content": f"Question: {plain(query.text)}{template}"}] for query in draw.queries]
 

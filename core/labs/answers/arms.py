@@ -13,7 +13,7 @@ from core import registry
 from core.comparison.comparison import Rules, rules_of
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.generation.model_texts import TextTools
+from core.generation.model_texts import TextTools, untaught
 from core.judging.measure import AnswerCase, scores
 from core.labs.answers import answering
 from core.labs.answers.answering import AnswerCost, AnswerSet
@@ -53,8 +53,9 @@ class Draw(NamedTuple):
 
     @property
     def writing(self) -> TextTools:
-        """With what the recipe's model writes texts that are no answers of the recipe."""
-        return self.workbench.pipeline.text_tools(self.config)
+        """With what the recipe's model writes texts that are no answers of the recipe: the adapter that ships did not learn these."""
+        tools = self.workbench.pipeline.text_tools(self.config)
+        return tools._replace(generator=untaught(tools.generator))
 
     def over_retrieved(self) -> tuple[AskedContext, ...]:
         """What the recipe itself asks."""

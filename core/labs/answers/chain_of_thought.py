@@ -15,7 +15,7 @@ from core.config import ContextConfig, code_version, fingerprint, with_settings
 from core.context.passages import distinct
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
-from core.generation.model_texts import ModelText, Request, TextTools, untaught, written
+from core.generation.model_texts import ModelText, Request, TextTools, written
 from core.judging.self_consistency import MARKER, final_answer, is_marked, majority, windows
 from core.labs.answers import arms
 from core.labs.answers.arms import Draw
@@ -110,10 +110,10 @@ class Reasoning(NamedTuple):
 
 def compare_reasoning(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan) -> Generator[Progress, None, Reasoning]:
     """Writes what is not written yet, and compares."""
-    run = _bare((yield from workbench.pipeline.resolve(recipe)))
+    run = yield from workbench.pipeline.resolve(recipe)
     contexts = _contexts(run, plan)  # a broken template is told first
     draw = yield from arms.fetched_draw(workbench, run, plan.questions)
-    yield from loaded(run.config.generation)
+    yield from loaded(draw.writing.generator)
     asking, texts = prompts(draw, contexts), {}
     asked = [prompt for prompt in asking if isinstance(prompt, dict)]
     for done, way in enumerate(WAYS):
@@ -131,7 +131,7 @@ def compare_reasoning(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan)
 
 def standing(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan) -> Reasoning | None:
     """What a job made of this plan; None before. Asks no model."""
-    run = _bare(workbench.resolve(recipe))
+    run = workbench.resolve(recipe)
     _contexts(run, plan)
     draw = arms.standing_draw(workbench, run, plan.questions)
     if (record := result_of(workbench, _key(draw, plan))) is None:
@@ -142,18 +142,14 @@ def standing(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan) -> Reaso
     return _compared(draw, plan, items)
 
 
-def _bare(run: Resolved) -> Resolved:
-    """Without the adapter that ships, which learnt neither prompt and answers both that it does not know."""
-    return run.of(run.config.model_copy(update={"generation": untaught(run.config.generation)}))
-
-
 def _contexts(run: Resolved, plan: ReasoningPlan) -> dict[str, ContextConfig]:
     """The recipe's context with either template; WorkbenchError where one cannot be read."""
     return {name: with_settings(run.config, {"context.template": getattr(plan, name)}).context for name in ("direct", "chain")}
 
 
 def _key(draw: Draw, plan: ReasoningPlan) -> str:
-    return fingerprint([asking.key for asking in draw.over_retrieved()], list(plan), code_version(compare_reasoning))
+    asked = [asking.key for asking in draw.over_retrieved()]
+    return fingerprint(asked, list(plan), draw.writing.generator, code_version(compare_reasoning))
 
 
 def prompts(draw: Draw, contexts: dict[str, ContextConfig]) -> list[dict[str, list[dict[str, str]]] | str]:

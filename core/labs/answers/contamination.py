@@ -137,7 +137,7 @@ def probe_contamination(
     draw = yield from arms.fetched_draw(workbench, recipe, count, evidence=True)
     if file is not None:  # a broken file is told before a model is loaded
         yield from _rephrased(draw, file)
-    yield from loaded(draw.config.generation)
+    yield from loaded(draw.writing.generator)
     others = yield from counted_within(_rephrased(draw, file), Progress(0, 3, "Rephrasings"))
     yield from counted_within(arms.write(workbench, [*_arms(draw, others).values()]), Progress(1, 3, "Answers"))
     step = Progress(2, 3, "Continuations")

@@ -3,10 +3,12 @@
 import pytest
 
 from core.__main__ import parse
+from core.context.prompt import INSTRUCTIONS
 from core.errors import WorkbenchError
 from core.labs.agents import comparing as lab
 from core.labs.agents import replaying
 from core.labs.agents.comparing import AgentPlan
+from core.models.adapters import SHIPPED
 from core.progress import drain
 from core.records import plain
 from core.workbench import Workbench
@@ -52,6 +54,10 @@ def test_arms_answer_the_same_questions_with_what_each_takes(bench, scripted):
     assert made.answers["react"][0].detail["steps"][0]["tool"] == "search_corpus", "recorded with the answer"
     [row] = bench.store.query("SELECT count(*) AS n FROM set_answers WHERE detail ->> '$.end' = 'answered'")
     assert row["n"] == 6
+    asks = [messages[0]["content"].startswith(INSTRUCTIONS) for messages, _ in scripted.asked]
+    assert any(asks) and scripted.worn == [SHIPPED * each for each in asks], (
+        "the adapter reads the prompt that it learnt, and no other"
+    )
     asked = len(scripted.asked)
     again = drain(lab.compare_agents(Workbench(bench.home), recipe(), PLAN))
     assert len(scripted.asked) == asked and lab.rows(again) == lab.rows(made)
