@@ -31,7 +31,7 @@ def section(config: TrialConfig, names: Sequence[str], scales: Sequence[float]) 
         )
         number = lab.DOCUMENTS * len(lab.sides(names, scales))
         takes = one_phase(f"{number:,} readings of a document, {lab.TOKENS} tokens each at most", units=number)
-        return jobs.start_button("Read other text", words, f"Reading {corpus}", takes)
+        return jobs.start_button("Read other text", words, f"Reading {corpus}", takes, kind="secondary")
     tables.sentences(lab.sentences(made, config.evaluation.confidence))
     tables.draw(lab.table(made, command_line(*words)))
     return None
