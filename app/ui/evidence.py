@@ -96,6 +96,7 @@ def filled(text: str, boxes: Sequence[tuple[int, int]]) -> str:
     full = {row for row, room in breaks.items() if not room}
     if width not in WIDTHS or len(full) < max(2, len(breaks) / 2):
         return text
+    full |= {1} if 1 in breaks and lines[1].lstrip()[0].islower() else set()  # a passage may begin within a line
     for row, line in enumerate(lines[1:], 1):
         words = line.lstrip()
         lines[row] = f"{JOIN}{INDENT * (len(line) - len(words))}{words}" if row in full else f"\n{line}"

@@ -150,6 +150,12 @@ def test_line_breaks_that_only_keep_to_a_width_are_spaces_and_others_stay():
     assert len(evidence.filled(text, evidence.preformatted(text))) == len(text)
 
 
+def test_a_passage_that_begins_within_a_line_is_joined_to_the_next_which_goes_on_with_a_small_letter():
+    rest = "\nthe object is assigned to that target, and so are all\nthat come after it, be they optional or not, unless it is\nelse."
+    assert evidence.laid("are given" + rest, []).startswith("are given the object is assigned")
+    assert evidence.laid("A title" + rest.replace("the", "The", 1), []).startswith("A title\nThe object")
+
+
 @pytest.mark.parametrize(
     "text",
     [
