@@ -32,7 +32,7 @@ class ScriptedAgent:
     def generate(
         self, part: Any, messages: list[dict[str, str]], seed: int = 0, deadline_s: float = 120.0
     ) -> Generator[str, None, Generated]:
-        self.worn.append(part.adapter)
+        self.worn.append(part.wears())
         text = self.text(messages, part.json_schema)
         yield text
         text, reason = finished(text, "stop" if deadline_s > 0 else "deadline")
