@@ -14,6 +14,8 @@ is given is told as `core.judging.reference` accepts it.
 abstain, and holds a telltale or neither cites nor gives the reference. Telltales are the instruction's words of four letters or more that
 no other kind of instruction has, nor the question, passage or references. `clean`: the same questions and rule without the instruction.
 
+`python_sentence`: the questions of `python`, asked for one sentence.
+
 `words_…`: what each query transform gains in retrieval by texts of the model. `follow_ups`: token F1 of its rewritings with people's.
 
 --questions: at most so many of each section. --adapter: another of the folder. Where there is none, the plain model alone is measured;

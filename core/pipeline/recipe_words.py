@@ -95,8 +95,13 @@ def _named(name: str, value: Any, whole: bool) -> str:
 
 def fusion_title(name: str) -> str:
     """What people call the recipe that a fusion makes."""
-    fusion = registry.parts("fusion").get(name)
-    return fusion.title if fusion and fusion.title else word(name)
+    return part_title("fusion", name)
+
+
+def part_title(kind: str, name: str) -> str:
+    """The title of a part of a kind that has titles, else its name in words; also of one that is no longer there."""
+    part = registry.parts(kind).get(name)
+    return (part.title if part else "") or word(name)
 
 
 def stages(config: dict[str, Any]) -> dict[str, str]:

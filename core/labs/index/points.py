@@ -14,9 +14,8 @@ from core import registry
 from core.config import TrialConfig, code_version
 from core.labs.index.reference import ExactReference, exact_reference
 from core.models.hardware import machine
-from core.pipeline.recipe_words import setting_words
+from core.pipeline.recipe_words import part_title, setting_words
 from core.records import Progress
-from core.registry import word
 from core.report.table import COUNT, Column, Table
 from core.store import tables
 from core.store.index_points import IndexMeasurement
@@ -45,8 +44,7 @@ def logit(recall: float, neighbours: int) -> float:
 
 def title(part: str) -> str:
     """An index as a legend says it."""
-    parts = registry.parts("index")
-    return (parts[part].title if part in parts else "") or word(part)
+    return part_title("index", part)
 
 
 @dataclass(frozen=True)
