@@ -24,6 +24,8 @@ def assignment(study: Study, round_name: str) -> dict[str, tuple[str, ...]]:
 
 
 def _assignment(study: Study, round_name: str) -> dict[str, tuple[str, ...]]:
+    if study.elsewhere and round_name == "main":
+        return study.elsewhere
     people, items = study.people(round_name), study.round_items(round_name)
     each = 1 if round_name == "adjudication" else study.per_item
     if not people or each > len(people):

@@ -32,17 +32,15 @@ class AnnotatorProgress(NamedTuple):
 
 
 def progress(workbench: Workbench, frozen: Frozen) -> list[AnnotatorProgress]:
-    """How far each annotator is in the round. Labels of items that were assigned to nobody here came with the study, from where it was
-    labelled: then whoever labelled an item had it to label."""
+    """How far each annotator is in the round."""
     records = [
         record
         for (round_name, _, _), record in workbench.store.labels.current(frozen.study.id).items()
         if round_name == frozen.round and not record.get("withdrawn")
     ]
-    rows, assigned = [], {name: set(mine) for name, mine in assignment(frozen.study, frozen.round).items()}
-    if any(record["complete"] and record["item"] not in assigned.get(record["annotator"], ()) for record in records):
-        assigned = {name: {record["item"] for record in records if record["annotator"] == name} for name in assigned}
-    for name, mine in assigned.items():
+    rows = []
+    for name, assigned in assignment(frozen.study, frozen.round).items():
+        mine = set(assigned)
         own = [record for record in records if record["annotator"] == name and record["item"] in mine]
         seconds = [
             record["seconds"]

@@ -116,11 +116,12 @@ class Study(StageConfig):
     adjudicators: tuple[str, ...] = ()
     disputed: tuple[str, ...] = ()  # items that the adjudicators judge
     left: tuple[Left, ...] = ()  # in the order in which they left
+    elsewhere: dict[str, tuple[str, ...]] = {}  # annotator -> their items of a main round that was labelled elsewhere
 
     @model_serializer(mode="wrap")
     def _plain(self, dump):
         """Without what was added later and is not in use, so that an old study keeps its hash."""
-        return {name: value for name, value in dump(self).items() if name not in ("left", "bulk") or value}
+        return {name: value for name, value in dump(self).items() if name not in ("left", "bulk", "elsewhere") or value}
 
     @field_validator("annotators", "adjudicators")
     @classmethod

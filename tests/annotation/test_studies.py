@@ -188,6 +188,8 @@ def test_qags_gives_its_published_agreement(datasets_root, workbench, monkeypatc
     assert checking.check(workbench, "qags").ok and table(frozen.study, found).values.shape == (714, 162)
     people = standing.progress(workbench, frozen)  # who judged what was decided where it was labelled
     assert sum(each.assigned for each in people) == sum(each.done for each in people) == 705
+    done = worklist.Worklist(workbench, frozen, people[0].annotator)
+    assert set(done.items) == {one.item for one in found if one.annotator == people[0].annotator} and done.next_open() is None
     assert standing.standing(workbench, frozen).step == "Adjudicate"
 
 

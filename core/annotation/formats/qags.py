@@ -31,7 +31,7 @@ FORM = "A line holds article and summary_sentences with their responses."
 
 def read(path: Path, study_id: str = "qags") -> tuple[Study, list[Label], Problems]:
     """The file as a finished study with its labels."""
-    items, labels, wrong, people = [], [], Problems(str(path)), {}
+    items, labels, wrong, people = [], [], Problems(str(path)), defaultdict(list)
     with files.regular(path).open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -44,7 +44,8 @@ def read(path: Path, study_id: str = "qags") -> tuple[Study, list[Label], Proble
                 continue
             items.append(item)
             labels += votes
-            people |= dict.fromkeys(label.annotator for label in votes)
+            for label in votes:
+                people[label.annotator].append(label.item)
     question = "Are the sentences of machine-written summaries supported by their articles?"
     study = valid(
         Study,
@@ -57,6 +58,7 @@ def read(path: Path, study_id: str = "qags") -> tuple[Study, list[Label], Proble
             "annotators": tuple(people),
             "per_item": min(3, len(people)) or 1,
             "items": tuple(items),
+            "elsewhere": people,
         },
     )
     return study, labels, wrong
