@@ -1,5 +1,7 @@
 """Trials: which recipes were tried, and is one really better than another?"""
 
+from functools import partial
+
 import streamlit as st
 
 from app import session
@@ -47,8 +49,9 @@ TOGETHER = {
 
 
 def page() -> None:
-    recipe_strip.page_title(NAVIGATION["title"], "Which recipes were tried, and is one really better than another?", recipe=False)
-    if forms.one_of("View", WHOSE, "whose", bind="query-params", label_visibility="collapsed") == WHOSE[1]:
+    question = "Which recipes were tried, and is one really better than another?"
+    views_of = partial(forms.one_of, "View", WHOSE, "whose", bind="query-params", label_visibility="collapsed")
+    if recipe_strip.page_title(NAVIGATION["title"], question, recipe=False, aside=views_of) == WHOSE[1]:
         return runs.draw(table.chosen())
     everything = listing.everything(session.workbench())
     summary = everything.summary()

@@ -13,11 +13,8 @@ NAVIGATION = {"section": "Compare", "order": 30, "title": "Explain failures", "i
 
 
 def page() -> None:
-    title, known_recipes = st.columns([1.5, 1], vertical_alignment="top")
-    with title:
-        recipe_strip.page_title(NAVIGATION["title"], "At which step was each failed question lost?", recipe=False)
-    with known_recipes.container(horizontal_alignment="right", key="search_presets"):
-        forms.presets()
+    question = "At which step was each failed question lost?"
+    recipe_strip.page_title(NAVIGATION["title"], question, recipe=False, aside=forms.presets)
     recipe_strip.draw()
     workbench, config = session.workbench(), session.config()
     plan = workbench.plan(config)

@@ -12,12 +12,8 @@ NAVIGATION = {"section": "Explore", "order": 50, "title": "Search, live", "icon"
 
 
 def page() -> None:
-    title, known_recipes = st.columns([1.5, 1], vertical_alignment="top")
-    with title:
-        question = "What does each retrieval setting do to ranking quality, and is the difference real?"
-        recipe_strip.page_title(NAVIGATION["title"], question, recipe=False)
-    with known_recipes.container(horizontal_alignment="right", key="search_presets"):
-        forms.presets()
+    question = "What does each retrieval setting do to ranking quality, and is the difference real?"
+    recipe_strip.page_title(NAVIGATION["title"], question, recipe=False, aside=forms.presets)
     recipe_strip.draw()
     config = session.config()
     plan = session.workbench().plan(config)

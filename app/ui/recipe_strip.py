@@ -3,6 +3,7 @@
 Settings act on every page. What was left somewhere else is seen here before it misleads.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -15,15 +16,21 @@ from core.errors import WorkbenchError
 PROBLEM = "recipe_strip!"
 
 
-def page_title(title: str, question: str, recipe: bool = True) -> None:
+def page_title(title: str, question: str, recipe: bool = True, aside: Callable[[], Any] | None = None) -> Any:
     """The title with the pages that share its link, the one sentence that says which question the page answers, and what of the
-    recipe is not default."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="page_head"):
-        st.title(title, anchor=False, width="content")
-        _beside(st.session_state.get("page", ""))
-    st.caption(question)
+    recipe is not default. aside: draws what stands at the right of them; its result is returned."""
+    left, right = st.columns([1.5, 1], vertical_alignment="top") if aside else (st.container(), None)
+    with left:
+        with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="page_head"):
+            st.title(title, anchor=False, width="content")
+            _beside(st.session_state.get("page", ""))
+        st.caption(question)
     if recipe:
         draw()
+    if aside and right:
+        with right.container(horizontal_alignment="right", key="page_aside"):
+            return aside()
+    return None
 
 
 def _beside(page: str) -> None:
