@@ -8,6 +8,8 @@ from typing import Any
 
 from core.records import Progress
 
+OTHERWISE, OTHERWISE_S = 3, 10.0  # what takes so many times as long as those before, and so many seconds, is of another kind
+
 
 class Running:
     """A long verb that is looped over step by step, and its `result` once they are over; there is none before."""
@@ -80,12 +82,14 @@ class PhaseClock:
 def pace(done: int, total: int, first: int, seconds: float, since: float = 0.0) -> str:
     """Count, rate and time left of a phase that began with `first` so many seconds ago: "1,200 of 16,407 · 310/s · 49 s left in
     this phase". What is counted to its end but not over is finishing. since: seconds that the one under way takes so far, which
-    are no part of what those before took."""
+    are no part of what those before took; where they are far more, those before do not tell how long the rest takes."""
     if total and done >= total:
         return "finishing"
     words = [f"{done:,} of {total:,}" if total else f"{done:,}" if done else ""]
     if done > first and seconds > since:
         rate = (done - first) / (seconds - since)
+        if since > max(OTHERWISE_S, OTHERWISE / rate):
+            return " · ".join([*words, f"the next {duration(since)} so far"])
         words.append(f"{rate:,.0f}/s" if rate >= 2 else f"{rate:.2g}/s" if rate >= 1 else f"{duration(1 / rate)} each")
         left = max(1.0, (total - done) / rate - since, (total - done - 1) / rate)
         words += [f"{duration(left)} left in this phase"] if total else []

@@ -87,6 +87,7 @@ def test_the_time_left_does_not_rise_while_the_next_one_is_under_way():
     assert at(60) == "1 of 3 · 1:00 min each · 2:00 min left in this phase"
     assert at(80) == "1 of 3 · 1:00 min each · 1:40 min left in this phase"
     assert at(150) == "1 of 3 · 1:00 min each · 1:00 min left in this phase"
+    assert at(300) == "1 of 3 · the next 4:00 min so far"  # which has to read all texts first, say
 
 
 def test_a_model_that_is_loaded_before_the_first_count_is_no_part_of_the_rate():

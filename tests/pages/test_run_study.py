@@ -11,6 +11,7 @@ from core.config import TrialConfig, with_settings
 from core.labs.experiments import book
 from core.labs.experiments.driver import run
 from core.labs.experiments.experiment import made, written
+from core.labs.experiments.standing import Announced
 from core.labs.trials.comparison import trials
 from core.progress import drain
 from core.retrieval.bm25_fast import BM25S
@@ -332,9 +333,35 @@ def test_the_winner_on_dev_is_told_on_test(bench):
     base = {**BASE, "chunking.size_tokens": 24}
     drain(run(bench, toy_study("halves", sizes=(24, 32), k1=(0.5, 1.0), base=base, choose_on="dev", report_on="test"), workers=1))
     app = open_page(study="halves")
-    told = " ".join(e.value for e in app.success).replace("\\", "")
-    assert "reported on test: **BM25, fixed chunk 32" in told and "to the base, p" in told
+    told = " ".join(e.value for e in app.info).replace("\\", "")
+    assert "reported on test: **BM25, fixed chunk 32" in told and ", p" in told and "to the base (n" in told
     assert "All trials are measured: 7 (5 on dev, 2 on test)" in texts(app)  # the base among them
+
+
+@pytest.mark.slow
+def test_a_question_about_each_recipe_is_answered_on_test_for_each_and_no_best_is_named_there(bench):
+    asked = toy_study("each", sizes=(24, 48), k1=(1.5,), choose_on="dev", report_on="test", confirm="all")
+    drain(run(bench, asked, workers=1))
+    app = open_page(study="each")
+    [told] = [e.value.replace("\\", "") for e in app.info]
+    assert told.startswith("On test, **BM25, fixed chunk 32") and told.count("\n- **") == 2
+    assert {line.rpartition(": ")[2].partition(",")[0] for line in told.splitlines()[1:]} <= {
+        "better",
+        "worse",
+        "not significant",
+    }
+    assert "Best: **" in texts(app) and "corrected by Holm for 2 comparisons" in texts(app)
+    app.selectbox(key="questions/each").set_value(1).run()
+    assert "Best: **" not in texts(app) and [e.value for e in app.info]
+
+
+@pytest.mark.slow
+def test_no_verdict_stands_while_trials_are_missing(bench):
+    drain(run(bench, toy_study("going", sizes=(24,), k1=(1.5,), choose_on="dev", report_on="test"), workers=1))
+    with Announced(bench.home, "going", "here"):
+        app = open_page(study="going")
+        assert "2 recipes measured so far. Which is best is told once all are." in texts(app)
+        assert "Best: **" not in texts(app) and not app.info
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ TITLES = {
     "answers": "Questions answered",
 }
 STEPS = {"seconds": 60.0, "usd": 1.0}
-QUESTIONS = {"all": "All", "dev": "Dev half", "": "Nothing more", "test": "Test half"}
+QUESTIONS = {"all": "All", "dev": "Dev half", "": "Nothing more", "test": "Test half", "winner": "Winner and base"}
 
 
 def draw(here: StudyDesk) -> None:
@@ -166,7 +166,8 @@ def judged(here: StudyDesk) -> None:
     except WorkbenchError as error:
         st.warning(cards.plain(f"{error.what} {error.todo}"))
     titles = {"choose_on": "Chosen on", "report_on": "Then reported on"}
-    for column, (name, title) in zip(st.columns(2), titles.items(), strict=True):
+    titles |= {"confirm": "Recipes there"} if study.report_on else {}
+    for column, (name, title) in zip(st.columns(len(titles)), titles.items(), strict=True):
         knob = knob_of(Experiment, name)
         look = {"format_func": QUESTIONS.get, "help": knob.help}
         with column:

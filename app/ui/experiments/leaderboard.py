@@ -1,4 +1,4 @@
-"""The tab Leaderboard: the points by rank, with those that are not distinguishable from the best, and the winner on test."""
+"""The tab Leaderboard: the points by rank, with those that are not distinguishable from the best, and what is reported on test."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,12 +13,13 @@ from app.ui.trials import leaderboard as board_chart
 from app.ui.trials.scope import Scope
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, judges, metric_names
-from core.labs.experiments import results
+from core.labs.experiments import results, standing
 from core.labs.experiments.results import PointResult, StudyResults
 from core.labs.trials import choice, comparison, listing
 from core.labs.trials import leaderboard as lab
 from core.labs.trials.comparison import Trial, label
 from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table, between
+from core.statistics.paired import Paired
 from core.workbench import command_line
 
 ROW_PX = 33
@@ -29,9 +30,10 @@ def draw(here: StudyDesk) -> None:
     if shown is None:
         return
     experiment, names = here.recorded, words.point_names(here.recorded, [row.trial for row in shown.rows])
-    verdict(shown, names)
-    if experiment.report_on:
-        reported(here, shown.metric, names)
+    if standing.runs(session.workbench().home, experiment.id):
+        st.markdown(f"{cards.count(len(shown.rows), 'recipe')} measured so far. Which is best is told once all are.")
+    else:
+        conclusions(here, shown, names)
     if len(shown.board.rows) > 1:
         board_chart.chart(scope_of(here, shown), shown.board, names)
     table(here, shown, names)
@@ -72,6 +74,18 @@ def scope_of(here: StudyDesk, shown: StudyResults, beside: bool = True) -> Scope
     return Scope(
         questions_words(members), listed, chosen, everything.of_group(group), shown.metric, everything, shown.board.left_out
     )
+
+
+def conclusions(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
+    """The best of the questions on which it is chosen, and what the test questions say, which had no say in the choice."""
+    experiment = here.recorded
+    on_test = bool(experiment.report_on) and shown.best.settings.get("corpus.questions") == experiment.report_on
+    if not on_test:
+        verdict(shown, names)
+    if experiment.report_on and experiment.confirm == "winner":
+        reported(here, shown.metric, names)
+    elif experiment.report_on:
+        each_reported(here, shown.metric)
 
 
 def verdict(shown: StudyResults, names: dict[str, str]) -> None:
@@ -128,14 +142,42 @@ def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
     else:
         own, _ = told.test_means
         paired = told.on_test
-        spread = "" if paired.low is None else f" [{paired.low:.3f}, {paired.high:.3f}]"
-        words_of = f"{paired.difference:+.3f}{spread}".replace("-", "\u2212")
-        p = "" if paired.p is None else ", p < 0.001" if paired.p < 0.001 else f", p {paired.p:.3f}"
-        st.success(
-            f"Chosen on dev, reported on test: **{name}** has {label(metric, k)} {own:.3f}, {words_of} to the {reference}{p} "
-            f"(n {paired.n:,}). Being chosen there makes its mean on dev too high, by about {told.winner.optimism:.3f} (bootstrap).",
+        st.info(
+            f"Chosen on dev, reported on test: **{name}** has {label(metric, k)} {own:.3f}, {paired_words(paired, paired.p)} to the "
+            f"{reference} (n {paired.n:,}). Being chosen there makes its mean on dev too high, by about {told.winner.optimism:.3f} "
+            "(bootstrap).",
             icon=":material/flag:",
         )
+
+
+def paired_words(paired: Paired, p: float | None) -> str:
+    spread = "" if paired.low is None else f" [{paired.low:.3f}, {paired.high:.3f}]"
+    told = "" if p is None else ", p < 0.001" if p < 0.001 else f", p {p:.3f}"
+    return f"{paired.difference:+.3f}{spread}{told}".replace("-", "\u2212")
+
+
+def each_reported(here: StudyDesk, metric: str) -> None:
+    """Each recipe against the base on the test questions."""
+    on_test = results.on_report(here.recorded, here.trials)
+    base = next((trial for trial in on_test if trial.id == results.baseline_of(session.workbench(), on_test)), None)
+    others = [trial for trial in on_test if trial is not base]
+    if base is None or not others:
+        st.caption("Nothing is reported on the test half yet: all recipes are measured there at the end of the experiment.")
+        return
+    made = comparison.compare(session.workbench(), base, others, metric)
+    names, head = words.point_names(here.recorded, on_test), label(metric, made.k)
+    lines = [
+        f"- **{cards.plain(names[row.trial.id])}** {row.mean:.3f}, {paired_words(row.paired, row.p_holm)}: {made.verdict(row)}"
+        for row in made.rows
+        if row.paired and row.mean is not None
+    ]
+    means = [row.reference_mean for row in made.rows if row.reference_mean is not None]
+    told = f"On test, **{cards.plain(names[base.id])}** has {head} {means[0]:.3f}; the others differ from it by:" if means else ""
+    st.info("\n".join([told, *lines]), icon=":material/flag:")
+    st.caption(
+        f"n {on_test[0].total:,}. Paired permutation tests, p corrected by Holm for {cards.count(made.tested, 'comparison')}; "
+        f"{made.confidence:.0%} intervals."
+    )
 
 
 def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:

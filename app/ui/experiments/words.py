@@ -144,6 +144,8 @@ def coordinates(experiment: Experiment, members: Sequence[Trial]) -> dict[str, s
 
 def halves_words(experiment: Experiment) -> str:
     """On which questions its winner is chosen and reported, and what that means."""
+    if experiment.report_on and experiment.confirm == "all":
+        return "The winner is chosen on the dev half of the questions; every recipe is compared with the base on the test half."
     if experiment.report_on:
         return "The winner is chosen on the dev half of the questions and reported on the test half, whatever is chosen on top."
     if experiment.choose_on == "dev":

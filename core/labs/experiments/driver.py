@@ -117,6 +117,8 @@ def _whole(study: "_Study", experiment: Experiment) -> Generator[Progress, None,
         half = with_settings(experiment.recipe, {"corpus.questions": experiment.report_on})
         own = {name: value for name, value in winner.settings.items() if name != "seed"}
         chosen = [again for settings in (own, {}) for again in repeated(experiment, settings)]
+        if experiment.confirm == "all":
+            chosen = [point.settings for point in planned]
         on_report = [StudyPoint(settings, with_settings(half, settings)) for settings in chosen]
         on_report += [StudyPoint(BASELINE, config) for config in beside_on_report(study.workbench, experiment)]
         yield from study.measure(on_report)
@@ -237,7 +239,7 @@ class _Study:
                     self._crew.give(worker, self._task(number, point, timed))
             for said in self._crew.heard(HEARD_S):
                 if isinstance(said, Progress):
-                    message = said.message
+                    message = f"{said.message}, {said.done:,} of {said.total:,}" if said.total else said.message
                 else:
                     point, run, _ = tasks[said.number]
                     work_key = giving.pop(said.number)

@@ -85,7 +85,8 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     if runs and experiment.in_rounds:
         ladder = rungs(experiment, len(recipes) // experiment.repeats - 1, len(runs[1].corpus.queries))
         trials = sum(rung.points + 1 for rung in ladder) * experiment.repeats
-    again = 2 * experiment.repeats if experiment.report_on else 0  # the winner and the base, on other questions
+    each_again = experiment.confirm == "all"
+    again = (len(recipes) if each_again else 2 * experiment.repeats) if experiment.report_on else 0  # on other questions
     trials += again + len(compared)
     if runs is None:
         words = f"{_count(trials, 'trial')}; the corpus is not read yet, so there is no estimate of their time"
@@ -94,7 +95,7 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     identities, answers = workbench.measured_of(experiment.id).keys(), answer_task(experiment)
     ready = [_identity(run, answers) in identities for run in runs]
     at_end = again
-    if _identity(report, answers) not in identities:  # the base comes last
+    if each_again or _identity(report, answers) not in identities:  # of winner and base, which may be one, the base comes last
         others = {_identity(run, answers) for run in runs[len(recipes) :]}  # what it is compared with is counted by itself
         there = sum(questions == report.questions for _, _, questions, _ in identities - others)
         at_end = min(again, there) if again else 0

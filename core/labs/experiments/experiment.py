@@ -154,6 +154,9 @@ class Experiment(StageConfig):
     repeats: int = knob(1, "Times that each point is measured, each with the next seed.", ge=1, le=100)
     choose_on: Literal["all", "dev"] = knob("all", "Questions on which points are compared and the winner is chosen.")
     report_on: Literal["", "test"] = knob("", "Questions on which the winner and the base are measured once more, at the end.")
+    confirm: Literal["winner", "all"] = knob(
+        "winner", "What is measured there: the winner beside the base, or every recipe, where the question is about each of them."
+    )
     settled: bool = knob(
         False,
         "Ends the experiment as soon as one point differs significantly from all others, or all are equal; with halving, from "

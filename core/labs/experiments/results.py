@@ -106,6 +106,15 @@ def question_sets(experiment: Experiment, members: Sequence[Trial]) -> list[list
     return rounds.ordered(experiment, own, _points(experiment, own))
 
 
+def on_report(experiment: Experiment, members: Sequence[Trial]) -> list[Trial]:
+    """Of these trials, newest first, the last of each recipe of its base that was measured on the questions to report on."""
+    own = [trial for trial in of_base(experiment, members) if trial.metrics]
+    asked = [
+        trial for trial in own if trial.settings.get("corpus.questions", "all") == (experiment.report_on or experiment.choose_on)
+    ]
+    return [*{trial.config_fingerprint: trial for trial in reversed(asked)}.values()]
+
+
 def _points(experiment: Experiment, own: Sequence[Trial]) -> list[Trial]:
     """Of the trials of its base those that are no more than compared with left out: asked of halving alone."""
     return [*filter(_made_by(experiment), own)] if experiment.design.kind == "halving" else list(own)

@@ -133,6 +133,8 @@ def test_the_winner_of_the_dev_questions_and_the_base_are_measured_on_the_test_q
     assert recipes == {tuple(chosen.settings[name] for name in varied), (32, 1.5)}
     again = alone(Workbench(bench.home), toy_study(choose_on="dev", report_on="test", repeats=2))
     assert again.reported == outcome.reported and again.winner == outcome.winner and not again.measured
+    every = alone(Workbench(bench.home), toy_study(choose_on="dev", report_on="test", repeats=2, confirm="all"))
+    assert len({*every.reported}) == len(every.trials) == 12 and every.measured == 12 - len({*outcome.reported})
 
 
 @pytest.mark.slow

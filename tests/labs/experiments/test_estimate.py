@@ -78,6 +78,18 @@ def test_what_is_compared_with_is_counted_and_measured_on_both_halves(bench):
     assert (estimate(bench, unmeasured).trials, estimate(bench, unmeasured).stored) == (11, 0)
 
 
+@pytest.mark.slow
+def test_every_recipe_that_is_confirmed_is_counted(bench):
+    experiment = study("every", ("sparse.k1", (0.9, 1.7)), choose_on="dev", report_on="test")
+    before = estimate(bench, experiment)
+    drain(driver.run(bench, experiment, workers=1))
+    every = experiment.model_copy(update={"confirm": "all"})
+    assert (before.trials, estimate(bench, experiment).stored) == (3 + 2, 3 + 2)
+    halfway = estimate(bench, every)
+    assert (halfway.trials, halfway.trials - halfway.stored) == (3 + 3, drain(driver.run(bench, every, workers=1)).measured)
+    assert estimate(bench, every).stored == 3 + 3
+
+
 def test_measured_stages_tell_the_time_of_those_that_are_missing(bench):
     drain(driver.run(bench, study("third", ("sparse.k1", (0.8,))), workers=1))
     outlook = estimate(bench, study("fourth", ("chunking.size_tokens", (20, 28, 36)), ("sparse.b", (0.1, 0.2))))
