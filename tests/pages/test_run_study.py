@@ -355,6 +355,16 @@ def test_a_question_about_each_recipe_is_answered_on_test_for_each_and_no_best_i
     assert "Best: **" not in texts(app) and [e.value for e in app.info]
 
 
+def test_the_bars_on_top_speak_of_the_experiment_that_is_opened(bench):
+    app = open_page(study="measured")
+    assert app.session_state["recipes"]["current"].corpus.dataset == "towns" and app.session_state["experiment"] == "measured"
+    app.session_state["recipes"] = {"current": TrialConfig()}
+    app = app.switch_page("../pages/browse_corpus.py").run()
+    del app.query_params["study"]  # as a link to a page leaves it behind
+    app = app.switch_page("../pages/run_study.py").run()
+    assert app.session_state["study_open"] == "" and app.session_state["recipes"]["current"].corpus.dataset == "python-reference"
+
+
 @pytest.mark.slow
 def test_no_verdict_stands_while_trials_are_missing(bench):
     drain(run(bench, toy_study("going", sizes=(24,), k1=(1.5,), choose_on="dev", report_on="test"), workers=1))

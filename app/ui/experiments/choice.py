@@ -8,19 +8,40 @@ from app.ui.experiments import desk, engine, handing
 from app.ui.experiments.desk import StudyDesk
 from app.ui.export import download
 from core.labs.experiments import book, experiment
+from core.labs.experiments.book import Version
 from core.labs.trials import listing
 from core.workbench import command_line
 
 
 def asked() -> str:
-    """The id of the experiment that the last click, the address, or the last visit to the page asks for; "" shows the list."""
+    """The id of the experiment that the last click, the address, or the last visit to the page asks for, that one as long as the
+    corpus in use is its own; "" shows the list."""
     state, there = st.session_state, book.latest(session.workbench())
-    name = state.pop("study_asked", "") or st.query_params.get("study", "") or state.get("study_open", "")
+    before = state.get("study_open", "")
+    name = state.pop("study_asked", "") or st.query_params.get("study", "")
+    if not name and before in there and (not session.entered() or _corpus(there[before]) == session.config().corpus.dataset):
+        name = before
     state.study_missing = "" if name in there else name
     state.study_open = name if name in there else ""
     if state.study_open:
         st.query_params["study"] = name
+        if session.entered() or name != before:
+            _take_up(there[name])
     return state.study_open
+
+
+def _take_up(version: Version) -> None:
+    """Has the bars on top, which are drawn before, speak of the experiment that is opened and of its corpus."""
+    dataset, name = _corpus(version), version.experiment.id
+    if (dataset, name) != (session.config().corpus.dataset, session.experiment()):
+        session.change({"corpus.dataset": dataset})
+        session.set_experiment(name)
+        st.rerun()
+
+
+def _corpus(version: Version) -> str:
+    """The one that it is on; of a folder of trials, which has none of its own, the one in use."""
+    return version.experiment.recipe.corpus.dataset if version.experiment.factors else session.config().corpus.dataset
 
 
 def leave() -> None:
