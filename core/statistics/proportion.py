@@ -4,7 +4,9 @@ import numpy as np
 
 from core.statistics.bootstrap import FEW, FEW_GROUPS, Interval, few_groups, intervals, mean_interval, numbered, summed
 
-EDGE = 5  # values off one end of the range: with fewer, the bootstrap draws almost the same sample each time
+# values off one end of the range: up to the first number the bootstrap draws almost the same sample each time; from the second on it is
+# trusted alone. Between them the interval goes over from one to the other: a curve of means else jumps where one value reaches the end
+EDGE = 4, 10
 
 
 def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
@@ -30,8 +32,8 @@ def unit_intervals(values: np.ndarray, resamples: int = 1000, confidence: float 
 
     values [n] or [n, m] float64, as for `intervals`, whose percentile interval it is, but for three kinds of columns that have
     Wilson's, with the sum of the values for the number of successes: those of 0 and 1 only, where the mean is a share; those of
-    fewer than FEW values; and those with fewer than EDGE values off 0, or off 1, where a bootstrap collapses ("1.000 to 1.000" of
-    548 values of 1). It is wide enough there: no measure between 0 and 1 varies more at a given mean than one of 0 and 1 only.
+    fewer than FEW values; and those with few values off 0, or off 1 (EDGE), where a bootstrap collapses ("1.000 to 1.000" of 548 values
+    of 1). It is wide enough there: no measure between 0 and 1 varies more at a given mean than one of 0 and 1 only.
     """
     values = np.asarray(values, np.float64)
     values = values[:, None] if values.ndim == 1 else values
@@ -39,9 +41,13 @@ def unit_intervals(values: np.ndarray, resamples: int = 1000, confidence: float 
     for column, interval in enumerate(bounds):
         measured = values[~np.isnan(values[:, column]), column]
         off = min(np.count_nonzero(measured != 0), np.count_nonzero(measured != 1))
-        if interval.n > 1 and (interval.n < FEW or off < EDGE or np.isin(measured, (0, 1)).all()):
+        weight = 1.0 if interval.n < FEW or np.isin(measured, (0, 1)).all() else np.interp(off, EDGE, (1.0, 0.0))
+        if interval.n > 1 and weight:
             share = wilson(min(measured.sum(), interval.n), interval.n, confidence)  # sums of rounded values may pass n
-            bounds[column] = interval._replace(low=share.low, high=share.high, note="")
+            low, high = (
+                a if weight == 1 else float(weight * a + (1 - weight) * b) for a, b in zip(share[1:3], interval[1:3], strict=True)
+            )
+            bounds[column] = interval._replace(low=low, high=high, note="")
     return bounds
 
 

@@ -50,6 +50,10 @@ def test_at_the_edge_of_its_range_a_measure_has_wilsons_interval():
     assert found[2].mean == pytest.approx(np.nanmean(nearly)) and (found[2].n, found[2].total) == (547, 548)
     assert found[3][:3] == pytest.approx(intervals(spread)[0][:3])  # elsewhere the bootstrap's
     assert (found[4].mean, found[4].low) == (0, 0) and found[4].high == pytest.approx(1 - found[0].low)
+    column = np.column_stack([np.r_[np.full(off, 0.5), np.ones(60 - off)] for off in range(2, 14)])
+    lows = [interval.low for interval in unit_intervals(column)]
+    assert max(abs(np.diff(lows))) < 0.013  # one value more that reaches the end moves the interval little
+    assert lows[-1] == pytest.approx(intervals(column)[-1].low) and lows[0] == wilson(59, 60).low
     [one] = unit_intervals(np.array([1.0]))
     assert one.low is None and one.note.startswith("undefined")
 
