@@ -144,9 +144,15 @@ def differences(
 
 
 def highest(points: Sequence[CurvePoint], metric: str) -> CurvePoint | None:
-    """The point of the highest mean, among those with an interval."""
+    """The point of the highest mean, among those with an interval; of equally high ones the middle one."""
     measured = [point for point in points if point.intervals[metric].low is not None]
-    return max(measured, key=lambda point: point.intervals[metric].mean, default=None)
+    return measured[middle_of_best([point.intervals[metric].mean for point in measured])] if measured else None
+
+
+def middle_of_best(means: Sequence[float]) -> int:
+    """Place of the highest, of equally high ones of the middle one: wherever one of many values is called the best."""
+    best = np.flatnonzero(np.asarray(means) > max(means) - 1e-12)
+    return int(best[(len(best) - 1) // 2])
 
 
 def best_and_equals(

@@ -11,7 +11,6 @@ from core.errors import WorkbenchError
 from core.labs.trials import curve
 from core.labs.trials.comparison import direction, equals_words, label
 from core.labs.trials.curve import CurvePoint
-from core.labs.trials.weights import middle_of_best
 from core.records import Progress
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired
@@ -62,7 +61,7 @@ def choose(
             )
     points = yield from curve.curve(workbench, halves["dev"], setting, values, budget)
     table = direction(metric) * np.array([point.values[metric] for point in points])
-    own = points[middle_of_best(table[:, ~np.isnan(table).any(axis=0)])[0]]
+    own = points[curve.middle_of_best(table[:, ~np.isnan(table).any(axis=0)].mean(axis=1))]
     asked = list(dict.fromkeys([own.value, before]))
     chosen, *as_set = yield from curve.curve(workbench, halves["test"], setting, asked, budget)
     paired = [_minus(halves["test"].config, chosen, other, metric) for other in as_set]

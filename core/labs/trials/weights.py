@@ -64,16 +64,11 @@ def cross_validated(values: np.ndarray, weights: Sequence[float], articles: Sequ
     fold_of, told, held = of_article[place], [], np.full(values.shape[1], np.nan)
     for fold in range(folds):
         here = measured & (fold_of == fold)
-        at, elsewhere = middle_of_best(values[:, measured & ~here])
+        means = values[:, measured & ~here].mean(axis=1)
+        at = curve.middle_of_best(means)
         held[here] = values[at, here]
-        told.append(Fold(len(set(place[here])), int(here.sum()), float(weights[at]), elsewhere, float(held[here].mean())))
-    return HeldOut(told, held, float(weights[middle_of_best(values[:, measured])[0]]))
-
-
-def middle_of_best(values: np.ndarray) -> tuple[int, float]:
-    means = values.mean(axis=1)
-    best = np.flatnonzero(means > means.max() - 1e-12)
-    return int(best[(len(best) - 1) // 2]), float(means.max())
+        told.append(Fold(len(set(place[here])), int(here.sum()), float(weights[at]), float(means[at]), float(held[here].mean())))
+    return HeldOut(told, held, float(weights[curve.middle_of_best(values[:, measured].mean(axis=1))]))
 
 
 class Units(NamedTuple):

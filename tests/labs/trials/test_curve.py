@@ -150,6 +150,9 @@ def test_values_are_compared_question_by_question_at_the_same_context(bench):
     best, equal = setting_curve.best_and_equals(bench, recipe(), found, "mrr")
     tests = filter(None, setting_curve.differences(bench, recipe(), found, best, "mrr"))
     assert best is max(found, key=lambda point: point.intervals["mrr"].mean)
+    assert setting_curve.highest([best, best._replace(value=0), best._replace(value=1)], "mrr").value == 0, (
+        "of equal ones the middle"
+    )
     assert equal == sum(one.p_holm >= 0.05 for one in tests)
 
 
