@@ -42,7 +42,7 @@ def figure(
     # at the right the toolbar has a margin of its own, so that it covers nothing
     base = {
         "height": height,
-        "margin": {"l": 56, "r": 36, "t": 30 if legend else 12, "b": 54},
+        "margin": {"l": 62, "r": 36, "t": 30 if legend else 12, "b": 54},
         "showlegend": legend,
         "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
         "font": {"family": FONT, "size": 12},
@@ -60,7 +60,7 @@ def figure(
             "title": {"text": ""},
         },
         "xaxis": _axis(x) | {"showgrid": False, "showline": True, "ticks": "outside", "ticklen": 4, "automargin": True},
-        "yaxis": _axis(y, 18) | {"showgrid": True, "showline": False, "automargin": True},
+        "yaxis": _axis(y, 12) | {"showgrid": True, "showline": False, "automargin": True},
     }
     for key, value in layout.items():
         base[key] = {**base[key], **value} if isinstance(value, dict) and isinstance(base.get(key), dict) else value

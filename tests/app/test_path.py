@@ -54,6 +54,10 @@ def test_the_steps_of_an_experiment_follow_from_its_own_trials_and_papers(bench)
         add_trial(store, of, {"fusion.weight": seed / 10, "corpus.questions": half}, seed=seed, sweep="weights")
     with Announced(bench.home, "weights", "here"):
         assert (states(bench)["compare"], states(bench)["paper"]) == ("next", "open"), "half an experiment is no result"
+    assert states(bench)["confirm"] == "done"
+    book.save(bench, made({"id": "weights", **asked, "confirm": "all"}))
+    assert states(bench)["confirm"] == "next", "one of two recipes is on test, and the question is about each"
+    add_trial(store, of, {"fusion.weight": 0.9, "corpus.questions": "test"}, seed=9, sweep="weights")
     paper = papers.create(bench, "On something else")
     assert states(bench)["paper"] == "next" and steps.paper_of(bench, steps.in_use(bench, "hills").experiment) == ""
     papers.add_table(bench, paper.id, "weights", "leaderboard weights --metric recall")

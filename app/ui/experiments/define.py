@@ -36,12 +36,12 @@ def draw(here: StudyDesk) -> None:
     with wide:
         what(here)
         factors.draw(here)
+        outlook.draw(here)
     with narrow:
         base(here)
         design(here)
         judged(here)
         budget(here)
-        outlook.draw(here)
 
 
 def head(title: str) -> None:

@@ -29,26 +29,22 @@ def draw(here: StudyDesk) -> None:
     if not (outlook := of(here)):
         return
     with st.expander("What it takes", icon=":material/timer:", key="study_work"):
-        if outlook.stages:
-            tables.wrapped_table([stage_row(stage) for stage in outlook.stages])
+        if timed := [stage_row(stage) for stage in outlook.stages if stage.stage not in WITHIN]:
+            tables.wrapped_table(timed)
         if outlook.context_tokens:
             low, high = outlook.context_tokens
             span = f"{low:,.0f} to {high:,.0f}" if low < high else f"{low:,.0f}"
             st.caption(
-                f"Context of the first k chunks: {span} tokens. Times are of one worker, by what was measured on this machine."
+                f"Context of the first k chunks: {span} tokens. Times are of one worker, by what was measured on this machine; other "
+                "stages take a small part of these."
             )
     if outlook.left_out:
         left_out(here)
 
 
 def stage_row(stage: StageWork) -> dict[str, Any]:
-    if not stage.missing:
-        time = "at hand"
-    elif stage.stage in WITHIN:
-        time = "within another's"
-    else:
-        time = stage.seconds.words if stage.seconds else UNTIMED
-    return {"Stage": stage.title, "Results": stage.distinct, "To compute": stage.missing, "Time": time}
+    time = stage.seconds.words if stage.seconds else UNTIMED
+    return {"Stage": stage.title, "To compute": stage.missing, "Time": time if stage.missing else "at hand"}
 
 
 def left_out(here: StudyDesk) -> None:

@@ -59,7 +59,7 @@ def first_question() -> None:
         st.markdown(f"**A first question: {cards.plain(title[0].lower() + title[1:])}**")
         if not begun:
             st.caption(
-                "BM25, dense and hybrid search are measured on half of the questions. The best is confirmed on the other half "
+                "BM25, dense and hybrid search are measured on half of the questions. On the other half hybrid is compared with each "
                 "by a paired test, and the result goes into a paper, all on the pages you will use for your own questions."
             )
             if st.button("Begin", icon=":material/play_arrow:", key="begin_question"):

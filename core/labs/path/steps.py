@@ -67,6 +67,7 @@ def path(workbench: Workbench, dataset: str, questions: int, experiment: Experim
     own = stored(workbench, dataset, experiment.id) if varied else has  # what others measured answers no question of this one
     recipes = f"{own.recipes:,}" if own.recipes > 1 else "Two"
     tested = (own if varied and experiment.report_on else has).tested
+    wanted = own.recipes if varied and experiment.report_on and experiment.confirm == "all" else 1
     asked = experiment.title or experiment.id if experiment else "not written down" if has.trials else ""
     told = {
         "question": (bool(asked), asked or "What is to be found out?"),
@@ -81,7 +82,10 @@ def path(workbench: Workbench, dataset: str, questions: int, experiment: Experim
             own.recipes > 1 and not going,
             "The experiment is being measured" if going else f"{recipes} recipes on the same questions",
         ),
-        "confirm": (tested > 0, f"{counted(tested, 'recipe')} on test" if tested else "Measure the chosen one on test"),
+        "confirm": (
+            tested >= max(wanted, 1),
+            f"{counted(tested, 'recipe')} on test" if tested else "Measure the chosen one on test",
+        ),
         "people": people,
         "paper": written,
     }
