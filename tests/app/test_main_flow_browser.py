@@ -168,9 +168,11 @@ def test_documents_are_uploaded_and_a_corrupt_pdf_is_told(prepared, home, tab, d
     tab.get_by_text("broken.pdf").first.wait_for()
     tab.get_by_role("button", name="Add", exact=True).click()
     tab.get_by_text("1 file read: four-pages.pdf").wait_for(timeout=120_000)
+    toast, pages = (tab.get_by_test_id(part).first.bounding_box() for part in ("stToast", "stSidebar"))
+    assert toast["x"] + toast["width"] < pages["width"], "it covers nothing that is pressed"
     assert tab.get_by_text(re.compile("broken.pdf: failed")).count()
-    tab.get_by_role("button", name="Use this corpus").click()
     settled(tab)
+    assert "corpus.dataset=papers" in tab.url
     no_error(tab)
     hits = cli(home, "search", "Huardest gefburn", "--dataset", "papers", "--set", "fusion.part=sparse_only")
     assert hits and hits[0]["page"] in range(1, 5)

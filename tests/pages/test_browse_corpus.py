@@ -1,5 +1,7 @@
 """The corpus page shows documents with their evidence, questions, and own documents, and takes no text for markup."""
 
+import csv
+import io
 import json
 import time
 
@@ -8,8 +10,11 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import cards
+from app.ui.corpus import own
 from app.ui.corpus.documents import PART
+from core.corpus.questions import FORMATS
 from core.errors import WorkbenchError
+from core.jobs.jobs import Job
 from core.labs.corpus.contents import receive
 from core.workbench import Workbench
 from tests.support.screen import html, visit
@@ -113,14 +118,53 @@ def test_uploaded_files_are_read_by_a_job_while_the_page_answers(tmp_path, monke
     assert not app.exception and not app.error
     assert job.active and answered < 1.5, f"the page answered after {answered:.1f} s"
     assert any(button.label == "Cancel" for button in app.button)
+    assert job.label == "Reading 2 files and the questions into papers" and "No own documents yet" not in html(app)
+    assert [box.value for box in app.text_input if box.label == "Name of the corpus"] == [""]
     while bench.jobs.get(job.id).active:
         assert time.monotonic() - started < 60
         time.sleep(0.2)
     app = app.run()
-    said = [element.value for element in (*app.success, *app.warning)]
-    assert cards.plain("1 file read: long.txt") in said
-    assert any("bad" in line and "failed" in line for line in said), "each file says what became of it"
+    [good] = [element.value for element in app.success]
+    assert "**papers is in use**: 1 document, 1 question." in good and cards.plain("1 file read: long.txt") in good
+    assert "papers" in app.query_params["corpus.dataset"], "what was added is what comes next"
+    assert any("bad" in line.value and "failed" in line.value for line in app.warning), "each file says what became of it"
     assert not list((tmp_path / "data" / "inbox").glob("*")), "what was sent is kept only until it is read"
+
+
+@pytest.mark.parametrize(("before", "used"), [("python-reference", "tiny"), ("python-api", ""), (None, "")])
+def test_what_was_read_comes_into_use_once_where_no_other_corpus_was_chosen_meanwhile(bench, monkeypatch, before, used):
+    read = {"name": "rivers.txt", "status": "ok", "message": ""}
+    done = Job("j", "Reading 1 file into Tiny", ("ingest-received", "Tiny", "sent"), "done", 0.0, result=[read])
+    monkeypatch.setattr(bench.jobs, "list", lambda: [done])
+    app = visit("browse_corpus", {"tab": "Own documents"}, **{own.STARTED: "j", own.BEFORE: before})
+    assert not app.exception and not app.error and dict(app.query_params).get("corpus.dataset", "") == used
+    [said] = app.success
+    assert said.value.startswith(f"**tiny{' is in use' if used else ''}**: 2 documents, 2 questions.")
+    assert own.BEFORE not in app.session_state
+
+
+def test_the_form_says_what_stands_in_a_questions_file_and_how_many_files_were_chosen():
+    app = browse(tab="Own documents")
+    documents, questions = app.file_uploader
+    told = [caption.value for caption in app.caption]
+    assert any("`question`, `document`" in line and "Needed for metrics" in line for line in told)
+    assert not any("chosen" in line for line in told)
+    [template] = app.get("download_button")
+    assert template.proto.label == "Template" and set(FORMATS) == set(questions.proto.type)
+    rows = list(csv.DictReader(io.StringIO(own.TEMPLATE)))
+    assert rows and all(row["question"] and row["document"] for row in rows)
+    documents.set_value([("a.txt", b"One.", "text/plain"), ("b.txt", b"Two.", "text/plain")]).run()
+    assert any("**2 files chosen, 8 B.**" in caption.value for caption in app.caption)
+
+
+def test_who_added_no_questions_is_told_what_is_missing(bench, monkeypatch):
+    for _ in bench.library.ingest("bare", [("good.txt", b"Some text.")]):
+        pass
+    done = Job("j", "Reading 1 file into bare", ("ingest-received", "bare", "sent"), "done", 0.0, result=[])
+    monkeypatch.setattr(bench.jobs, "list", lambda: [done])
+    [said] = visit("browse_corpus", {"tab": "Own documents"}, **{own.STARTED: "j"}).success
+    bench.library.remove("bare")
+    assert "0 questions" in said.value and "Metrics need questions" in said.value
 
 
 def test_a_name_of_a_data_set_is_refused_before_anything_is_kept(tmp_path, monkeypatch):

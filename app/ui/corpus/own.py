@@ -1,14 +1,17 @@
 """Own documents: what is added, and what became of the files of each collection."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs, tables
+from app.ui import cards, export, jobs, tables
 from app.ui.cells import cut
+from app.ui.jobs import Press
 from core.corpus.cards import Status
-from core.corpus.own import FileStatus
+from core.corpus.own import FileStatus, safe_name
+from core.corpus.questions import FORMATS
 from core.labs.corpus import contents as lab
 from core.report.table import COUNT, Column, Table
 from core.workbench import one_phase
@@ -17,67 +20,108 @@ VERB = "ingest-received"  # of the job that reads them
 TAKES = one_phase("each file read, and questions matched with the documents", units=1)
 NAMES = 200  # characters of the names of files that were read
 STARTED = "own_job"  # the job that reads what was sent last in this session
+BEFORE = "own_before"  # the corpus that was in use then, until that job is done
+TEMPLATE = """question,document,answer
+Where does the Danube rise?,rivers.txt,in the Black Forest
+Which rivers cross Vienna?,rivers.txt,
+"""
 
 
 def draw() -> None:
-    own = [status for status in session.workbench().datasets() if status.kind == "own"]
-    st.text(
-        "PDF, Markdown, HTML, DOCX, text or JSONL. They stay on this machine. Metrics need a questions file (CSV, JSONL, SQuAD)."
-    )
-    add(own[0].name if len(own) == 1 else "")
-    reading()
-    if not own:
+    workbench = session.workbench()
+    own = {status.name: status for status in workbench.datasets() if status.kind == "own"}
+    every = [job for job in workbench.jobs.list() if job.arguments[0] == VERB]
+    reading(every, own)
+    add("A new name, or one of those below to add to it" if own else "my-papers")
+    if not own and not any(job.active for job in every):
         cards.empty("No own documents yet", "Each collection becomes a corpus of its own, beside the built-in ones.")
-    for status in own:
+    for status in own.values():
         with st.container(border=True):
             collection(status)
 
 
-def add(name: str) -> None:
-    """The form; name: the collection it is filled in with."""
-    turn = st.session_state.setdefault("own_turn", 0)  # a new key empties the form once its files are in
-    with st.form(f"own/{turn}"):
-        name = st.text_input("Name of the corpus", placeholder="my-papers", value=name)
-        files = st.file_uploader("Documents", accept_multiple_files=True)
-        asked = st.file_uploader("Questions, optional")
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            sent = st.form_submit_button("Add", type="primary", icon=":material/add:")
-            jobs.price(VERB, TAKES)
-    if sent and not (name.strip() and (files or asked)):
-        st.warning("Give the corpus a name and at least one file.")
-    elif sent:
+def add(example: str) -> None:
+    """What is to be read, and the button that begins it. example: of a name."""
+    turn = st.session_state.setdefault("own_turn", 0)  # new keys empty the fields once their files are in
+    with st.container(border=True):
+        name = st.text_input("Name of the corpus", placeholder=example, key=f"own_name/{turn}")
+        left, right = st.columns(2, gap="medium")
+        with left:
+            files = documents(turn)
+        with right:
+            asked = questions(turn)
+        if not jobs.press_button("Add", Press(VERB, TAKES), key="own_add", type="primary", icon=":material/add:"):
+            return
+    if name.strip() and (files or asked):
         with cards.calm():
             _start(name, [(file.name, file.getvalue()) for file in files], (asked.name, asked.getvalue()) if asked else None)
+    else:
+        st.warning("Give the corpus a name and at least one file.")
+
+
+def documents(turn: int) -> list[Any]:
+    files = st.file_uploader("Documents", accept_multiple_files=True, key=f"own_files/{turn}")
+    chosen = f"**{cards.count(len(files), 'file')} chosen, {cards.size(sum(file.size for file in files))}.** " if files else ""
+    st.caption(f"{chosen}PDF, Markdown, HTML, DOCX, text or JSONL. They stay on this machine.")
+    return files
+
+
+def questions(turn: int) -> Any:
+    """The questions file, and what stands in one."""
+    asked = st.file_uploader("Questions, optional", type=list(FORMATS), key=f"own_questions/{turn}")
+    st.caption(
+        "Needed for metrics; searching and asking work without. Columns: `question`, `document` (name of the file with the answer), "
+        "optionally `answer` (the passage, word for word)."
+    )
+    export.download("Template", TEMPLATE, "questions.csv", key="own_template", type="tertiary")
+    return asked
 
 
 def _start(name: str, files: list[tuple[str, bytes]], questions: tuple[str, bytes] | None) -> None:
     """The files are read by a job: the page answers meanwhile, and finds it again after a reload."""
     state = st.session_state
     arguments = lab.receive(session.workbench(), name, files, questions)
-    sent = cards.count(len(files) + (questions is not None), "file")
+    sent = " and ".join([cards.count(len(files), "file")] * bool(files) + ["the questions"] * bool(questions))
     state[STARTED] = jobs.start(arguments, f"Reading {sent} into {name.strip()}", TAKES)
+    state[BEFORE] = session.config().corpus.dataset
     state["own_turn"] += 1
     st.rerun()
 
 
-def reading() -> None:
+def reading(every: Sequence[Any], own: Mapping[str, Status]) -> None:
     """Files that are being read, those whose reading was stopped last, and what became of those that were read."""
-    every = [job for job in session.workbench().jobs.list() if job.arguments[0] == VERB]
     for place, job in enumerate(every):
         if job.active or (place == 0 and job.status != "done"):
             jobs.watch(job.id)
-        elif job.id == st.session_state.get(STARTED):
-            told(job.result or ())
+        elif job.id == st.session_state.get(STARTED) and (status := own.get(safe_name(job.arguments[1]))):
+            take(status)
+            told(status, job.result or ())
 
 
-def told(files: Sequence[dict]) -> None:
+def take(status: Status) -> None:
+    """What was added here comes into use once it is read, unless another corpus was chosen meanwhile."""
+    before = st.session_state.pop(BEFORE, None)
+    if before == session.config().corpus.dataset != status.name and status.documents:
+        session.change({"corpus.dataset": status.name})
+        st.rerun()  # the bars above, drawn before, show it too
+
+
+def told(status: Status, files: Sequence[dict]) -> None:
     """Files of which nothing is to be said share a line."""
+    using = " is in use" if session.config().corpus.dataset == status.name else ""
+    of = f"{cards.count(status.documents or 0, 'document')}, {cards.count(status.questions or 0, 'question')}"
+    good, bad = [f"**{cards.plain(status.name)}{using}**: {of}."], []
+    if not status.questions:
+        good.append("Metrics need questions: add a questions file under the same name.")
     rest = [file for file in files if file["status"] != "ok" or file["message"]]
     if names := [file["name"] for file in files if file not in rest]:
-        st.success(cards.plain(f"{cards.count(len(names), 'file')} read: {cut(', '.join(names), NAMES)}"))
+        good.append(cards.plain(f"{cards.count(len(names), 'file')} read: {cut(', '.join(names), NAMES)}"))
     for file in rest:
         line = f"{file['name']}: {file['status']}, {file['message']}"
-        (st.success if file["status"] == "ok" and "not found" not in line else st.warning)(cards.plain(line))
+        (good if file["status"] == "ok" and "not found" not in line else bad).append(cards.plain(line))
+    st.success("  \n".join(good))
+    for line in bad:
+        st.warning(line)
 
 
 def collection(status: Status) -> None:
