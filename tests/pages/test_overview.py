@@ -12,6 +12,7 @@ from app.ui import cells
 from core.jobs.jobs import Job
 from core.labs.experiments import book
 from core.labs.papers import paper as papers
+from core.labs.path import steps
 from core.pipeline.speed import Estimate
 from core.workbench import Phase, Plan, Workbench
 from tests.support.annotated import frozen_study, judge_all
@@ -47,6 +48,10 @@ def bench(tmp_path, monkeypatch):
     monkeypatch.setattr(bench.jobs, "get", lambda id: next(job for job in bench.started if job.id == id))
     monkeypatch.setattr(session, "workbench", lambda: bench)
     return bench
+
+
+def links_of(app) -> list[str]:
+    return [link.proto.label.replace("\\:", ":") for link in app.get("page_link")]
 
 
 def ready(bench, monkeypatch, live: bool = True) -> None:
@@ -179,14 +184,59 @@ def test_who_comes_back_goes_on_where_they_were(bench, monkeypatch):
     bench.started.append(Job("j", "Preparing hills", ("prepare",), "failed", 0.0, finished=time.time() + 1))
     app = visit("overview")
     assert not app.exception and not app.error and "Go on" in [head.value for head in app.subheader]
-    links = {link.proto.label: link.proto.page + "?" + link.proto.query_string for link in app.get("page_link")}
+    pages = [link.proto.page + "?" + link.proto.query_string for link in app.get("page_link")]
+    links = dict(zip(links_of(app), pages, strict=True))
     assert "fusion.weight=0.25" in links["Back to Query the store"] and "baseline.fusion.part" in links["Back to Query the store"]
-    assert links["Sizes of chunks"].endswith(f"run_study?study={study.id}")
-    assert links["On fusion"].endswith(f"write_paper?paper={paper.id}") and links["Preparing hills"].endswith("?job=j")
+    assert links["Experiment: Sizes of chunks"].endswith(f"run_study?study={study.id}")
+    assert links["Paper: On fusion"].endswith(f"write_paper?paper={paper.id}") and links["Preparing hills"].endswith("?job=j")
     told = html(app)
     assert "weight 0.25, compared with BM25, defaults, on python-reference" in told and "on python-reference, not started" in told
     done = sum(one["complete"] for one in bench.store.labels.current(frozen.study.id).values())
     assert f"{frozen.round} round, {done} of {done} screens labelled" in told and "nothing in it yet" in told
+
+
+def test_what_leads_to_the_same_place_has_one_line(bench, monkeypatch):
+    ready(bench, monkeypatch)
+    paper, ended = papers.create(bench, "On fusion"), time.time() + 60
+    visit("write_paper", {"paper": paper.id})
+    for job, label, of, status in (
+        ("a", "Bundle", paper.id, "done"),
+        ("b", "Report", paper.id, "failed"),
+        ("c", "Other", "x", "done"),
+    ):
+        bench.started.append(Job(job, f"{label} of {of}", ("export", of), status, 0.0, finished=ended))
+    app = visit("overview")
+    labels = links_of(app)
+    assert "Back to Write a paper" in labels and "Paper: On fusion" not in labels, "the page left last is the paper's"
+    assert "Paper: On fusion · nothing in it yet" in html(app)
+    assert "Report of on-fusion" in labels and "Other of x" in labels and "Bundle of on-fusion" not in labels
+    visit("query_store")
+    assert "Paper: On fusion" in links_of(visit("overview"))
+
+
+def test_who_begins_is_led_to_own_documents(bench, monkeypatch):
+    ready(bench, monkeypatch)
+    [link] = [link for link in visit("overview").get("page_link") if "Use your own documents" in link.proto.label]
+    assert link.proto.page == "browse_corpus" and link.proto.query_string == "tab=Own+documents"
+
+
+def asked(app) -> list[str]:
+    return [element.value for element in app.markdown if element.value.startswith("**A first question")]
+
+
+def test_the_first_question_is_of_the_corpus_measured_last_and_gone_once_there_is_a_paper(bench, monkeypatch):
+    ready(bench, monkeypatch)
+    [title] = asked(visit("overview"))
+    assert "does hybrid search help on python-reference" in title
+    for _ in bench.library.ingest("hills", [("a.txt", b"The hill.")], ("q.csv", b"question,document\nWhich?,a.txt\n")):
+        pass
+    add_trial(bench.store, add_questions(bench.store, name="hills", dataset="hills"))
+    assert asked(visit("overview")) == [], "measured without the question"
+    book.create(bench, steps.first_question("hills"))
+    [title] = asked(visit("overview"))
+    assert "hills" in title
+    papers.create(bench, "On hills")
+    assert asked(visit("overview")) == []
 
 
 @pytest.mark.slow

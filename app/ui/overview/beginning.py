@@ -8,13 +8,15 @@ from core.labs.experiments import book
 from core.labs.experiments.experiment import slug
 from core.labs.papers import shelf
 from core.labs.path import steps
+from core.labs.trials.comparison import trials
 from core.workbench import Forecast
 
+OWN = {"tab": "Own documents"}
 STARTS = (
-    ("search_live", "Drag a slider", "Recall, MRR and nDCG with their intervals follow, on every question.", "tune"),
-    ("tune_chunks", "See where chunks cut", "Chunk boundaries and gold evidence in the text itself.", "content_cut"),
-    ("ask_model", "Ask a question", "An answer from a local model, with citations that open the text.", "forum"),
-    ("design_study", "Have people judge", "A blind study, planned and frozen, with agreement measured.", "edit_note"),
+    ("search_live", "Drag a slider", "Recall, MRR and nDCG with their intervals follow, on every question.", "tune", {}),
+    ("tune_chunks", "See where chunks cut", "Chunk boundaries and gold evidence in the text itself.", "content_cut", {}),
+    ("ask_model", "Ask a question", "An answer from a local model, with citations that open the text.", "forum", {}),
+    ("browse_corpus", "Use your own documents", "Your files, with questions if you have them, as a corpus.", "upload_file", OWN),
 )
 
 
@@ -39,21 +41,21 @@ def prepare() -> None:
 
 def starts() -> None:
     with st.container(key="starts"):
-        for column, (page, title, why, icon) in zip(st.columns(len(STARTS)), STARTS, strict=True):
+        for column, (page, title, why, icon, address) in zip(st.columns(len(STARTS)), STARTS, strict=True):
             with column.container(border=True, height="stretch"):
-                ways.link(page, f"**{title}**", icon)
+                ways.link(page, f"**{title}**", icon, **address)
                 st.html(f'<div class="gw gw-small">{why}</div>')
 
 
 def first_question() -> None:
-    """Whether hybrid search helps here, asked on the pages where every question is asked. How far it is follows from what is stored;
-    nothing where trials were measured without it, and once it is in a paper."""
-    workbench, dataset = session.workbench(), session.config().corpus.dataset
+    """Whether hybrid search helps, asked on the pages where every question is asked. How far it is follows from what is stored;
+    nothing where trials were measured without it, and once there is a paper."""
+    workbench, dataset = session.workbench(), worked_on()
     title, has = steps.first_question(dataset), steps.stored(workbench, dataset)
     name = slug(title)
     begun = name in book.latest(workbench)
     asked = any(status.name == dataset and status.questions for status in workbench.datasets())
-    if not asked or name[:50] in shelf.names(workbench) or has.trials and not begun:
+    if not asked or shelf.names(workbench) or has.trials and not begun:
         return
     with st.container(border=True, key="first_question", gap="xsmall"):
         st.markdown(f"**A first question: {cards.plain(title[0].lower() + title[1:])}**")
@@ -73,3 +75,10 @@ def first_question() -> None:
             ways.link("run_study", f"{'✓ ' * (has.tested > 0)}Does it hold on test?", "looks_two", study_view="Leaderboard", **of)
             ways.link("explain_failures", "Where do the rest fail?", "looks_3", **{"corpus.dataset": dataset})
             ways.link("write_paper", "Into a paper", "looks_4")
+
+
+def worked_on() -> str:
+    """The corpus in use; where that is the one that everybody begins with, the one measured last."""
+    dataset = session.config().corpus.dataset
+    newest = trials(session.workbench(), 8) if dataset == session.defaults().corpus.dataset else ()
+    return next((trial.dataset for trial in newest if trial.n), dataset)
