@@ -20,6 +20,8 @@ from core.workbench import Estimate, Forecast, Plan, command_line, one_phase
 # states of a job as core.jobs names them -> as a person reads them
 STATES = {"queued": "waiting to start", "died": "stopped unexpectedly"}
 OVERVIEW = "../pages/overview.py"  # where a job's link leads; relative to app/main.py
+# verb -> where its link leads instead: what it made is taken into use there
+ELSEWHERE = {"ingest-received": ("../pages/browse_corpus.py", {"tab": "Own documents"})}
 QUIET_S = 0.3  # shorter work shows no bar
 AT_ONCE_S = 2.0  # what takes no longer needs no price
 
@@ -93,7 +95,8 @@ def _running() -> None:
     with st.popover(f"{cards.count(len(some), 'job')}{far}", icon="spinner", type="tertiary", key="jobs"):
         for job in some:
             icon = ":material/dns:" if job.status == "up" else "spinner"
-            st.page_link(OVERVIEW, label=cards.plain(job.label), icon=icon, query_params={"job": job.id})
+            page, address = ELSEWHERE.get(verb_of(job.arguments), (OVERVIEW, {"job": job.id}))
+            st.page_link(page, label=cards.plain(job.label), icon=icon, query_params=address)
             st.html(f'<div class="gw gw-job">{_bar(job)}</div>')
 
 

@@ -143,6 +143,16 @@ def test_what_was_read_comes_into_use_once_where_no_other_corpus_was_chosen_mean
     assert own.BEFORE not in app.session_state
 
 
+def test_the_link_of_a_job_that_reads_files_leads_to_where_they_come_into_use(bench, monkeypatch):
+    works = [
+        Job("j", "Reading 1 file into Tiny", ("ingest-received", "Tiny", "sent"), "running", 0.0),
+        Job("k", "Preparing tiny", ("prepare",), "running", 0.0),
+    ]
+    monkeypatch.setattr(bench.jobs, "list", lambda: works)
+    links = {link.proto.label: (link.proto.page, link.proto.query_string) for link in browse().get("page_link")}
+    assert links[works[0].label] == ("browse_corpus", "tab=Own+documents") and links[works[1].label][1] == "job=k"
+
+
 def test_the_form_says_what_stands_in_a_questions_file_and_how_many_files_were_chosen():
     app = browse(tab="Own documents")
     documents, questions = app.file_uploader
