@@ -24,7 +24,6 @@ ELSEWHERE = {
     ("app/ui/answers/asking.py", "'Ask'"): "below the box",
     ("app/ui/answers/asking.py", "'Ask again'"): "below the box",
     ("app/ui/answers/asking.py", "cards.plain(query.text)"): "an example, asked as from the box",
-    ("app/ui/corpus/own.py", "'Add'"): "beside the form's button",
     ("app/ui/encoders/press.py", "'Cancel'"): "takes a press back",
     ("app/ui/experiments/here.py", "label"): "in the panel, of the whole study",
     ("app/ui/experiments/running.py", "label"): "in the panel, of the whole study",
