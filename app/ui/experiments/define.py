@@ -165,7 +165,7 @@ def judged(here: StudyDesk) -> None:
         check_seen(study)
     except WorkbenchError as error:
         st.warning(cards.plain(f"{error.what} {error.todo}"))
-    titles = {"choose_on": "Chosen on", "report_on": "Then reported on"}
+    titles = {"choose_on": "Chosen on", "report_on": "Reported on"}
     titles |= {"confirm": "Recipes there"} if study.report_on else {}
     for column, (name, title) in zip(st.columns(len(titles)), titles.items(), strict=True):
         knob = knob_of(Experiment, name)

@@ -143,7 +143,7 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
         failure = stands.message
     few = f"{cards.count(failed, 'trial')} failed" if failed else ""
     if not left and plan and stands.status == "done":
-        halves = Counter(trial.settings.get("corpus.questions", "all") for trial in here.trials)
+        halves = Counter(trial.settings.get("corpus.questions", "all") for trial in reversed(here.trials))
         on = ", ".join(f"{number:,} on {half}" for half, number in halves.most_common())
         head += f": {plan.trials:,}" + f" ({on})" * (len(halves) > 1)
     box(head, line(told), line(few, "gw-small"), line(failure, "gw-small"))
