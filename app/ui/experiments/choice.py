@@ -89,7 +89,7 @@ def doings(here: StudyDesk) -> None:
     ):
         named = listing.everything(session.workbench()).summary().sweeps
         ways.go("compare_trials", sweep=named[study.id])  # the filter's address holds its words
-    with st.popover("Hand on", icon=":material/ios_share:", type="tertiary", key="hand_on"):
+    with st.popover("Export", icon=":material/ios_share:", type="tertiary", key="hand_on"):
         handing.pack(here)
     with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
         reproduce(here)

@@ -188,7 +188,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     head = label(shown.metric, shown.k)
     st.caption(
         f"{cards.count(len(ranked), 'recipe')} on {cards.plain(here.recorded.recipe.corpus.dataset)}, n {shown.board.n:,} questions. "
-        "A claim can rest on best and equal; the order among them is chance. Click one to open it."
+        "The order of the best and those equal to it is chance. Click one to open it."
     )
     columns = [
         Column("recipe", help="The varied settings; all others are the same.", width=258),

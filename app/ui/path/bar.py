@@ -54,7 +54,7 @@ def places(experiment: Experiment | None) -> dict[str, Way]:
     bundle = {"paper_view": "Bundle"} | ({"paper": paper} if paper != shelf.last(workbench) else {})  # which is open by itself
     return {
         "question": Way("run_study", study, TRY),
-        "corpus": Way("browse_corpus", {"tab": "Own documents"}, "add questions", "add documents with questions"),
+        "corpus": Way("browse_corpus", {"tab": "Own documents"}, "add questions", "add questions"),
         "recipe": Way("search_live", {}, "measure a recipe", "Save as trial"),
         "compare": Way("run_study", study, "compare", "Start" if study else "Begin an experiment"),
         "confirm": Way("run_study", reported, "confirm on test", "Start")
