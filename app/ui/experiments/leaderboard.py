@@ -58,9 +58,9 @@ def chosen_results(here: StudyDesk, places: Sequence[Any]) -> StudyResults | Non
 
 
 def questions_words(members: Sequence[Trial]) -> str:
-    part = {"all": "all questions", "dev": "the dev half", "test": "the test half"}
-    asked = part.get(members[0].settings.get("corpus.questions", "all"), "questions")
-    return f"{members[0].total:,} questions of {asked}, {cards.count(len(members), 'trial')}"
+    half = members[0].settings.get("corpus.questions", "all")
+    which = "" if half == "all" else f"{half} half: "
+    return f"{which}{members[0].total:,} questions, {cards.count(len(members), 'trial')}"
 
 
 def scope_of(here: StudyDesk, shown: StudyResults, beside: bool = True) -> Scope:
