@@ -50,12 +50,11 @@ TOGETHER = {
 
 def page() -> None:
     question = "Which recipes were tried, and is one really better than another?"
-    views_of = partial(forms.one_of, "View", WHOSE, "whose", bind="query-params", label_visibility="collapsed")
-    if recipe_strip.page_title(NAVIGATION["title"], question, recipe=False, aside=views_of) == WHOSE[1]:
+    of = partial(forms.one_of, "View", WHOSE, "whose", bind="query-params", label_visibility="collapsed")
+    if recipe_strip.page_title(NAVIGATION["title"], question, recipe=False, aside=of) == WHOSE[1]:
         return runs.draw(table.chosen())
     everything = listing.everything(session.workbench())
-    summary = everything.summary()
-    if not summary.trials:
+    if not (summary := everything.summary()).trials:
         return table.none()
     # the baseline first: it is the reference, and grey in every chart
     chosen = sorted(table.chosen(), key=lambda trial: not is_baseline(trial))
@@ -79,7 +78,7 @@ def together(shown: Listing, everything: Listing, chosen: list[Trial], names: di
     if of is None:
         if len(shown):
             st.info(
-                "None of these trials measured anything, so there is nothing to compare. Tick one to read why.",
+                "None of these trials measured anything: there is nothing to compare. Tick one to read why.",
                 icon=":material/info:",
             )
         return
