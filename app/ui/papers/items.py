@@ -8,7 +8,7 @@ from app import session
 from app.ui import cards, charts, jobs
 from app.ui.papers import desk
 from core.errors import WorkbenchError
-from core.labs.papers import checking, documents, numbers, sources, words
+from core.labs.papers import checking, documents, numbers, prose, sources, words
 from core.labs.papers import paper as papers
 from core.report import tables
 from core.workbench import one_phase
@@ -21,6 +21,7 @@ REMOVED = "paper_removed"  # (paper, item, what it showed, its place) of the one
 def draw(paper: papers.Paper) -> None:
     _offer_back(paper)
     with st.expander("Abstract", icon=":material/subject:"):
+        _drafted(paper)
         _words(paper, paper.abstract, "Abstract, in Markdown", f"abstract/{paper.id}", _abstracted, paper.id)
     if not paper.items:
         cards.press("Add a text", "notes", "text/0", _write, paper.id, 1, "results", type="tertiary")
@@ -56,6 +57,20 @@ def _offer_back(paper: papers.Paper) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{removed[1].name} was removed.")
         cards.press("Undo", "undo", "paper_undo", _put_back, *removed)
+
+
+def _drafted(paper: papers.Paper) -> None:
+    """The abstract that stands in the bundle until the authors write one."""
+    if paper.abstract:
+        return
+    workbench = session.workbench()
+    try:
+        drafted = documents.abstract_html(paper, prose.tellings(workbench, paper, papers.showed(workbench, paper)), {})
+    except WorkbenchError:  # which its item says
+        return
+    if drafted:
+        st.caption("Drafted from the results. What you write below replaces it.")
+        st.html(f'<div class="gw gw-words">{drafted}</div>')
 
 
 def _remove(paper: papers.Paper, item: papers.Item, place: int) -> None:

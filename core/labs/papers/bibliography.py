@@ -66,7 +66,13 @@ BY_DATASET = {
     "squad-sentences": ("du2017",),
     "squad": ("rajpurkar2016",),
 }
-TESTS = {"permutation": ("smucker2007",), "holm": ("holm1979",), "bootstrap": ("efron1993",), "wilson": ("wilson1927",)}
+TESTS = {
+    "permutation": ("smucker2007",),
+    "holm": ("holm1979",),
+    "false discovery": ("benjamini1995",),
+    "bootstrap": ("efron1993",),
+    "wilson": ("wilson1927",),
+}
 
 
 @cache

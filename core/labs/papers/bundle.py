@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 from core import files
 from core.errors import WorkbenchError
 from core.jobs.verbs import as_recorded
-from core.labs.papers import agreed, checking, contamination, documents, sources, text, verification
+from core.labs.papers import agreed, checking, contamination, documents, prose, sources, text, verification
 from core.labs.papers import paper as papers
 from core.labs.papers.opening import LABELS, MANIFEST, RAW, TRAINED, bounded, opened
 from core.labs.papers.reading import OnDemand
@@ -103,8 +103,8 @@ def report(workbench: Workbench, paper_id: str, path: Path | None = None) -> Gen
     paper = papers.load(workbench, paper_id)
     showed = yield from current(workbench, paper)
     drawn, _ = yield from draw(paper, showed, ("svg",))
-    path = path or Path(f"{paper.id}.html")
-    files.write_whole(path, dict(documents.rendered(paper, showed, drawn))["report.html"], "The report")
+    path, told = path or Path(f"{paper.id}.html"), prose.tellings(workbench, paper, showed)
+    files.write_whole(path, dict(documents.rendered(paper, showed, drawn, told))["report.html"], "The report")
     return str(path)
 
 
@@ -180,7 +180,7 @@ def whole(
     raw: Mapping[str, Read],
 ) -> Mapping[str, bytes]:
     """Name -> bytes of every file, with the manifest of all others; raw records are read when they are asked for."""
-    written = dict(documents.rendered(paper, showed, drawn))
+    written = dict(documents.rendered(paper, showed, drawn, prose.tellings(workbench, paper, showed)))
     written |= {name: words.encode() for name, words in text.texts(workbench, paper, showed).items()}
     readers = {**{name: partial(bytes, data) for name, data in (written | dict(drawn)).items()}, **raw}
     sums = {name: hashlib.sha256(readers[name]()).hexdigest() for name in sorted(readers)}

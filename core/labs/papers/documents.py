@@ -52,10 +52,13 @@ TEX_HEAD = r"""\documentclass[a4paper,twocolumn]{article}
 """
 
 
-def rendered(paper: Paper, showed: Mapping[str, Taken], drawn: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """(file, its bytes), one item after the other. showed: by item; drawn: figures/… -> picture, as far as they could be drawn."""
+def rendered(
+    paper: Paper, showed: Mapping[str, Taken], drawn: Mapping[str, bytes], told: prose.Tellings
+) -> Iterator[tuple[str, bytes]]:
+    """(file, its bytes), one item after the other. showed: by item; drawn: figures/… -> picture, as far as they could be drawn; told:
+    what is said of each item."""
     values = {item.name: showed[item.name].content for item in paper.items if item.kind == "number"}
-    sections, macros = {}, []
+    sections = {}
     for item in paper.items:
         own = showed[item.name]
         for name, text in of_item(paper, item, own).items():
@@ -64,17 +67,17 @@ def rendered(paper: Paper, showed: Mapping[str, Taken], drawn: Mapping[str, byte
             sections[item.name] = words.to_html(paper, item.text, values, item.place).encode()
         else:
             sections[item.name] = section(item, own.content, drawn.get(f"figures/{item.name}.svg"))
-        macros += [numbers.defined(*each) for each in prose.of_table(item, own.content).values()]
-    if paper.abstract:
-        yield "text/abstract.tex", words.to_latex(paper, paper.abstract).encode()
+    macros = [line for each in told.values() for line in each.defined()]
+    if abstract := abstract_tex(paper, told):
+        yield "text/abstract.tex", abstract.encode()
     written = [item for item in paper.items if item.kind == "number"]
     yield "paper.yaml", as_yaml(paper).encode()
     yield "numbers.tex", (numbers.to_tex(written, values) + "".join(f"{line}\n" for line in macros)).encode()
     yield "numbers.json", numbers.to_json(written, values).encode()
-    yield "main.tex", main_tex(paper, showed).encode()
+    yield "main.tex", main_tex(paper, told).encode()
     yield "README.md", readme(paper, values).encode()
     yield "Makefile", MAKEFILE.encode()
-    yield "report.html", report(paper, values, sections)
+    yield "report.html", report(paper, abstract_html(paper, told, values), sections)
 
 
 def of_item(paper: Paper, item: Item, showed: Taken) -> dict[str, str]:
@@ -108,14 +111,29 @@ def picture(paper: Paper, item: PaperFigure, content: Mapping[str, Any], kind: s
     return figures.export(final(paper, content), kind, item.width_mm, item.name, item.caption, **look)
 
 
-def main_tex(paper: Paper, showed: Mapping[str, Taken]) -> str:
+def abstract_tex(paper: Paper, told: prose.Tellings) -> str:
+    """The authors' abstract, or the one that is drafted; "" where there is none."""
+    if paper.abstract:
+        return words.to_latex(paper, paper.abstract)
+    return "".join(f"{each.latex(sentence)}\n" for each, sentence in prose.abstract(paper, told))
+
+
+def abstract_html(paper: Paper, told: prose.Tellings, values: Mapping[str, Any]) -> str:
+    """The same for a page. values: of the numbers."""
+    if paper.abstract:
+        return words.to_html(paper, paper.abstract, values)
+    drafted = " ".join(each.plain(sentence) for each, sentence in prose.abstract(paper, told))
+    return f"<p>{drafted}</p>" * bool(drafted)
+
+
+def main_tex(paper: Paper, told: prose.Tellings) -> str:
     """A paper with everything in it: items in their order, and a sentence for each that no text names."""
     lines = [TEX_HEAD, rf"\title{{{escape(paper.title or paper.id)}}}", rf"\author{{{escape(paper.authors)}}}", r"\date{}"]
     lines += [r"\begin{document}", r"\maketitle"]
-    lines += [r"\begin{abstract}", r"\input{text/abstract}", r"\end{abstract}"] if paper.abstract else []
+    lines += [r"\begin{abstract}", r"\input{text/abstract}", r"\end{abstract}"] if abstract_tex(paper, told) else []
     lines += [*placed_tex(paper.placed("before")), r"\section{Methods}", r"\input{text/methods}"]
     if shown := paper.placed("results"):
-        lines += [r"\section{Results}", " ".join(prose.sentences(prose.unmentioned(paper), showed)), *placed_tex(shown)]
+        lines += [r"\section{Results}", " ".join(prose.sentences(prose.unmentioned(paper), told)), *placed_tex(shown)]
     lines += placed_tex(paper.placed("after"))
     for title, name in (("Limitations", "limitations"), ("Reproducibility", "checklist")):
         lines += [rf"\section{{{title}}}", rf"\input{{text/{name}}}"]
@@ -220,8 +238,8 @@ def section(item: Item, content: Any, picture: bytes | None) -> bytes:
     return b"".join((f"<figure id='{item.name}'>".encode(), shown, words.encode()))
 
 
-def report(paper: Paper, values: Mapping[str, Any], sections: Mapping[str, bytes]) -> bytes:
-    """All of it as one page of HTML that loads nothing. values: of the numbers; sections: of each item."""
+def report(paper: Paper, abstract: str, sections: Mapping[str, bytes]) -> bytes:
+    """All of it as one page of HTML that loads nothing. abstract: as HTML; sections: of each item."""
     style = (
         "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse}"
         "th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}"
@@ -233,7 +251,7 @@ def report(paper: Paper, values: Mapping[str, Any], sections: Mapping[str, bytes
     )
     title, authors = html.escape(paper.title or paper.id), html.escape(paper.authors)
     top = f"<!doctype html><html lang='en'><head>{head}<title>{title}</title><style>{style}</style></head><body>"
-    abstract = f"<h2>Abstract</h2>\n{words.to_html(paper, paper.abstract, values)}" if paper.abstract else ""
+    abstract = f"<h2>Abstract</h2>\n{abstract}" if abstract else ""
     before, shown, after = ([sections[item.name] for item in paper.placed(place)] for place in ("before", "results", "after"))
     results = [b"<h2>Results</h2>"] if shown else []
     beginning = f"{top}<h1>{title}</h1>\n<p>{authors}</p>\n{abstract}".encode()

@@ -14,8 +14,9 @@ from core.evaluation.metric import metric_names, metric_or_measure, metrics_and_
 from core.jobs.verbs import as_recorded
 from core.labs.papers import bibliography, contamination, derived, sources
 from core.labs.papers.bibliography import cited
-from core.labs.papers.paper import Paper, Taken
+from core.labs.papers.paper import Item, Paper, Taken
 from core.labs.papers.wording import OF_ANSWERS, STAGES, counted, listed, one_of, sentence
+from core.labs.papers.words import called
 from core.pipeline.recipe_words import doing
 from core.pipeline.stages import unused
 from core.registry import parts
@@ -25,6 +26,15 @@ from core.workbench import Workbench
 HALVES = {"all": "all questions", "dev": "the dev half of the questions", "test": "the test half of the questions"}
 LARGE = ("rankings", "chunks", "chunk_tokens", "latency_ms", "answered")  # fields of a trial's record
 ONE_PROMPT = {"part": "one_prompt"}  # what records mean that name no way of answering
+PERMUTATION = (
+    f"the paired sign-flip permutation test{cited(bibliography.TESTS['permutation'])} (10,000 random sign patterns; all patterns where at "
+    "most 16 questions differ)"
+)
+T_TEST = f"paired t tests{cited(bibliography.TESTS['permutation'])}"
+TESTED = {  # verb -> the test of its p
+    **dict.fromkeys(("compare", "trials-table", "trials-compare"), PERMUTATION),
+    **dict.fromkeys(("leaderboard", "study-results", "effects"), T_TEST),
+}
 POWER = 1.96 + 0.8416  # standard errors that a difference needs to be found in 80% of studies at 5%, two-sided
 
 Trials = Sequence[Mapping[str, Any]]
@@ -204,19 +214,34 @@ def _tests(paper: Paper, trials: Trials) -> list[str]:
         f"seed{'s' * (len(seeds) != 1)} {one_of(seeds)}), and Wilson's{cited(tests['wilson'])} where values are only 0 and 1 or nearly "
         "all at one end"
     ]
-    verbs = {as_recorded(item.command)[0] for item in paper.items if item.command}
-    if verbs & {"compare", "trials-table"}:
-        said.append(
-            f"Differences were tested by the paired permutation test{cited(tests['permutation'])} with 10,000 sign patterns"
-        )
-    if "leaderboard" in verbs:
-        said.append(
-            f"Recipes were compared with the best by paired t tests{cited(tests['permutation'])}, with p corrected over all "
-            f"comparisons{cited(tests['holm'])}"
-        )
-    if "trials-table" in verbs:
+    shown = _with_p(paper)
+    for test in (PERMUTATION, T_TEST):
+        if of := [_where(item) for item in shown if TESTED[_verb(item)] == test]:
+            said.append(f"The p values of {listed(list(dict.fromkeys(of)))} are from {test}")
+    if any(item.kind == "table" for item in shown):
         said.append(f"In each table p is corrected over all of its tests{cited(tests['holm'])}")
+    if several := [called(item) for item in shown if _verb(item) == "trials-compare" and item.kind == "table"]:
+        said.append(
+            f"In {listed(several)} that is p (Holm); p (all tried) and q (all tried){cited(tests['false discovery'])} are corrected for "
+            "every recipe that was compared on these questions"
+        )
     return said
+
+
+def _verb(item: Item) -> str:
+    return as_recorded(item.command)[0] if item.command else ""
+
+
+def _with_p(paper: Paper) -> list[Item]:
+    """The items that show a p: of figures those whose sentence tells the p of its rows."""
+    tested = [item for item in paper.items if item.kind != "text" and _verb(item) in TESTED]
+    return [item for item in tested if item.kind != "figure" or _verb(item) == "trials-compare"]
+
+
+def _where(item: Item) -> str:
+    if item.kind == "number":
+        return f"the {'comparisons' if _verb(item) == 'compare' else 'differences'} in the text"
+    return called(item)
 
 
 def _looked(trials: Trials, looked: Mapping[str, int]) -> list[str]:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from core.errors import WorkbenchError
-from core.labs.papers import documents, opening, redrawn, text
+from core.labs.papers import documents, opening, prose, redrawn, text
 from core.labs.papers import paper as papers
 from core.labs.papers.checking import Checked, name_of, recomputed, unchecked
 from core.labs.papers.reading import OnDemand
@@ -70,7 +70,7 @@ def _against_items(
     drawn = OnDemand({name: partial(bundle.__getitem__, name) for name in bundle if name.startswith("figures/")})
     written, results = set(), []
     try:
-        for name, data in documents.rendered(paper, showed, drawn):
+        for name, data in documents.rendered(paper, showed, drawn, prose.tellings(workbench, paper, showed)):
             results += _against(name, bundle, data, written)
         for name, words in text.texts(workbench, paper, showed).items():
             results += _against(name, bundle, words.encode(), written)

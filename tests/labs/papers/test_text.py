@@ -42,7 +42,7 @@ def test_the_methods_name_corpus_stages_settings_tests_and_machine(texts):
         "MRR@10",
         "at least 50\\% of the shorter",
         "percentile bootstrap over questions~\\cite{efron1993} (1000 resamples; seed 0)",
-        "paired permutation test~\\cite{smucker2007}",
+        "The p values of Table~\\ref{tab:main} and the comparisons in the text are from the paired sign-flip permutation test~\\cite{smu",
         "corrected over all of its tests~\\cite{holm1979}",
         "the CPU (1 thread); versions of packages are not recorded",
     ):
