@@ -14,6 +14,9 @@ _LATEX = {
     '"': r"\textquotedbl{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "≈": r"$\approx$", "Δ": r"$\Delta$", "α": r"$\alpha$",
     "β": r"$\beta$", "κ": r"$\kappa$",
 }  # fmt: skip
+HALVES = {"all": "all questions", "dev": "the dev half of its questions", "test": "the test half of its questions"}
+BEHIND = " Computed by: "  # between a caption and its command
+MOST_PRINTED = 50  # characters of a command in print: with the words before it a line of a column
 _QUOTES = "‘’‚“”„†‡•€™"
 _NOT_IN_T1 = "\u00adĦħĸĿŀŉŦŧ"
 
@@ -32,7 +35,23 @@ def caption(
     recipe's depth alone; figure: says whether there is a ring to explain."""
     parts = [title, shown, _measured_on(config, judged), method, _ring(figure or {})]
     said = " ".join(part.strip().rstrip(".") + "." for part in parts if part.strip())
-    return f"{said} Computed by: {command}" if command else said
+    return f"{said}{BEHIND}{command}" if command else said
+
+
+def corpus_words(dataset: str, half: str) -> str:
+    return f"{dataset}, {HALVES.get(half, half)}"
+
+
+def without_command(text: str) -> str:
+    return text.partition(BEHIND)[0]
+
+
+def printed(text: str) -> tuple[str, list[str]]:
+    """(a caption as LaTeX prints it, lines of comment before it): a command that is longer than a line is not for print."""
+    words, said, command = text.partition(BEHIND)
+    if len(command) > MOST_PRINTED:
+        return escape(words), [f"  %{BEHIND}{' '.join(command.split())}"]
+    return escape(words) + rf"{BEHIND}\texttt{{{_breakable(escape(command))}}}" * bool(said), []
 
 
 def interval_method(config: Any) -> str:
@@ -47,12 +66,12 @@ def interval_method(config: Any) -> str:
 
 def latex(name: str, width_mm: float, text: str) -> str:
     """A figure environment for the file name.pdf."""
-    command = text.rpartition(" Computed by: ")
-    told = escape(command[0]) + rf" Computed by: \texttt{{{_breakable(escape(command[2]))}}}" if command[1] else escape(text)
+    told, behind = printed(text)
+    comment = "".join(f"{line}\n" for line in behind)
     place = "figure" if width_mm < 100 else "figure*"  # over both columns
     return (
         f"% \\usepackage[T1]{{fontenc}} and \\usepackage{{graphicx}} in the preamble\n"
-        f"\\begin{{{place}}}\n  \\centering\n  \\includegraphics[width={width_mm:g}mm]{{{name}.pdf}}\n"
+        f"\\begin{{{place}}}\n  \\centering\n{comment}  \\includegraphics[width={width_mm:g}mm]{{{name}.pdf}}\n"
         f"  \\caption{{{told}}}\n  \\label{{fig:{name}}}\n\\end{{{place}}}\n"
     )
 
@@ -89,9 +108,8 @@ def bundle(files: Mapping[str, bytes | str]) -> bytes:
 def _measured_on(config: Any, judged: str) -> str:
     if not hasattr(config, "corpus"):
         return ""
-    half = {"all": "all questions", "dev": "the dev half of its questions", "test": "the test half of its questions"}
-    which = half.get(config.corpus.questions, config.corpus.questions)
-    return f"Corpus: {config.corpus.dataset}, {which}; {judged or f'judged at depth k = {config.evaluation.k}'}"
+    corpus = corpus_words(config.corpus.dataset, config.corpus.questions)
+    return f"Corpus: {corpus}; {judged or f'judged at depth k = {config.evaluation.k}'}"
 
 
 def _ring(figure: Mapping) -> str:

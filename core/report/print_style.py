@@ -64,6 +64,8 @@ def print_style(figure: dict[str, Any], width_mm: float, serif: bool = False, pa
     for name in [key for key in layout if key.startswith(("xaxis", "yaxis"))]:
         scale, across = {**axis, **layout[name]}, name[0] == "x"
         scale |= {"tickfont": {**scale["tickfont"], **_font()}, "automargin": True}
+        if scale.get("ticktext"):  # names: the place of the first is no zero
+            scale.setdefault("zeroline", False)
         if text := _title(scale):
             low, high = scale.get("domain", (0, 1))
             room = (0.82 * width if across else 0.72 * height * (high - low)) / CHAR_PX

@@ -9,11 +9,12 @@ import csv
 import html
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from core.report.caption import escape
-from core.report.table import in_words, no_formula, read, rows_csv
+from core.report.table import P_VALUE, Column, in_words, no_formula, read, rows_csv
+from core.statistics.paired import AT_ODDS, at_odds
 
 LEVELS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 UNMEASURED = "unmeasured"
@@ -45,7 +46,7 @@ def latex(table: Mapping[str, Any], name: str, caption: str, digits: int, width_
         *("    " + " & ".join([f"{{{first}}}", *cells]) + r" \\" for first, *cells in rows),
         r"    \bottomrule",
         r"  \end{tabular}}%",
-        rf"  \ifdim\wd0>{width_mm:g}mm \resizebox{{{width_mm:g}mm}}{{!}}{{\box0}}\else\box0\fi",
+        rf"  \ifdim\wd0>{width_mm:g}mm \resizebox{{{width_mm:g}mm}}{{!}}{{\box0}}\else\leavevmode\box0\fi",  # a paragraph is centred
     ]
     if said := note(table):
         lines.append(rf"  \par\smallskip\parbox{{{width_mm:g}mm}}{{\footnotesize {escape(said)}}}")
@@ -88,8 +89,9 @@ def html_table(table: Mapping[str, Any], digits: int) -> str:
 def note(table: Mapping[str, Any]) -> str:
     """What the marks mean, and by which tests they were set; of a table of a page, whose caption says that, how much of it this is."""
     if of_page(table):
-        shown, whole = len(read(table)[1]), len(table["data"])
-        return f"The first {shown:,} of {whole:,} rows." if shown < whole else ""
+        (columns, rows), whole = read(table), len(table["data"])
+        said = [f"The first {len(rows):,} of {whole:,} rows."] if len(rows) < whole else []
+        return " ".join([*said, *(f"{twin.title}: as {first.title}." for twin, first in _twins(columns, rows).items())])
     counts = [cell["n"] for row in table["rows"] for cell in row["cells"].values() if cell.get("n") is not None]
     fewest = min(counts, default=0)
     measured = "" if fewest == table["questions"] else f", at least {fewest:,} of them measured"
@@ -108,6 +110,14 @@ def note(table: Mapping[str, Any]) -> str:
     if table["tests"]:
         tests = f"{table['tests']} test{'s' * (table['tests'] > 1)}"
         said.append(f"* p < 0.05, ** p < 0.01, *** p < 0.001 against {table['reference']}: {test}, Holm over {tests}")
+    level = table["confidence"]
+    gaps = (
+        [cell.get(name) for name in ("difference_low", "difference_high", "p")]
+        for row in table["rows"]
+        for cell in row["cells"].values()
+    )
+    if any(at_odds(*gap, level) for gap in gaps):
+        said.append(AT_ODDS)
     return ". ".join(said) + "."
 
 
@@ -128,10 +138,23 @@ def _drawn(table: Mapping[str, Any], digits: int, form: Form) -> tuple[str, list
         body = [[form.text(row["name"]), *own] for row, own in zip(rows, cells, strict=True)]
         return "l" + "r" * len(columns), ["Recipe", *(_head(column, form) for column in columns)], body
     own, rows = read(table)
+    twins = _twins(own, rows)
+    own = [column for column in own if column not in twins]
     numbers = [any(isinstance(row.get(column.key), int | float) for row in rows) for column in own]
     heads = [_head({"label": column.title, "unit": column.unit, "direction": column.direction}, form) for column in own]
     body = [[form.text(in_words(row.get(column.key), column.format)) for column in own] for row in rows]
     return "".join("r" if number else "l" for number in numbers), heads, body
+
+
+def _twins(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> dict[Column, Column]:
+    """The columns of p that say in every row what another said before them -> that one: they are not printed."""
+    firsts: dict[tuple[str, ...], Column] = {}
+    twins = {}
+    for column in columns:
+        said = tuple(in_words(row.get(column.key), column.format) for row in rows)
+        if column.format == P_VALUE and firsts.setdefault(said, column) is not column:
+            twins[column] = firsts[said]
+    return twins
 
 
 def _head(column: Mapping[str, Any], form: Form) -> str:

@@ -11,6 +11,10 @@ _EXACT = 16  # differences up to which all 2^n sign patterns are counted: below 
 _TIE = 1e-12  # values closer than this are equal: rounding of metrics
 _BLOCK = 100_000  # signs in one matrix product: small, for the reason given in bootstrap.py
 _CACHED = 16_000_000  # signs that are kept: 64 MB
+AT_ODDS = (  # told where it occurs
+    "Where few questions differ, or p is corrected for several comparisons, the interval of a difference can exclude zero although the "
+    "test does not reject; the verdict follows the test"
+)
 FEW_DIFFER = "no interval: too few of the pairs differ"
 
 
@@ -34,6 +38,11 @@ class Paired(NamedTuple):
     def between(self) -> str:
         """The interval in words: "-0.012 to +0.034"; why there is none, where there is none."""
         return self.note if self.low is None else f"{self.low:+.3f} to {self.high:+.3f}"
+
+
+def at_odds(low: float | None, high: float | None, p: float | None, level: float) -> bool:
+    """Whether an interval excludes 0 and p is not significant at its level."""
+    return None not in (low, high, p) and low * high > 0 and p >= 1 - level
 
 
 def paired_difference(

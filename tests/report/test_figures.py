@@ -169,6 +169,8 @@ def test_a_png_has_the_dots_that_were_asked_for():
 def test_type_with_serifs_and_a_letter_are_laid_out():
     plain, made = print_style(a_chart("a"), 84), print_style(a_chart("a"), 84, serif=True, panel="c")
     assert "Latin Modern" in str(made) and "Helvetica" not in str(made) and "Latin Modern" not in str(plain)
+    named = print_style({"data": [], "layout": {"yaxis": {"tickvals": [0], "ticktext": ["a"]}, "xaxis": {}}}, 84)["layout"]
+    assert named["yaxis"]["zeroline"] is False and "zeroline" not in named["xaxis"]
     assert made["layout"]["title"]["text"] == "<b>c</b>" and "title" not in plain["layout"]
     assert size_px(a_chart("a"), 84, "c")[1] > size_px(a_chart("a"), 84)[1]
 
@@ -179,6 +181,8 @@ def test_what_latex_reads_as_its_own_is_escaped():
     )
     assert "Computed by" not in latex("x", 84, "No command.") and r"\begin{figure*}" in latex("x", 174, "Over both columns.")
     assert r"\texttt{core --a=1,\allowbreak{}2}".replace("--", "-{}-") in latex("x", 84, "Shown. Computed by: core --a=1,2")
+    long = latex("x", 84, f"Shown. Computed by: python -m core trials compare-with {'0' * 26} --metric ndcg_linear")
+    assert "  % Computed by: python -m core trials compare-with 000" in long and r"\caption{Shown.}" in long
 
 
 def test_on_paper_all_type_is_of_8_points_and_the_title_goes_to_the_caption():

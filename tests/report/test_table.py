@@ -152,3 +152,23 @@ def test_what_a_stranger_calls_a_table_is_read_within_bounds():
 def test_a_table_that_is_cut_says_so():
     assert "The first 1 of 2 rows." in tables.html_table(TABLE.content(first=1), 3)
     assert tables.note(TABLE.content(first=2)) == ""
+
+
+def test_a_p_that_says_what_another_says_in_every_row_is_not_printed_and_stays_in_the_csv():
+    columns = [
+        Column("arm"),
+        *(Column(name, name, P_VALUE) for name in ("p", "p (Holm)", "p (all tried)")),
+        Column("won"),
+        Column("lost"),
+    ]
+    rows = [
+        {"arm": arm, "p": p, "p (Holm)": 0.25, "p (all tried)": 0.25, "won": 2, "lost": 2}
+        for arm, p in (("a", 0.25), ("b", 0.125))
+    ]
+    content = Table("arms", columns, rows).content()
+    tex = tables.latex(content, "arms", "Arms", 3, 84)
+    assert "{Arm} & p & p (Holm) & Won & Lost " in tex and "p (all tried): as p (Holm)." in tex
+    assert tables.to_csv(content).startswith("arm,p,p (Holm),p (all tried),won,lost")
+    assert (
+        "p (all tried)" in tables.html_table({**content, "data": [rows[0] | {"p (all tried)": 0.5}]}, 3).partition("</table>")[0]
+    )

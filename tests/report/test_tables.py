@@ -11,6 +11,7 @@ from core.labs.papers import results_table
 from core.labs.trials import comparison
 from core.report import tables
 from core.statistics.corrections import holm
+from core.statistics.paired import AT_ODDS
 from core.workbench import Workbench
 from tests.support.small_paper import HOSTILE, three_trials
 
@@ -84,7 +85,7 @@ def test_a_hostile_name_is_only_text(table):
     assert table["rows"][2]["name"] == HOSTILE
     text = tables.latex(table, "main", HOSTILE, 3, 84)
     own = {"begin", "end", "centering", "small", "caption", "label", "setbox", "hbox", "toprule", "midrule", "bottomrule",
-           "ifdim", "wd", "resizebox", "box", "else", "fi", "par", "smallskip", "parbox", "footnotesize", "scriptsize",
+           "ifdim", "wd", "leavevmode", "resizebox", "box", "else", "fi", "par", "smallskip", "parbox", "footnotesize", "scriptsize",
            "textbf", "rlap", "phantom", "uparrow", "downarrow"}  # fmt: skip
     printed = {"textbackslash", "textasciicircum", "textless", "textgreater"}
     assert set(re.findall(r"\\([a-zA-Z]+)", text)) <= own | printed
@@ -108,3 +109,10 @@ def test_what_was_not_measured_says_so(table):
     cells = {"mrr": {"mean": None, "low": None, "high": None, "n": 0, "p": None, "best": False}}
     bare = {**table, "columns": table["columns"][:1], "rows": [{"trial": "a", "name": "a", "cells": cells}]}
     assert "unmeasured" in tables.latex(bare, "a", "", 3, 84) and "| unmeasured |" in tables.markdown(bare, "", 3)
+
+
+def test_an_interval_without_zero_beside_a_p_that_is_not_significant_is_explained_and_only_there(table):
+    assert AT_ODDS not in tables.note(table)
+    cell = {"mean": 0.5, "difference": -0.026, "difference_low": -0.057, "difference_high": -0.002, "p": 0.25}
+    odd = {**table, "rows": [{**row, "cells": {**row["cells"], "mrr": row["cells"]["mrr"] | cell}} for row in table["rows"]]}
+    assert tables.note(odd).endswith(f"{AT_ODDS}.")

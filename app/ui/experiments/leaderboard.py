@@ -18,6 +18,7 @@ from core.labs.experiments.results import PointResult, StudyResults
 from core.labs.trials import choice, comparison, listing
 from core.labs.trials import leaderboard as lab
 from core.labs.trials.comparison import Trial, label
+from core.report.caption import corpus_words
 from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table, between
 from core.statistics.paired import Paired
 from core.workbench import command_line
@@ -240,7 +241,9 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     which = [here.id] if whole else ["--only", *own]
     command = command_line("leaderboard", *which, "--metric", shown.metric)
     if len(shown.board.rows) > 1:
-        export.leaderboard_into_paper("leaderboard", command, len(shown.board.rows), f"{head}: {here.title}.")
+        asked = shown.best
+        corpus = corpus_words(asked.dataset, asked.settings.get("corpus.questions", "all"))
+        export.leaderboard_into_paper("leaderboard", command, len(shown.board.rows), f"Recipes by {head}. Corpus: {corpus}.")
 
 
 def cost(trial: Trial, name: str) -> float | None:

@@ -86,7 +86,7 @@ class Shown(NamedTuple):
             data=results.rows(experiment, shown),
             config=experiment.recipe,
             command=command_line("study-results", experiment.id, "--metric", shown.metric),
-            title=experiment.title or experiment.id,
+            title=f"{label(shown.metric, shown.k)} of each recipe",
             caption=f"n {shown.board.n:,} questions, {paired}{shown.board.confidence:.0%} intervals",
             method=interval_method(experiment.recipe),
         )

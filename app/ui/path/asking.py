@@ -34,6 +34,10 @@ def hybrid() -> str:
     return name
 
 
+def halves(half: str) -> str:
+    return "all questions" if half == "all" else f"the {half} questions"
+
+
 def into_paper(experiment: Experiment) -> str:
     """Takes what an experiment says into a paper of its title, and returns the paper's id: its recipes by rank, and beside the base,
     with their paired differences and intervals, the winner on the test questions, which had no say in the choice; where none were kept
@@ -43,9 +47,10 @@ def into_paper(experiment: Experiment) -> str:
 
     workbench, title, metric = session.workbench(), experiment.title or experiment.id, experiment.metrics[0]
     ranked = command_line("leaderboard", experiment.id, "--metric", metric)
-    papers.add_table(workbench, title, "recipes", ranked, f"All recipes, by their mean. {title}")
+    on = f"{halves(experiment.choose_on)} of {experiment.recipe.corpus.dataset}"
+    papers.add_table(workbench, title, "recipes", ranked, f"All recipes on {on}, the best first.")
     half = experiment.report_on or experiment.choose_on
-    who = "The winner" if experiment.report_on and experiment.confirm == "winner" else "Each recipe"
+    who = "The best recipe of the dev questions" if experiment.report_on and experiment.confirm == "winner" else "Each recipe"
     where = f"on {half}" if experiment.report_on else "against the base"
     asked = results.on_report(experiment, results.of_study(workbench, experiment))
     base = results.baseline_of(workbench, asked)
@@ -53,9 +58,11 @@ def into_paper(experiment: Experiment) -> str:
         best = sorted(asked, key=lambda trial: -direction(metric) * trial.metrics.get(metric, 0.0))
         ids = [base, *(trial.id for trial in best if trial.id != base)][:MOST]
         compared = command_line("trials-table", *ids, "--metric", metric, "--reference", base)
-        caption = f"{who} and the base on {'all' if half == 'all' else f'the {half}'} questions. {title}"
+        on = f"{halves(half)} of {experiment.recipe.corpus.dataset}"
+        name = next(trial.title for trial in asked if trial.id == base)
+        caption = f"{who} and the base ({name}) on {on}."
         papers.add_table(workbench, title, where, compared, caption)
         named = {"kind": "figure", "name": f"difference-{where}".replace(" ", "-"), "drawing": "differences"}
-        drawn = named | {"command": sources.split(compared), "caption": f"Difference to the base. {caption}"}
+        drawn = named | {"command": sources.split(compared), "caption": f"Paired differences from the base ({name}) on {on}."}
         papers.add(workbench, shelf.last(workbench), drawn)
     return shelf.last(workbench)

@@ -9,7 +9,9 @@ from app.ui.trials.choice import choice_of, is_baseline, look
 from core.evaluation.metric import MAIN, measures_among, metric_names
 from core.labs.trials import comparison
 from core.labs.trials.comparison import Trial, TrialComparison
+from core.report.caption import corpus_words
 from core.report.table import MEAN, SIGNED, Column, Table
+from core.statistics.paired import AT_ODDS
 from core.workbench import command_line
 
 OUTCOMES = {
@@ -62,6 +64,8 @@ def tests(result: TrialComparison, names: dict[str, str]) -> None:
     if any(row.paired and row.paired.low is not None for row in result.rows):
         chart(result, names, made)
     tables.draw(made)
+    if AT_ODDS in made.note:
+        st.caption(f"{AT_ODDS}.")
     st.caption(
         f"Means over the questions that both measured. Low and High: {result.confidence:.0%} interval of each difference alone. "
         f"p (Holm) and the verdict are corrected for {cards.count(result.tested, 'comparison')}. {result.tried:,} recipes were "
@@ -73,6 +77,7 @@ def tests(result: TrialComparison, names: dict[str, str]) -> None:
 def chart(result: TrialComparison, names: dict[str, str], made: Table) -> None:
     of = result.reference
     drawn = [row for row in result.rows if row.paired and row.paired.low is not None]
+    corpus = corpus_words(of.dataset, of.settings.get("corpus.questions", "all"))
     marks = [
         dots.Mark(names[row.trial.id], row.paired.difference, row.paired.low, row.paired.high, **look(names, row.trial))
         for row in drawn
@@ -84,7 +89,7 @@ def chart(result: TrialComparison, names: dict[str, str], made: Table) -> None:
         command=made.command,
         title=made.title,
         caption=f"n {min(row.paired.n for row in drawn):,}, {result.confidence:.0%} intervals, paired by question",
-        method=f"Corpus: {of.stages.get('corpus', of.dataset)}. Intervals: percentile bootstrap of the mean difference over "
+        method=f"Corpus: {corpus}. Intervals: percentile bootstrap of the mean difference over "
         f"the questions that both measured ({of.settings['evaluation.resamples']:,} resamples)",
     )
 

@@ -14,7 +14,7 @@ from core.labs.papers import numbers, prose, sources, words
 from core.labs.papers.paper import Item, Paper, PaperFigure, Taken, packed
 from core.labs.papers.paper import written as as_yaml
 from core.report import figures, tables
-from core.report.caption import escape
+from core.report.caption import escape, printed, without_command
 from core.report.colours import recoloured
 from core.report.table import rows_csv
 
@@ -166,17 +166,20 @@ def grouped(items: Sequence[Item]) -> list[list[Item]]:
 def figure_tex(panels: list[PaperFigure]) -> list[str]:
     """One figure environment; where nothing could be drawn, a box in its place."""
     wide = sum(item.width_mm for item in panels) >= 100
-    place, pictures, captions = "figure*" if wide else "figure", [], []
+    place, pictures, captions, behind = "figure*" if wide else "figure", [], [], list[str]()
     for item in panels:
         file = f"figures/{item.name}.pdf"
         absent = rf"\fbox{{\parbox{{{item.width_mm - 4:g}mm}}{{{escape(file)} was not drawn}}}}"
         pictures.append(rf"  \IfFileExists{{{file}}}{{\includegraphics[width={item.width_mm:g}mm]{{{file}}}}}{{{absent}}}")
-        captions.append(rf"\textbf{{{item.panel}}} {escape(item.caption)}" if item.panel else escape(item.caption))
+        told, commands = printed(item.caption)
+        captions.append(rf"\textbf{{{item.panel}}} {told}" if item.panel else told)
+        behind += commands
     labels = "".join(rf"\label{{fig:{item.name}}}" for item in panels)
     return [
         rf"\begin{{{place}}}",
         r"  \centering",
         *pictures,
+        *behind,
         rf"  \caption{{{' '.join(captions)}}}{labels}",
         rf"\end{{{place}}}",
     ]
@@ -205,7 +208,7 @@ def readme(paper: Paper, values: Mapping[str, Any]) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for item in paper.items:
-        shows = numbers.written(item, values[item.name]) if item.kind == "number" else item.caption
+        shows = numbers.written(item, values[item.name]) if item.kind == "number" else without_command(item.caption)
         command = tables.markdown_code(sources.shown(item.command))
         command += f" {tables.markdown_text(item.value)}" if item.kind == "number" else ""
         cells = (item.name, item.kind, tables.markdown_text(shows), command.replace("|", "\\|"), f"{len(item.trials)}")
@@ -223,7 +226,7 @@ def draw_command(paper: Paper, item: PaperFigure) -> str:
 
 def section(item: Item, content: Any, picture: bytes | None) -> bytes:
     """An item in the report. picture: as SVG, which stands in it as data, where no script in it could run."""
-    caption = html.escape(item.caption)
+    caption = html.escape(without_command(item.caption))
     command = f"<p class='command'><code>{html.escape(sources.shown(item.command))}</code></p>"
     if item.kind == "number":
         value = html.escape(numbers.written(item, content))

@@ -26,7 +26,7 @@ from core.pipeline.trials import shared
 from core.registry import lower, word
 from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table
 from core.statistics.corrections import holm
-from core.statistics.paired import Paired
+from core.statistics.paired import AT_ODDS, Paired, at_odds
 from core.statistics.t_test import t_p
 from core.store.rows import MOST_NAME, MOST_NOTE
 from core.workbench import Workbench
@@ -362,7 +362,10 @@ def table(result: TrialComparison, names: dict[str, str], title: str, command: s
         *(Column(name, name, COUNT) for name in ("Won", "Lost", "Tied", "n")),
     )
     note = f"{result.confidence:.0%} intervals, paired by question; Holm's correction over all rows"
-    return Table("tests", columns, rows(result, names), title, note, command)
+    made = rows(result, names)
+    if any(at_odds(row["Low"], row["High"], row["p (Holm)"], result.confidence) for row in made):
+        note += f". {AT_ODDS}"
+    return Table("tests", columns, made, title, note, command)
 
 
 def of_looks(rows: Sequence[dict[str, Any]], looked: int) -> list[dict[str, Any]]:
