@@ -3,17 +3,16 @@
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from core.labs.papers import typesetting
+
 ROOT = Path(__file__).parents[1]
-TEX = "pdflatex"
 DONE = (0, 3)  # exit codes; 3: done, and something could not be checked, which is printed
 
 
@@ -68,18 +67,14 @@ def bundled(core: Commands, paper: str, folder: Path) -> str:
             print(f"{row['what']}: {row['told']}")
     print(exported["not_drawn"] or "The figures are drawn.")
     held = sum(row["holds"] is True for row in results)
-    return f"{held} of {held} that are computed anew hold. {set_in_type(bundle, folder / 'bundle')}"
+    return f"{held} of {held} that are computed anew hold. {set_in_type(core, bundle)}"
 
 
-def set_in_type(bundle: Path, folder: Path) -> str:
-    """Sets the bundle's LaTeX by its own Makefile; says what came of it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    with zipfile.ZipFile(bundle) as archive:
-        archive.extractall(folder)
-    if shutil.which(TEX) is None:
-        return f"LaTeX not tried: there is no {TEX} here (Debian: texlive-latex-recommended)"
-    done = subprocess.run(["make", "-C", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    log = (folder / "main.log").read_text("utf-8", "replace") if (folder / "main.log").exists() else ""
-    if done.returncode or not (folder / "main.pdf").exists() or "There were undefined references" in log:
-        fail(f"its LaTeX does not compile:\n{done.stdout[-3000:]}")
-    return f"LaTeX set: {folder / 'main.pdf'}"
+def set_in_type(core: Commands, bundle: Path) -> str:
+    """Sets the bundle's LaTeX; says what came of it."""
+    if not typesetting.able():
+        return f"LaTeX not tried: there is no {typesetting.TEX} here (Debian: {typesetting.INSTALL})"
+    made = core("paper", "pdf", str(bundle))
+    if made["undefined"]:
+        fail(f"references in {made['file']} lead nowhere")
+    return f"LaTeX set: {made['file']}"

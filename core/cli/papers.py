@@ -265,6 +265,19 @@ def paper_report(
     return bundle.report(workbench, paper_id, out)
 
 
+@verb("paper-pdf")
+def paper_pdf(
+    file: Annotated[Path, Parameter(name="BUNDLE", help="A bundle's zip or folder.")],
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="The file (default: the bundle's name with .pdf).")] = None,
+) -> Any:
+    """The PDF of a bundle, by this machine's pdflatex, which can run no program."""
+    from core.labs.papers import typesetting
+
+    return typesetting.typeset(file, out)
+
+
 @verb(
     "verify-paper",
     show_held,

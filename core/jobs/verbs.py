@@ -47,7 +47,7 @@ _NAMES = {
         "study-status": "status", "study-pause": "pause", "study-results": "results",
     },
     "paper": {
-        "draw": "draw", "export": "export", "verify-paper": "verify", "paper-report": "report",
+        "draw": "draw", "export": "export", "verify-paper": "verify", "paper-report": "report", "paper-pdf": "pdf",
     },
     "encoders": {
         "train-encoder": "train", "train-rag": "train-rag", "encoders-trained": "list", "encoders-training": "training",

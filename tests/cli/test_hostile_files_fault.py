@@ -37,6 +37,7 @@ FILE_VERBS = {
     "judge-qags": "judge-qags % @",
     "memory import": "memory import %",
     "noise-budget": "noise-budget %",
+    "paper-pdf": "paper-pdf %",
     "prices save": "prices save %",
     "prompt": "prompt x --config %",
     "review": "review % @",

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from core.labs.papers import bundle as bundles
 from core.labs.papers import paper as papers
-from core.labs.papers import verification
+from core.labs.papers import typesetting, verification
 from core.progress import drain
 from core.workbench import Workbench
 from tests.labs.papers.test_hostile import TEXTS
@@ -80,6 +80,8 @@ def test_items_are_shown_moved_captioned_checked_and_removed(bench):
     assert "resGain" in told and "trials table" in told and "<script>alert" not in told
     app.button(key="up/curve").click().run()
     assert [item.name for item in papers.load(bench, "small").items][-2:] == ["curve", "recall-10"]
+    app.button(key="down/curve").click().run()
+    assert papers.load(bench, "small").items[-1].name == "curve" and app.button(key="down/curve").disabled
     app.text_area(key="caption/small/gain").set_value("What fusion gains").run()
     assert papers.load(bench, "small").item("gain").caption == "What fusion gains"
     press(app, "Check every item")
@@ -97,6 +99,8 @@ def test_what_was_removed_is_brought_back_with_what_it_showed(bench):
     app.button(key="remove/gain").click().run()
     assert not app.exception and "gain" not in [item.name for item in papers.load(bench, "small").items]
     assert "gain was removed." in text_of(app)
+    keys = [button.key for button in app.button]
+    assert keys.index("remove/main") < keys.index("paper_undo") < keys.index("up/gain-p"), "where it stood"
     press(app, "Undo")
     assert papers.load(bench, "small") == before and papers.taken(bench, "small", "gain") == showed
     assert "was removed" not in text_of(app)
@@ -138,6 +142,13 @@ def test_the_bundle_is_made_by_a_job(bench, monkeypatch):
     assert blue() == ["Make the bundle"]
     drain(bundles.export(bench, "small", bench.home / "bundles/small.zip"))
     assert blue() == ["Download the last one"], "what comes next"
+    monkeypatch.setattr(typesetting.shutil, "which", lambda name: "/usr/bin/pdflatex")
+    press(open_page(paper="small", paper_view="Bundle"), "Make the PDF")
+    place = str(bench.home / "bundles/small")
+    assert jobs[-1] == ["paper-pdf", f"{place}.zip", "--out", f"{place}.pdf"]
+    monkeypatch.setattr(typesetting.shutil, "which", lambda name: None)
+    app = open_page(paper="small", paper_view="Bundle")
+    assert "apt install texlive" in text_of(app) and not any(button.label == "Make the PDF" for button in app.button)
     papers.change(bench, "small", authors="Nobody")
     assert blue() == ["Make the bundle"]
 

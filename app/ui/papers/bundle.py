@@ -9,7 +9,7 @@ from app import session
 from app.ui import cards, jobs
 from app.ui.export import download
 from app.ui.papers import items
-from core.labs.papers import bundle
+from core.labs.papers import bundle, typesetting
 from core.labs.papers import paper as papers
 from core.labs.papers.checking import Checked
 from core.labs.path.steps import paper_stands
@@ -29,9 +29,10 @@ def draw(paper: papers.Paper) -> None:
     if place.is_file():
         download("Download the last one", place.read_bytes, place.name, "download_bundle", icon=None, type=take)
         st.caption(
-            f"{cards.size(place.stat().st_size)}, made {datetime.fromtimestamp(place.stat().st_mtime):%-d %b, %H:%M}. Unzip it and run "
-            "`make` to typeset main.pdf with pdflatex. Its README.md explains how others can verify the numbers."
+            f"{cards.size(place.stat().st_size)}, made {datetime.fromtimestamp(place.stat().st_mtime):%-d %b, %H:%M}. Its README.md "
+            "explains how others can verify the numbers."
         )
+        _pdf(paper, place)
     page = bundle.place(session.workbench(), paper.id, "html")
     takes = one_phase(f"{cards.count(len(paper.items), 'item')} drawn on one page", units=max(1, len(paper.items)))
     arguments = ["paper-report", paper.id, "--out", str(page)]
@@ -42,6 +43,18 @@ def draw(paper: papers.Paper) -> None:
             "One page of HTML with everything in it, which loads nothing: texts, figures, tables and numbers in their order."
         )
     st.code(f"python -m core paper export {paper.id}\npython -m core paper verify {paper.id}.zip", language="bash")
+
+
+def _pdf(paper: papers.Paper, packed: Path) -> None:
+    """The PDF of the bundle that lies there, where a TeX can set it."""
+    if not typesetting.able():
+        st.caption(f"For a PDF unzip it and run `make`. That takes {typesetting.TEX}: `{typesetting.INSTALL}`")
+        return
+    pdf = Path(bundle.place(session.workbench(), paper.id, "pdf"))
+    arguments, takes = ["paper-pdf", str(packed), "--out", str(pdf)], one_phase("main.tex set three times", units=3)
+    jobs.start_button("Make the PDF", arguments, f"PDF of {paper.id}", takes, icon=":material/picture_as_pdf:", kind="secondary")
+    if pdf.is_file() and pdf.stat().st_mtime >= packed.stat().st_mtime:  # else it is of an earlier bundle
+        download("Download the PDF", pdf.read_bytes, pdf.name, "download_pdf", icon=None)
 
 
 def received() -> None:

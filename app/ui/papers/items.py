@@ -19,11 +19,13 @@ REMOVED = "paper_removed"  # (paper, item, what it showed, its place) of the one
 
 
 def draw(paper: papers.Paper) -> None:
-    _offer_back(paper)
     with st.expander("Abstract", icon=":material/subject:"):
         _drafted(paper)
         _words(paper, paper.abstract, "Abstract, in Markdown", f"abstract/{paper.id}", _abstracted, paper.id)
+    gone = _gone(paper)
     if not paper.items:
+        if gone:
+            _offer_back()
         cards.press("Add a text", "notes", "text/0", _write, paper.id, 1, "results", type="tertiary")
         st.caption("No items yet. Add tables, figures and numbers on the tab Add, or any chart or table on its own page.")
         return
@@ -31,8 +33,12 @@ def draw(paper: papers.Paper) -> None:
     if jobs.press_button("Check every item", press, icon=":material/fact_check:", key="check_paper"):
         results(jobs.drain(checking.check(session.workbench(), paper.id), "Checking the paper", press))
     for place, item in enumerate(paper.items, 1):
+        if place == gone:
+            _offer_back()
         with st.container(border=True):
             _item(paper, item, place)
+    if gone == len(paper.items) + 1:
+        _offer_back()
 
 
 def results(rows: list[checking.Checked]) -> None:
@@ -49,11 +55,17 @@ def results(rows: list[checking.Checked]) -> None:
     st.dataframe([{"Item": row.what, "Result": WORDS[row.holds], "Details": row.told} for row in ordered], hide_index=True)
 
 
-def _offer_back(paper: papers.Paper) -> None:
-    """The item that was removed last, as long as nothing else is in its place."""
+def _gone(paper: papers.Paper) -> int:
+    """The place of the item that was removed last, as long as none has its name; 0: there is none."""
     removed = st.session_state.get(REMOVED)
     if not removed or removed[0] != paper.id or removed[1].name in {item.name for item in paper.items}:
-        return
+        return 0
+    return min(removed[3], len(paper.items) + 1)
+
+
+def _offer_back() -> None:
+    """In the place where it stood, which is where one looks."""
+    removed = st.session_state[REMOVED]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{removed[1].name} was removed.")
         cards.press("Undo", "undo", "paper_undo", _put_back, *removed)
@@ -105,6 +117,10 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
         cards.press(
             "Up", "arrow_upward", f"up/{item.name}", papers.move, *arguments, place - 1, disabled=place == 1, type="tertiary"
         )
+        last = place == len(paper.items)
+        cards.press(
+            "Down", "arrow_downward", f"down/{item.name}", papers.move, *arguments, place + 1, disabled=last, type="tertiary"
+        )
         cards.press("Text below", "notes", f"text/{place}", _write, paper.id, place + 1, where, type="tertiary")
         cards.press("Remove", "delete", f"remove/{item.name}", _remove, paper, item, place, type="tertiary")
     if item.kind == "text":
@@ -117,7 +133,7 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
     if item.kind == "number":
         st.code(f"{numbers.macro(item.name)}   {numbers.written(item, content)}", language="latex")
     elif item.kind == "table":
-        st.html(f'<div class="gw">{tables.html_table(content, item.digits)}</div>')
+        st.html(f'<div class="gw gw-wide">{tables.html_table(content, item.digits)}</div>')
     else:
         drawing = documents.final(paper, content)
         st.plotly_chart(charts.shaded(drawing) if st.context.theme.type == "dark" else drawing, key=f"figure/{item.name}")
