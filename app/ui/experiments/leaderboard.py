@@ -20,7 +20,7 @@ from core.labs.trials import leaderboard as lab
 from core.labs.trials.comparison import Trial, label
 from core.report.caption import corpus_words
 from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table, between
-from core.statistics.paired import Paired
+from core.statistics.paired import AT_ODDS, Paired, at_odds
 from core.workbench import command_line
 
 ROW_PX = 33
@@ -178,6 +178,8 @@ def each_reported(here: StudyDesk, metric: str) -> None:
     st.caption(
         f"n {on_test[0].total:,}. Paired permutation tests, p corrected by Holm for {cards.count(made.tested, 'comparison')}; "
         f"{made.confidence:.0%} intervals."
+        + f" {AT_ODDS}."
+        * any(at_odds(row.paired.low, row.paired.high, row.p_holm, made.confidence) for row in made.rows if row.paired)
     )
 
 
