@@ -51,7 +51,7 @@ def _pdf(paper: papers.Paper, packed: Path) -> None:
         st.caption(f"For a PDF unzip it and run `make`. That takes {typesetting.TEX}: `{typesetting.INSTALL}`")
         return
     pdf = Path(bundle.place(session.workbench(), paper.id, "pdf"))
-    arguments, takes = ["paper-pdf", str(packed), "--out", str(pdf)], one_phase("main.tex set three times", units=3)
+    arguments, takes = ["paper-pdf", str(packed), "--out", str(pdf)], one_phase("three runs of pdflatex", units=3)
     jobs.start_button("Make the PDF", arguments, f"PDF of {paper.id}", takes, icon=":material/picture_as_pdf:", kind="secondary")
     if pdf.is_file() and pdf.stat().st_mtime >= packed.stat().st_mtime:  # else it is of an earlier bundle
         download("Download the PDF", pdf.read_bytes, pdf.name, "download_pdf", icon=None)
