@@ -20,12 +20,13 @@ def drawn(drawing: str, table: Any) -> dict[str, Any]:
             "This command answers nothing that could be drawn.", todo="`trials table` does; or add a page's chart."
         )
     value, low, high = FIELDS[drawing]
-    rows, traces, names = [], [], [row["name"] for row in table["rows"]]
     columns = [column for column in table["columns"] if "p" in table["rows"][0]["cells"][column["name"]]]
+    measured = [row for row in table["rows"] if any(row["cells"][column["name"]].get(value) is not None for column in columns)]
+    rows, traces, names = [], [], [row["name"] for row in measured]
     for number, column in enumerate(columns):
         points = [
             {"recipe": row["name"], "measure": column["label"], "value": cell[value], "low": cell[low], "high": cell[high]}
-            for row in table["rows"]
+            for row in measured
             if (cell := row["cells"][column["name"]]).get(value) is not None
         ]
         rows += points

@@ -92,6 +92,8 @@ def test_a_leaderboard_is_a_table_of_a_paper_with_the_numbers_of_its_command(ben
     stars = next((mark for level, mark in tables.LEVELS if second["p (Holm)"] < level), "")
     assert tables.to_csv(table).count("\n") == 5 and f"{second['mrr']:.3f}" + stars.replace("*", r"\*") in markdown
     papers.add(bench, "b", {"kind": "figure", "name": "drawn", "command": item.command, "drawing": "differences"})
+    lines = papers.taken(bench, "b", "drawn").content["figure"]["layout"]["yaxis"]["ticktext"]
+    assert lines == [row["name"] for row in table["rows"]][1:], "the best does not differ from itself"
     number = {"kind": "number", "name": "top", "command": ["leaderboard", "s"], "value": "leaderboard.0.ndcg_linear"}
     papers.add(bench, "b", number)
     assert [row.holds for row in drain(checking.check(bench, "b"))] == [True] * 3
