@@ -124,13 +124,13 @@ def telling(item: Item, content: Any, trials: Mapping[str, Trial]) -> Telling:
 
 
 def _asked(trials: Sequence[Trial]) -> tuple[str, str]:
-    """(the half, the questions in words) that all of them answered; "" where they are several."""
+    """(the half, the questions in words) that all of them were asked, as many as each of them measured; "" where they are several."""
     sets = {(trial.settings.get("corpus.questions", "all"), trial.total, trial.dataset) for trial in trials}
     if len(sets) != 1:
         return "", ""
-    [(half, total, dataset)] = sets
-    words = OF_HALF.get(half, "questions")
-    return half, f"{total:,} {words if total != 1 else words.removesuffix('s')} of {dataset}"
+    [(half, _, dataset)] = sets
+    words, measured = OF_HALF.get(half, "questions"), min(trial.n for trial in trials)
+    return half, f"{measured:,} {words if measured != 1 else words.removesuffix('s')} of {dataset}"
 
 
 def _named(command: Sequence[str], trials: Mapping[str, Trial]) -> list[Trial]:
