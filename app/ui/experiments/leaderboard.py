@@ -176,8 +176,8 @@ def each_reported(here: StudyDesk, metric: str) -> None:
     told = f"On test, **{cards.plain(names[base.id])}** has {head} {means[0]:.3f}; the others differ from it by:" if means else ""
     st.info("\n".join([told, *lines]), icon=":material/flag:")
     st.caption(
-        f"n {min(trial.n for trial in on_test):,}. Paired permutation tests, p corrected by Holm for {cards.count(made.tested, 'comparison')}; "
-        f"{made.confidence:.0%} intervals."
+        f"n {min(trial.n for trial in on_test):,}. Paired permutation tests, p corrected by Holm for "
+        f"{cards.count(made.tested, 'comparison')}; {made.confidence:.0%} intervals."
         + f" {AT_ODDS}."
         * any(at_odds(row.paired.low, row.paired.high, row.p_holm, made.confidence) for row in made.rows if row.paired)
     )
