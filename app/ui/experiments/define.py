@@ -26,7 +26,7 @@ TITLES = {
     "answers": "Questions answered",
 }
 STEPS = {"seconds": 60.0, "usd": 1.0}
-QUESTIONS = {"all": "All", "dev": "Dev half", "": "Nothing more", "test": "Test half", "winner": "Winner and base"}
+QUESTIONS = {"all": "All", "dev": "Dev half", "": "Nothing more", "test": "Test half", "winner": "Winner"}
 
 
 def draw(here: StudyDesk) -> None:
