@@ -9,6 +9,7 @@ from app.ui.experiments.desk import StudyDesk
 from app.ui.export import download
 from core.labs.experiments import book, experiment
 from core.labs.experiments.book import Version
+from core.labs.path import steps
 from core.labs.trials import listing
 from core.workbench import command_line
 
@@ -41,7 +42,7 @@ def _take_up(version: Version) -> None:
 
 def _corpus(version: Version) -> str:
     """The one that it is on; of a folder of trials, which has none of its own, the one in use."""
-    return version.experiment.recipe.corpus.dataset if version.experiment.factors else session.config().corpus.dataset
+    return steps.corpus_of(session.workbench(), version) if version.experiment.factors else session.config().corpus.dataset
 
 
 def leave() -> None:

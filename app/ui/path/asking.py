@@ -17,7 +17,7 @@ def hybrid() -> str:
     """Records the experiment that asks whether hybrid search helps on the corpus in use, chooses it, and returns its id."""
     dataset = session.config().corpus.dataset
     base = with_settings(session.defaults(), {"corpus.dataset": dataset, "fusion.part": FUSIONS[0]})
-    title = steps.first_question(dataset)
+    title, chosen = steps.first_question(dataset), suggesting.halves(base)
     asked = made(
         {
             "id": slug(title),
@@ -25,8 +25,8 @@ def hybrid() -> str:
             "question": "Does BM25 fused with dense search find the evidence better than BM25 alone, and than dense search alone?",
             "base": difference(base),
             "factors": [{"setting": "fusion.part", "values": list(FUSIONS)}],
-            **(halves := suggesting.halves(base)),
-            "confirm": "all" if halves else "winner",  # the question is about each of them, whichever wins on dev
+            **chosen,
+            "confirm": "all" if chosen else "winner",  # the question is about each of them, whichever wins on dev
         }
     )
     name = desk.add(asked)
@@ -34,20 +34,20 @@ def hybrid() -> str:
     return name
 
 
-def halves(half: str) -> str:
+def _questions(half: str) -> str:
     return "all questions" if half == "all" else f"the {half} questions"
 
 
 def into_paper(experiment: Experiment) -> str:
     """Takes what an experiment says into a paper of its title, and returns the paper's id: its recipes by rank, and beside the base,
-    with their paired differences and intervals, the winner on the test questions, which had no say in the choice; where none were kept
-    for that, all recipes on the questions of the choice."""
+    with their paired differences and intervals, what it confirms on the test questions, which had no say in the choice: the winner or
+    each recipe; where none were kept for that, all recipes on the questions of the choice."""
     from core.labs.papers import paper as papers  # which loads scipy, and a page may do without
     from core.labs.papers import sources
 
     workbench, title, metric = session.workbench(), experiment.title or experiment.id, experiment.metrics[0]
     ranked = command_line("leaderboard", experiment.id, "--metric", metric)
-    on = f"{halves(experiment.choose_on)} of {experiment.recipe.corpus.dataset}"
+    on = f"{_questions(experiment.choose_on)} of {experiment.recipe.corpus.dataset}"
     papers.add_table(workbench, title, "recipes", ranked, f"All recipes on {on}, the best first.")
     half = experiment.report_on or experiment.choose_on
     who = "The best recipe of the dev questions" if experiment.report_on and experiment.confirm == "winner" else "Each recipe"
@@ -58,7 +58,7 @@ def into_paper(experiment: Experiment) -> str:
         best = sorted(asked, key=lambda trial: -direction(metric) * trial.metrics.get(metric, 0.0))
         ids = [base, *(trial.id for trial in best if trial.id != base)][:MOST]
         compared = command_line("trials-table", *ids, "--metric", metric, "--reference", base)
-        on = f"{halves(half)} of {experiment.recipe.corpus.dataset}"
+        on = f"{_questions(half)} of {experiment.recipe.corpus.dataset}"
         name = next(trial.title for trial in asked if trial.id == base)
         caption = f"{who} and the base ({name}) on {on}."
         papers.add_table(workbench, title, where, compared, caption)

@@ -115,10 +115,11 @@ def _whole(study: "_Study", experiment: Experiment) -> Generator[Progress, None,
     on_report: list[StudyPoint] = []
     if experiment.report_on and winner and not study.stopped:
         half = with_settings(experiment.recipe, {"corpus.questions": experiment.report_on})
-        own = {name: value for name, value in winner.settings.items() if name != "seed"}
-        chosen = [again for settings in (own, {}) for again in repeated(experiment, settings)]
         if experiment.confirm == "all":
             chosen = [point.settings for point in planned]
+        else:
+            own = {name: value for name, value in winner.settings.items() if name != "seed"}
+            chosen = [again for settings in (own, {}) for again in repeated(experiment, settings)]
         on_report = [StudyPoint(settings, with_settings(half, settings)) for settings in chosen]
         on_report += [StudyPoint(BASELINE, config) for config in beside_on_report(study.workbench, experiment)]
         yield from study.measure(on_report)

@@ -15,6 +15,7 @@ from core.labs.papers.paper import Item, Paper, Taken, named
 from core.labs.papers.words import called
 from core.labs.trials import comparison
 from core.labs.trials.comparison import Trial
+from core.progress import counted
 from core.registry import lower
 from core.report import tables
 from core.report.caption import escape
@@ -23,7 +24,7 @@ from core.workbench import Workbench
 
 MOST = 3  # differences told one by one
 TEST = "test"  # the half of the questions that has no say in a choice
-OF_HALF = {"all": "questions", "dev": "dev questions", "test": "test questions"}
+OF_HALF = {"all": "question", "dev": "dev question", "test": "test question"}
 DIFFERS = "the {measure} of {arm} is {relation} that of {base} ({interval}, {p}): the difference is {verdict}."
 
 
@@ -129,8 +130,8 @@ def _asked(trials: Sequence[Trial]) -> tuple[str, str]:
     if len(sets) != 1:
         return "", ""
     [(half, _, dataset)] = sets
-    words, measured = OF_HALF.get(half, "questions"), min(trial.n for trial in trials)
-    return half, f"{measured:,} {words if measured != 1 else words.removesuffix('s')} of {dataset}"
+    measured = min(trial.n for trial in trials)
+    return half, f"{counted(measured, OF_HALF.get(half, 'question'))} of {dataset}"
 
 
 def _named(command: Sequence[str], trials: Mapping[str, Trial]) -> list[Trial]:
@@ -144,8 +145,8 @@ def _of_results(item: Item, content: Any, half: str, parts: dict[str, str]) -> T
     column, rows = content["columns"][0], content["rows"]
     cells = {row["name"]: row["cells"][column["name"]] for row in rows}
     rated = [name for name, cell in cells.items() if cell.get("mean") is not None]
-    parts["questions"] = parts.get("questions") or f"{content['questions']:,} question{'s' * (content['questions'] != 1)}"
-    parts |= {"recipes": f"{len(rows):,} recipe{'s' * (len(rows) != 1)}", "measure": column["label"]}
+    parts["questions"] = parts.get("questions") or counted(content["questions"], "question")
+    parts |= {"recipes": counted(len(rows), "recipe"), "measure": column["label"]}
     if not rated:
         return Telling(item, half, "{item} compares {recipes} on the {questions}.", parts=parts)
     best = max(rated, key=lambda name: cells[name]["mean"] * (column["direction"] or 1))
@@ -169,7 +170,7 @@ def _of_comparison(item: Item, rows: Sequence[Any], half: str, parts: dict[str, 
     _, options = words_and_options(as_recorded(item.command)[1:])
     metric = (options.get("metric") or [MAIN])[0]
     parts |= {"base": comparison.labels(compared)[0], "measure": comparison.label(metric, base.k)}
-    parts["recipes"] = f"{len(rows):,} recipe{'s' * (len(rows) != 1)}"
+    parts["recipes"] = counted(len(rows), "recipe")
     columns = ("Trial", "Difference", "Low", "High", "p (Holm)")
     gaps = [_Gap(*(row.get(name) for name in columns)) for row in rows if row.get("p (Holm)") is not None]
     told = _differences(gaps, len(gaps) > 1, base.settings.get("evaluation.confidence", 0.95), 3, parts)

@@ -141,13 +141,13 @@ def in_use(workbench: Workbench, dataset: str, experiment: str = "") -> Version 
     """The experiment of this id, else the last of this corpus: of another corpus it answers another question."""
     there = book.latest(workbench)
     chosen = there.get(experiment)
-    if chosen and (not chosen.experiment.factors or _corpus(workbench, chosen) == dataset):
+    if chosen and (not chosen.experiment.factors or corpus_of(workbench, chosen) == dataset):
         return chosen
-    own = [version for version in there.values() if not version.experiment.archived and _corpus(workbench, version) == dataset]
+    own = [version for version in there.values() if not version.experiment.archived and corpus_of(workbench, version) == dataset]
     return max(own, key=lambda version: version.id, default=None)
 
 
-def _corpus(workbench: Workbench, version: Version) -> str:
+def corpus_of(workbench: Workbench, version: Version) -> str:
     """Which corpus an experiment is on; to build its recipe takes half a millisecond."""
     return workbench.pipeline.remember("experiment corpus", version.id, lambda: version.experiment.recipe.corpus.dataset)
 
