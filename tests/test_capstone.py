@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from core.config import with_settings
 from core.labs.experiments import designs, experiment
 from core.labs.papers import prose
 from core.labs.papers.paper import Paper
@@ -76,6 +77,9 @@ def test_its_studies_are_valid_choose_on_dev_and_report_on_test(form):
             study = experiment.read(HERE / plan.file)
             assert study.id == plan.id and not designs.points(study).left_out
             assert (study.choose_on, study.report_on, study.metrics[0]) == ("dev", "test", plan.metric)
+            assert study.confirm == ("all" if plan.each else "winner")
+            first = with_settings(study.recipe, designs.points(study).settings[0])
+            assert not plan.each or first == study.recipe, "what is reported first is the base"
 
 
 def test_the_steps_of_both_forms_have_names_of_their_own(tmp_path):
@@ -118,6 +122,35 @@ def test_a_section_says_what_its_outcome_says_and_names_only_items_of_its_own(p,
     paper = Paper.model_validate(document(parts))  # which refuses a text that names what is no item
     assert [item.place for item in paper.items if item.kind == "text"] == ["before", "results", "after"]
     assert not prose.unmentioned(paper) and isinstance(section.findings[0], Finding if reported[0] != reported[1] else Unbeaten)
+
+
+def test_a_section_that_chooses_nothing_says_each_recipe_with_its_corrected_p():
+    [plan] = QUICK.sections["Whether the answer follows"]
+    rows = [
+        {
+            "Trial": f"Way {place}",
+            "Reference": 0.2,
+            "Difference": gain,
+            "Low": gain - 0.1,
+            "High": gain + 0.1,
+            "p": p,
+            "p (Holm)": p,
+            "n": 8,
+        }
+        for place, (gain, p) in enumerate([(0.3, 0.0002), (-0.02, 0.7)])
+    ]
+    study = {"reported": [f"{place:026}" for place in (7, 8, 9)]}
+    parts = told(QUICK, {plan.id: study, f"{plan.id}-test": {"tests": rows}, f"{plan.id}-table": {"rows": []}})
+    [(_, [section])] = parts
+    paper = Paper.model_validate(document(parts))
+    assert not prose.unmentioned(paper)
+    assert "Way 0 {answers-python-1-difference}" in section.text and "p < 0.001" not in section.text
+    assert "p {answers-python-1-p}" in section.text and "p = {answers-python-2-p}" in section.text
+    assert [found.what for found in section.findings] == [
+        f"Way {place} against one prompt over dense retrieval on the Python reference" for place in (0, 1)
+    ]
+    compared = next(item for item in paper.items if item.name == "answers-python-1-difference")
+    assert compared.value == f"rows.{study['reported'][1]}.cells.f1.difference"
 
 
 def test_findings_are_corrected_together_and_a_loss_is_told_as_one():

@@ -298,7 +298,8 @@ def frontier(
     *,
     metric: Metric = "ndcg_linear",
     cost: Annotated[
-        str, Parameter(help="context_at_k, latency_ms, chunks, tokens_indexed, context_tokens or total_ms.")
+        str,
+        Parameter(help="context_at_k, latency_ms, chunks, tokens_indexed, context_tokens, total_ms, answer_s or answer_tokens."),
     ] = "context_at_k",
     third: Annotated[str, Parameter(help="A third measure of the frontier: another metric or cost.")] = "",
     dataset: Annotated[str, Parameter(help="Only this corpus.")] = "",

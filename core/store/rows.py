@@ -207,20 +207,26 @@ def cost_rows(payload: dict) -> list[tuple]:
     costs = {
         name: (name, float(value), None, None, None) for name, value in (payload.get("costs") or {}).items() if value is not None
     }
-    if timed := (payload.get("latency_ms") or {}).get("total"):
-        low, median, high = np.quantile(timed, (0.25, 0.5, 0.75)).tolist()
-        costs["latency_ms"] = ("latency_ms", median, low, high, len(timed))
+    spent = payload.get("spent") or {}
+    timed = {"latency_ms": (payload.get("latency_ms") or {}).get("total"), "answer_s": spent.get("answer_s")}
+    for name, times in timed.items():
+        if times:
+            low, median, high = np.quantile(times, (0.25, 0.5, 0.75)).tolist()
+            costs[name] = (name, median, low, high, len(times))
+    sizes = {"answer_tokens": spent.get("answer_tokens")}
     tokens, k = payload.get("chunk_tokens"), _get(payload.get("config") or {}, "evaluation", "k")
     if tokens and k and payload.get("rankings"):
-        each = [sum(map(tokens.__getitem__, chunks[:k])) for chunks, _ in payload["rankings"].values()]
-        mean, half = float(np.mean(each)), 1.96 * float(np.std(each)) / len(each) ** 0.5
-        costs["context_at_k"] = ("context_at_k", mean, mean - half, mean + half, len(each))
+        sizes["context_at_k"] = [sum(map(tokens.__getitem__, chunks[:k])) for chunks, _ in payload["rankings"].values()]
+    for name, each in sizes.items():
+        if each:
+            mean, half = float(np.mean(each)), 1.96 * float(np.std(each)) / len(each) ** 0.5
+            costs[name] = (name, mean, mean - half, mean + half, len(each))
     return list(costs.values())
 
 
 def cost_problem(payload: dict) -> str:
     """What of a trial's costs cannot have been measured; "" where nothing is. Of foreign records, of any shape."""
-    for field in ("costs", "timings_ms", "latency_ms", "chunk_tokens"):
+    for field in ("costs", "timings_ms", "latency_ms", "chunk_tokens", "spent"):
         told = payload.get(field) or {}
         for name, value in told.items() if isinstance(told, dict) else [("", told)]:
             for each in value if isinstance(value, list) else [value]:

@@ -67,10 +67,10 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         "One row a trial and cost, with its spread. Derived from raw timings and rankings.",
         {
             "trial_id": ("VARCHAR", "The trial."),
-            "cost": ("VARCHAR", "latency_ms (median), context_at_k (mean tokens of the first k chunks), chunks, tokens_indexed "
-                                "or context_tokens (of the passages of a prompt)."),
+            "cost": ("VARCHAR", "latency_ms (median), context_at_k (mean tokens of the first k chunks), chunks, tokens_indexed, "
+                                "context_tokens (of the passages of a prompt), answer_s (median) or answer_tokens (mean)."),
             "value": ("DOUBLE", "The cost."),
-            "low": ("DOUBLE", "Of latency the lower quartile of the questions, of context the interval's lower end (95%)."),
+            "low": ("DOUBLE", "Of a time the lower quartile of the questions, of tokens the interval's lower end (95%)."),
             "high": ("DOUBLE", "The upper quartile or end; NULL where a cost has no spread."),
             "n": ("INTEGER", "Questions behind it; NULL where it is of the whole index."),
         },

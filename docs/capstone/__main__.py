@@ -24,7 +24,7 @@ from docs.commands import ROOT, Commands, bundled, datasets_folder, ended, fail
 HERE = Path(__file__).parent
 PAPER, OUTCOMES = "capstone", "outcomes"
 FINDINGS = ROOT / "docs" / "findings.md"
-FOLLOWS = {"metric": "f1", "more": ("faithfulness",), "costs": ("context_tokens",)}
+FOLLOWS = {"metric": "f1", "more": ("faithfulness",), "costs": ("answer_s", "answer_tokens"), "each": True}
 RETRIEVAL, ANSWERS, AGENTS = "What of retrieval pays", "Whether the answer follows", "Whether an agent searches better"
 
 

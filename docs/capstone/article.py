@@ -16,21 +16,22 @@ which of them reach the answer, and what each of them costs.
 This paper asks these questions of a system that runs whole on two processor cores: retrievers, rerankers and a small language model
 with an adapter that answers from passages and cites them. Each question is a study of recipes that differ in one thing or in a few,
 crossed. All recipes of a study are asked the same questions. The questions of every corpus are split by document into two halves.
-Recipes are compared on the dev half, where the best of them is chosen; only the chosen one and the base are then asked the test half,
-and the paired difference between the two is what is reported. So no reported difference is flattered by the choice.
+Where the best of many recipes is looked for, it is chosen on the dev half, and only it and the base are then asked the test half. Where the
+question is what each part changes, every recipe is asked the test half, and p is corrected over all of them. So no reported difference is
+flattered by a choice.
 
 Nothing here is copied by hand. Every number, table and figure is the answer of a command to recorded trials, which the bundle of this
 paper holds; one command computes all of them again and says which hold.
 """.strip()
 QUESTIONS = """
 We measure the parts of retrieval-augmented generation one by one and together, on a system that runs whole on two processor cores: what of
-retrieval pays, whether the answer follows, and what of it people still have to judge. Recipes are chosen on the dev half of the questions
-and reported on the test half, by paired tests.
+retrieval pays, whether the answer follows, and what of it people still have to judge. Recipes are chosen on the dev half of the questions,
+and what is reported was measured on the test half, by paired tests.
 """.strip()
 DISCUSSION = """
-The differences above are between one chosen recipe and one base on each question set. They say what these parts are worth in this system,
-with its small encoder and its small model, and not that a part helps everywhere: a larger model may need less help from retrieval, or make
-more of it. Latencies are those of this machine, with whatever else it did.
+The differences above are between a recipe and the base of its study, on one question set each. They say what these parts are worth in
+this system, with its small encoder and its small model, and not that a part helps everywhere: a larger model may need less help from
+retrieval, or make more of it. Latencies are those of this machine, with whatever else it did.
 
 What is not distinguishable from the best matters as much as the best: where there are several, the paper names the fastest of them. On few
 questions that may still be a worse recipe; the tables hold the means and intervals of all, for a reader with other costs.

@@ -1,4 +1,5 @@
-"""Sections that are studies: recipes are compared on dev, the winner is measured on test beside the base, and both stand in the paper."""
+"""Sections that are studies. Recipes are compared on dev, and the winner is measured on test beside the base; or each recipe, which
+differs from the base in one thing, is measured on test too, where nothing is chosen."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,6 +13,7 @@ from docs.capstone.running import Outcomes, Step
 HERE = Path(__file__).parent
 ROWS = 6  # of a table
 ALPHA = 0.05
+ENDS = "difference_low", "difference_high"
 LABELS = {"ndcg_linear": "nDCG@10", "f1": "token F1"}
 
 
@@ -26,6 +28,7 @@ class StudyPlan(NamedTuple):
     more: tuple[str, ...] = ("recall",)  # metrics of its table
     costs: tuple[str, ...] = ("latency_ms", "context_at_k")
     needs: tuple[str, ...] = ()
+    each: bool = False  # every recipe is measured on test, the base first (`confirm: all` in its file)
 
     @property
     def id(self) -> str:
@@ -36,9 +39,13 @@ class StudyPlan(NamedTuple):
         """From the project's folder, as commands name it."""
         return f"docs/capstone/{self.file}"
 
+    @property
+    def command(self) -> str:
+        return f"python -m core experiment run {self.path}"
+
 
 def steps(plans: Sequence[StudyPlan]) -> list[Step]:
-    """Of each study its run, the test of its winner, and its table with costs."""
+    """Of each study its run, its test, and its table with costs."""
     made = []
     for plan in plans:
         made.append(Step(plan.id, plan.minutes, partial(_run, plan.path), is_whole, plan.needs))
@@ -57,16 +64,19 @@ def _run(file: str, outcomes: Outcomes) -> list[str]:
 
 
 def _compare(plan: StudyPlan, outcomes: Outcomes) -> list[str]:
-    return compare_words(outcomes[plan.id]["reported"], plan.metric).split()
+    return compare_words(plan, outcomes[plan.id]["reported"]).split()
 
 
-def compare_words(reported: Sequence[str], metric: str) -> str:
-    """The winner minus the base; of a base that is the winner, minus itself."""
-    return f"trials compare {reported[-1]} {reported[0]} --metric {metric}"
+def compare_words(plan: StudyPlan, reported: Sequence[str]) -> str:
+    """The winner minus the base, of a base that is the winner minus itself; or each recipe minus the base."""
+    if plan.each:
+        return f"trials compare-with {' '.join(reported)} --metric {plan.metric}"
+    return f"trials compare {reported[-1]} {reported[0]} --metric {plan.metric}"
 
 
 def _table(plan: StudyPlan, outcomes: Outcomes) -> list[str]:
-    best = [row["trial"] for row in outcomes[plan.id]["leaderboard"][:ROWS]]
+    study = outcomes[plan.id]
+    best = study["reported"] if plan.each else [row["trial"] for row in study["leaderboard"][:ROWS]]
     options = [*(f"--metric {name}" for name in (plan.metric, *plan.more)), *(f"--cost {name}" for name in plan.costs)]
     return f"trials table {' '.join(best)} {' '.join(options)}".split()
 
@@ -76,7 +86,9 @@ def told(plan: StudyPlan, outcomes: Outcomes, drawn: bool) -> Told | None:
     if not all(name in outcomes for name in (plan.id, f"{plan.id}-test", f"{plan.id}-table")):
         return None
     study, tested, costs = (outcomes[name] for name in (plan.id, f"{plan.id}-test", f"{plan.id}-table"))
-    compared, board = compare_words(study["reported"], plan.metric), f"trials leaderboard {plan.id} --metric {plan.metric}"
+    if plan.each:
+        return _each(plan, study["reported"], tested["tests"], " ".join(_table(plan, outcomes)))
+    compared, board = compare_words(plan, study["reported"]), f"trials leaderboard {plan.id} --metric {plan.metric}"
     label, best, winner = (
         LABELS[plan.metric],
         markdown_text(study["leaderboard"][0]["name"]),
@@ -110,14 +122,53 @@ def told(plan: StudyPlan, outcomes: Outcomes, drawn: bool) -> Told | None:
         items.append(figure(f"{plan.id}-distances", shown, "differences", caption))
     text = _first(plan, study, best) + _gain(plan, study, tested, best) + _cheapest(plan, study, costs, items)
     text += f" The distances are drawn in {{{plan.id}-distances}}." * drawn
-    command = f"python -m core experiment run {plan.path}"
     if beaten(study):
         gain = (tested[key] for key in ("difference", "low", "high", "p", "n"))
-        finding = Finding(f"{best} against {plan.base} on {plan.on}", label, *gain, command)
+        finding = Finding(f"{best} against {plan.base} on {plan.on}", label, *gain, plan.command)
     else:
         what = f"{plan.base[:1].upper()}{plan.base[1:]} on {plan.on}"
-        finding = Unbeaten(what, label, tested["mean_a"], len(study["leaderboard"]), tested["n"], command)
+        finding = Unbeaten(what, label, tested["mean_a"], len(study["leaderboard"]), tested["n"], plan.command)
     return Told(_said(plan, "title"), text, items, [finding])
+
+
+def _each(plan: StudyPlan, reported: Sequence[str], tests: Sequence[dict[str, Any]], shown: str) -> Told:
+    """The section of a study that chooses nothing. reported: its trials on test, the base first. tests: of each other minus the base.
+    shown: the command of the table."""
+    label, title = LABELS[plan.metric], _said(plan, "title")
+    compared, base = f"trials table {' '.join(reported)} --metric {plan.metric}", f"rows.{reported[0]}.cells.{plan.metric}"
+    items = [
+        number(f"{plan.id}-base", compared, f"{base}.mean", f"{label} of the base of {plan.id}, test"),
+        number(f"{plan.id}-n", compared, f"{base}.n", f"Questions of the test of {plan.id}"),
+        table(plan.id, shown, f"{title}: means on the test questions, each recipe against the first."),
+        figure(
+            f"{plan.id}-distances", shown, "differences", f"{title}: differences from the first recipe on the test questions."
+        ),
+    ]
+    lines, found = [], []
+    for place, (trial, row) in enumerate(zip(reported[1:], tests, strict=True), 1):
+        name, who = f"{plan.id}-{place}", markdown_text(row["Trial"])
+        fields = {"difference": "signed", "p": "p"} | ({} if row["Low"] is None else dict.fromkeys(ENDS, "signed"))
+        items += [
+            number(
+                f"{name}-{field.removeprefix('difference_')}",
+                compared,
+                f"rows.{trial}.cells.{plan.metric}.{field}",
+                f"{row['Trial']} minus the base of {plan.id}, test: {field.replace('_', ', ')}",
+                form,
+            )
+            for field, form in fields.items()
+        ]
+        between = "too few for an interval" if row["Low"] is None else f"{{{name}-low}} to {{{name}-high}}"
+        lines.append(f"{who} {{{name}-difference}} ({between}, {equal(row['p (Holm)'], f'{name}-p')})")
+        gain = (row[key] for key in ("Difference", "Low", "High", "p", "n"))
+        found.append(Finding(f"{who} against {plan.base} on {plan.on}", label, *gain, plan.command))
+    tested_with = "Differences from it, with 95% intervals, p corrected over these recipes (Holm)"
+    text = (
+        f"{_said(plan, 'question')} Each recipe differs from the base, {plan.base}, in one thing, and all were asked the same "
+        f"{{{plan.id}-n}} questions of the test half on {plan.on}, where nothing was chosen ({{{plan.id}}}, {{{plan.id}-distances}}). The "
+        f"base reaches {label} {{{plan.id}-base}}. {tested_with}: {'; '.join(lines)}."
+    )
+    return Told(title, text, items, found)
 
 
 def beaten(study: dict[str, Any]) -> bool:

@@ -162,6 +162,7 @@ def test_costs_have_their_spread(store):
         "costs": {"latency_ms": 3.0, "chunks": 2},
         "chunk_tokens": [10, 30],
         "rankings": {"q1": [[1, 0], [0.5, 0.25]], "q2": [[0], [1.0]]},
+        "spent": {"answer_s": [0.5, 1.0, 4.0], "answer_tokens": [100.0, 300.0, 500.0]},
     }
     config = trial()["config"] | {"evaluation": {"k": 1}}
     store.add("trial", trial(**changes, config=config))
@@ -170,6 +171,8 @@ def test_costs_have_their_spread(store):
     assert rows["chunks"] == {"cost": "chunks", "value": 2.0, "low": None, "high": None, "n": None}
     assert rows["context_at_k"]["value"] == 20.0 and rows["context_at_k"]["n"] == 2  # the first chunk of each: 30 and 10
     assert rows["context_at_k"]["low"] < 20 < rows["context_at_k"]["high"]
+    assert rows["answer_s"] == {"cost": "answer_s", "value": 1.0, "low": 0.75, "high": 2.5, "n": 3}
+    assert rows["answer_tokens"]["value"] == 300.0 and 0 < rows["answer_tokens"]["low"] < 300
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from core.config import FIELDS, PART_KINDS, StageConfig, TrialConfig, knob, with
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, judges, measures_among, metrics_and_measures
 from core.files.texts import LONGEST_NAME
-from core.labs.trials.comparison import COSTS
+from core.labs.trials.comparison import COSTS, OF_ANSWERS
 from core.pipeline.stages import answering_fields, asks_model
 
 ADAPTIVE = ("tpe", "nsga2", "halving")  # designs whose next points depend on what was measured
@@ -206,6 +206,8 @@ class Experiment(StageConfig):
         if unknown := [name for name in self.metrics if name not in costs and not judges(name)]:
             names = [*metrics_and_measures(), *costs]
             raise ValueError(f"{kind} knows no metric {unknown[0]}; there are {', '.join(names)}")
+        if not self.measures and (of_answers := [name for name in self.metrics if name in OF_ANSWERS]):
+            raise ValueError(f"{of_answers[0]} is a cost of answers: name a measure of answers too, such as f1")
         if self.metrics[0] in COSTS:
             raise ValueError(f"{self.metrics[0]} is a cost: name a metric first, and the costs behind it")
         if len(set(self.metrics)) < len(self.metrics):

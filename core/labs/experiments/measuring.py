@@ -14,7 +14,7 @@ import numpy as np
 from core import files, registry
 from core.config import TrialConfig, build, code_version, fingerprint
 from core.errors import WorkbenchError
-from core.labs.answers.answering import cases, drawn, recorded_set, write
+from core.labs.answers.answering import AnswerSet, cases, drawn, recorded_set, write
 from core.labs.experiments.experiment import Experiment
 from core.pipeline.memory import noted
 from core.pipeline.scores import at_hand, judge_tools, kept_scores
@@ -72,10 +72,15 @@ def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None,
         shared = None if task.anew else workbench.pipeline.remember("steps", task.sweep, dict)
         latency = (yield from workbench.latency(run, shared=shared)) if task.timed else {}
         if task.answers:
-            answered, costs = yield from _answered(workbench, evaluation, task.answers)
+            answered, costs, spent = yield from _answered(workbench, evaluation, task.answers)
         record = workbench.trial_record(evaluation, latency, task.sweep)
         if task.answers:
-            record |= {"answered": answered, "costs": record["costs"] | costs, **receipt(config, *_behind(config, task.answers))}
+            record |= {
+                "answered": answered,
+                "spent": spent,
+                "costs": record["costs"] | costs,
+                **receipt(config, *_behind(config, task.answers)),
+            }
             record["code_version"] = measured_by(config, task.answers)
     except Exception as error:  # of whatever part: the other trials are still measured
         return task.failed(error)
@@ -113,8 +118,8 @@ def _behind(config: TrialConfig, answers: AnswerTask) -> list[Any]:
 
 def _answered(
     workbench: Workbench, evaluation: Evaluation, task: AnswerTask
-) -> Generator[Progress, None, tuple[dict[str, dict[str, float | None]], dict[str, float]]]:
-    """(measure -> question -> score; None: unmeasurable, what the answers cost)."""
+) -> Generator[Progress, None, tuple[dict[str, dict[str, float | None]], dict[str, float], dict[str, list[float]]]]:
+    """(measure -> question -> score; None: unmeasurable, what the answers cost now, what each took when it was written)."""
     run, base = evaluation.run, build(task.base)
     yield from fetched(run.config, answering=True)
     rows = drawn(run.corpus.queries, base.seed, task.questions)
@@ -136,7 +141,16 @@ def _answered(
         for after, earlier in zip(answers.answers, before.answers, strict=True)
         if earlier is None and after.cost_usd
     ]
-    return scores, {"answers": len(rows)} | ({"usd": sum(paid)} if paid else {})
+    return scores, {"answers": len(rows)} | ({"usd": sum(paid)} if paid else {}), _spent(answers)
+
+
+def _spent(answers: AnswerSet) -> dict[str, list[float]]:
+    """Cost of an answer -> of each question that was asked; tokens only where the engine tells them."""
+    written = [answer for answer in answers.answers if answer]
+    sizes = [(answer.prompt_tokens, answer.answer_tokens) for answer in written]
+    tokens = [float(read + told) for read, told in sizes if read is not None and told is not None]
+    spent = {"answer_s": [answer.seconds for answer in written], "answer_tokens": tokens}
+    return {cost: values for cost, values in spent.items() if len(values) == len(written) > 0}
 
 
 def some_questions(run: Resolved, number: int) -> Resolved:

@@ -36,7 +36,9 @@ COSTS = {  # cost -> (what it is, unit); less is better
     "latency_ms": ("Median latency of a question", "ms"), "chunks": ("Chunks in the index", "chunks"),
     "tokens_indexed": ("Tokens indexed", "tokens"), "context_tokens": ("Context of a prompt", "tokens"),
     "total_ms": ("Time of all stages, those from the cache at no cost", "ms"),
+    "answer_s": ("Median time of an answer", "s"), "answer_tokens": ("Tokens of an answer, read and written", "tokens"),
 }  # fmt: skip
+OF_ANSWERS = "answer_s", "answer_tokens"  # costs of trials that answer
 ABSENT = "–"  # a setting that the part in use does not have
 MORE_CONTEXT = 1.2  # from so many times the context on, two recipes are not the same thing at the same depth
 OF_LOOKS = "p (all looks)", "q (all looks)"  # columns of a comparison that hang on how many recipes were looked at

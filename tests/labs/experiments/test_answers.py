@@ -65,6 +65,9 @@ def test_points_are_judged_by_their_answers_to_the_same_questions(bench):
         assert bench.measured(row.trial.id)["metrics"][-2]["n"] == 6, "beside the metrics, with its coverage"
     assert all({*METRICS} <= trial.metrics.keys() for trial in rows)
     assert everything(bench).measures == [name for name in answer_measures() if name in METRICS]
+    few, more = ({row.trial.id: row.trial.costs for row in shown.rows}[record["id"]] for record in own)
+    assert few["answer_tokens"].n == few["answer_s"].n == 6 and few["answer_s"].low <= few["answer_s"].value
+    assert few["answer_tokens"].value < more["answer_tokens"].value, "three passages are read, and one"
     told = bench.compare(*(record["id"] for record in own), metric="f1")
     assert told["n"] == 6 and told["difference"] == pytest.approx(shown.rows[1].interval.mean - shown.rows[0].interval.mean)
 
@@ -119,6 +122,13 @@ def test_a_sampler_is_a_factor_where_a_measure_sees_it(bench):
     assert "f1 or faithfulness" in refused.value.todo
     outcome = drain(run(bench, toy_study("seen", factors=factors, metrics=("f1",), answers=4), workers=1))
     assert not outcome.failed and len(outcome.trials) == 2
+
+
+def test_costs_of_answers_are_weighed_where_there_are_answers():
+    weighed = {"design": {"kind": "nsga2", "trials": 4}, "factors": [{"setting": "context.passages", "values": [1, 3]}]}
+    with pytest.raises(WorkbenchError, match="answer_s is a cost of answers"):
+        made({"id": "s", "base": BASE, "metrics": ["ndcg_linear", "answer_s"], **weighed})
+    assert made({"id": "s", "base": BASE, "metrics": ["f1", "answer_s"], **weighed}).measures == ("f1",)
 
 
 def test_what_ranks_by_a_model_is_seen_by_metrics():
