@@ -78,8 +78,9 @@ def test_its_studies_are_valid_choose_on_dev_and_report_on_test(form):
             assert study.id == plan.id and not designs.points(study).left_out
             assert (study.choose_on, study.report_on, study.metrics[0]) == ("dev", "test", plan.metric)
             assert study.confirm == ("all" if plan.each else "winner")
-            first = with_settings(study.recipe, designs.points(study).settings[0])
-            assert not plan.each or first == study.recipe, "what is reported first is the base"
+            first, *others = designs.points(study).settings
+            assert not plan.each or with_settings(study.recipe, first) == study.recipe, "what is reported first is the base"
+            assert not plan.each or [*map(list, others)] == [[setting] for setting, _ in plan.ways]
 
 
 def test_the_steps_of_both_forms_have_names_of_their_own(tmp_path):
@@ -144,10 +145,10 @@ def test_a_section_that_chooses_nothing_says_each_recipe_with_its_corrected_p():
     [(_, [section])] = parts
     paper = Paper.model_validate(document(parts))
     assert not prose.unmentioned(paper)
-    assert "Way 0 {answers-python-1-difference}" in section.text and "p < 0.001" not in section.text
+    assert "hybrid retrieval {answers-python-1-difference}" in section.text and "p < 0.001" not in section.text
     assert "p {answers-python-1-p}" in section.text and "p = {answers-python-2-p}" in section.text
     assert [found.what for found in section.findings] == [
-        f"Way {place} against one prompt over dense retrieval on the Python reference" for place in (0, 1)
+        f"{way} against one prompt over dense retrieval on the Python reference" for way in ("Hybrid retrieval", "No passages")
     ]
     compared = next(item for item in paper.items if item.name == "answers-python-1-difference")
     assert compared.value == f"rows.{study['reported'][1]}.cells.f1.difference"

@@ -24,7 +24,8 @@ from docs.commands import ROOT, Commands, bundled, datasets_folder, ended, fail
 HERE = Path(__file__).parent
 PAPER, OUTCOMES = "capstone", "outcomes"
 FINDINGS = ROOT / "docs" / "findings.md"
-FOLLOWS = {"metric": "f1", "more": ("faithfulness",), "costs": ("answer_s", "answer_tokens"), "each": True}
+FOLLOWS = {"metric": "f1", "more": ("faithfulness",), "costs": ("answer_s", "answer_tokens")}
+CLOSED = "answering", "no passages"
 RETRIEVAL, ANSWERS, AGENTS = "What of retrieval pays", "Whether the answer follows", "Whether an agent searches better"
 
 
@@ -43,7 +44,14 @@ QUICK = Form(
     {
         RETRIEVAL: (StudyPlan("quick/hybrid-python.yaml", 1.5, "the Python reference"),),
         ANSWERS: (
-            StudyPlan("quick/answers-python.yaml", 1.5, "the Python reference", "one prompt over dense retrieval", **FOLLOWS),
+            StudyPlan(
+                "quick/answers-python.yaml",
+                1.5,
+                "the Python reference",
+                "one prompt over dense retrieval",
+                **FOLLOWS,
+                ways=(("fusion", "hybrid retrieval"), CLOSED),
+            ),
         ),
     },
     corpus="python-reference",
@@ -68,6 +76,16 @@ WHOLE = Form(
                 "XQuAD",
                 "one prompt over dense retrieval",
                 **FOLLOWS | {"more": ("faithfulness", "citation_recall")},
+                ways=(
+                    ("fusion", "hybrid retrieval"),
+                    ("rerank", "reranking by a cross-encoder"),
+                    ("query", "HyDE"),
+                    ("generation.adapter", "the model without its adapter"),
+                    CLOSED,
+                    ("answering", "Self-RAG"),
+                    ("answering", "a ReAct agent"),
+                    ("context.template", "chain of thought"),
+                ),
             ),
         ),
         AGENTS: (
@@ -77,6 +95,7 @@ WHOLE = Form(
                 "500 questions of HotpotQA",
                 "one prompt over one search",
                 **FOLLOWS | {"more": ("context_recall",)},
+                ways=(CLOSED, ("answering", "IRCoT"), ("answering", "a ReAct agent")),
             ),
         ),
     },

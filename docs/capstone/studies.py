@@ -28,7 +28,12 @@ class StudyPlan(NamedTuple):
     more: tuple[str, ...] = ("recall",)  # metrics of its table
     costs: tuple[str, ...] = ("latency_ms", "context_at_k")
     needs: tuple[str, ...] = ()
-    each: bool = False  # every recipe is measured on test, the base first (`confirm: all` in its file)
+    ways: tuple[tuple[str, str], ...] = ()  # where every recipe is measured on test (`confirm: all` in its file): what each other
+    # than the base varies, and what that is in words, in their order
+
+    @property
+    def each(self) -> bool:
+        return bool(self.ways)
 
     @property
     def id(self) -> str:
@@ -145,15 +150,15 @@ def _each(plan: StudyPlan, reported: Sequence[str], tests: Sequence[dict[str, An
         ),
     ]
     lines, found = [], []
-    for place, (trial, row) in enumerate(zip(reported[1:], tests, strict=True), 1):
-        name, who = f"{plan.id}-{place}", markdown_text(row["Trial"])
+    for place, (trial, row, (_, who)) in enumerate(zip(reported[1:], tests, plan.ways, strict=True), 1):
+        name = f"{plan.id}-{place}"
         fields = {"difference": "signed", "p": "p"} | ({} if row["Low"] is None else dict.fromkeys(ENDS, "signed"))
         items += [
             number(
                 f"{name}-{field.removeprefix('difference_')}",
                 compared,
                 f"rows.{trial}.cells.{plan.metric}.{field}",
-                f"{row['Trial']} minus the base of {plan.id}, test: {field.replace('_', ', ')}",
+                f"{who} minus the base of {plan.id}, test: {field.replace('_', ', ')}",
                 form,
             )
             for field, form in fields.items()
@@ -161,7 +166,7 @@ def _each(plan: StudyPlan, reported: Sequence[str], tests: Sequence[dict[str, An
         between = "too few for an interval" if row["Low"] is None else f"{{{name}-low}} to {{{name}-high}}"
         lines.append(f"{who} {{{name}-difference}} ({between}, {equal(row['p (Holm)'], f'{name}-p')})")
         gain = (row[key] for key in ("Difference", "Low", "High", "p", "n"))
-        found.append(Finding(f"{who} against {plan.base} on {plan.on}", label, *gain, plan.command))
+        found.append(Finding(f"{who[:1].upper()}{who[1:]} against {plan.base} on {plan.on}", label, *gain, plan.command))
     tested_with = "Differences from it, with 95% intervals, p corrected over these recipes (Holm)"
     text = (
         f"{_said(plan, 'question')} Each recipe differs from the base, {plan.base}, in one thing, and all were asked the same "
