@@ -3,6 +3,7 @@
 import pytest
 
 from app import session
+from app.ui.path import bar
 from core.labs.experiments import book
 from core.labs.experiments.experiment import made
 from core.labs.experiments.standing import Announced
@@ -76,6 +77,19 @@ def test_what_was_chosen_on_all_questions_is_not_confirmed_and_goes_on_to_the_pa
     for seed in (7, 8):
         add_trial(store, of, {"fusion.weight": seed / 10}, seed=seed, sweep="all")
     assert (states(bench)["confirm"], states(bench)["paper"]) == ("aside", "next")
+
+
+@pytest.mark.parametrize(("following", "at"), [("confirm", "confirm"), ("compare", "compare"), ("paper", "compare")])
+def test_a_page_on_which_several_steps_are_done_stands_at_the_one_that_is_next(bench, monkeypatch, following, at):
+    order = ["question", "corpus", "recipe", "compare", "confirm", "people", "paper"]
+    taken = [steps.PathStep(name, "next" if name == following else "done", "") for name in order]
+    factors = [{"setting": "fusion.weight", "values": [0.1, 0.9]}]
+    book.save(bench, made({"id": "weights", "factors": factors, "choose_on": "dev", "report_on": "test"}))
+    stood = []
+    monkeypatch.setattr(steps, "path", lambda *_: taken)
+    monkeypatch.setattr(bar, "_step", lambda step, to, here: stood.append(step.name) if here else None)
+    bar.draw("run_study", 39)
+    assert stood == [at]
 
 
 @pytest.mark.slow

@@ -19,8 +19,9 @@ REMOVED = "paper_removed"  # (paper, item, what it showed, its place) of the one
 
 
 def draw(paper: papers.Paper) -> None:
-    with st.expander("Abstract", icon=":material/subject:"):
-        _drafted(paper)
+    with st.expander("Abstract", icon=":material/subject:", key="paper_abstract", on_change="rerun") as box:
+        if box.open:
+            _drafted(paper)
         _words(paper, paper.abstract, "Abstract, in Markdown", f"abstract/{paper.id}", _abstracted, paper.id)
     gone = _gone(paper)
     if not paper.items:

@@ -38,10 +38,12 @@ def draw(page: str, questions: int) -> None:
     experiment = version and version.experiment
     taken, to = steps.path(workbench, dataset, questions, experiment), places(experiment)
     following = next((step for step in taken if step.state == "next"), None)
+    # a page where several steps are done is at the one that is next
+    at = following.name if following and to[following.name].page == page else entry.step
     with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center", key="path"):
         if entry.step:
             for step in taken:
-                _step(step, to[step.name], here=step.name == entry.step)
+                _step(step, to[step.name], here=step.name == at)
         if following and (following.name, page) != ("people", "design_study"):  # a study says by itself what comes next
             _next(following, to[following.name], experiment, page, folded=not entry.step)
 

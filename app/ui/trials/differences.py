@@ -77,13 +77,16 @@ def tests(result: TrialComparison, names: dict[str, str]) -> None:
 def chart(result: TrialComparison, names: dict[str, str], made: Table) -> None:
     of = result.reference
     drawn = [row for row in result.rows if row.paired and row.paired.low is not None]
+    better = "right" if comparison.direction(result.metric) > 0 else "left"
     corpus = corpus_words(of.dataset, of.settings.get("corpus.questions", "all"))
     marks = [
         dots.Mark(names[row.trial.id], row.paired.difference, row.paired.low, row.paired.high, **look(names, row.trial))
         for row in drawn
     ]
     charts.show(
-        dots.marks(marks, f"Difference in {comparison.label(result.metric, result.k)}", lines=[(0.0, "")]),
+        dots.marks(
+            marks, f"Difference in {comparison.label(result.metric, result.k)} ({better} of 0 is better)", lines=[(0.0, "")]
+        ),
         "differences",
         data=made.rows,
         command=made.command,
