@@ -17,16 +17,16 @@ This paper asks these questions of a system that runs whole on two processor cor
 with an adapter that answers from passages and cites them. Each question is a study of recipes that differ in one thing or in a few,
 crossed. All recipes of a study are asked the same questions. The questions of every corpus are split by document into two halves.
 Where the best of many recipes is looked for, it is chosen on the dev half, and only it and the base are then asked the test half. Where the
-question is what each part changes, every recipe is asked the test half, and p is corrected over all of them. So no reported difference is
-flattered by a choice.
+question is what each part changes, nothing is chosen: every recipe is reported, and p is corrected over all of them. So no reported
+difference is flattered by a choice.
 
 Nothing here is copied by hand. Every number, table and figure is the answer of a command to recorded trials, which the bundle of this
 paper holds; one command computes all of them again and says which hold.
 """.strip()
 QUESTIONS = """
 We measure the parts of retrieval-augmented generation one by one and together, on a system that runs whole on two processor cores: what of
-retrieval pays, whether the answer follows, and what of it people still have to judge. Recipes are chosen on the dev half of the questions,
-and what is reported was measured on the test half, by paired tests.
+retrieval pays, whether the answer follows, and what of it people still have to judge. What was chosen on the dev half of the questions is
+reported on the test half; where nothing was chosen, every recipe is reported. All differences are tested paired by question.
 """.strip()
 DISCUSSION = """
 The differences above are between a recipe and the base of its study, on one question set each. They say what these parts are worth in

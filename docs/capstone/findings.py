@@ -9,10 +9,10 @@ from docs.capstone.items import Finding, Unbeaten
 ALPHA = 0.05
 HEAD = """# Findings
 
-Written by `python -m docs.capstone --findings` from what `make capstone` has recorded; nothing is typed here by hand. Differences are on
-the test half of the questions: of winners that were chosen on the dev half, and of answers and agents of every recipe that was tried.
-They are paired by question, with a 95% bootstrap interval; p is of the paired permutation test, corrected by Holm over all lines of this
-page.
+Written by `python -m docs.capstone --findings` from what `make capstone` has recorded; nothing is typed here by hand. Each winner was
+chosen on the dev half of its questions and is compared on the test half; where every recipe that was tried is told, as of answers and
+agents, nothing was chosen, and all questions count. Differences are paired by question, with a 95% bootstrap interval; p is of the paired
+permutation test, corrected by Holm over all lines of this page.
 """
 
 

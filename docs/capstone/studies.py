@@ -1,5 +1,5 @@
 """Sections that are studies. Recipes are compared on dev, and the winner is measured on test beside the base; or each recipe, which
-differs from the base in one thing, is measured on test too, where nothing is chosen."""
+differs from the base in one thing, is asked the same questions, and nothing is chosen."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,8 +28,10 @@ class StudyPlan(NamedTuple):
     more: tuple[str, ...] = ("recall",)  # metrics of its table
     costs: tuple[str, ...] = ("latency_ms", "context_at_k")
     needs: tuple[str, ...] = ()
-    ways: tuple[tuple[str, str], ...] = ()  # where every recipe is measured on test (`confirm: all` in its file): what each other
-    # than the base varies, and what that is in words, in their order
+    ways: tuple[
+        tuple[str, str], ...
+    ] = ()  # where every recipe is told and none is chosen: what each other than the base varies, and
+    # what that is in words, in their order
 
     @property
     def each(self) -> bool:
@@ -53,15 +55,20 @@ def steps(plans: Sequence[StudyPlan]) -> list[Step]:
     """Of each study its run, its test, and its table with costs."""
     made = []
     for plan in plans:
-        made.append(Step(plan.id, plan.minutes, partial(_run, plan.path), is_whole, plan.needs))
+        made.append(Step(plan.id, plan.minutes, partial(_run, plan.path), partial(is_whole, plan), plan.needs))
         made.append(Step(f"{plan.id}-test", 0.1, partial(_compare, plan), needs=(plan.id,)))
         made.append(Step(f"{plan.id}-table", 0.1, partial(_table, plan), needs=(plan.id,)))
     return made
 
 
-def is_whole(outcome: Any) -> bool:
-    """Whether all was measured, with the winner on the questions to report on."""
-    return not outcome["missing"] and not outcome["failed"] and bool(outcome["reported"])
+def is_whole(plan: StudyPlan, outcome: Any) -> bool:
+    """Whether all was measured, where there is a winner it too on the questions to report on."""
+    return not outcome["missing"] and not outcome["failed"] and bool(behind(plan, outcome))
+
+
+def behind(plan: StudyPlan, study: Any) -> list[str]:
+    """The trials that are reported: of the winner and the base on test, or of each recipe, the base's first."""
+    return study["trials"] if plan.each else study["reported"]
 
 
 def _run(file: str, outcomes: Outcomes) -> list[str]:
@@ -69,7 +76,7 @@ def _run(file: str, outcomes: Outcomes) -> list[str]:
 
 
 def _compare(plan: StudyPlan, outcomes: Outcomes) -> list[str]:
-    return compare_words(plan, outcomes[plan.id]["reported"]).split()
+    return compare_words(plan, behind(plan, outcomes[plan.id])).split()
 
 
 def compare_words(plan: StudyPlan, reported: Sequence[str]) -> str:
@@ -81,7 +88,7 @@ def compare_words(plan: StudyPlan, reported: Sequence[str]) -> str:
 
 def _table(plan: StudyPlan, outcomes: Outcomes) -> list[str]:
     study = outcomes[plan.id]
-    best = study["reported"] if plan.each else [row["trial"] for row in study["leaderboard"][:ROWS]]
+    best = behind(plan, study) if plan.each else [row["trial"] for row in study["leaderboard"][:ROWS]]
     options = [*(f"--metric {name}" for name in (plan.metric, *plan.more)), *(f"--cost {name}" for name in plan.costs)]
     return f"trials table {' '.join(best)} {' '.join(options)}".split()
 
@@ -92,7 +99,7 @@ def told(plan: StudyPlan, outcomes: Outcomes, drawn: bool) -> Told | None:
         return None
     study, tested, costs = (outcomes[name] for name in (plan.id, f"{plan.id}-test", f"{plan.id}-table"))
     if plan.each:
-        return _each(plan, study["reported"], tested["tests"], " ".join(_table(plan, outcomes)))
+        return _each(plan, behind(plan, study), tested["tests"], " ".join(_table(plan, outcomes)))
     compared, board = compare_words(plan, study["reported"]), f"trials leaderboard {plan.id} --metric {plan.metric}"
     label, best, winner = (
         LABELS[plan.metric],
@@ -136,21 +143,19 @@ def told(plan: StudyPlan, outcomes: Outcomes, drawn: bool) -> Told | None:
     return Told(_said(plan, "title"), text, items, [finding])
 
 
-def _each(plan: StudyPlan, reported: Sequence[str], tests: Sequence[dict[str, Any]], shown: str) -> Told:
-    """The section of a study that chooses nothing. reported: its trials on test, the base first. tests: of each other minus the base.
+def _each(plan: StudyPlan, trials: Sequence[str], tests: Sequence[dict[str, Any]], shown: str) -> Told:
+    """The section of a study that chooses nothing. trials: the base's first. tests: of each other minus the base.
     shown: the command of the table."""
     label, title = LABELS[plan.metric], _said(plan, "title")
-    compared, base = f"trials table {' '.join(reported)} --metric {plan.metric}", f"rows.{reported[0]}.cells.{plan.metric}"
+    compared, base = f"trials table {' '.join(trials)} --metric {plan.metric}", f"rows.{trials[0]}.cells.{plan.metric}"
     items = [
-        number(f"{plan.id}-base", compared, f"{base}.mean", f"{label} of the base of {plan.id}, test"),
-        number(f"{plan.id}-n", compared, f"{base}.n", f"Questions of the test of {plan.id}"),
-        table(plan.id, shown, f"{title}: means on the test questions, each recipe against the first."),
-        figure(
-            f"{plan.id}-distances", shown, "differences", f"{title}: differences from the first recipe on the test questions."
-        ),
+        number(f"{plan.id}-base", compared, f"{base}.mean", f"{label} of the base of {plan.id}"),
+        number(f"{plan.id}-n", compared, f"{base}.n", f"Questions of {plan.id}"),
+        table(plan.id, shown, f"{title}: means, each recipe against the first."),
+        figure(f"{plan.id}-distances", shown, "differences", f"{title}: differences from the first recipe."),
     ]
     lines, found = [], []
-    for place, (trial, row, (_, who)) in enumerate(zip(reported[1:], tests, plan.ways, strict=True), 1):
+    for place, (trial, row, (_, who)) in enumerate(zip(trials[1:], tests, plan.ways, strict=True), 1):
         name = f"{plan.id}-{place}"
         fields = {"difference": "signed", "p": "p"} | ({} if row["Low"] is None else dict.fromkeys(ENDS, "signed"))
         items += [
@@ -158,7 +163,7 @@ def _each(plan: StudyPlan, reported: Sequence[str], tests: Sequence[dict[str, An
                 f"{name}-{field.removeprefix('difference_')}",
                 compared,
                 f"rows.{trial}.cells.{plan.metric}.{field}",
-                f"{who} minus the base of {plan.id}, test: {field.replace('_', ', ')}",
+                f"{who} minus the base of {plan.id}: {field.replace('_', ', ')}",
                 form,
             )
             for field, form in fields.items()
@@ -170,7 +175,7 @@ def _each(plan: StudyPlan, reported: Sequence[str], tests: Sequence[dict[str, An
     tested_with = "Differences from it, with 95% intervals, p corrected over these recipes (Holm)"
     text = (
         f"{_said(plan, 'question')} Each recipe differs from the base, {plan.base}, in one thing, and all were asked the same "
-        f"{{{plan.id}-n}} questions of the test half on {plan.on}, where nothing was chosen ({{{plan.id}}}, {{{plan.id}-distances}}). The "
+        f"{{{plan.id}-n}} questions on {plan.on}; nothing is chosen on them ({{{plan.id}}}, {{{plan.id}-distances}}). The "
         f"base reaches {label} {{{plan.id}-base}}. {tested_with}: {'; '.join(lines)}."
     )
     return Told(title, text, items, found)
