@@ -48,13 +48,11 @@ def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
 
 
 def exact_note() -> None:
-    words, press = st.columns([2, 1], vertical_alignment="center")
-    words.caption(
-        "Exact search compares every question with every vector: nothing is lost, and it is the reference of every other index. "
-        "Choose an approximate index to see its trade-off."
-    )
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    with row.container(width="stretch"):
+        st.caption("Exact search loses nothing: it is what every other index is compared with.")
     hnsw = {"index.part": "faiss_hnsw"}
-    press.button("Try HNSW", icon=":material/account_tree:", key="try", on_click=session.change, args=(hnsw,), width="stretch")
+    row.button("Try HNSW", icon=":material/account_tree:", key="try", on_click=session.change, args=(hnsw,))
 
 
 def metric_cards(here: Glance) -> None:
@@ -108,8 +106,8 @@ def metric_cards(here: Glance) -> None:
             of=test.total,
             digits=2,
             unit="points",
-            note=test.note if test.difference is None else "against exact, 90% interval",
-            help="Mean change of a question's metric through the recipe's own fusion, in hundredths.",
+            note=test.note if test.difference is None else "90% interval",
+            help="Mean change of a question's metric against exact search, through the recipe's own fusion, in hundredths.",
         ),
     ]
     # six in a row, three where it is narrow
