@@ -37,7 +37,7 @@ def tabs(paper: papers.Paper) -> None:
     if session.entered() and "paper_view" not in st.query_params:
         st.session_state.pop("paper_view", None)
     of_paper = {title: partial(draw, paper) for title, draw in OF_PAPER.items()}
-    cards.tabs(of_paper | {"Somebody else's": bundle.received}, "paper_view")
+    cards.tabs(of_paper | {"Verify a bundle": bundle.received}, "paper_view")
 
 
 page()

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from core.pipeline.speed import Estimate, Rough
-from core.progress import duration
 
 UNTIMED = "not measured here yet"
 WORTH_BYTES = 5e8  # less memory is not worth a word
@@ -61,7 +60,7 @@ class Forecast(NamedTuple):
 
     @property
     def words(self) -> str:
-        """ "In all 6:00 to 8:30 min: 3 steps, 10 to 15 s; 182 test answers, 6:00 to 8:00 min; about 3.9 GB of memory"."""
+        """ "In all 6 to 8.5 min: 3 steps, 10 to 15 s; 182 test answers, 6 to 8 min; about 3.9 GB of memory"."""
         times, whats = [phase.seconds for phase in self.phases], [phase.what for phase in self.phases]
         whole, begin = self.seconds, ""
         by = " by earlier runs" if whole and whole is self.earlier and whole.measured else ""
@@ -70,7 +69,8 @@ class Forecast(NamedTuple):
         else:
             parts = [f"{what}, {time.words if time else UNTIMED}" for what, time in zip(whats, times, strict=True)]
             if whole is None:
-                begin = f"in all more than {duration(round(total(filter(None, times)).low))}: " if whats else ""
+                least = total(filter(None, times)).low
+                begin = f"in all more than {Estimate(least, least).span.removeprefix('about ')}: " if whats else ""
             else:
                 begin = f"in all {whole.span if whole.measured else 'roughly ' + whole.span.removeprefix('about ')}{by}: "
         parts += [self.usd.words] if self.usd else []

@@ -6,7 +6,6 @@ Loading the model is measured apart: on a small corpus it is most of the wait.
 
 from typing import NamedTuple
 
-from core.progress import duration
 from core.store.cache import StageCache
 
 TIMED_TEXTS = 100  # encoding fewer says nothing about the speed
@@ -30,15 +29,11 @@ class Estimate(NamedTuple):
 
     @property
     def span(self) -> str:
-        """ "12 to 20 s", "50 s to 1:30 min", "2:00 to 3:30 min", "0.83 to 2.3 h", "about 8 s"."""
-        low, high = map(_rounded, self)
-        if 360 <= low < high and high >= 6000:  # both in hours
-            return f"{low / 3600:.2g} to {high / 3600:.2g} h"
-        ends = [duration(seconds) if seconds >= 60 else f"{seconds:.0f} s" for seconds in (low, high)]
-        if low >= high:
-            return f"about {ends[1]}"
-        (first, unit), (_, other) = (end.split() for end in ends)
-        return f"{first} to {ends[1]}" if unit == other else " to ".join(ends)
+        """ "12 to 20 s", "50 s to 2 min", "2 to 3.5 min", "0.8 to 2.3 h", "about 8 s"."""
+        (first, unit), (last, other) = map(_spelt, self)
+        if self.low >= self.high or (first, unit) == (last, other):
+            return f"about {last} {other}"
+        return f"{first} to {last} {other}" if unit == other else f"{first} {unit} to {last} {other}"
 
 
 class Rough(Estimate):
@@ -60,10 +55,13 @@ class Run(NamedTuple):
     load_s: float
 
 
-def _rounded(seconds: float) -> float:
-    """To what an estimate can say: whole seconds, from 20 s on fives, from three minutes on halves, from 100 on tens."""
-    step = 1 if seconds < 20 else 5 if seconds < 180 else 30 if seconds < 6000 else 600
-    return max(1, round(seconds / step) * step)
+def _spelt(seconds: float) -> tuple[str, str]:
+    """(number, unit), to what an estimate can say: seconds below 100, from 20 on in fives; minutes below 100; hours."""
+    if seconds < 100:
+        step = 1 if seconds < 20 else 5
+        return f"{max(1, round(seconds / step) * step)}", "s"
+    amount, unit = (seconds / 60, "min") if seconds < 6000 else (seconds / 3600, "h")
+    return f"{amount:.0f}" if amount >= 9.95 else f"{amount:.1f}".removesuffix(".0"), unit
 
 
 def noted(record: dict | None, run: Run) -> dict:

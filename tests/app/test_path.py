@@ -92,6 +92,15 @@ def test_a_page_on_which_several_steps_are_done_stands_at_the_one_that_is_next(b
     assert stood == [at]
 
 
+@pytest.mark.parametrize(("paper", "led"), [("open", "paper"), ("done", "people")])
+def test_who_writes_the_paper_is_not_led_back_to_people(bench, monkeypatch, paper, led):
+    taken, led_to = [steps.PathStep("people", "next", ""), steps.PathStep("paper", paper, "")], []
+    monkeypatch.setattr(steps, "path", lambda *_: taken)
+    monkeypatch.setattr(bar, "_next", lambda step, *_, **__: led_to.append(step.name))
+    bar.draw("write_paper", 39)
+    assert led_to == [led]
+
+
 @pytest.mark.slow
 def test_the_bar_leads_from_no_question_to_an_experiment_and_is_folded_elsewhere(bench):
     app = visit("browse_corpus")

@@ -107,7 +107,7 @@ def test_the_dimension_slider_takes_bytes_off_every_encoder_where_there_is_a_pro
 def test_what_is_not_embedded_is_listed_with_what_it_needs(page, bench, monkeypatch):
     started = must_embed(monkeypatch, bench)
     app = page()
-    assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app)
+    assert "Embedding 9,000 texts, 60 to 85 s" in prices(app)
     next(b for b in app.button if b.label == "Prepare Word2Vec mean").click().run()
     [(arguments, label)] = started
     assert arguments[:3] == ["prepare", "--dataset", "towns"] and "embedding.weighting=mean" in arguments

@@ -249,7 +249,7 @@ def test_documents_without_questions_can_still_be_searched(page):
 def test_a_recipe_that_must_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     started = must_embed(monkeypatch, bench)
     app = page()
-    assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app)
+    assert "Embedding 9,000 texts, 60 to 85 s" in prices(app)
     next(b for b in app.button if b.label == "Prepare").click().run()
     [(arguments, label)] = started
     assert arguments[:3] == ["prepare", "--dataset", "towns"] and "--set" in arguments and label == "Preparing towns"

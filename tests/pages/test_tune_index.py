@@ -168,7 +168,7 @@ def test_an_index_without_an_inside_says_for_which_there_is_one(page):
 def test_what_has_to_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     started = must_embed(monkeypatch, bench)
     app = page()
-    assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app)
+    assert "Embedding 9,000 texts, 60 to 85 s" in prices(app)
     next(b for b in app.button if b.label == "Prepare").click().run()
     assert started[0][0][:3] == ["prepare", "--dataset", "towns"] and started[0][1] == "Preparing towns"
 

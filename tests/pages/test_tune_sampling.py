@@ -229,4 +229,4 @@ def test_a_recipe_that_must_be_embedded_first_offers_a_job(bench, model, monkeyp
         lambda self, config, answering=False: Plan(False, (Phase("embedding 9,000 texts", Estimate(61.0, 83.0)),)),
     )
     app = open_page()
-    assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app) and "Prepare" in [b.label for b in app.button]
+    assert "Embedding 9,000 texts, 60 to 85 s" in prices(app) and "Prepare" in [b.label for b in app.button]

@@ -43,7 +43,7 @@ def test_a_bundle_is_built_compiles_and_verifies(app, home, tab, tmp_path):
     if shutil.which("pdflatex"):  # else the test of the bundle says that it is not compiled
         done = subprocess.run(["make"], cwd=tmp_path / "paper", capture_output=True, text=True, errors="replace", timeout=200)
         assert done.returncode == 0 and (tmp_path / "paper/main.pdf").is_file(), done.stdout[-2000:]
-    tab.get_by_role("tab", name="Somebody else's").click()
+    tab.get_by_role("tab", name="Verify a bundle").click()
     tab.locator("input[type=file]").set_input_files(packed)
     tab.get_by_role("button", name="Verify", exact=True).click()
     expect(tab.get_by_text("All items hold.").last).to_be_visible(timeout=200_000)

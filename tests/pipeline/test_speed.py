@@ -82,10 +82,10 @@ def test_loading_is_told_apart_from_encoding(tmp_path):
     [
         (Estimate(11.6, 20.2), "12 to 20 s"),
         (Estimate(0.2, 0.4), "about 1 s"),
-        (Estimate(51, 88), "50 s to 1:30 min"),
-        (Estimate(125, 340), "2:05 to 5:30 min"),
-        (Estimate(3000, 8300), "0.83 to 2.3 h"),
-        (Estimate(330, 18_600), "5:30 min to 5:10 h"),
+        (Estimate(51, 88), "50 to 90 s"),
+        (Estimate(125, 340), "2.1 to 5.7 min"),
+        (Estimate(3000, 8300), "50 min to 2.3 h"),
+        (Estimate(330, 18_600), "5.5 min to 5.2 h"),
     ],
 )
 def test_a_range_is_told_in_words(seconds, told):
@@ -116,13 +116,13 @@ ANSWERS = Phase("182 test answers", Estimate(600, 900))
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        (Forecast((STEPS,)), "3 steps of 8 examples, 1:00 to 1:30 min"),
-        (Forecast((STEPS, ANSWERS)), "In all 11:00 to 16:30 min: 3 steps of 8 examples, 1:00 to 1:30 min; "
-         "182 test answers, 10:00 to 15:00 min"),
-        (Forecast((STEPS._replace(seconds=None), ANSWERS), 3.9e9), "In all more than 10:00 min: 3 steps of 8 examples, not measured here "
-         "yet; 182 test answers, 10:00 to 15:00 min; about 3.9 GB of memory"),
+        (Forecast((STEPS,)), "3 steps of 8 examples, 60 to 90 s"),
+        (Forecast((STEPS, ANSWERS)), "In all 11 to 16 min: 3 steps of 8 examples, 60 to 90 s; "
+         "182 test answers, 10 to 15 min"),
+        (Forecast((STEPS._replace(seconds=None), ANSWERS), 3.9e9), "In all more than 10 min: 3 steps of 8 examples, not measured here "
+         "yet; 182 test answers, 10 to 15 min; about 3.9 GB of memory"),
         (Forecast((STEPS._replace(seconds=None), ANSWERS), earlier=Estimate(60, 90)), "3 steps of 8 examples; 182 test answers, "
-         "1:00 to 1:30 min by earlier runs"),
+         "60 to 90 s by earlier runs"),
         (one_phase("converting the weights"), "Converting the weights, not measured here yet"),
     ],
 )  # fmt: skip
@@ -145,7 +145,7 @@ def test_what_never_ran_here_is_told_roughly_and_makes_the_whole_rough():
     told = Forecast((STEPS, ROUGHLY))
     assert told.seconds == (62, 130) and not told.seconds.measured
     assert told.words == (
-        "In all roughly 1:00 to 2:10 min: 3 steps of 8 examples, 1:00 to 1:30 min; 9 texts, roughly 2 to 40 s, not measured here yet"
+        "In all roughly 60 s to 2.2 min: 3 steps of 8 examples, 60 to 90 s; 9 texts, roughly 2 to 40 s, not measured here yet"
     )
 
 
@@ -153,9 +153,7 @@ def test_what_the_verb_took_here_goes_before_its_phases_and_what_it_takes_elsewh
     earlier = Estimate(7, 8)
     assert Forecast((ROUGHLY,), earlier=earlier).words == "9 texts, 7 to 8 s by earlier runs"
     both = Forecast((STEPS, ANSWERS), earlier=earlier)
-    assert both.seconds is earlier and both.words.startswith(
-        "In all 7 to 8 s by earlier runs: 3 steps of 8 examples, 1:00 to 1:30 min"
-    )
+    assert both.seconds is earlier and both.words.startswith("In all 7 to 8 s by earlier runs: 3 steps of 8 examples, 60 to 90 s")
     assert Forecast((STEPS,), earlier=usual("export", 4)).seconds == STEPS.seconds
     assert Forecast(()).seconds is None
 

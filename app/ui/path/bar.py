@@ -38,6 +38,8 @@ def draw(page: str, questions: int) -> None:
     experiment = version and version.experiment
     taken, to = steps.path(workbench, dataset, questions, experiment), places(experiment)
     following = next((step for step in taken if step.state == "next"), None)
+    if entry.step == taken[-1].name and taken[-1].state != "done":  # who writes the paper is not led back
+        following = taken[-1]
     # a page where several steps are done is at the one that is next
     at = following.name if following and to[following.name].page == page else entry.step
     with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center", key="path"):
