@@ -29,11 +29,12 @@ class Estimate(NamedTuple):
 
     @property
     def span(self) -> str:
-        """ "12 to 20 s", "50 s to 2 min", "2 to 3.5 min", "0.8 to 2.3 h", "about 8 s"."""
-        (first, unit), (last, other) = map(_spelt, self)
-        if self.low >= self.high or (first, unit) == (last, other):
-            return f"about {last} {other}"
-        return f"{first} to {last} {other}" if unit == other else f"{first} {unit} to {last} {other}"
+        """ "12 to 20 s", "50 s to 2 min", "1.5 to 4 min", "50 min to 2.3 h", "about 8 s"."""
+        last, unit = _spelt(self.high, _unit(self.high))
+        first, other = _spelt(self.low, unit if self.low >= UNITS[unit] else _unit(self.low))
+        if self.low >= self.high or (first, other) == (last, unit):
+            return f"about {last} {unit}"
+        return f"{first} to {last} {unit}" if unit == other else f"{first} {other} to {last} {unit}"
 
 
 class Rough(Estimate):
@@ -55,12 +56,19 @@ class Run(NamedTuple):
     load_s: float
 
 
-def _spelt(seconds: float) -> tuple[str, str]:
-    """(number, unit), to what an estimate can say: seconds below 100, from 20 on in fives; minutes below 100; hours."""
-    if seconds < 100:
-        step = 1 if seconds < 20 else 5
-        return f"{max(1, round(seconds / step) * step)}", "s"
-    amount, unit = (seconds / 60, "min") if seconds < 6000 else (seconds / 3600, "h")
+UNITS = {"s": 1, "min": 60, "h": 3600}
+
+
+def _unit(seconds: float) -> str:
+    return "s" if seconds < 100 else "min" if seconds < 6000 else "h"
+
+
+def _spelt(seconds: float, unit: str) -> tuple[str, str]:
+    """(number, unit), to what an estimate can say: whole seconds, from 20 on fives; else two digits."""
+    amount = seconds / UNITS[unit]
+    if unit == "s":
+        step = 1 if amount < 20 else 5
+        return f"{max(1, round(amount / step) * step)}", unit
     return f"{amount:.0f}" if amount >= 9.95 else f"{amount:.1f}".removesuffix(".0"), unit
 
 

@@ -77,7 +77,7 @@ def test_a_job_that_died_is_told_and_can_be_resumed(bench, monkeypatch):
     monkeypatch.setattr(bench.jobs, "resume", resumed.append)
     app = visit("overview")
     assert "Killed: 9" in [t.value for t in app.text]
-    assert any("At most the whole again" in caption.value and "30 to 4" in caption.value for caption in app.caption)
+    assert any("At most the whole again" in caption.value and "1.5 to 4 min" in caption.value for caption in app.caption)
     next(b for b in app.button if b.label == "Resume").click().run()
     assert resumed == ["a"]
 

@@ -82,7 +82,7 @@ def test_a_query_setting_acts_at_once_and_builds_nothing(page, bench):
 @pytest.mark.slow
 def test_exact_search_is_explained_and_offers_a_graph(page):
     app = page(**{"index.part": "exact", "index.nlist": "", "index.nprobe": ""})
-    assert any("nothing is lost" in told.value for told in app.caption)
+    assert any("Exact search loses nothing" in told.value for told in app.caption)
     app = next(b for b in app.button if b.key == "try").click().run()
     assert not app.exception and app.query_params["index.part"] == "faiss_hnsw"
 

@@ -84,6 +84,8 @@ def test_loading_is_told_apart_from_encoding(tmp_path):
         (Estimate(0.2, 0.4), "about 1 s"),
         (Estimate(51, 88), "50 to 90 s"),
         (Estimate(125, 340), "2.1 to 5.7 min"),
+        (Estimate(90, 240), "1.5 to 4 min"),
+        (Estimate(25, 420), "25 s to 7 min"),
         (Estimate(3000, 8300), "50 min to 2.3 h"),
         (Estimate(330, 18_600), "5.5 min to 5.2 h"),
     ],
@@ -145,7 +147,7 @@ def test_what_never_ran_here_is_told_roughly_and_makes_the_whole_rough():
     told = Forecast((STEPS, ROUGHLY))
     assert told.seconds == (62, 130) and not told.seconds.measured
     assert told.words == (
-        "In all roughly 60 s to 2.2 min: 3 steps of 8 examples, 60 to 90 s; 9 texts, roughly 2 to 40 s, not measured here yet"
+        "In all roughly 1 to 2.2 min: 3 steps of 8 examples, 60 to 90 s; 9 texts, roughly 2 to 40 s, not measured here yet"
     )
 
 

@@ -46,12 +46,17 @@ def planned(source: sources.LabelSource, round_name: str) -> None:
     if verdict is None:
         return
     part = {"sentences": "sentences", "helpful": "answers", "preference": "pairs"}[verdict.part]
+    without = verdict.state == "own" and not study.test.strip()
     with st.container(border=True, key="plan"):
         state = {"met": "met", "not met": "not"}.get(verdict.state, "")
-        said, word = escape(study.hypothesis or study.question), STATES[verdict.state]
+        said, word = escape(study.hypothesis or study.question), "No test planned" if without else STATES[verdict.state]
         texts = [
             f'<p class="said">{said}<span class="state {state}">{word}</span></p>',
-            small(" ".join(f"Plan: {study.measure}. {study.test} {tied(verdict, part, source)} {verdict.why}".split())),
+            small(
+                " ".join(
+                    f"Plan: {study.measure}. {study.test} {tied(verdict, part, source)} {'' if without else verdict.why}".split()
+                )
+            ),
             small(decided(source, verdict)),
             frozen,
         ]

@@ -41,4 +41,4 @@ def trials() -> None:
     with st.container(horizontal=True, key="last_links"):
         ways.link("compare_trials", "All trials, compared", "compare_arrows")
         ways.link("run_study", "Experiments", "science")
-        ways.link("query_store", "Asked in SQL", "database")
+        ways.link("query_store", "Query in SQL", "database")
