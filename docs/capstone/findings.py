@@ -1,6 +1,7 @@
 """`docs/findings.md`: a sentence a finding, written from recorded outcomes, each with the command that gives it again."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from core.report.table import MINUS
 from core.statistics.corrections import holm
@@ -18,8 +19,11 @@ permutation test, corrected by Holm over all lines of this page.
 
 def written(found: Sequence[Finding | Unbeaten]) -> str:
     corrected = dict(with_holm(found))
-    lines = [f"- {sentence(each, corrected[each]) if isinstance(each, Finding) else unbeaten(each)}" for each in found]
-    return "\n".join([HEAD, *lines]) + "\n"
+    lines = []
+    for command, some in groupby(found, lambda each: each.command):
+        told = [f"- {sentence(each, corrected[each]) if isinstance(each, Finding) else unbeaten(each)}" for each in some]
+        lines += [*told, f"  `{command}`", ""]
+    return "\n".join([HEAD, *lines])
 
 
 def with_holm(found: Sequence[Finding | Unbeaten]) -> list[tuple[Finding, float]]:
@@ -30,14 +34,14 @@ def with_holm(found: Sequence[Finding | Unbeaten]) -> list[tuple[Finding, float]
 
 def unbeaten(each: Unbeaten) -> str:
     told = f"**nothing better found** among {each.recipes:,} recipes on dev; {each.measure} {each.mean:.3f} on test, n {each.n:,}"
-    return f"{each.what}: {told}. `{each.command}`"
+    return f"{each.what}: {told}."
 
 
 def sentence(finding: Finding, p: float) -> str:
     """p: corrected."""
     between = f"{signed(finding.low)} to {signed(finding.high)}"
     told = f"{finding.measure} {signed(finding.difference)} ({between}), p (Holm) {'< 0.001' if p < 0.001 else f'{p:.3f}'}, n {finding.n:,}"
-    return f"{finding.what}: **{verdict(finding, p)}**, {told}. `{finding.command}`"
+    return f"{finding.what}: **{verdict(finding, p)}**, {told}."
 
 
 def verdict(finding: Finding, p: float) -> str:
