@@ -193,6 +193,9 @@ def describe(value: Any) -> str:
             words.append(word(chosen))
         else:
             words.append(f"{lower(knob.label)} {number(chosen)}")
+            # "Maximum" of max_tokens says no unit; what was said before is not said again
+            if knob.unit and knob.name.endswith(f"_{knob.unit}") and not any(text.endswith(f" {knob.unit}") for text in words):
+                words[-1] += f" {knob.unit}"
     return ", ".join(words)
 
 
@@ -463,6 +466,8 @@ def kept_widget(knob: Knob, key: str, value: Any) -> Any:
 
 def widget(knob: Knob, key: str, **events: Any) -> Any:
     label = f"{knob.label} ({knob.unit})" if knob.unit else knob.label
+    if knob.label == "At most":  # a limit is named by what it limits
+        label = f"{knob.unit.capitalize()}, at most"
     shared = {"key": key, "help": knob.help or None, **events}
     # also as the widget's default: what the session alone holds is lost when a run is interrupted before it was sent
     value = st.session_state[key]
@@ -479,7 +484,8 @@ def widget(knob: Knob, key: str, **events: Any) -> Any:
     if knob.kind == "grid":
         return st.select_slider(label, sorted({*knob.options, value}), value, format_func=number, **shared)
     if knob.kind == "slider":
-        return st.slider(label, knob.low, knob.high, value, step=knob.step, **shared)
+        written = "%g" if isinstance(knob.step, float) and knob.step.is_integer() else None  # 32, not 32.00
+        return st.slider(label, knob.low, knob.high, value, step=knob.step, format=written, **shared)
     return st.number_input(label, knob.low, knob.high, value, step=knob.step, **shared)
 
 

@@ -190,21 +190,26 @@ def start_button(
     icon: str = ":material/play_arrow:",
     place: str = "",
     kind: str = "primary",
+    lacking: str = "",
 ) -> None:
     """A button that starts a job of the command line, beside what it takes; until the job is done its progress stands in their place.
 
-    place: tells buttons of the same verb on a page apart. The arguments are no part of the key: pressed straight from a text
-    box, whose new value they hold, the button would be another one, and the press lost, or with the values before.
+    place: tells buttons of the same verb on a page apart. lacking: what still keeps it from being pressed, told beside it. The
+    arguments are no part of the key: pressed straight from a text box, whose new value they hold, the button would be another one, and
+    the press lost, or with the values before.
     """
     job = latest(arguments)
     if job and job.status != "done":
         watch(job.id)
     else:
-        _button(label, arguments, title, takes, icon, f"start/{arguments[0]}/{place}", kind)
+        look = {"type": kind, "disabled": bool(lacking), "help": lacking or None}
+        _button(label, arguments, title, takes, icon, f"start/{arguments[0]}/{place}", **look)
+        if lacking:
+            st.caption(lacking)
 
 
-def _button(label: str, arguments: list[str], title: str, takes: Forecast, icon: str, key: str, kind: str = "primary") -> None:
-    if press_button(label, Press(verb_of(arguments), takes), key=key, icon=icon, type=kind):
+def _button(label: str, arguments: list[str], title: str, takes: Forecast, icon: str, key: str, **look: Any) -> None:
+    if press_button(label, Press(verb_of(arguments), takes), key=key, icon=icon, **{"type": "primary", **look}):
         start(arguments, title, takes)
         st.rerun()
 
@@ -219,10 +224,23 @@ def press_button(label: str, press: Press, *, key: str, **look: Any) -> bool:
 
 def price(verb: str, takes: Forecast) -> None:
     """What a press takes: what is done, how many, how long by what ran on this machine, memory and money where they are worth a word.
-    Nothing where it is there at once, or where nothing can be done."""
+    Of several phases the sum, with each of them in its help. Nothing where it is there at once, or where nothing can be done."""
     told = session.workbench().expected(verb, takes)
     if told.phases and (told.seconds is None or told.seconds.high > AT_ONCE_S or told.usd):
-        st.caption(f":material/timer: {cards.plain(told.words)}", width="stretch")
+        words = _brief(told)
+        parts = cards.plain(told.words) if words != told.words else None
+        st.caption(f":material/timer: {cards.plain(words)}", width="stretch", help=parts)
+
+
+def _brief(told: Forecast) -> str:
+    """In one line: of several phases their sum, "About 1.3 to 13 h, 7.8 GB of memory"."""
+    if len(told.phases) < 2 or told.seconds is None:
+        return told.words
+    time = told.seconds.span if told.seconds.measured else f"about {told.seconds.span.removeprefix('about ')}"
+    last = told.words.rpartition("; ")[2]  # memory, where it is worth a word
+    memory = last.removeprefix("about ") if last.endswith("of memory") else ""
+    words = ", ".join(filter(None, (time, told.usd and told.usd.words, memory)))
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def start(arguments: list[str], title: str, takes: Forecast) -> str:

@@ -311,6 +311,8 @@ def test_a_stage_is_described_in_a_few_words():
     config = recipes.with_settings(TrialConfig(), {"chunking.size_tokens": 512, "chunking.overlap_tokens": 0})
     assert forms.describe(config.chunking).startswith("recursive, 512 tokens")
     assert forms.describe(config.evaluation).startswith("k 10")
+    assert forms.describe(config.context).startswith("passages 3, maximum 1,200 tokens"), "a number with its unit"
+    assert forms.describe(TrialConfig().chunking).count("tokens") == 1, "which is said once"
 
 
 # The strip under the title: what is not default, undo and redo ------------------------------------------------------

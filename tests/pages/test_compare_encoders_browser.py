@@ -90,7 +90,7 @@ def test_encoders_are_compared_slid_mapped_and_a_training_is_previewed(app, plac
     assert "The market of" in tab.locator(".gw-passage").first.inner_text()
 
     tab.get_by_role("tab", name="Train").click()
-    tab.get_by_role("spinbutton", name="At most (steps)").fill("7")
+    tab.get_by_role("spinbutton", name="Steps, at most").fill("7")
     tab.keyboard.press("Enter")
     settled(tab)
     tab.get_by_role("button", name="Command").click()

@@ -18,6 +18,6 @@ def must_embed(monkeypatch, bench) -> list[tuple[list[str], str]]:
 
 
 def prices(app: AppTest) -> list[str]:
-    """Each price as it is read."""
-    told = [caption.value for caption in app.caption if caption.value.startswith(TAG)]
+    """Each price in full: of several phases their list, which stands in the help of their sum."""
+    told = [caption.proto.help or caption.value for caption in app.caption if caption.value.startswith(TAG)]
     return [text.removeprefix(TAG).replace("\\", "").replace(cards.NOTHING, "") for text in told]

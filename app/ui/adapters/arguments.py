@@ -16,7 +16,7 @@ PROBLEM = "adapter/arguments!"  # what went wrong in the last press
 
 
 def draw(lesson: Lesson, chosen: dict[str, Any]) -> None:
-    with st.popover("Saved arguments", icon=":material/folder_open:", key="adapter/arguments"):
+    with st.popover("Saved settings", icon=":material/folder_open:", key="adapter/arguments"):
         try:
             now = lab.arguments_of(chosen, lesson.of_pairs)
         except WorkbenchError as error:
@@ -33,7 +33,7 @@ def _save(now: lab.Arguments) -> None:
     st.caption("The settings that differ from the defaults. `adapters train NAME --arguments FILE` takes the file.")
     st.code(now.text(), language="yaml")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name of the arguments", key="adapter/arguments/name").strip()
+        name = st.text_input("Name of the settings", key="adapter/arguments/name").strip()
         st.button(
             "Save", key="adapter/arguments/save", icon=":material/save:", disabled=not name, on_click=_saved, args=(name, now)
         )
@@ -42,9 +42,9 @@ def _save(now: lab.Arguments) -> None:
 
 def _load() -> None:
     names = lab.saved_arguments(session.workbench())
-    name = st.selectbox("Saved arguments", names, index=None, key="adapter/arguments/of", placeholder=f"{len(names):,} saved")
+    name = st.selectbox("Saved settings", names, index=None, key="adapter/arguments/of", placeholder=f"{len(names):,} saved")
     st.button("Load", key="adapter/arguments/load", icon=":material/input:", disabled=not name, on_click=_loaded, args=(name,))
-    upload = st.file_uploader("Or a file of arguments", type=["yaml", "yml"], key="adapter/arguments/file")
+    upload = st.file_uploader("Or a file of settings", type=["yaml", "yml"], key="adapter/arguments/file")
     if upload is not None:
         text = upload.getvalue().decode("utf-8", "replace")
         st.button("Load the file", key="adapter/arguments/take", icon=":material/input:", on_click=_taken, args=(text,))

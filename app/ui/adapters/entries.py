@@ -11,6 +11,7 @@ from app.ui.adapters.training import VERBS, draw_curves
 from app.ui.encoders.cells import difference, html_table, number
 from core.labs.adapters import training as adapters
 from core.labs.adapters.forecast import test_forecast
+from core.models.adapters import at_hand
 
 LABELS = {"em": "Exact match", "f1": "Token F1"}
 KEPT = {"best": "of the lowest validation loss", "last": "the last", "step": "as it was chosen"}
@@ -22,6 +23,8 @@ def listed() -> None:
     entries = adapters.trained_adapters()
     if not entries:
         st.caption("None yet. A trained adapter can be used on Ask, Sampling and Compare adapters.")
+        if bundled := at_hand():  # none is trained: only what ships is left
+            ways.link("compare_adapters", f"Compare the bundled one, {bundled[0]}", "difference")
     for entry in entries:
         drawn(entry)
 
