@@ -72,8 +72,7 @@ def publish(
     row = scores["measures"][0]
     gate = {"measure": measure, "least": least, "why": why} | {part: row[part] for part in ("mean", "low", "high", "measured")}
     end, bound = ("lower", "at least") if direction > 0 else ("upper", "at most")
-    worst = row["low" if direction > 0 else "high"]
-    if not (worst is not None and direction * worst >= direction * least) and not why:  # NaN does not pass either
+    if not reached(gate) and not why:
         worth = (
             "not measured"
             if row["mean"] is None
@@ -91,6 +90,13 @@ def publish(
     told = Publication(name=name, trial=trial, gate=gate, canaries=asked, floor=floor, **about)
     batches(workbench.home).keep(KIND, {told.key: told._asdict()})
     return told
+
+
+def reached(gate: dict[str, Any]) -> bool:
+    """Whether the worse end of the measure's interval is as good as what was asked for."""
+    direction = registry.find("measure", gate["measure"]).direction
+    worst = gate["low" if direction > 0 else "high"]
+    return worst is not None and direction * worst >= direction * gate["least"]  # NaN does not pass either
 
 
 def published(workbench: Workbench, name: str) -> Publication:

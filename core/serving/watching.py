@@ -39,6 +39,15 @@ class Watched(NamedTuple):
     questions: tuple[str, ...]
 
     @property
+    def change(self) -> str:
+        """The same in a cell."""
+        if not self.asked:
+            return "not asked again"
+        if self.alarm is not None:
+            return f"regression: {self.lost.mean:.1%} lost"
+        return f"{self.lost.mean:.1%} lost, as noise explains" if self.lost.mean else "the same"
+
+    @property
     def sentence(self) -> str:
         if not self.asked:
             return "No canary was asked yet."

@@ -49,6 +49,8 @@ def test_a_press_publishes_the_recipe_in_use_and_another_puts_it_up(bench, monke
     started = []
     monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, *_: started.append(arguments) or "job")
     app = opened()
+    [publish] = [button for button in app.button if button.label == "Publish"]
+    assert publish.disabled and publish.help == "Give it a name to publish it." and publish.help in words(app)
     app.text_input(key="publish_name").set_value("handbook").run()
     next(button for button in app.button if button.label == "Publish").click().run()
     next(button for button in app.button if button.label == "Start the service").click().run()
@@ -61,6 +63,9 @@ def test_what_is_published_is_listed_with_its_gate(towns):
     assert list(table["Name"]) == ["towns"] and list(table["Published because"]) == ["a test"]
     found = sum(each["found"] for each in towns.canaries)
     assert list(table["Canaries found"]) == [f"{found} of {len(towns.canaries)}"]
+    low, high = towns.gate["low"], towns.gate["high"]
+    assert list(table["95% interval"]) == [f"{low:.3f} to {high:.3f}"] and list(table["Asked since"]) == ["not asked again"]
+    assert list(table["Reached"]) == ["yes" if low >= towns.gate["least"] else "no"]
 
 
 def test_a_loss_is_told_with_its_evidence(bench, towns, serve):
@@ -68,10 +73,12 @@ def test_a_loss_is_told_with_its_evidence(bench, towns, serve):
     address, search = str(serve(service, FREE).base_url), service.search
     drain(ask_canaries(bench, towns, address))
     assert "no more than the noise" in words(opened("Watch", inner="Canaries"))
+    assert list(opened().dataframe[0].value["Asked since"]) == ["the same"]
     service.searched = lambda *_: None  # what is played was never searched
     service.search = lambda text, most: {**search(text, most), "passages": []}
     for _ in range(3):
         told = drain(ask_canaries(bench, towns, address))
+    assert list(opened().dataframe[0].value["Asked since"]) == [f"regression: {told.lost.mean:.1%} lost"]
     app = opened("Watch", inner="Canaries")
     assert app.error[0].value.startswith(f"{told.lost.mean:.1%}") and "Regression found" in app.error[0].value
 

@@ -8,9 +8,10 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs, tables
-from core.report.table import DAY_TIME, MEAN, Column, Table
+from core.report.table import DAY_TIME, MEAN, Column, Table, between
 from core.serving.asking import ADDRESS, PORT, ServiceState, caches_table, service_state
-from core.serving.publishing import LEAST, MEASURE, Publication, answer_cost, publications
+from core.serving.publishing import LEAST, MEASURE, Publication, answer_cost, publications, reached
+from core.serving.watching import watched
 
 IN_USE = "The recipe in use"
 CURL = """curl -s http://127.0.0.1:{port}/answer \\
@@ -116,26 +117,29 @@ def publish() -> None:
         placeholder="Needed only below that faithfulness",
         help="Kept in the record.",
     )
-    if not name.strip():
-        return st.caption("A published recipe has a name, its measured quality, and questions that reveal a later loss.")
+    st.caption("A published recipe has a name, its measured quality, and questions that reveal a later loss.")
     arguments = ["serving", "publish", name, "--measure", MEASURE, "--least", f"{least:g}"]
     arguments += [*(["--why", why] if why.strip() else []), *session.workbench().arguments(session.config())]
     takes = answer_cost(session.workbench(), session.config())
-    jobs.start_button("Publish", arguments, f"Publishing {name}", takes, icon=":material/publish:", place="publish")
+    lacking = "" if name.strip() else "Give it a name to publish it."
+    look = {"icon": ":material/publish:", "place": "publish", "lacking": lacking}
+    jobs.start_button("Publish", arguments, f"Publishing {name}", takes, **look)
 
 
 def published(listed: list[Publication]) -> None:
     st.subheader("Published", anchor=False)
     columns = (
-        Column("name", width=160),
-        Column("corpus", width=160),
-        Column("measure", width=130),
+        Column("name", width=110),
+        Column("corpus", width=115),
+        Column("measure", width=90),
         Column("mean", "", MEAN),
-        Column("low", "From", MEAN, "The lower end of its 95% interval."),
+        Column("interval", "95% interval"),
         Column("least", "Asked for", MEAN),
-        Column("why", "Published because", width=220),
-        Column("canaries", "Canaries found", help="Questions whose evidence was among the first k, of all that have evidence."),
-        Column("created", "Published", DAY_TIME, width=110),
+        Column("reached", help="Whether the whole interval is as good as what was asked for."),
+        Column("why", "Published because", width=110),
+        Column("canaries", "Canaries found", help="At publication: questions whose evidence was among the first k."),
+        Column("since", "Asked since", help="What the same questions find now: the tab Watch, Canaries.", width=110),
+        Column("created", "Published", DAY_TIME, width=105),
     )
     tables.draw(Table("published_recipes", columns, [row(each) for each in listed]))
 
@@ -143,5 +147,6 @@ def published(listed: list[Publication]) -> None:
 def row(each: Publication) -> dict[str, Any]:
     number = sum(canary["found"] for canary in each.canaries)
     told = {"name": each.name, "corpus": each.config["corpus"]["dataset"], **each.gate}
-    told["created"] = datetime.fromisoformat(each.created)
+    told |= {"interval": between(each.gate["low"], each.gate["high"], MEAN), "reached": "yes" if reached(each.gate) else "no"}
+    told |= {"since": watched(session.workbench(), each).change, "created": datetime.fromisoformat(each.created)}
     return told | {"canaries": f"{number} of {len(each.canaries)}"}
