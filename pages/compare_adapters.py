@@ -30,10 +30,7 @@ def page() -> None:
     made, left = lab.standing(workbench, run, names, scales, count)
     grid.start(config, left, names, scales, count)
     if made is None:
-        st.caption(
-            "Each question is answered with and without the adapter: closed book, over what the recipe retrieves, over the gold "
-            "evidence, over passages without it, and over evidence with a changed answer. Stored answers are used again."
-        )
+        st.caption(grid.about(names, scales))
         return forgetting.section(config, names, scales)
     counts = cards.count(made.questions, "question"), cards.count(len(made.reliance) - 1, "adapter")
     cards.status_strip([*counts, f"{made.memorised:,} possibly memorised"])

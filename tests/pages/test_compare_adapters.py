@@ -47,6 +47,7 @@ def test_a_recipe_that_is_not_ready_is_prepared_by_a_press(bench, named, started
 def test_it_tells_what_is_left_and_starts_a_job(bench, prompts, named, started):  # noqa: F811
     app = open_page()
     assert any(told.endswith("not measured here yet") and " answers, roughly " in told for told in prices(app)) and not prompts
+    assert any("2 times 5 answers" in caption.value for caption in app.caption), "so many for a question"
     next(button for button in app.button if button.label.startswith("Answer")).click().run()
     assert started[0][:4] == ["compare-adapters", "a", "--scale", "1"]
 

@@ -15,8 +15,8 @@ def section(config: TrialConfig, names: Sequence[str], scales: Sequence[float]) 
     st.subheader("Forgetting", anchor=False)
     workbench = session.workbench()
     there = [status.name for status in workbench.datasets() if status.present]
-    usual = there.index(lab.other_corpus(workbench, names))
-    about = "The beginning of each document is read. Default: a corpus that no adapter was trained on."
+    usual = there.index(lab.other_corpus(workbench, names, config.corpus.dataset))
+    about = "The beginning of each document is read. Default: a corpus not in use, that no adapter was trained on."
     corpus = st.selectbox("Other text", there, usual, key="other_text", bind="query-params", width=320, help=about)
     words = ["forgetting", *names, *(word for scale in scales for word in ("--scale", f"{scale:g}")), "--text", corpus]
     words += workbench.arguments(config)
@@ -26,8 +26,8 @@ def section(config: TrialConfig, names: Sequence[str], scales: Sequence[float]) 
             told = f"{', '.join(own)} was trained on this corpus: choose another to measure forgetting."
             st.warning(cards.plain(told), icon=":material/warning:")
         st.caption(
-            f"How likely {lab.DOCUMENTS} documents of it are to the model with each adapter and without any. A higher "
-            "perplexity means forgetting."
+            f"Perplexity of {lab.DOCUMENTS} documents of another corpus, with and without the adapter. Higher with it: it made the "
+            "model forget."
         )
         number = lab.DOCUMENTS * len(lab.sides(names, scales))
         takes = one_phase(f"{number:,} readings of a document, {lab.TOKENS} tokens each at most", units=number)

@@ -33,7 +33,9 @@ def chosen(run: Resolved) -> tuple[list[str], list[float], int]:
     every = at_hand()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names = st.multiselect("Adapters", every, every[-1:], key="adapters", bind="query-params", width=320)
-        scales = st.multiselect("Scales", SCALES, [1.0], key="scales", width=200, help="Scale of each adapter.")
+        scales = st.multiselect(
+            "Adapter scales", SCALES, [1.0], key="scales", width=200, help="What its change is multiplied by; 1: as trained."
+        )
         most = len(run.corpus.queries)
         count = results.question_count(most, lab.QUESTIONS, "ask", "those with an answer and evidence")
     return names, scales or [1.0], count
@@ -42,6 +44,16 @@ def chosen(run: Resolved) -> tuple[list[str], list[float], int]:
 def words_of(names: Sequence[str], scales: Sequence[float], count: int) -> list[str]:
     """The verb with its options."""
     return ["compare-adapters", *names, *(word for scale in scales for word in ("--scale", f"{scale:g}")), "--ask", str(count)]
+
+
+def about(names: Sequence[str], scales: Sequence[float]) -> str:
+    """What a question is asked, and so how many answers it takes."""
+    some = len(lab.sides(names, scales))
+    return (
+        "Each question is answered without any adapter and with each at each scale: closed book, over what the recipe retrieves, over the "
+        f"gold evidence, over passages without it, and over evidence with a changed answer: {some} times {len(lab.CONTEXTS)} answers, or "
+        f"{some} fewer where no other answer fits the evidence. Stored answers are used again."
+    )
 
 
 def start(config: TrialConfig, left: lab.AnswerCost, names: Sequence[str], scales: Sequence[float], count: int) -> None:

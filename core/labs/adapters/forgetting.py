@@ -84,10 +84,12 @@ def forgetting(
     return Forgetting(corpus, made)
 
 
-def other_corpus(workbench: Workbench, names: Sequence[str]) -> str:
-    """A corpus at hand that none of these adapters has learnt from; CORPUS where they have learnt from all."""
+def other_corpus(workbench: Workbench, names: Sequence[str], in_use: str = "") -> str:
+    """A corpus at hand that none of these adapters has learnt from, if there is one another than that in use; CORPUS where they have
+    learnt from all."""
     there = [status.name for status in workbench.datasets() if status.present]
-    return next((name for name in (CORPUS, *there) if name in there and not learnt(names, name)), CORPUS)
+    able = [name for name in (CORPUS, *there) if name in there and not learnt(names, name)]
+    return next((name for name in able if name != in_use), able[0] if able else CORPUS)
 
 
 def learnt(names: Sequence[str], corpus: str) -> list[str]:

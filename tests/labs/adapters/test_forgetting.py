@@ -79,6 +79,7 @@ def trained_on(monkeypatch, corpus):
 def test_other_text_is_by_itself_none_that_the_adapter_learnt_from(bench, reads, monkeypatch, corpus, other):
     trained_on(monkeypatch, corpus)
     assert lab.other_corpus(bench, ["a:0.5,b:0.5"]) == other
+    assert lab.other_corpus(bench, ["a:0.5,b:0.5"], other) not in (corpus, other)
 
 
 def test_a_page_reads_no_corpus_that_was_never_read(bench, reads, monkeypatch):
