@@ -98,7 +98,7 @@ def recipe() -> TrialConfig:
 @pytest.mark.slow
 def test_the_bundled_model_is_read_and_the_known_answers_are_reached(page):
     app = page()
-    assert "134,515,008" in html(app) and "3 (GQA)" in html(app)
+    assert "134,515,008" in html(app) and "3 (GQA)" in html(app) and ">97<" in html(app) and "MB" in html(app)
     known = [button for button in app.button if str(button.key).startswith("known/")]
     assert [button.label.rpartition(": ")[2] for button in known] == ["17.2 GB", "171.8 GB", "687.2 GB"]
     app = press(app, known[2].key)

@@ -85,7 +85,7 @@ def described(a: Architecture) -> None:
             a.active_parameters,
             f"{a.experts_active} of {a.experts} experts a layer" if a.experts else "a dense model: all of them",
         ),
-        _gigabytes("Weights", architecture.weight_bytes(a), "as in the file" if a.weight_bytes else "as float16"),
+        _bytes("Weights", architecture.weight_bytes(a), "as in the file" if a.weight_bytes else "as float16"),
         cards.Card(
             "Work for a token",
             architecture.flops_per_token(a, 1024) / 1e9,
@@ -127,8 +127,9 @@ def _count(label: str, number: int, note: str) -> cards.Card:
     return cards.Card(label, number / size, unit=unit, digits=2 if unit == "B" else 1, direction=0, note=note)
 
 
-def _gigabytes(label: str, number: float, note: str) -> cards.Card:
-    return cards.Card(label, number / 1e9, unit="GB", digits=1 if number > 1e9 else 3, direction=0, note=note)
+def _bytes(label: str, number: float, note: str) -> cards.Card:
+    unit, size = ("GB", 1e9) if number >= 1e9 else ("MB", 1e6)
+    return cards.Card(label, number / size, unit=unit, digits=1 if unit == "GB" or number < 1e7 else 0, direction=0, note=note)
 
 
 def _settings(a: Architecture) -> dict[str, Any]:
@@ -148,11 +149,11 @@ def calculator(a: Architecture) -> None:
     with right:
         cards.row(
             [
-                _gigabytes(
+                _bytes(
                     "Key-value cache", memory.cache, f"{cards.size(memory.cache / asked.context_tokens / asked.batch)} a token"
                 ),
-                _gigabytes("Weights", memory.weights, weights or ("as in the file" if a.weight_bytes else "float16")),
-                _gigabytes("All together", memory.total, f"activations {cards.size(memory.activations)}, an estimate"),
+                _bytes("Weights", memory.weights, weights or ("as in the file" if a.weight_bytes else "float16")),
+                _bytes("All together", memory.total, f"activations {cards.size(memory.activations)}, an estimate"),
                 cards.Card(
                     "Longest context here",
                     fits,

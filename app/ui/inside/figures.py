@@ -23,12 +23,16 @@ def parts(a: Architecture) -> charts.Figure:
         "y": [name for name, _ in some],
         "x": [count / 1e6 for _, count in some],
         "marker": {"color": charts.COLORS[0]},
-        "text": [f"{count / a.parameters:.1%}" for _, count in some],
+        "text": [
+            charts.safe("< 0.1%") if 0 < count / a.parameters < 0.001 else f"{count / a.parameters:.1%}" for _, count in some
+        ],
         "textposition": "outside",
         "cliponaxis": False,
         "hovertemplate": "%{y}: %{x:,.2f} M<extra></extra>",
     }
-    return charts.figure([bar], "million parameters", height=90 + 30 * len(some), margin={"l": 110, "r": 56})
+    return charts.figure(
+        [bar], "million parameters", height=90 + 30 * len(some), margin={"l": 110, "r": 56}, yaxis={"showgrid": False}
+    )
 
 
 def attentions(a: Architecture) -> dict[str, str]:
