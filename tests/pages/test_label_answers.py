@@ -227,6 +227,9 @@ def test_whoever_left_is_told_and_offered_no_more(bench):
     app = open_page(study="toy", annotator="Ann")
     names = next(box for box in app.selectbox if box.label == "Your name")
     assert "has left" in said(app) and names.options == ["Ben", "Cy"]
+    assert "Choose your name to start." in [caption.value for caption in app.caption]
+    names.set_value("Ben").run()
+    assert any(caption.value.endswith("screens for you in this round.") for caption in app.caption)
 
 
 def test_each_annotator_keeps_keys_of_their_own(bench):

@@ -6,6 +6,7 @@ from app import session
 from app.ui import cards, ways
 from core.annotation import tokens, versions
 from core.annotation.versions import Frozen
+from core.annotation.worklist import items_of
 
 ROUNDS = {"pilot": "pilot round", "main": "main round", "adjudication": "adjudication"}
 
@@ -47,9 +48,10 @@ def draw(frozen: Frozen | None) -> None:
             token, whence = "", "You were given it by the study's owner."
             if frozen.study.tokens:
                 token = st.text_input("Your token", type="password", help=whence).strip()
-            started = st.form_submit_button(
-                "Start labelling", key="label_start", type="primary", icon=":material/edit_note:", disabled=not name
-            )
+            why = "" if name else "Choose your name to start."
+            look = {"type": "primary", "icon": ":material/edit_note:", "disabled": bool(why), "help": why or None}
+            started = st.form_submit_button("Start labelling", key="label_start", **look)
+            st.caption(why or f"{cards.count(len(items_of(frozen, name)), 'screen')} for you in this round.")
         if started and tokens.may_label(session.workbench(), frozen, name, token):
             st.query_params.update({"study": study, "annotator": name} | ({"token": token} if token else {}))
             st.rerun()

@@ -65,7 +65,7 @@ def prompt(corpus: Corpus) -> tuple[str, str]:
             key="question",
             accept_new_options=True,
             bind="query-params",
-            placeholder=f"One of the {len(questions):,} questions of the corpus, or your own",
+            placeholder=f"One of the {len(questions):,} answerable questions of the corpus, or your own",
         )
         return text or "", manner
     words = place.text_area(MANNERS[manner], key="prompt", height=80, placeholder=PLACEHOLDER[manner], bind="query-params")

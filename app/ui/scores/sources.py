@@ -89,15 +89,14 @@ def of_recipe(row: Any) -> Shown | None:
     rows = sets.of_recipe(said)
     arguments = scoring("score-answers", "--ask", str(count))
     lacking = len(said.rows) - len(rows)
-    if not rows:
-        cards.empty(
-            "Scores of answers",
-            f"This recipe has answered none of these {count:,} questions yet. Answers are stored, and scored at once.",
-        )
     if lacking:
         cost = answering.cost(workbench, config.generation, said.askings)
         if rows:
             st.caption(f"{progress_words(said, cost)}.")
+        else:
+            few = f"; {cost.silent:,} have no passage similar enough, so the model is not asked" if cost.silent else ""
+            why = f"This recipe has answered none of these {count:,} questions yet{few}. Answers are stored, and scored at once."
+            cards.empty("Scores of answers", why)
         phases = cost.phases or (Phase("no answer: the model is not asked"),)
         action = f"Write and score {cards.count(cost.answers, 'answer')}" if cost.answers else "Score the answers"
         title = f"Answers of {evaluation.corpus.name}"
