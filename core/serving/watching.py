@@ -42,10 +42,10 @@ class Watched(NamedTuple):
     def change(self) -> str:
         """The same in a cell."""
         if not self.asked:
-            return "not asked again"
+            return "not asked"
         if self.alarm is not None:
-            return f"regression: {self.lost.mean:.1%} lost"
-        return f"{self.lost.mean:.1%} lost, as noise explains" if self.lost.mean else "the same"
+            return f"{self.lost.mean:.1%} lost: regression"
+        return f"{self.lost.mean:.1%} lost: noise" if self.lost.mean else "the same"
 
     @property
     def sentence(self) -> str:

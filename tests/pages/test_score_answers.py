@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.ui import jobs
+from core.labs.answers import answering
 from core.labs.answers.answering import answer_questions, answer_set
 from core.labs.scores import judges, sets
 from core.progress import drain
@@ -89,6 +90,15 @@ def test_where_references_are_sentences_one_press_asks_for_a_sentence(bench, rea
     next(button for button in app.button if button.label == "Ask for a sentence").click().run()
     assert app.session_state["recipes"]["current"].context.length == "sentence" and not app.exception
     assert "answered none of these 5 questions" in html(app)
+
+
+@pytest.mark.slow
+def test_questions_of_which_the_model_is_not_asked_are_told(bench, reader, monkeypatch):
+    cost = answering.cost
+    monkeypatch.setattr(answering, "cost", lambda *asked: cost(*asked)._replace(answers=3, silent=2))
+    app = start(scored="5")
+    assert "2 have no passage similar enough, so the model is not asked" in html(app)
+    assert [button for button in app.button if button.label == "Write and score 3 answers"]
 
 
 @pytest.mark.slow

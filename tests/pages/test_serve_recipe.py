@@ -60,11 +60,11 @@ def test_a_press_publishes_the_recipe_in_use_and_another_puts_it_up(bench, monke
 
 def test_what_is_published_is_listed_with_its_gate(towns):
     table = opened().dataframe[0].value
-    assert list(table["Name"]) == ["towns"] and list(table["Published because"]) == ["a test"]
+    assert list(table["Name"]) == ["towns"] and list(table["Reason"]) == ["a test"]
     found = sum(each["found"] for each in towns.canaries)
     assert list(table["Canaries found"]) == [f"{found} of {len(towns.canaries)}"]
     low, high = towns.gate["low"], towns.gate["high"]
-    assert list(table["95% interval"]) == [f"{low:.3f} to {high:.3f}"] and list(table["Asked since"]) == ["not asked again"]
+    assert list(table["95% interval"]) == [f"{low:.3f} to {high:.3f}"] and list(table["Asked since"]) == ["not asked"]
     assert list(table["Reached"]) == ["yes" if low >= towns.gate["least"] else "no"]
 
 
@@ -78,7 +78,7 @@ def test_a_loss_is_told_with_its_evidence(bench, towns, serve):
     service.search = lambda text, most: {**search(text, most), "passages": []}
     for _ in range(3):
         told = drain(ask_canaries(bench, towns, address))
-    assert list(opened().dataframe[0].value["Asked since"]) == [f"regression: {told.lost.mean:.1%} lost"]
+    assert list(opened().dataframe[0].value["Asked since"]) == [f"{told.lost.mean:.1%} lost: regression"]
     app = opened("Watch", inner="Canaries")
     assert app.error[0].value.startswith(f"{told.lost.mean:.1%}") and "Regression found" in app.error[0].value
 

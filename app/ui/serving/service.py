@@ -129,16 +129,16 @@ def publish() -> None:
 def published(listed: list[Publication]) -> None:
     st.subheader("Published", anchor=False)
     columns = (
-        Column("name", width=110),
-        Column("corpus", width=115),
-        Column("measure", width=90),
+        Column("name", width=138),
+        Column("corpus", width=126),
+        Column("measure", width=96),
         Column("mean", "", MEAN),
         Column("interval", "95% interval"),
         Column("least", "Asked for", MEAN),
         Column("reached", help="Whether the whole interval is as good as what was asked for."),
-        Column("why", "Published because", width=110),
+        Column("why", "Reason", width=90),
         Column("canaries", "Canaries found", help="At publication: questions whose evidence was among the first k."),
-        Column("since", "Asked since", help="What the same questions find now: the tab Watch, Canaries.", width=110),
+        Column("since", "Asked since", help="What the same questions find now: the tab Watch, Canaries.", width=90),
         Column("created", "Published", DAY_TIME, width=105),
     )
     tables.draw(Table("published_recipes", columns, [row(each) for each in listed]))
