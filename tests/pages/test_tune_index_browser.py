@@ -20,7 +20,7 @@ def home(embedded, tmp_path_factory):
 @pytest.mark.slow
 def test_an_index_is_tuned(app, tab):
     open_page(tab, f"{app}/tune_index")
-    tab.get_by_text("nothing is lost").wait_for()
+    tab.get_by_text("Exact search loses nothing").wait_for()
     tab.get_by_role("button", name="Try HNSW").click()
     tab.get_by_text("efSearch", exact=True).first.wait_for()
     settled(tab)
