@@ -17,9 +17,10 @@ from app.ui import export
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 BASELINE = "#767676"
 GROUND = "#ffffff"  # of the page, below what is to be read where lines cross it
+INK = "#202124"  # of what is to be read upon bars and beside them
 # on dark ground: sky for blue, Okabe and Ito's yellow for sky, and a lighter grey
 DARK = dict(zip((*COLORS, BASELINE), ("#56B4E9", *COLORS[1:4], "#F0E442", COLORS[5], "#A4A9B0"), strict=True))
-DARK[GROUND] = "#15181c"
+DARK |= {GROUND: "#15181c", INK: "#f1f3f4"}
 VALUES = {"x", "y", "z", "text", "customdata", "hovertext", "name", "hovertemplate"}  # of a trace: never a colour
 MUTED = "#5f6368"  # text of axes on a light ground; style.css has that of both themes
 INTERVAL = "95% interval"

@@ -1,9 +1,12 @@
 """The page Explain failures: retrieval's losses at once, answers once they are asked, and what opens from a band."""
 
+import json
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui import charts
 from app.ui.failures import questions
 from core.labs.failures import rungs
 from core.progress import drain
@@ -37,8 +40,26 @@ def test_retrieval_is_told_at_once_and_answers_are_asked_by_a_job(bench, reader,
     number.set_value(5).run()
     [button] = [button for button in app.button if button.label == "Ask: 5 questions"]
     assert any(told.endswith("not measured here yet") and " answers, roughly " in told for told in prices(app))
+    each = "2 to 4 answers a question: closed book, retrieved, reranked, gold evidence alone, gold among distractors."
+    assert any(text.value.startswith(each) for text in app.caption), [text.value for text in app.caption]
     button.click().run()
     assert started == [["failures", "--ask", "5", *bench.arguments(recipe())]]
+
+
+def bars(app: AppTest) -> list[dict]:
+    return [trace for trace in json.loads(app.get("plotly_chart")[0].proto.spec)["data"] if trace["type"] == "bar"]
+
+
+@pytest.mark.slow
+def test_losses_alone_are_in_the_colour_of_the_recipe_and_each_bar_tells_count_and_share(bench):
+    lost, rest, told = bars(start())
+    drawn = {name: value is not None for name, value in zip(lost["y"], lost["x"], strict=True)}
+    assert drawn == {name: name not in ("Not in the corpus", "Within the passages") for name in drawn} and len(drawn) == 5
+    assert [value is None for value in rest["x"]] == [value is not None for value in lost["x"]]
+    assert (lost["marker"]["color"], rest["marker"]["color"]) == (charts.COLORS[0], charts.BASELINE)
+    counts = [int(text.split(" (")[0]) for text in told["text"]]
+    assert sum(counts) == len(QUESTIONS) and told["text"][0] == "2 (25%)" and told["textposition"] == "outside"
+    assert lost["error_x"]["color"] == rest["error_x"]["color"] == charts.INK != charts.DARK[charts.INK]
 
 
 @pytest.mark.slow
@@ -75,6 +96,10 @@ def test_evidence_far_behind_the_listed_passages_is_shown(bench, reader, monkeyp
 def test_beside_the_baseline_it_says_which_questions_moved(bench, reader, shown_commands):
     address = {"baseline.fusion.part": "sparse_only", "baseline.chunking.part": "fixed", "baseline.chunking.size_tokens": "254"}
     app = start(**address, **{"baseline.context.passages": "2"})
+    sides = bars(app)
+    assert [trace["offsetgroup"] for trace in sides] == ["This recipe"] * 3 + ["Baseline"] * 3
+    assert [trace["name"] for trace in sides if trace["showlegend"]] == ["This recipe", "Baseline"]
+    assert len({trace["marker"]["color"] for trace in sides if "color" in trace["marker"]}) == 4
     [told] = [text.value for text in app.markdown if "end differently" in text.value]
     assert told.startswith("**1 of 8 questions") and any("--against chunking.size_tokens=254" in each for each in shown_commands)
     app.toggle(key="changed_only").set_value(True).run()

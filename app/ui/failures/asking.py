@@ -56,12 +56,14 @@ def ladders(recipe: TrialConfig | Resolved) -> Shown:
         try:
             ladder = rungs.with_kept(workbench, bare, count)
             other = other and rungs.with_kept(workbench, other, count)
-            ask(bare, ladder, count, "Ask", "recipe")
+            asks = ask(bare, ladder, count, "Ask", "recipe")
             if other and ladder.climbs:
                 ask(other, other, count, "Ask the baseline too", "baseline")
         except WorkbenchError as error:  # a model file that is not there: retrieval stands without it
             cards.problem(error)
             return Shown(bare, other, False, count)
+    if asks:
+        st.caption(each_takes(bare, count))
     return Shown(ladder, other, bool(ladder.climbs) and scope(len(ladder.climbs)), count)
 
 
@@ -88,11 +90,20 @@ def sample(bare: Ladder) -> int:
     )
 
 
-def ask(bare: Ladder, ladder: Ladder, count: int, action: str, whose: str) -> None:
-    """The button that starts the job, with what it takes; nothing where all answers are kept. whose: tells the two buttons apart."""
+def each_takes(bare: Ladder, count: int) -> str:
+    """Why there are more answers than questions."""
+    low, high = rungs.answers_each(session.workbench(), bare, count)
+    number = cards.count(high, "answer") if low == high else f"{low} to {high} answers"
+    asked = ", ".join(title.lower() for rung, title in lab.RUNGS.items() if rung != "reference")
+    return f"{number} a question: {asked}. Equal prompts are asked once."
+
+
+def ask(bare: Ladder, ladder: Ladder, count: int, action: str, whose: str) -> bool:
+    """The button that starts the job, with what it takes; nothing where all answers are kept. Returns whether any is to be written.
+    whose: tells the two buttons apart."""
     cost = rungs.cost(session.workbench(), bare, count)
     if not cost.answers and cost.questions == len(ladder.climbs):
-        return
+        return False
     config = bare.evaluation.config
     phases = cost.phases or (Phase(f"fetching the model {config.generation.model}, then answers to {count:,} questions"),)
     if host := config.generation.destination():
@@ -101,6 +112,7 @@ def ask(bare: Ladder, ladder: Ladder, count: int, action: str, whose: str) -> No
     title = f"Asking {count:,} questions with ever better passages"
     takes = Forecast(phases, units=max(1, cost.answers), like=alike(config.generation))
     jobs.start_button(f"{action}: {cards.count(count, 'question')}", arguments, title, takes, place=whose)
+    return cost.answers > 0
 
 
 def scope(asked: int) -> bool:

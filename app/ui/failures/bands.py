@@ -1,13 +1,16 @@
 """The ladder as bands: how many questions are lost where, with intervals, and which moved between two recipes."""
 
+from typing import Any
+
 import streamlit as st
 
 from app.ui import cards, charts, tables
 from app.ui.failures.asking import Shown
 from core.judging.reference import ACCEPTED
 from core.labs.failures import ladder as lab
-from core.labs.failures.ladder import BANDS
+from core.labs.failures.ladder import BANDS, Ladder
 
+NO_LOSS = {BANDS[name].title for name in ("absent", "answered", "reached")}
 METHOD = "Wilson's intervals of shares"
 JUDGE = (
     f"An answer is right if it contains a reference answer whole, or reaches a token F1 of {ACCEPTED:g} with one (case, "
@@ -29,26 +32,20 @@ def strip(shown: Shown) -> None:
 
 def chart(shown: Shown) -> None:
     """A bar a band; a click on it opens its questions."""
-    groups, errors, colors = {}, {}, {}
-    sides = {"This recipe": shown.ladder} | ({"Baseline": shown.other} if shown.other else {})
-    for name, ladder in sides.items():
-        if not ladder.bands(shown.asked):  # the baseline was not asked
-            continue
-        shares = lab.counts(ladder, shown.asked)
-        groups[name] = [100 * share.mean for share in shares.values()]
-        errors[name] = [(100 * share.low, 100 * share.high) for share in shares.values()]
-        colors[name] = charts.COLORS[0] if name == "This recipe" else charts.BASELINE
-    names = lab.ANSWERS if shown.asked else lab.RETRIEVAL
-    titles = [BANDS[name].title for name in names]
-    traces = charts.bars(titles, groups, errors=errors, colors=colors, horizontal=True, hover="%{y}: %{x:.1f}%")
-    number = len(shown.ladder.bands(shown.asked))
+    both = {"This recipe": shown.ladder} | ({"Baseline": shown.other} if shown.other else {})
+    sides = {name: ladder for name, ladder in both.items() if ladder.bands(shown.asked)}  # the baseline may not be asked
+    traces = [trace for name, ladder in sides.items() for trace in _side(name, ladder, shown.asked, len(sides) > 1)]
+    pale = "paler" if len(sides) > 1 else "grey"
+    number, names = len(shown.ladder.bands(shown.asked)), lab.ANSWERS if shown.asked else lab.RETRIEVAL
+    furthest = max(100 * share.high for ladder in sides.values() for share in lab.counts(ladder, shown.asked).values())
     shape = charts.figure(
         traces,
         f"Share of {number:,} questions (%)",
-        height=80 + 34 * len(names) * max(1, len(groups)) ** 0.5,
+        height=80 + 34 * len(names) * max(1, len(sides)) ** 0.5,
         yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
-        xaxis={"rangemode": "tozero", "showgrid": True},
+        xaxis={"range": [0, 1.35 * furthest], "showgrid": True},  # with room for the numbers
         bargap=0.3,
+        barmode="group",
     )
     charts.show(
         shape,
@@ -56,12 +53,34 @@ def chart(shown: Shown) -> None:
         data=lab.band_rows(shown.ladder, shown.asked),
         config=shown.config,
         title="Where questions are lost",
-        caption=f"n {number:,}; {'answers' if shown.asked else 'retrieval alone'}; the counts add up to n",
+        caption=f"n {number:,}; {'answers' if shown.asked else 'retrieval alone'}; the counts add up to n; {pale}: not lost",
         method=METHOD,
         command=shown.command(),
         on_select=_clicked,
     )
     st.caption(f"Click a bar to list its questions.{f' {JUDGE}' if shown.asked else ''}")
+
+
+def _side(name: str, ladder: Ladder, asked: bool, compared: bool) -> list[dict[str, Any]]:
+    """The bars of one recipe: what is lost in its colour, the rest in grey, or paler where grey is the baseline's; and behind the interval
+    of each its count and share."""
+    rows, color = lab.band_rows(ladder, asked), charts.COLORS[0] if name == "This recipe" else charts.BASELINE
+    titles, rest = [row["band"] for row in rows], charts.faint(color, 0.55) if compared else charts.BASELINE
+    ends = [(100 * row["low"], 100 * row["high"]) for row in rows]
+    traces = []
+    for lost, its in ((True, color), (False, rest)):
+        values = [100 * row["share"] if (row["band"] not in NO_LOSS) == lost else None for row in rows]
+        [bar] = charts.bars(
+            titles, {name: values}, errors={name: ends}, colors={name: its}, horizontal=True, hover="%{y}: %{x:.1f}%"
+        )
+        bar["error_x"]["color"] = charts.INK  # a whisker crosses its bar and the ground, and bars shine through
+        bar["marker"]["opacity"] = 0.7
+        traces.append(bar | {"offsetgroup": name, "legendgroup": name, "showlegend": lost})
+    told = [f"{row['questions']:,} ({row['share']:.0%})" for row in rows]
+    unseen = {"marker": {"opacity": 0}, "hoverinfo": "skip", "showlegend": False, "offsetgroup": name, "orientation": "h"}
+    text = {"text": told, "textposition": "outside", "textfont": {"size": 12}, "cliponaxis": False}
+    text |= {} if compared else {"constraintext": "none"}  # beside each other they have less room than their type
+    return [*traces, {"type": "bar", "x": [high for _, high in ends], "y": titles, **text, **unseen}]
 
 
 def _clicked() -> None:

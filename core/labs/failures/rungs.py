@@ -117,6 +117,14 @@ def cost(workbench: Workbench, bare: Ladder, count: int, only: tuple[str, ...] =
     return made._replace(questions=len(table))
 
 
+def answers_each(workbench: Workbench, bare: Ladder, count: int) -> tuple[int, int]:
+    """The fewest and the most answers that one of the first `count` questions takes: rungs with an equal prompt share one."""
+    prompts = [
+        len({asking.key for asking in steps.values() if asking.asks}) for steps in askings(workbench, bare, count).values()
+    ]
+    return min(prompts), max(prompts)
+
+
 def _wanted(table: dict[int, dict[str, AskedContext]], only: tuple[str, ...]) -> list[AskedContext]:
     return [asking for rungs in table.values() for rung, asking in rungs.items() if rung in only]
 
