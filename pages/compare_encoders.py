@@ -59,7 +59,7 @@ def page() -> None:
 def closer_look(config: TrialConfig, rows: Sequence[EncoderResult], reference: Offer, metric: str) -> EncoderResult | None:
     """The tabs, of the encoder chosen here; returns it where its questions are measured and belong under the tab."""
     ready = [row for row in rows if row.evaluation]
-    row = looked_at(ready, reference) if ready else None
+    row = looked_at(ready, reference, metric) if ready else None
     *drawn, studied, training = st.tabs([*TABS, "Experiment", "Train"], key="view", on_change="rerun", bind="query-params")
     for tab, draw in zip(drawn, TABS.values(), strict=True):
         if tab.open:

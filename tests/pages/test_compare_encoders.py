@@ -1,12 +1,14 @@
 """The page Encoders: its table is the library's, what is not embedded is offered, a bad setting is told, training is previewed."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.ui.encoders import trade_off
+from app.ui.encoders import choice, trade_off
+from app.ui.encoders.choice import looked_at
 from core.config import TrialConfig, with_settings
 from core.labs.encoders import comparison, geometry
 from core.progress import drain
@@ -83,6 +85,24 @@ def test_the_table_shows_what_the_library_measures_and_a_question_opens_both_ran
     assert any(f"against LSA: {lost} of 13 questions" in caption.value for caption in app.caption)
     app = tab(app, "Gold against random")
     assert all(f"{drain(geometry.separation_of(bench, row)).auc:.3f}" in html(app) for row in found)
+
+
+@pytest.mark.slow
+def test_the_details_are_of_the_best_rival_unless_the_address_names_another(page, bench, monkeypatch):
+    *_, worse, better = rows(bench)
+    means = {worse.offer.id: 0.6, better.offer.id: 0.7}
+
+    def ranked(ready, reference, metric):
+        given = [
+            SimpleNamespace(offer=row.offer, intervals={metric: SimpleNamespace(mean=means.get(row.offer.id, 1.0))})
+            for row in ready
+        ]
+        chosen = looked_at(given, reference, metric)
+        return next(row for row in ready if row.offer == chosen.offer)
+
+    monkeypatch.setattr(choice, "looked_at", ranked)
+    assert page().selectbox(key="look").value == better.offer.id
+    assert page(look=f"Details of {worse.offer.name}").selectbox(key="look").value == worse.offer.id
 
 
 @pytest.mark.slow

@@ -107,11 +107,12 @@ def change(setting: str) -> None:
     session.change({setting: st.session_state[f"lab/{setting}"]})
 
 
-def looked_at(ready: Sequence[EncoderResult], reference: Offer) -> EncoderResult:
-    """The encoder that the tabs look closer at."""
+def looked_at(ready: Sequence[EncoderResult], reference: Offer, metric: str) -> EncoderResult:
+    """The encoder that the tabs look closer at: of the reference's rivals the best, until another one is chosen."""
     by_id = {row.offer.id: row for row in ready}
     if st.session_state.get("look") not in by_id:
-        st.session_state["look"] = next((encoder for encoder in by_id if encoder != reference.id), reference.id)
+        rivals = [row for row in ready if row.offer != reference] or ready
+        st.session_state["look"] = max(rivals, key=lambda row: row.intervals[metric].mean or 0.0).offer.id
     if len(by_id) == 1:
         return ready[0]
     titles, look = {encoder: f"Details of {row.offer.name}" for encoder, row in by_id.items()}, {"label_visibility": "collapsed"}
