@@ -66,7 +66,7 @@ def test_long_lists_come_in_pages(monkeypatch):
 @pytest.mark.slow
 def test_the_document_in_the_address_is_open_with_its_evidence_marked_no_markup_and_a_long_one_in_parts(bench):
     shown = html(browse(document=document(bench, "rivers")))
-    assert 'class="gw-gold">in the Black Forest<' in shown
+    assert 'class="gw-gold">in the Black Forest<' in shown and "box.scrollTop" in shown, "the evidence is brought into sight"
     assert "&lt;script&gt;" in shown and "<script>alert" not in shown and "<img" not in shown
     shown = html(browse(document=document(bench, "mountains")))
     assert 0 < len("Filling words. ") * shown.count("Filling words.") <= PART and "Mont Blanc" in shown

@@ -1,5 +1,7 @@
 """The documents, and the one that was chosen with the evidence of its questions marked."""
 
+from zlib import crc32
+
 import streamlit as st
 
 from app.ui import cards, cells, evidence
@@ -8,10 +10,13 @@ from core.labs.corpus.contents import documents_with
 from core.records import Corpus, Document, Gold
 
 PART = 40_000  # characters of a long document shown at once
+# the box scrolls, not the page; the number makes it another script for each text: the same one would not run again
+TO_EVIDENCE = """<script>/* {} */ {{ const box = document.querySelector(".gw-scroll"), gold = box?.querySelector(".gw-gold");
+if (gold) box.scrollTop += gold.getBoundingClientRect().top - box.getBoundingClientRect().top - 48; }}</script>"""
 
 
 def draw(corpus: Corpus) -> None:
-    left, right = st.columns([1, 1.35], gap="medium")
+    left, right = st.columns(2, gap="medium")
     with left:
         shown = matching_documents(corpus)
     place = contents(corpus).place.get(st.query_params.get("document", ""))
@@ -45,8 +50,8 @@ def matching_documents(corpus: Corpus) -> list[int]:
         height=560,
         column_order=["Document", "Questions", "Characters"] + ["Source"] * (len(sources) > 1),
         column_config={
-            "Document": st.column_config.TextColumn(width=176 + 60 * (len(sources) < 2)),
-            "Characters": st.column_config.NumberColumn(format="localized", width=86),
+            "Document": st.column_config.TextColumn(width=154),
+            "Characters": st.column_config.NumberColumn("Length", help="Characters.", format="localized", width=72),
             "Questions": st.column_config.NumberColumn(help="Questions whose evidence is in this document.", width=82),
         },
     )
@@ -93,4 +98,6 @@ def marked_text(document: Document, gold: list[Gold], key: str) -> None:
     text = document.text[begin : begin + PART]
     marks = evidence.gold_marks(begin, begin + len(text), gold)
     marks += evidence.term_marks(text, st.session_state.get("find") or "")
-    evidence.show(f'<div class="gw gw-scroll"><div class="gw-text">{evidence.laid(text, marks)}</div></div>')
+    body = f'<div class="gw gw-scroll"><div class="gw-text">{evidence.laid(text, marks)}</div></div>'
+    evidence.show(body)
+    st.html(TO_EVIDENCE.format(crc32(f"{key}/{body}".encode("utf-8", "replace"))), unsafe_allow_javascript=True)
