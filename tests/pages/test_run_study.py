@@ -82,12 +82,20 @@ def test_without_a_study_the_page_says_what_one_is_and_begins_one_of_the_recipe_
     assert "Not started" in texts(app) and "11 trials" in texts(app), "winner and base once more, on test"
 
 
+def begins(app: AppTest) -> str:
+    return next(button.proto.type for button in app.button if button.key == "begin_study")
+
+
 @pytest.mark.slow
-def test_the_list_names_what_is_recorded_and_hides_what_is_archived(bench):
+def test_the_list_names_what_is_recorded_and_hides_what_is_archived(bench, monkeypatch):
     app = open_page(study="nowhere")
     assert "“nowhere”, which is not here" in texts(app), "and the list stands there"
     table = shown(app, "Experiment")
     assert dict(zip(table["Experiment"], table["Measured"], strict=True)) == {"Sizes and k1": 9, "Not started": 0}
+    assert list(table).index("Question") < list(table).index("Varied")
+    assert begins(app) == "primary"
+    monkeypatch.setattr("app.ui.experiments.beginning.runs", lambda home, name: name == "measured")
+    assert begins(open_page()) == "secondary", "one runs: to look at it comes first"
     app = press(open_page(study="fresh"), "archive_study")
     assert "This experiment is archived" in texts(app)
     assert shown(open_page(), "Experiment")["Experiment"].tolist() == ["Sizes and k1"]

@@ -3,13 +3,14 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs, tables
+from app.ui import cards, cells, jobs, tables
 from app.ui.experiments import desk, handing, words
 from app.ui.experiments.suggesting import suggestion
 from core.errors import WorkbenchError
 from core.labs.experiments import book
 from core.labs.experiments.book import Shelved
 from core.labs.experiments.experiment import read
+from core.labs.experiments.standing import runs
 from core.report.table import COUNT, DAY_TIME, Column, Table
 from core.workbench import command_line, one_phase
 
@@ -27,7 +28,7 @@ def draw() -> None:
     listed = book.experiments(workbench, archived)
     if not listed and not archived:
         cards.empty(WHAT, WHY)
-    begin(primary=not listed)
+    begin(primary=not any(runs(workbench.home, row.experiment.id) for row in listed))
     if listed or archived or book.experiments(workbench, True):
         recorded(listed)
 
@@ -92,19 +93,20 @@ def recorded(listed: list[Shelved]) -> None:
             "measured": row.trials.get("ok", 0),
             "failed": row.trials.get("failed", 0),
             "last run": row.last_run,
-            "varied": "; ".join(words.setting_title(f.setting, row.experiment.recipe) for f in row.experiment.factors),
             "question": row.experiment.question,
+            "varied": "; ".join(words.setting_title(f.setting, row.experiment.recipe) for f in row.experiment.factors),
             "id": row.experiment.id,
         }
         for row in listed
     ]
+    titled, varied = (cells.room([name, *(row[name] for row in rows)]) for name in ("experiment", "varied"))
     columns = (
-        Column("experiment", width=380),
+        Column("experiment", width=min(280, titled)),
         Column("measured", "", COUNT),
         Column("failed", "", COUNT),
         Column("last run", "", DAY_TIME, width=104),
-        Column("varied", width=280),
-        Column("question", width=280),
+        Column("question", width=366),
+        Column("varied", width=min(250, varied)),
         Column("id", width=180),
     )
     tables.choose(Table("studies_table", columns, rows), [row.experiment.id for row in listed], param="study")
