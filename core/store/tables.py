@@ -398,15 +398,11 @@ SHAPE = digest(
 
 EXAMPLES: tuple[tuple[str, str], ...] = (
     ("The best trial on each corpus",
-     "-- of each corpus its largest set of questions; of equal repeats one with a name, then the newest\n"
-     "SELECT t.dataset, coalesce(t.name, t.made_name) AS name, t.id AS trial,\n"
-     "  round(avg(s.value), 6) AS \"nDCG@10\", count(s.value) AS measured, count(*) AS questions\n"
-     "FROM scores s JOIN trials t ON t.id = s.trial_id\n"
-     "WHERE s.metric = 'ndcg_linear@10' AND t.status = 'ok'\n"
-     "GROUP BY t.dataset, t.name, t.made_name, t.id\n"
-     "QUALIFY row_number() OVER (PARTITION BY t.dataset ORDER BY\n"
-     "  count(*) DESC, round(avg(s.value), 6) DESC, t.name IS NULL, t.id DESC) = 1\n"
-     "ORDER BY t.dataset"),
+     "SELECT DISTINCT ON (dataset) dataset, coalesce(t.name, made_name) AS name,\n"
+     "  mean AS \"nDCG@10\", n AS measured, total AS questions, id AS trial\n"
+     "FROM trials t JOIN trial_metrics ON trial_id = id\n"
+     "WHERE metric = 'ndcg_linear@10' AND status = 'ok'\n"
+     "ORDER BY dataset, total DESC, round(mean, 6) DESC, t.name IS NULL, id DESC"),
     ("The latest trials",
      "SELECT id, created, coalesce(name, made_name) AS name, dataset, status, num_queries, round(total_ms) AS total_ms\n"
      "FROM trials ORDER BY id DESC LIMIT 20"),

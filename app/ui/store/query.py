@@ -20,6 +20,7 @@ def example() -> None:
         key="example",
         on_change=_use_example,
         placeholder="Choose a question",
+        help="The best trial is that of the largest set of questions; of equal ones a named one, then the newest.",
     )
 
 
