@@ -5,7 +5,7 @@ sorts; CSV has both as they are.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import ceil
 from typing import Any
@@ -25,9 +25,12 @@ MOST_ROWS = 5_000  # of a table of thousands shown at once: what a browser is se
 MOST_CELLS = 250_000  # with texts to display; pandas refuses them above 262,144
 
 
-def show(data: Any, column_config: dict[str, Any] | None = None, **options: Any) -> Any:
-    """As st.dataframe, with the same arguments; returns what it returns."""
-    frame, looks = _fitted(data, dict(column_config or {}))
+def show(
+    data: Any, column_config: dict[str, Any] | None = None, displayed: Mapping[str, Sequence[str]] | None = None, **options: Any
+) -> Any:
+    """As st.dataframe, with the same arguments; returns what it returns. displayed: column -> what stands for its numbers, by which it
+    still sorts."""
+    frame, looks = _fitted(data, dict(column_config or {}), displayed or {})
     return st.dataframe(frame, column_config=looks, **options)
 
 
@@ -104,7 +107,7 @@ def _beginning(text: str) -> float:
     return sum(map(_width, text[:120]))
 
 
-def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _fitted(data: Any, looks: dict[str, Any], told: Mapping[str, Sequence[str]] | None = None) -> tuple[Any, dict[str, Any]]:
     """The data with what its cells display, and the columns' looks."""
     import pandas as pd
 
@@ -117,7 +120,10 @@ def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         values, look = frame[name].tolist(), dict(looks.get(name) or {})
         kind = (look.get("type_config") or {}).get("type", "")
         filled = [value for value in values if value is not None and value == value]
-        if filled and kind in ("", "text") and all(isinstance(value, str) for value in filled):
+        if name in (told or {}):
+            displayed[place] = list(told[name])
+            look["type_config"] = {key: value for key, value in look["type_config"].items() if key != "format"}
+        elif filled and kind in ("", "text") and all(isinstance(value, str) for value in filled):
             width = WIDTHS.get(look.get("width"), look.get("width"))
             if width is None:
                 longest = max(map(_beginning, filled))

@@ -25,6 +25,15 @@ def test_long_text_ends_in_an_ellipsis_and_stays_whole_behind_it():
     assert cells.shortened(LONG, 1000) == LONG and cells.shortened("a\nb", 100) == "a b"
 
 
+def test_a_number_is_displayed_as_told_and_sorts_as_a_number():
+    counted = st.column_config.NumberColumn(format="localized")
+    styler, looks = cells._fitted({"Questions": [260, None]}, {"Questions": counted}, {"Questions": ["260 of 288", ""]})
+    styler._compute()
+    shown = _use_display_values(styler.data, styler._translate(False, False))
+    assert list(shown["Questions"]) == ["260 of 288", ""] and styler.data["Questions"][0] == 260
+    assert "format" not in looks["Questions"]["type_config"] and counted["type_config"]["format"] == "localized"
+
+
 def test_what_pandas_would_refuse_to_display_is_shown_as_it_is(monkeypatch):
     monkeypatch.setattr(cells, "MOST_CELLS", 1)
     frame, looks = cells._fitted({"Question": [LONG, "Short"]}, {"Question": st.column_config.TextColumn(width=200)})

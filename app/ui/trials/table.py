@@ -3,7 +3,7 @@
 chosen() first, then draw(shown, …): a trial stays chosen when a filter hides it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -83,10 +83,13 @@ def draw(shown: Listing, summary: TrialsSummary, view: TrialView) -> None:
     state[TABLE] = {"selection": {"rows": ticked, "columns": [], "cells": []}}
     most = 8 if len(chosen) < 2 else 5  # what the compared ones say is to stand in sight below
     made = _table(rows, summary.sweeps, own)
-    frame = pd.DataFrame(tables.shown(made))
+    coverage = [_coverage(row) for row in made.rows]
+    frame, looks = pd.DataFrame(tables.shown(made)).drop(columns="of", errors="ignore"), tables.looks(made)
+    looks["Questions"]["width"] = cells.room(["Questions", *coverage])
     cells.show(
         _in_bold(rows, frame, marks, own) if marks else frame,
-        tables.looks(made),
+        looks,
+        {"Questions": coverage},
         hide_index=True,
         height="content" if len(rows) < most else most * cells.ROW_PX + 20,
         key=TABLE,
@@ -159,14 +162,14 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[Own
         Column("Corpus"),
         *(column.drawn(_depth(rows)) for column in own),
         *(Column(metric, head, MEAN, width=86) for metric, head in ({} if own else _heads(rows)).items()),
-        Column("n", "n", COUNT, "Questions measured.", width=52),
-        Column("of", "of", COUNT, "Questions asked. Those without gold evidence cannot be measured.", width=52),
+        Column("n", "Questions", COUNT, "Measured, of those asked. Those without gold evidence cannot be measured."),
+        Column("of", "of", COUNT),
         Column("Note", width=200, help="What people wrote about it: tick the row to write one."),
         Column("Status", width=160, help="Tick the row to read why there is no result."),
         Column("Repeat", width=66, help="Trials of the same recipe on the same questions and documents."),
         Column("Recipe", width=210, help="What differs from the default recipe."),
         Column("Tags", width=130),
-        Column("Context", "", COUNT, "Tokens of the first k chunks, mean of a question.", width=70),
+        Column("Context", "Context tokens", COUNT, "Of the first k chunks, mean of a question.", width=112),
         Column("Latency", "", "%.1f ms", "Median of a single question.", width=76),
         Column("Chunks", "", COUNT, "Chunks in the index.", width=66),
         Column("When", "", DAY_TIME, width=104),
@@ -197,6 +200,12 @@ def _row(row: dict[str, Any], sweeps: dict[str, str]) -> dict[str, Any]:
         "Sweep": sweeps.get(row["sweep"], ""),
         "Id": row["id"][-6:],
     }
+
+
+def _coverage(row: Mapping[str, Any]) -> str:
+    """ "260 of 288", or "288" where all could be measured."""
+    n, of = row["n"], row["of"]
+    return "" if n is None else f"{n:,}" if n == of else f"{n:,} of {of:,}"
 
 
 def _heads(rows: list[dict[str, Any]]) -> dict[str, str]:
