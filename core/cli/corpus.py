@@ -149,7 +149,7 @@ def chunks(
         record |= {"cut only here": only_one, "cut only by the other": only_other, "p (McNemar)": p}
         record["against"] = [{"chunker": ", ".join(against), **_cut_told(beside.summary)}]
         chunkings.append((", ".join(against), beside.chunks))
-    record["sizes"] = lab.size_rows(chunkings)
+    record["sizes"] = lab.size_rows(chunkings, lab.readable_tokens(read.embedding))
     if document is not None:
         corpus = yield from workbench.read_corpus(read)
         record["of the document"] = lab.document_rows(corpus, chunkings, document)

@@ -13,6 +13,7 @@ from core.labs.corpus.chunks import (
     gold_spans,
     longer_than,
     size_bins,
+    size_rows,
     spans_of,
     summarize,
     tokens_repeated,
@@ -125,3 +126,11 @@ def test_bins_are_whole_and_shared_and_lose_no_chunk():
     edges = size_bins([two, one], bins=40)
     assert set(np.diff(edges)) == {3} and np.histogram(one.tokens, edges)[0].sum() == 100
     assert len(size_bins([make()])) == 3 - 1
+
+
+def test_a_bin_ends_at_the_limit_of_the_encoder():
+    chunks = make(*((0, i, i + 1, i) for i in range(1, 256)))
+    edges = size_bins([chunks], 254)
+    assert 254.5 in edges and set(np.diff(edges)) == {7} and np.histogram(chunks.tokens, edges)[0].sum() == 255
+    assert sum(row["chunks"] for row in size_rows([("fixed", chunks)], 254) if row["to_tokens"] > 254) == 1
+    assert [row["from_tokens"] for row in size_rows([("fixed", chunks)], 254)][:2] == [0.0, 3.0]

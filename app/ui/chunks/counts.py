@@ -24,9 +24,9 @@ def row(shown: Shown, first: Shown, gold: GoldSpans, limit: int | None) -> list[
         cards.Card("Chunks", summary.chunks, digits=0, direction=0, note=f"mean {summary.mean_tokens:,.1f} tokens"),
         cards.Card(
             "Evidence cut",
-            summary.cut.mean,
-            (summary.cut.low, summary.cut.high),
-            n=summary.cut.n,
+            round(summary.cut.n * summary.cut.mean) if summary.cut.n else None,
+            unit=f"of {cards.count(summary.cut.n, 'span')}",
+            digits=0,
             direction=-1,
             note=cut_note(shown, first, gold),
             help="Share of gold spans that no single chunk contains whole, with Wilson's interval.",
@@ -41,23 +41,25 @@ def row(shown: Shown, first: Shown, gold: GoldSpans, limit: int | None) -> list[
             help="Tokens that an earlier chunk also contains: the cost of overlap.",
         ),
         cards.Card(
-            "Longer than read",
+            "Too long",
             summary.too_long,
             unit="chunks",
             digits=0,
             direction=-1,
-            note=f"the encoder reads {limit:,} tokens" if limit else "the encoder's limit is unknown",
+            note=f"for the encoder, which reads {limit:,} tokens" if limit else "the encoder's limit is unknown",
             help="Chunks whose end the encoder does not read. Dense retrieval cannot find what is written there.",
         ),
     ]
 
 
 def cut_note(shown: Shown, first: Shown, gold: GoldSpans) -> str:
-    """Why there is nothing to cut, or the difference to the first chunker."""
-    if not shown.summary.cut.n:
+    """Why there is nothing to cut, or the share that is, and the difference to the first chunker."""
+    cut = shown.summary.cut
+    if not cut.n:
         return "all gold is whole documents" if gold.whole_documents else "no gold spans in this corpus"
+    share = f"{cut.mean:.1%} ({cut.low:.1%} to {cut.high:.1%})"
     if shown is first:
-        return ""
+        return share
     other = compare_cuts(shown.chunks, first.chunks, gold)
     p = "p < 0.001" if other.p < 0.001 else f"p {other.p:.3f}"
-    return f"{other.only_one:,} cut only here, {other.only_other:,} only by the first, {p}"
+    return f"{share}; {other.only_one:,} cut only here, {other.only_other:,} only by the first, {p}"

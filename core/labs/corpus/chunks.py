@@ -100,18 +100,19 @@ def longer_than(chunks: Chunks, max_tokens: int) -> int:
     return int((chunks.tokens > max_tokens).sum())
 
 
-def size_bins(chunks: Sequence[Chunks], bins: int = 40) -> np.ndarray:
-    """Edges of a histogram of tokens that all of them share: one whole width, so that no bar holds more sizes."""
+def size_bins(chunks: Sequence[Chunks], limit: int | None = None, bins: int = 40) -> np.ndarray:
+    """Edges of a histogram of tokens that all of them share: one whole width, so that no bar holds more sizes. limit: of the encoder,
+    where a bin ends, so that no bar has chunks of both sides."""
     largest = max((int(cutting.tokens.max(initial=0)) for cutting in chunks), default=0)
     width = -(-(largest + 1) // bins)
-    return np.arange(0, largest + width + 1, width) - 0.5
+    return np.arange(-(-(limit + 1) % width) if limit else 0, largest + width + 1, width) - 0.5
 
 
-def size_rows(chunkings: Sequence[tuple[str, Chunks]]) -> list[dict[str, Any]]:
+def size_rows(chunkings: Sequence[tuple[str, Chunks]], limit: int | None) -> list[dict[str, Any]]:
     """A row a bin of `size_bins` and chunker, each with its name."""
-    edges = size_bins([chunks for _, chunks in chunkings])
+    edges = size_bins([chunks for _, chunks in chunkings], limit)
     return [
-        {"chunker": name, "from_tokens": low + 0.5, "to_tokens": high - 0.5, "chunks": int(count)}
+        {"chunker": name, "from_tokens": max(0.0, low + 0.5), "to_tokens": high - 0.5, "chunks": int(count)}
         for name, chunks in chunkings
         for low, high, count in zip(edges[:-1], edges[1:], np.histogram(chunks.tokens, edges)[0], strict=True)
     ]
