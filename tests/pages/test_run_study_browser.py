@@ -58,7 +58,7 @@ def test_a_study_is_defined_run_and_its_best_point_compared(site, bench, tab):
     no_error(tab)
     tab.reload()  # the address holds it
     tab.get_by_text("All trials are measured").wait_for()
-    tab.locator("p").filter(has_text=re.compile(r"distinguishable from it")).wait_for()
+    tab.locator("p").filter(has_text=re.compile(r"differs? significantly from it")).wait_for()
     settled(tab)
     click_row(tab.get_by_test_id("stDataFrame").first)
     tab.get_by_role("button", name="Compare with the base").click()
@@ -81,7 +81,7 @@ def test_a_study_from_yaml_is_paused_and_goes_on_where_it_was(site, bench, tab):
     tab.get_by_text("320 trials").first.wait_for()
     tab.get_by_role("button", name="Start", exact=True).click()
     tab.get_by_text(re.compile(r"[1-9]\d* of 320")).first.wait_for()  # live
-    tab.get_by_text(re.compile("distinguishable from it")).first.wait_for()
+    tab.get_by_text(re.compile("differs? significantly from it")).first.wait_for()
     tab.get_by_role("button", name="Pause").click()
     tab.get_by_text("Paused").wait_for()
     settled(tab)  # the page is drawn again whole: a press before its end is lost

@@ -90,7 +90,7 @@ def test_chunkers_by_sizes_are_planned_told_started_and_drawn_in_place(bench, st
     lines = [trace for trace in study_chart(app)["data"] if trace.get("mode") == "lines+markers"]
     assert [(trace["name"], trace["x"]) for trace in lines] == [("fixed", [16, 24, 64]), ("recursive", [16, 24, 64])]
     assert lines[0]["y"][0] == 0 and lines[1]["y"][:2] == [None, None] and lines[1]["y"][2] is not None
-    assert "Best: **" in texts(app) and "not distinguishable from it" in texts(app)
+    assert "Best: **" in texts(app) and "not differ significantly from it" in texts(app)
     links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
     assert links["Open in Experiments"] == f"study={study.id}" and links["Compare in Trials"] == f"sweep={study.id}"
 

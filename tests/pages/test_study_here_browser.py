@@ -40,7 +40,7 @@ def test_a_study_is_started_read_paused_and_resumed_where_its_question_is_asked(
     tab.get_by_text(re.compile("tokens a question")).first.wait_for()
     tab.get_by_role("button", name="Start the experiment").click()
     tab.get_by_text("All trials are measured").wait_for(timeout=120_000)
-    tab.get_by_text(re.compile("distinguishable from it")).first.wait_for()
+    tab.get_by_text(re.compile("differs? significantly from it")).first.wait_for()
     tab.locator(".js-plotly-plot").last.wait_for()
     settled(tab)
     no_error(tab)

@@ -24,7 +24,6 @@ def button(setting: str, metric: str, budget: int, values: Sequence[Any], takes:
         "Choose on dev",
         press,
         key="choose_on_dev",
-        type="tertiary",
         icon=":material/target:",
         help=HELP,
         on_click=choose,

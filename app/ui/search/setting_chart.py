@@ -332,8 +332,7 @@ def notes(
         st.caption(" ".join(filter(None, context_notes(config, budget, curve))))
     told = best_of_many(config, metric, curve)
     if config.corpus.questions != "dev":
-        asked = "all questions, the test half among them" if config.corpus.questions == "all" else "the test questions"
-        told += f" This curve uses {asked}: a value chosen here can no longer be tested on them."
+        told += " The curve uses the test questions, so they cannot confirm a value chosen here."
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="trade_off_notes"):
         st.caption(told.strip(), width="stretch")
         choosing.button(setting, metric, budget, [point.value for point in curve], takes)
@@ -371,7 +370,7 @@ def best_of_many(config: TrialConfig, metric: str, curve: Sequence[CurvePoint]) 
     bounded = sum(point.intervals[metric].low is not None for point in curve)
     equal = equals_words(best[1], bounded - 1)
     return (
-        f"The highest of {bounded} values, {forms.number(best[0].value)}, is partly chance; {equal} "
+        f"{forms.number(best[0].value)} scored highest of {bounded} values; {equal} "
         f"(paired, {config.evaluation.confidence:.0%}, Holm)."
     )
 

@@ -433,12 +433,12 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
 
 
 def equals_words(equal: int, others: int) -> str:
-    """How many of the others a test does not tell from the best: "2 of the 5 others are not distinguishable from it"."""
+    """How many of the others a test does not tell from the best: "2 of the 5 others do not differ significantly from it"."""
     if not equal:
         return "all others are significantly worse" if others > 1 else "the other is significantly worse"
     if equal == others:
-        return "no other is distinguishable from it" if others > 1 else "the other is not distinguishable from it"
-    return f"{equal:,} of the {others:,} others {'is' if equal == 1 else 'are'} not distinguishable from it"
+        return "no other differs significantly from it" if others > 1 else "the other does not differ significantly from it"
+    return f"{equal:,} of the {others:,} others {'does' if equal == 1 else 'do'} not differ significantly from it"
 
 
 def times_context(tokens: float, reference: float) -> str:

@@ -262,8 +262,8 @@ def test_equal_recipes_are_repeats(bench, ids):
     [
         (0, 2, "all others are significantly worse"),
         (0, 1, "the other is significantly worse"),
-        (1, 2, "1 of the 2 others is not distinguishable from it"),
-        (2, 2, "no other is distinguishable from it"),
+        (1, 2, "1 of the 2 others does not differ significantly from it"),
+        (2, 2, "no other differs significantly from it"),
     ],
 )
 def test_how_many_equal_the_best_is_told_without_a_double_negation(equal, others, words):
