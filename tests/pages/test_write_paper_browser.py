@@ -29,7 +29,7 @@ def test_a_bundle_is_built_compiles_and_verifies(app, home, tab, tmp_path):
     tab.get_by_text("\\resGain ").first.wait_for()
     tab.get_by_role("button", name="Check every item").click()
     tab.get_by_text("All items hold.").wait_for()
-    tab.get_by_role("tab", name="Bundle").click()
+    tab.get_by_role("tab", name="Bundle", exact=True).click()
     tab.get_by_role("button", name="Make the bundle").click()
     download = tab.get_by_role("button", name="Download the last one")
     download.wait_for(timeout=300_000)  # figures are drawn by a browser of their own
