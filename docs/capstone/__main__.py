@@ -84,8 +84,15 @@ WHOLE = Form(
                     CLOSED,
                     ("answering", "Self-RAG"),
                     ("answering", "a ReAct agent"),
-                    ("context.template", "chain of thought"),
                 ),
+            ),
+            StudyPlan(
+                "whole/thought-xquad.yaml",
+                10,
+                "XQuAD",
+                "one prompt over dense retrieval",
+                **FOLLOWS | {"more": ("faithfulness", "citation_recall")},
+                ways=(("context.template", "chain of thought"),),
             ),
         ),
         AGENTS: (
