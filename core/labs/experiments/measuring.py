@@ -145,9 +145,13 @@ def _answered(
 
 
 def _spent(answers: AnswerSet) -> dict[str, list[float]]:
-    """Cost of an answer -> of each question that was asked; tokens only where the engine tells them."""
+    """Cost of an answer -> of each question that was asked; tokens only where the engine tells them. Where no passage is similar
+    enough the model is not asked, and nothing spent."""
     written = [answer for answer in answers.answers if answer]
-    sizes = [(answer.prompt_tokens, answer.answer_tokens) for answer in written]
+    silent = [answer.finish_reason == "abstained" and answer.prompt_tokens is None for answer in written]
+    sizes = [
+        (0, 0) if none else (answer.prompt_tokens, answer.answer_tokens) for answer, none in zip(written, silent, strict=True)
+    ]
     tokens = [float(read + told) for read, told in sizes if read is not None and told is not None]
     spent = {"answer_s": [answer.seconds for answer in written], "answer_tokens": tokens}
     return {cost: values for cost, values in spent.items() if len(values) == len(written) > 0}

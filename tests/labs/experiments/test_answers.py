@@ -3,10 +3,12 @@ asked twice, and what no metric can see is refused."""
 
 import math
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from core.context.prompt import UNKNOWN
 from core.errors import WorkbenchError
 from core.evaluation.metric import answer_measures
 from core.evaluation.stored import answered
@@ -16,11 +18,13 @@ from core.labs.experiments import results
 from core.labs.experiments.driver import run
 from core.labs.experiments.estimate import estimate
 from core.labs.experiments.experiment import check_seen, made
+from core.labs.experiments.measuring import _spent
 from core.labs.papers import paper as papers
 from core.labs.papers.bundle import export
 from core.labs.papers.checking import check
 from core.labs.papers.verification import verify
 from core.labs.trials.listing import everything
+from core.pipeline.answers import KeptAnswer
 from core.progress import drain
 from core.records import plain
 from core.registry import find
@@ -122,6 +126,14 @@ def test_a_sampler_is_a_factor_where_a_measure_sees_it(bench):
     assert "f1 or faithfulness" in refused.value.todo
     outcome = drain(run(bench, toy_study("seen", factors=factors, metrics=("f1",), answers=4), workers=1))
     assert not outcome.failed and len(outcome.trials) == 2
+
+
+def test_a_question_that_no_model_is_asked_costs_no_tokens_and_an_engine_that_counts_none_has_none():
+    asked, silent = KeptAnswer("nine", "stop", prompt_tokens=90, answer_tokens=2, seconds=1.5), KeptAnswer(UNKNOWN, "abstained")
+    spent = _spent(SimpleNamespace(answers=(asked, None, silent)))
+    assert spent == {"answer_s": [1.5, 0.0], "answer_tokens": [92.0, 0.0]}
+    assert _spent(SimpleNamespace(answers=(asked, asked._replace(prompt_tokens=None)))) == {"answer_s": [1.5, 1.5]}
+    assert _spent(SimpleNamespace(answers=(None,))) == {}
 
 
 def test_costs_of_answers_are_weighed_where_there_are_answers():
