@@ -30,7 +30,7 @@ def show(
 ) -> Any:
     """As st.dataframe, with the same arguments; returns what it returns. displayed: column -> what stands for its numbers, by which it
     still sorts."""
-    frame, looks = _fitted(data, dict(column_config or {}), displayed or {})
+    frame, looks = _fitted(data, dict(column_config or {}), displayed)
     return st.dataframe(frame, column_config=looks, **options)
 
 
@@ -120,7 +120,7 @@ def _fitted(data: Any, looks: dict[str, Any], told: Mapping[str, Sequence[str]] 
         values, look = frame[name].tolist(), dict(looks.get(name) or {})
         kind = (look.get("type_config") or {}).get("type", "")
         filled = [value for value in values if value is not None and value == value]
-        if name in (told or {}):
+        if told and name in told:
             displayed[place] = list(told[name])
             look["type_config"] = {key: value for key, value in look["type_config"].items() if key != "format"}
         elif filled and kind in ("", "text") and all(isinstance(value, str) for value in filled):

@@ -227,20 +227,8 @@ def price(verb: str, takes: Forecast) -> None:
     Of several phases the sum, with each of them in its help. Nothing where it is there at once, or where nothing can be done."""
     told = session.workbench().expected(verb, takes)
     if told.phases and (told.seconds is None or told.seconds.high > AT_ONCE_S or told.usd):
-        words = _brief(told)
-        parts = cards.plain(told.words) if words != told.words else None
-        st.caption(f":material/timer: {cards.plain(words)}", width="stretch", help=parts)
-
-
-def _brief(told: Forecast) -> str:
-    """In one line: of several phases their sum, "About 1.3 to 13 h, 7.8 GB of memory"."""
-    if len(told.phases) < 2 or told.seconds is None:
-        return told.words
-    time = told.seconds.span if told.seconds.measured else f"about {told.seconds.span.removeprefix('about ')}"
-    last = told.words.rpartition("; ")[2]  # memory, where it is worth a word
-    memory = last.removeprefix("about ") if last.endswith("of memory") else ""
-    words = ", ".join(filter(None, (time, told.usd and told.usd.words, memory)))
-    return f"{words[:1].upper()}{words[1:]}"
+        parts = cards.plain(told.words) if told.brief != told.words else None
+        st.caption(f":material/timer: {cards.plain(told.brief)}", width="stretch", help=parts)
 
 
 def start(arguments: list[str], title: str, takes: Forecast) -> str:

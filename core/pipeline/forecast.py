@@ -70,14 +70,29 @@ class Forecast(NamedTuple):
             parts = [f"{what}, {time.words if time else UNTIMED}" for what, time in zip(whats, times, strict=True)]
             if whole is None:
                 least = total(filter(None, times)).low
-                begin = f"in all more than {Estimate(least, least).span.removeprefix('about ')}: " if whats else ""
+                begin = f"in all more than {Estimate(least, least).amount}: " if whats else ""
             else:
-                begin = f"in all {whole.span if whole.measured else 'roughly ' + whole.span.removeprefix('about ')}{by}: "
+                begin = f"in all {whole.span if whole.measured else 'roughly ' + whole.amount}{by}: "
         parts += [self.usd.words] if self.usd else []
-        held = max([self.memory_bytes, *(phase.memory_bytes for phase in self.phases)])
-        parts += [f"about {held / 1e9:.1f} GB of memory"] if held >= WORTH_BYTES else []
+        parts += [f"about {self._memory}"] if self._memory else []
         words = begin + "; ".join(parts)
         return f"{words[:1].upper()}{words[1:]}"
+
+    @property
+    def brief(self) -> str:
+        """The same in one line: of several phases their sum, "About 1.3 to 13 h, 7.8 GB of memory"."""
+        whole = self.seconds
+        if len(self.phases) < 2 or whole is None:
+            return self.words
+        time = whole.span if whole.measured else f"about {whole.amount}"
+        words = ", ".join(filter(None, (time, self.usd and self.usd.words, self._memory)))
+        return f"{words[:1].upper()}{words[1:]}"
+
+    @property
+    def _memory(self) -> str:
+        """ "" where it is not worth a word."""
+        held = max([self.memory_bytes, *(phase.memory_bytes for phase in self.phases)])
+        return f"{held / 1e9:.1f} GB of memory" if held >= WORTH_BYTES else ""
 
 
 def one_phase(what: str, seconds: Estimate | None = None, units: int = 0, like: str = "", usd: Usd | None = None) -> Forecast:

@@ -30,10 +30,15 @@ class Estimate(NamedTuple):
     @property
     def span(self) -> str:
         """ "12 to 20 s", "50 s to 2 min", "1.5 to 4 min", "50 min to 2.3 h", "about 8 s"."""
+        return self.amount if " to " in self.amount else f"about {self.amount}"
+
+    @property
+    def amount(self) -> str:
+        """The same without a word of how sure it is: "12 to 20 s", "8 s"."""
         last, unit = _spelt(self.high, _unit(self.high))
         first, other = _spelt(self.low, unit if self.low >= UNITS[unit] else _unit(self.low))
         if self.low >= self.high or (first, other) == (last, unit):
-            return f"about {last} {unit}"
+            return f"{last} {unit}"
         return f"{first} to {last} {unit}" if unit == other else f"{first} {other} to {last} {unit}"
 
 
@@ -44,7 +49,7 @@ class Rough(Estimate):
 
     @property
     def words(self) -> str:
-        return f"roughly {self.span.removeprefix('about ')}, not measured here yet"
+        return f"roughly {self.amount}, not measured here yet"
 
 
 class Run(NamedTuple):

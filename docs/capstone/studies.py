@@ -15,10 +15,12 @@ ROWS = 6  # of a table
 ALPHA = 0.05
 ENDS = "difference_low", "difference_high"
 LABELS = {"ndcg_linear": "nDCG@10", "f1": "token F1"}
+Ways = tuple[tuple[str, str], ...]
 
 
 class StudyPlan(NamedTuple):
-    """A file of a study here. metric: by which its winner is chosen."""
+    """A file of a study here. metric: by which its winner is chosen. ways: where none is chosen and every recipe is told, what each other
+    than the base varies, and what that is in words, in their order."""
 
     file: str
     minutes: float
@@ -28,10 +30,7 @@ class StudyPlan(NamedTuple):
     more: tuple[str, ...] = ("recall",)  # metrics of its table
     costs: tuple[str, ...] = ("latency_ms", "context_at_k")
     needs: tuple[str, ...] = ()
-    ways: tuple[
-        tuple[str, str], ...
-    ] = ()  # where every recipe is told and none is chosen: what each other than the base varies, and
-    # what that is in words, in their order
+    ways: Ways = ()
 
     @property
     def each(self) -> bool:

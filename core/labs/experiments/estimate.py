@@ -333,9 +333,10 @@ def _words(outlook: Outlook) -> str:
     parts += [_count(stage.distinct, WORDS[stage.stage]) for stage in outlook.stages if stage.stage in WORDS]
     if outlook.stored >= outlook.trials:
         return ", ".join([*parts, "nothing left to measure"])
-    time = "less than a second" if outlook.seconds.high < 0.5 else outlook.seconds.span
+    seconds = outlook.seconds
+    time = "less than a second" if seconds.high < 0.5 else seconds.amount if outlook.unmeasured else seconds.span
     if outlook.unmeasured:
-        time = f"roughly {time.removeprefix('about ')}; not measured here yet: {', '.join(outlook.unmeasured)}"
+        time = f"roughly {time}; not measured here yet: {', '.join(outlook.unmeasured)}"
     return ", ".join([*parts, *([outlook.usd.words] if outlook.usd else []), time])
 
 

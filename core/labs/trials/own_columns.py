@@ -37,9 +37,8 @@ class OwnColumn(NamedTuple):
         if self.kind == "metric":
             return Column(self.name, self.title(k), MEAN, direction=direction(self.name), width=90)
         if self.kind == "cost":
-            whole = self.name in ("chunks", "tokens_indexed", "context_at_k", "context_tokens", "answer_tokens")
-            unit = "" if whole else f" {COSTS[self.name][1]}"
-            return Column(self.name, self.title(), COUNT if whole else f"%.1f{unit}", direction=-1)
+            unit = COSTS[self.name][1]
+            return Column(self.name, self.title(), COUNT if unit in ("chunks", "tokens") else f"%.1f {unit}", direction=-1)
         return Column(self.name, self.title(), help=f"Setting {self.name}; {ABSENT}: the recipe does not have it.")
 
 

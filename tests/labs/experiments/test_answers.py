@@ -24,7 +24,7 @@ from core.labs.papers.bundle import export
 from core.labs.papers.checking import check
 from core.labs.papers.verification import verify
 from core.labs.trials.listing import everything
-from core.pipeline.answers import KeptAnswer
+from core.pipeline.answers import AskedContext, KeptAnswer
 from core.progress import drain
 from core.records import plain
 from core.registry import find
@@ -130,10 +130,14 @@ def test_a_sampler_is_a_factor_where_a_measure_sees_it(bench):
 
 def test_a_question_that_no_model_is_asked_costs_no_tokens_and_an_engine_that_counts_none_has_none():
     asked, silent = KeptAnswer("nine", "stop", prompt_tokens=90, answer_tokens=2, seconds=1.5), KeptAnswer(UNKNOWN, "abstained")
-    spent = _spent(SimpleNamespace(answers=(asked, None, silent)))
-    assert spent == {"answer_s": [1.5, 0.0], "answer_tokens": [92.0, 0.0]}
-    assert _spent(SimpleNamespace(answers=(asked, asked._replace(prompt_tokens=None)))) == {"answer_s": [1.5, 1.5]}
-    assert _spent(SimpleNamespace(answers=(None,))) == {}
+    asks, asks_none = AskedContext("What is nine?", "a"), AskedContext("What is ten?", "b", asks=False)
+
+    def spent(askings, answers):
+        return _spent(SimpleNamespace(askings=askings, answers=answers))
+
+    assert spent((asks, None, asks_none), (asked, None, silent)) == {"answer_s": [1.5, 0.0], "answer_tokens": [92.0, 0.0]}
+    assert spent((asks, asks), (asked, asked._replace(prompt_tokens=None))) == {"answer_s": [1.5, 1.5]}
+    assert spent((None,), (None,)) == {}
 
 
 def test_costs_of_answers_are_weighed_where_there_are_answers():
