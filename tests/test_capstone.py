@@ -1,13 +1,16 @@
 """The capstone goes on where it was stopped, and says what is measured and no more. Its quick form is run by .ci/run."""
 
 import json
+import shlex
 
 import pytest
 
 from core.config import with_settings
+from core.labs.answers.results import keep_rows
 from core.labs.experiments import designs, experiment
 from core.labs.papers import prose
 from core.labs.papers.paper import Paper
+from core.workbench import Workbench
 from docs.capstone import findings
 from docs.capstone.__main__ import QUICK, WHOLE, document, steps, told
 from docs.capstone.items import Finding, Unbeaten
@@ -78,10 +81,12 @@ def test_its_studies_are_valid_and_what_is_chosen_on_dev_is_reported_on_test(for
             assert study.id == plan.id and not designs.points(study).left_out
             assert study.metrics[0] == plan.metric
             halves = study.recipe.corpus.questions, study.choose_on, study.report_on
-            assert halves == (("all", "all", "") if plan.each else ("dev", "dev", "test"))
+            own = "test" if plan.needs else "all"  # what a training has learnt from is not asked
+            assert halves == ((own, own, "") if plan.each else ("dev", "dev", "test"))
             first, *others = designs.points(study).settings
             assert not plan.each or with_settings(study.recipe, first) == study.recipe, "what is reported first is the base"
-            assert not plan.each or [*map(list, others)] == [[setting] for setting, _ in plan.ways]
+            varied = [" ".join(name for name, value in each.items() if value != first.get(name)) for each in others]
+            assert not plan.each or varied == [settings for settings, _ in plan.ways]
 
 
 def test_the_steps_of_both_forms_have_names_of_their_own(tmp_path):
@@ -92,6 +97,21 @@ def test_the_steps_of_both_forms_have_names_of_their_own(tmp_path):
         people = planned[names.index("people-dense")].words({})
         assert f"chunking.part={form.chunking}" in people and form.corpus in people
     assert (ROOT / "docs/capstone/people-quick.yaml").is_file()
+
+
+@pytest.mark.parametrize("plan", [*WHOLE.labs, *QUICK.labs], ids=lambda plan: plan.name)
+def test_tables_of_labs_are_selected_from_what_is_recorded(plan, tmp_path):
+    keep_rows(
+        workbench := Workbench(tmp_path), "dpo-experiment", [{"beta": 0.1, "pairs": 64, "accuracy": 0.5261, "f1 low": None}]
+    )
+    keep_rows(workbench, "serving-compare", [{"rate": 1.0, "arm": "batch 8", "good": 0.5, "p95_ms": 1500.0, "usd": None}])
+    keep_rows(workbench, "train-reward", [{"measure": "accuracy", "value": 0.7}])
+    [_, query] = shlex.split(plan.shown)
+    made = workbench.sql(query)
+    table = [dict(zip(made.columns, each, strict=True)) for each in made.rows]
+    shown = {"beta": "0.1", "accuracy": 0.526, "F1 low": None} | {"in time, %": 50.0, "p95, s": 1.5} | {"measure": "accuracy"}
+    assert all(shown[name] == value for each in table for name, value in each.items() if name in shown)
+    assert len(table) == (plan.rows.startswith("lab_rows"))
 
 
 def row(place: int, group: str) -> dict:

@@ -109,10 +109,12 @@ def dpo_study(
 ) -> Any:
     """Where preference optimisation (DPO) breaks: its settings crossed, each judged on pairs that were held out and by its answers."""
     from core.labs.adapters import preferences as lab
+    from core.labs.answers.results import keep_rows
 
     crossed = read_grid(grid)
     made = yield from lab.study(workbench, recipe.read(), name, crossed, range(seeds), read_settings(train), file)
     rows = lab.table(made, list(crossed))
+    keep_rows(workbench, "dpo-experiment", rows)
     return {"trainings": rows, "told": lab.sentences(rows, list(crossed))}
 
 

@@ -9,4 +9,12 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
             "result": ("JSON", "The result."),
         },
     ),
+    "lab_rows": (
+        "One row a line of a table that a command measured: settings and numbers, no text of a document.",
+        {
+            "key": ("VARCHAR", "Identity of the line."),
+            "lab": ("VARCHAR", "What measured it: dpo-experiment, train-reward or serving-compare."),
+            "cells": ("JSON", "The line, by the table's columns."),
+        },
+    ),
 }  # fmt: skip

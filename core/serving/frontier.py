@@ -21,6 +21,7 @@ from core.comparison.comparison import compared, rules_of, spread
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.answers.answering import cases, drawn, recorded_set
+from core.labs.answers.results import keep_rows
 from core.labs.scores.judging import measure_all, measures
 from core.pipeline.recipe_words import setting_words
 from core.progress import counted_within
@@ -109,6 +110,7 @@ def frontier(
             place += 1
         more, words = _at_rate(judged, served[0].config, rate, slo_ms, hour_usd)
         made, told = made + more, [*told, words]
+    keep_rows(workbench, "serving-compare", made)
     return {"rows": made, "told": told}
 
 

@@ -27,6 +27,7 @@ FINDINGS = ROOT / "docs" / "findings.md"
 FOLLOWS = {"metric": "f1", "more": ("faithfulness",), "costs": ("answer_s", "answer_tokens")}
 CLOSED = "answering", "no passages"
 RETRIEVAL, ANSWERS, AGENTS = "What of retrieval pays", "Whether the answer follows", "Whether an agent searches better"
+TUNED, ADAPTER = "Whether light fine-tuning replaces retrieval", "xquad-dev"
 
 
 class Form(NamedTuple):
@@ -38,6 +39,7 @@ class Form(NamedTuple):
     asked: int
     minutes: float  # of these answers
     labs: tuple[LabPlan, ...]
+    trainings: tuple[Step, ...] = ()  # that studies need
 
 
 QUICK = Form(
@@ -58,7 +60,10 @@ QUICK = Form(
     chunking="recursive",
     asked=8,
     minutes=1,
-    labs=(labs.indexes("python-reference", "the topics of the Python reference", 0.5),),
+    labs=(
+        labs.indexes("python-reference", "the topics of the Python reference", 0.5),
+        labs.served("python-reference", "the Python reference", "0.5", 12, 1, ("--set", "generation.max_tokens=32")),
+    ),
 )
 WHOLE = Form(
     {
@@ -105,12 +110,35 @@ WHOLE = Form(
                 ways=(CLOSED, ("answering", "IRCoT"), ("answering", "a ReAct agent")),
             ),
         ),
+        TUNED: (
+            StudyPlan(
+                "whole/tuned-xquad.yaml",
+                15,
+                "the test half of XQuAD",
+                "one prompt over dense retrieval",
+                **FOLLOWS | {"more": ("faithfulness", "citation_recall")},
+                needs=(ADAPTER,),
+                ways=(
+                    CLOSED,
+                    ("generation.adapter", "an adapter tuned on the dev half"),
+                    ("generation.adapter answering", "that adapter and no passages"),
+                ),
+            ),
+        ),
     },
     corpus="xquad-en",
     chunking="whole_document",
     asked=110,
     minutes=8,
-    labs=(labs.indexes("acl-abstracts", "18,637 abstracts", 12), labs.LIVES),
+    labs=(
+        labs.indexes("acl-abstracts", "18,637 abstracts", 18),
+        labs.LIVES,
+        labs.REWARD,
+        labs.DPO,
+        labs.served("xquad-en", "XQuAD", "0.25,0.5,1", 60, 10, ("--set", "chunking.part=whole_document")),
+        labs.STORES,
+    ),
+    trainings=(labs.tuned(ADAPTER, "xquad-en"),),
 )
 
 
@@ -121,7 +149,7 @@ def steps(form: Form, quick: bool, datasets: Path) -> list[Step]:
     plans = sorted(
         (plan for plans in form.sections.values() for plan in plans), key=lambda plan: plan.minutes
     )  # much is whole soon
-    return [*studies.steps(plans[:1]), *of_people, *labs.steps(form.labs), *studies.steps(plans[1:])]
+    return [*studies.steps(plans[:1]), *of_people, *labs.steps(form.labs, datasets), *form.trainings, *studies.steps(plans[1:])]
 
 
 def told(form: Form, outcomes: Outcomes) -> list[tuple[str, list[Told]]]:

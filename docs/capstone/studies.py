@@ -19,8 +19,8 @@ Ways = tuple[tuple[str, str], ...]
 
 
 class StudyPlan(NamedTuple):
-    """A file of a study here. metric: by which its winner is chosen. ways: where none is chosen and every recipe is told, what each other
-    than the base varies, and what that is in words, in their order."""
+    """A file of a study here. metric: by which its winner is chosen. ways: where none is chosen and every recipe is told, the settings that
+    each other than the base varies, and what that is in words, in their order."""
 
     file: str
     minutes: float
@@ -173,9 +173,9 @@ def _each(plan: StudyPlan, trials: Sequence[str], tests: Sequence[dict[str, Any]
         found.append(Finding(f"{who[:1].upper()}{who[1:]} against {plan.base} on {plan.on}", label, *gain, plan.command))
     tested_with = "Differences from it, with 95% intervals, p corrected over these recipes (Holm)"
     text = (
-        f"{_said(plan, 'question')} Each recipe differs from the base, {plan.base}, in one thing, and all were asked the same "
-        f"{{{plan.id}-n}} questions on {plan.on}; nothing is chosen on them ({{{plan.id}}}, {{{plan.id}-distances}}). The "
-        f"base reaches {label} {{{plan.id}-base}}. {tested_with}: {'; '.join(lines)}."
+        f"{_said(plan, 'question')} All recipes were asked the same {{{plan.id}-n}} questions on {plan.on}; nothing is chosen on them "
+        f"({{{plan.id}}}, {{{plan.id}-distances}}). The base, {plan.base}, reaches {label} {{{plan.id}-base}}. {tested_with}: "
+        f"{'; '.join(lines)}."
     )
     return Told(title, text, items, found)
 

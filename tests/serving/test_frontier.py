@@ -48,6 +48,10 @@ def test_batch_sizes_are_served_loaded_and_judged(in_process):
     assert all(row["good"] == 1.0 and 0 < row["quality"] <= 1 for row in record["rows"])
     assert record["rows"][0]["quality"] == record["rows"][1]["quality"]  # the same answers to the same questions
     assert record["told"][0].startswith("At 4/s take batch ")
+    recorded = in_process.sql(
+        "SELECT cells->>'arm', CAST(cells->>'quality' AS DOUBLE) FROM lab_rows WHERE lab = 'serving-compare'"
+    )
+    assert sorted(recorded.rows) == [(row["arm"], row["quality"]) for row in record["rows"]]
     late = drain(lab.frontier(in_process, served, [4.0], 1.0, 8, "f1", slo_ms=0.001))
     assert all(row["quality"] == 0.0 and row["answered"] is None for row in late["rows"])
 

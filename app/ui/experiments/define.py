@@ -188,7 +188,7 @@ def questions_changed(study_id: str, path: tuple[str, ...], key: str) -> None:
 
     def edit(mapping: dict[str, Any]) -> None:
         mapping[name] = st.session_state[key]
-        if mapping["report_on"] and mapping["choose_on"] == "all":
+        if mapping["report_on"] and mapping["choose_on"] != "dev":
             mapping["choose_on" if name == "report_on" else "report_on"] = "dev" if name == "report_on" else ""
 
     desk.change(study_id, name, edit)

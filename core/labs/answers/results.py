@@ -1,12 +1,14 @@
-"""What a job measured once for a page, recorded as it was: chains of thought, likelihoods of questions, times of searches."""
+"""What was measured once, recorded as it was: results of jobs for pages, and lines of tables that commands print."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from core.config import fingerprint
 from core.records import plain
 from core.store.batches import batches
 from core.workbench import Workbench
 
-KIND = "lab_results"  # of the records
+KIND, ROWS = "lab_results", "lab_rows"  # of the records
 
 
 def result_of(workbench: Workbench, key: str) -> Any:
@@ -16,3 +18,8 @@ def result_of(workbench: Workbench, key: str) -> Any:
 
 def keep_result(workbench: Workbench, lab: str, key: str, result: Any) -> None:
     batches(workbench.home).keep(KIND, {key: {"result": plain(result)}}, lab=lab)
+
+
+def keep_rows(workbench: Workbench, lab: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Lines of a table, for `sql` and papers: settings and numbers alone, as bundles carry them to others."""
+    batches(workbench.home).keep(ROWS, {fingerprint(lab, row): {"cells": row} for row in plain(list(rows))}, lab=lab)

@@ -152,7 +152,10 @@ class Experiment(StageConfig):
         le=100_000,
     )
     repeats: int = knob(1, "Times that each point is measured, each with the next seed.", ge=1, le=100)
-    choose_on: Literal["all", "dev"] = knob("all", "Questions on which points are compared and the winner is chosen.")
+    choose_on: Literal["all", "dev", "test"] = knob(
+        "all",
+        "Questions on which points are compared and the winner is chosen. Test: where an adapter has learnt from the dev half.",
+    )
     report_on: Literal["", "test"] = knob("", "Questions on which the winner and the base are measured once more, at the end.")
     confirm: Literal["winner", "all"] = knob(
         "winner", "What is measured there: the winner beside the base, or every recipe, where the question is about each of them."
@@ -196,7 +199,7 @@ class Experiment(StageConfig):
             _ = self.compared_with
         except WorkbenchError as error:
             raise ValueError(f"against is no recipe: {error.what.rstrip('.')} ({error.where})") from None
-        if self.report_on and self.choose_on == "all":
+        if self.report_on and self.choose_on != "dev":
             raise ValueError("to report on the test questions, choose on dev: a choice made on them too would flatter itself")
         return self
 

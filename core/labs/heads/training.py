@@ -8,6 +8,7 @@ from core.config import valid
 from core.corpus.library import split
 from core.errors import WorkbenchError
 from core.files import path_of, read_json, read_text
+from core.labs.answers.results import keep_rows
 from core.models.hub import heads_home
 from core.records import Corpus, Progress
 from core.workbench import Workbench
@@ -56,7 +57,9 @@ def train_reward(workbench: Workbench, name: str, files: Files, settings: dict[s
     from core.training.heads import examples, tasks
 
     some, notes = yield from _examples(workbench, None, files, examples.compared, None)
-    return (yield from _train(name, tasks.Preferred, some, notes, settings, lambda example: ()))
+    trained = yield from _train(name, tasks.Preferred, some, notes, settings, lambda example: ())
+    keep_rows(workbench, "train-reward", [{"model": name, "measure": measure} | row for measure, row in trained.test.items()])
+    return trained
 
 
 def export_onnx(name: str) -> Generator[Progress, None, dict[str, Any]]:

@@ -44,7 +44,7 @@ MOST_OF = {  # beginning of a name -> bytes: what is read as JSON or YAML takes 
 }
 MOST_DRAWN = 96 << 20  # bytes of all pictures as SVG, which stand in one page
 # what labs recorded of the machine or of a simulation, with no text of a document, and which `sql` may rest on
-OF_LABS = ("index", "memory_lives", "load_tests", "store_measurements", "store_kills")
+OF_LABS = ("index", "memory_lives", "load_tests", "store_measurements", "store_kills", "lab_rows")
 KINDS = ("trial", "questions", "trial_note", "experiment", *OF_LABS)
 ITEM = r"[a-z][a-z0-9-]{0,59}"
 NAMES = re.compile(

@@ -92,10 +92,8 @@ def path(workbench: Workbench, dataset: str, questions: int, experiment: Experim
     aside = {}
     if not people[0] and (not has.answers or written[0]):
         aside["people"] = "Not needed here: no answers are stored"
-    if (
-        varied and not tested and (experiment.choose_on, experiment.report_on) == ("all", "")
-    ):  # also where a half has no questions
-        aside["confirm"] = "Chosen on all questions: none is left to confirm it on, and the paper says so"
+    if varied and not tested and experiment.choose_on != "dev":  # also where a half has no questions
+        aside["confirm"] = f"Chosen on {experiment.choose_on} questions: none is left to confirm it on, and the paper says so"
     begin = () if questions else ("corpus",)  # nothing can be asked of a corpus without questions
     following = next((name for name in (*begin, *told) if not told[name][0] and name not in aside), "")
     return [
