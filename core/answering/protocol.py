@@ -69,6 +69,10 @@ class Answering(PartConfig):
         """How many texts of the model an answer over so many passages takes at most, for what it is expected to take."""
         return 1
 
+    def identity(self) -> str:
+        """What besides its settings and the engine decides the text: of a way that has a model of its own."""
+        return ""
+
     def check(self, generator: PartConfig) -> None:
         """Raises a WorkbenchError where this engine cannot answer so; loads nothing."""
 

@@ -56,11 +56,22 @@ def train_tagger(workbench: Any, name: str, /, *, files: HeadFiles = NONE, train
 
 
 @verb("train-reader")
-def train_reader(workbench: Any, name: str, /, *, files: HeadFiles = NONE, dataset: Dataset = None, train: Training = ()) -> Any:
+def train_reader(
+    workbench: Any,
+    name: str,
+    /,
+    *,
+    files: HeadFiles = NONE,
+    dataset: Dataset = None,
+    wrong: Annotated[
+        float, Parameter(help="Share of the questions that come once more, over a passage without their answer.")
+    ] = 0.0,
+    train: Training = (),
+) -> Any:
     """A reader on the bundled encoder, which marks the answer in a passage: SQuAD's JSON, or a corpus with exact evidence."""
     from core.labs.heads.training import train_reader
 
-    return train_reader(workbench, name, dataset, files.parts(), read_settings(train))
+    return train_reader(workbench, name, dataset, files.parts(), read_settings(train), wrong)
 
 
 @verb("train-reward")

@@ -68,7 +68,7 @@ class Asker:
         # the passages say these; who writes otherwise may search again and take so many passages
         left_out = {"threshold", "confidence", *(["passages"] if one_prompt and context.duplicates == 1 else [])}
         made_by: list[Any] = [context.model_dump(mode="json", exclude=left_out), writing.model_dump(mode="json")]
-        made_by += [code_version(*writers(run.config))]
+        made_by += [code_version(*writers(run.config)), *filter(None, [writing.identity()])]
         if context.hand_on != "chunk" or context.compress < 1:  # the documents and the encoder take part
             made_by += [run.corpus.fingerprint, run.key("chunks"), run.encoder]
         if not one_prompt:

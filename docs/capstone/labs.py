@@ -63,7 +63,7 @@ REWARD = LabPlan(
     "reward",
     "Whether a reward model knows what people prefer",
     10,
-    ("heads", "train-reward", "capstone-reward", "--file", PAIRS),
+    ("heads", "train-reward", "capstone-reward", "--file", PAIRS, "--train", "learning_rate=0.0005"),
     lines_of("train-reward"),
     fields(("measure", "measure"), ("value", "value", 3), ("low", "low", 3), ("high", "high", 3)),
     "ORDER BY 1",

@@ -20,6 +20,7 @@ from tests.generation.test_torch_lm import tiny_model
 from tests.support.broken.answers import Echo
 from tests.support.crewai_there import crewai_or_skip
 from tests.support.parts import is_described
+from tests.support.small_reader import small_reader
 
 pytestmark = pytest.mark.parametrize("name", list(registry.parts("answering")))
 TEXTS = ("Tea is made from leaves.", "Bread takes flour, water and time.", "Salt <b>is</b> white [2].")
@@ -38,9 +39,16 @@ def engine(tmp_path_factory):
 
 
 ONE_CALL = {"steps": 1, "tools": ("calculator",)}  # a random model ends no run by itself
-SHORT = dict.fromkeys(("react", "react_crewai", "react_langgraph"), ONE_CALL)
+SHORT = dict.fromkeys(("react", "react_crewai", "react_langgraph"), ONE_CALL) | {"reader": {"model": "small", "margin": -20.0}}
 
 WITHOUT_PASSAGES = ("closed_book",)
+
+
+@pytest.fixture(autouse=True)
+def _reader(name, request):
+    if name == "reader":
+        request.getfixturevalue("home")
+        small_reader()
 
 
 def part(name: str) -> Answering:

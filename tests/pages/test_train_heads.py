@@ -7,6 +7,7 @@ import pytest
 from core.labs.heads import trained as lab
 from tests.pages.test_train_adapter import QUESTIONS, TEXTS, html, start
 from tests.support.small_corpora import with_towns
+from tests.support.small_reader import small_reader
 
 TAB = {"view": "Heads of the encoder"}
 
@@ -66,6 +67,19 @@ def test_a_head_tells_its_measures_its_mistakes_first_and_its_export(bench, trai
     assert shown.index("the blue car") < shown.index("the red car")
     app.button(key="start/export-onnx/kinds").click().run()
     assert started == [["export-onnx", "kinds"]] and not app.exception
+
+
+@pytest.mark.slow
+def test_a_reader_answers_at_a_press(bench):
+    said = {"read": ["Where?", "It is in Rome."], "truth": [["Rome", 9]], "prediction": "Rome"}
+    (small_reader("spans-1", **record()) / "predictions.jsonl").write_text(json.dumps(said) + "\n")
+    app = start(**TAB)
+    app.button(key="head/use/spans-1").click().run()
+    assert not app.exception and app.button(key="head/use/spans-1").disabled
+    assert app.session_state["recipes"]["current"].answering.model_dump(include={"part", "model"}) == {
+        "part": "reader",
+        "model": "spans-1",
+    }
 
 
 def test_a_file_is_kept_by_its_contents_under_its_own_ending(bench, tmp_path):

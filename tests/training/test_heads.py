@@ -272,6 +272,24 @@ def test_a_reader_marks_answers_in_long_passages_and_says_when_there_is_none():
     assert result.test["em"]["value"] > 0.9 and result.test["f1"]["value"] >= result.test["em"]["value"]
 
 
+def test_wrong_passages_are_of_the_same_group_and_part_and_hold_no_answer():
+    def asked(part, number, group):
+        return part, PassageQuestion(
+            f"colour of house {number}?", f"The house {number} is c{number}.", ((f"c{number}", 15),), group
+        )
+
+    some = [asked("train", n, "a") for n in range(6)] + [asked("test", 9, "a")] + [asked("train", 10 + n, "b") for n in range(6)]
+    made = examples.with_wrong(some, 1.0, 0)
+    assert made[: len(some)] == some and made == examples.with_wrong(some, 1.0, 0)
+    wrong = made[len(some) :]
+    assert len(wrong) > 5 and {part for part, _ in wrong} == {"train"}, "the only passage of its part has no other beside it"
+    for part, example in wrong:
+        [source] = [(p, e.group) for p, e in some if e.passage == example.passage]
+        assert source == (part, example.group) and not example.answers
+        assert example.question.split()[-1].rstrip("?") not in example.passage.split()
+    assert 0 < len(examples.with_wrong(some, 0.5, 0)) - len(some) < len(wrong)
+
+
 @pytest.mark.slow
 def test_several_labels_are_learnt_together():
     some = [("", Labelled(text, tuple(c for c in COLOURS if c in text) + ("even",) * ("house" in text), text)) for text in TEXTS]

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, forms, jobs, tables
+from app.ui import cards, charts, forms, jobs, tables, ways
 from app.ui.encoders.cells import html_table, number
 from core.config import TrialConfig
 from core.errors import WorkbenchError
@@ -150,6 +150,21 @@ def drawn(entry: lab.HeadEntry) -> None:
             with st.popover("Curves", icon=":material/show_chart:"):
                 draw_curves(name, lab.head_log(name))
             exported(name)
+        if record["task"] == "spans":
+            use_reader(name)
+
+
+def use_reader(name: str) -> None:
+    """The switch, and once it is on, the way to what it does."""
+    way = {"part": "reader", "model": name}
+    using = session.config().answering.model_dump(include=set(way)) == way
+    title, about = (
+        "In use" if using else "Answer with this reader",
+        "The recipe in use answers by spans that it marks, on every page.",
+    )
+    cards.press(title, "check", f"head/use/{name}", session.change, {"answering": way}, disabled=using, help=about)
+    if using:
+        ways.link("ask_model", "Ask with it", "forum")
 
 
 def examples(name: str) -> None:

@@ -12,13 +12,16 @@ from app.ui.answers import sources
 from core.records import Answer, Corpus, Query
 from core.report.table import TWO, Column, Table
 
+OF_QUOTES = {  # way of answering -> what its quotes are
+    "quotes": "A grammar allowed only verbatim passages, white space aside. So each word has a source, but it need not answer the "
+    "question.",
+    "reader": "The likeliest span of the passages: each was read with the question alone. No language model wrote.",
+}
+
 
 def quotes(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     """Each quote with its place in a document, which a button opens."""
-    st.caption(
-        "A grammar allowed only verbatim passages, white space aside. So each word has a source, but it need not answer the "
-        "question."
-    )
+    st.caption(OF_QUOTES[answer.way["part"]])
     if not answer.detail["quotes"]:
         st.caption("The model chose the only alternative: that it does not know.")
     for number, quote in enumerate(answer.detail["quotes"]):
@@ -146,7 +149,7 @@ class Tab(NamedTuple):
 
 
 TABS = {  # part of the kind answering -> what it tells
-    "quotes": Tab("Quotes", quotes),
+    **dict.fromkeys(OF_QUOTES, Tab("Quotes", quotes)),
     "flare": Tab("Retrievals", sentences),
     "ircot": Tab("Thoughts", thoughts),
     "react": Tab("Steps", steps.tab),

@@ -37,9 +37,10 @@ def train_tagger(workbench: Workbench, name: str, files: Files, settings: dict[s
 
 
 def train_reader(
-    workbench: Workbench, name: str, dataset: str | None, files: Files, settings: dict[str, Any]
+    workbench: Workbench, name: str, dataset: str | None, files: Files, settings: dict[str, Any], wrong: float = 0.0
 ) -> Generator[Progress, None, Any]:
-    """Answers in passages: SQuAD's JSON, or a corpus whose questions have exact evidence."""
+    """Answers in passages: SQuAD's JSON, or a corpus whose questions have exact evidence. wrong: share of the questions that come once
+    more, with a passage that does not answer them."""
     from core.corpus.squad import Squad
     from core.progress import drain
     from core.training.heads import examples, tasks
@@ -49,6 +50,8 @@ def train_reader(
         return [("", example) for example in examples.asked(corpus)], corpus.notes
 
     some, notes = yield from _examples(workbench, dataset, files, read, examples.asked)
+    if wrong:
+        some = examples.with_wrong(some, wrong, int(settings.get("seed", 0)))
     return (yield from _train(name, tasks.Spans, some, notes, settings, lambda example: ()))
 
 

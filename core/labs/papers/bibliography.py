@@ -43,6 +43,7 @@ BY_PART = {
     **dict.fromkeys(("model_pointwise", "model_listwise"), ("sun2023",)),
     **dict.fromkeys(("one_prompt", "rag_sequence", "rag_token"), ("lewis2020",)),
     "closed_book": ("roberts2020",),
+    "reader": ("chen2017", "devlin2019"),
     "flare": ("jiang2023b",),
     "self_rag": ("asai2024",),
     "adaptive": ("jeong2024",),

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from core.answering.bert_spans import best_pair
 from core.judging.claims import WORD
 from core.judging.containment import share
 from core.judging.diversity import answer_em, answer_f1
@@ -22,7 +23,6 @@ from core.statistics.calibration import calibration
 from core.training.heads.examples import Compared, Labelled, PassageQuestion, Tagged
 
 IGNORED = -100  # target of a token that is not learnt from: the loss of transformers leaves it out
-LONGEST_ANSWER = 30  # tokens
 LETTERS = 6  # of a token, more than most have: what is nearest fills the room
 LIKELY = 0.5  # probability from which one of several labels is given
 
@@ -211,13 +211,10 @@ class Spans(Task):
             within, places = window.place
             first, last = outputs["start_logits"], outputs["end_logits"]
             nothing = min(nothing, float(first[0] + last[0]))
-            tokens = np.flatnonzero(within)
-            pairs = first[tokens, None] + last[None, tokens]
-            reach = np.arange(len(tokens))[None, :] - np.arange(len(tokens))[:, None]
-            pairs = np.where((reach >= 0) & (reach < LONGEST_ANSWER), pairs, -np.inf)
-            if pairs.size and pairs.max() > best:
-                i, j = np.unravel_index(pairs.argmax(), pairs.shape)
-                best, text = pairs.max(), example.passage[places[tokens[i], 0] : places[tokens[j], 1]]
+            if len(tokens := np.flatnonzero(within)):
+                total, i, j = best_pair(first[tokens], last[tokens])
+                if total > best:
+                    best, text = total, example.passage[places[tokens[i], 0] : places[tokens[j], 1]]
         return text if best > nothing else ""
 
     def truth(self, example: PassageQuestion) -> Any:

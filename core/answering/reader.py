@@ -1,0 +1,100 @@
+"""A span of the passages, spans by a small encoder: no language model writes."""
+
+import time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from core.answering.bert_spans import SpanReader
+from core.answering.protocol import Answering, Material, Writing, whole
+from core.config import PartConfig, code_version, fingerprint, knob
+from core.context.citations import marks
+from core.context.prompt import UNKNOWN
+from core.errors import WorkbenchError
+from core.files import read_json
+from core.generation.protocol import Generated
+from core.models import hub
+from core.models.identity import files_identity
+from core.models.loading import check_sealed, load_once, readable
+from core.records import Progress, Token
+from core.registry import part
+
+RECORD, SPANS = "training.json", "spans"  # of a model trained here, and what it is for
+
+
+@part("answering")
+class ByReader(Answering):
+    """The words of the passages that a reader trained here finds likeliest to answer, with their place; no language model writes. Choose it
+    over `one_prompt` for short facts where you have questions with marked answers to train one on: a small encoder reads many passages
+    in the time of a few tokens. It puts nothing in words of its own.
+
+    Each passage is read with the question alone, and the best of all is taken (Chen et al. 2017, "Reading Wikipedia to Answer
+    Open-Domain Questions", arXiv:1704.00051, section 3.2; Devlin et al. 2019, arXiv:1810.04805, sections 4.2 and 4.3).
+    """
+
+    part: Literal["reader"] = "reader"
+    model: str = knob("", "The name of a reader trained on the page *Train an adapter*, or by `heads train-reader`.")
+    margin: float = knob(
+        0.0,
+        'The answer is "I don\'t know." unless a span is by so much likelier than that its passage has none.',
+        unit="nats",
+        ge=-20.0,
+        le=20.0,
+        step=0.5,
+    )
+
+    def identity(self) -> str:
+        """Of the model that reads."""
+        return fingerprint(files_identity(self._folder()), code_version(self))
+
+    def check(self, generator: PartConfig) -> None:
+        """Any engine will do, for none is asked."""
+        self._folder()
+
+    def write(self, material: Material) -> Writing:
+        started, prompt = time.perf_counter(), material.prompt(material.hits)
+        asked = "\n\n".join(message["content"] for message in prompt.messages)
+        folder = self._folder()
+        written = Generated("", "failed: no time was left", asked, 0, 0, 0, 0.0, 0.0, folder.name, files_identity(folder))
+        if material.left_s <= 0:
+            return whole(material, written, prompt.used, notes=prompt.notes)
+        yield Progress(0, 0, "Reading the passages")
+        pieces = [(n, hit, *place) for n, hit in enumerate(prompt.used) for place in hit.excerpts or ((hit.start, hit.end),)]
+        texts = [hit.text[start - hit.start : end - hit.start] for _, hit, start, end in pieces]
+        spans, tokens = load_once(f"reader {self.identity()}", self._load).read(material.question, texts)
+        place = int(np.argmax([each.margin for each in spans]))
+        best, (number, hit, start, _) = spans[place], pieces[place]
+        text, quotes, sure = UNKNOWN, [], ()
+        if best.margin > self.margin:
+            said = " ".join(texts[place][best.start : best.end].split())
+            text, sure = f"{said} {marks(material.context.citations, prompt.used)[number]}", (Token(said, best.logprob),)
+            at = {"from": start + best.start, "to": start + best.end}
+            quotes = [{"start": 0, "end": len(said), "passage": number + 1, "document_id": hit.document_id, **at}]
+        yield text
+        took = 1000 * (time.perf_counter() - started)
+        size = {"prompt_tokens": tokens, "answer_tokens": len(text.split()), "first_token_ms": took, "generation_ms": took}
+        written = written._replace(text=text, finish_reason="stop", tokens=sure, **size)
+        return whole(material, written, prompt.used, {"quotes": quotes}, notes=prompt.notes)
+
+    def _folder(self) -> Path:
+        records = {file.parent.name: file for file in sorted(hub.heads_home().glob(f"[!.]*/{RECORD}"))}
+        readers = [
+            name for name, file in records.items() if read_json(file, "The record of the training", of=dict).get("task") == SPANS
+        ]
+        if self.model in readers:
+            return records[self.model].parent
+        raise WorkbenchError(
+            f"There is no reader '{self.model[:100]}' on this machine." if self.model else "No reader is named.",
+            where="answering.model",
+            todo=f"Readers here: {', '.join(readers) or 'none yet'}. The page Train an adapter trains one, or `heads train-reader`.",
+        )
+
+    def _load(self) -> SpanReader:
+        from safetensors.torch import load_file
+
+        folder = self._folder()
+        check_sealed(folder, f"The reader '{folder.name}'")
+        with readable("The reader cannot be read", where=str(folder)):
+            most = read_json(folder / RECORD, "The record of the training", of=dict)["config"]["max_tokens"]
+            return SpanReader(folder, load_file(folder / "model.safetensors"), most)

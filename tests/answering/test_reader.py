@@ -1,0 +1,90 @@
+"""The reader marks what the library's model marks, in passages of any length, and its words have a place."""
+
+import time
+
+import numpy as np
+import pytest
+
+from core.answering.bert_spans import SpanReader, best_pair
+from core.answering.protocol import Material
+from core.answering.reader import ByReader
+from core.config import ContextConfig
+from core.context.prompt import UNKNOWN
+from core.errors import WorkbenchError
+from core.progress import Running
+from core.records import Hit
+from core.training.heads.examples import PassageQuestion
+from core.training.heads.trained import HeadModel
+from tests.support.broken.answers import Echo
+from tests.support.small_reader import small_reader
+
+PASSAGES = (
+    "The lighthouse was built in 1874 by Ada Moor, and stands on Gull Rock.",
+    "Tea is made from leaves; bread takes flour, water and time. " * 30,
+    "“Élan” costs 3.50 € — in the cafés of the harbour, 東京 included.",
+)
+QUESTION = "When was the lighthouse built?"
+
+
+@pytest.fixture
+def trained(home):
+    return small_reader()
+
+
+def material(**others) -> Material:
+    hits = [Hit(n, 1.0 / n, f"d{n}", "", 7, 7 + len(text), text) for n, text in enumerate(PASSAGES, 1)]
+    fields = {"question": QUESTION, "hits": hits, "generator": Echo(), "context": ContextConfig()}
+    return Material(**{**fields, "until": time.perf_counter() + 60, **others})
+
+
+def answered(way: ByReader, **others):
+    list(running := Running(way.write(material(**others))))
+    return running.result
+
+
+def test_its_spans_are_those_of_the_library(trained):
+    from safetensors.torch import load_file
+
+    ours = SpanReader(trained, load_file(trained / "model.safetensors"), 64).read(QUESTION, PASSAGES)[0]
+    theirs = HeadModel("small").predict([PassageQuestion(QUESTION, text, ()) for text in PASSAGES])
+    for text, own, said in zip(PASSAGES, ours, theirs, strict=True):
+        assert (text[own.start : own.end] if own.margin > 0 else "") == said
+    assert any(theirs), "nothing was marked, so nothing was compared"
+
+
+def test_the_best_pair_is_that_of_all_pairs():
+    draw = np.random.default_rng(0)
+    for size in (1, 2, 45):
+        first, last = draw.normal(size=(2, size))
+        every = {(i, j): first[i] + last[j] for i in range(size) for j in range(i, min(size, i + 30))}
+        total, i, j = best_pair(first, last)
+        assert (i, j) == max(every, key=every.get) and total == pytest.approx(every[i, j])
+
+
+def test_an_answer_is_the_words_of_a_passage_with_their_place(trained):
+    said = answered(ByReader(model="small", margin=-20.0))
+    [quote] = said.detail["quotes"]
+    hit = said.hits[quote["passage"] - 1]
+    words = said.text[quote["start"] : quote["end"]]
+    assert words and " ".join(hit.text[quote["from"] - hit.start : quote["to"] - hit.start].split()) == words
+    assert said.text == f"{words} [{quote['passage']}]" and said.cited == (quote["passage"],)
+    assert said.prompt_tokens > 300, "the long passage is read in windows, to its end"
+    assert np.exp(said.tokens[0].logprob) <= 1
+
+
+def test_below_its_margin_and_of_nothing_it_says_that_it_does_not_know(trained):
+    assert answered(ByReader(model="small", margin=20.0)).text == UNKNOWN
+    empty = answered(ByReader(model="small"), hits=[Hit(1, 1.0, "d1", "", 0, 1, " ")])
+    assert empty.text == UNKNOWN and empty.detail == {"quotes": []} and not empty.cited
+
+
+def test_a_reader_that_is_not_there_or_damaged_is_told(trained):
+    for name in ("other", "../heads/small", ""):
+        with pytest.raises(WorkbenchError, match=r"(?i)no reader") as told:
+            answered(ByReader(model=name))
+        assert "Readers here: small." in told.value.todo
+    with open(trained / "model.safetensors", "r+b") as file:
+        file.seek(-4, 2)
+        file.write(b"\0\1\2\3")
+    with pytest.raises(WorkbenchError, match="damaged"):
+        answered(ByReader(model="small"))
