@@ -135,7 +135,7 @@ WHOLE = Form(
         labs.LIVES,
         labs.REWARD,
         labs.DPO,
-        labs.served("xquad-en", "XQuAD", "0.25,0.5,1", 60, 10, ("--set", "chunking.part=whole_document")),
+        labs.served("xquad-en", "XQuAD", "0.2,0.4", 120, 11, ("--set", "chunking.part=whole_document")),
         labs.STORES,
     ),
     trainings=(labs.tuned(ADAPTER, "xquad-en"),),
