@@ -67,7 +67,7 @@ gpu-check: $(VENV)/.dev  ## what needs CUDA, in ten minutes at most, written wit
 example-paper: $(VENV)/.dev  ## a study, people's agreement and the bundle of both, verified and set in LaTeX (PAPER=--short: a minute, no data sets)
 	$(BIN)/python -m docs.example_paper $(PAPER)
 
-capstone: $(VENV)/.dev  ## the questions of a RAG paper on public data, as a paper that can be recomputed; goes on where it was stopped (four hours; QUICK=1: some minutes, no data sets)
+capstone: $(VENV)/.dev  ## the questions of a RAG paper on public data, as a paper that can be recomputed; goes on where it was stopped (six hours; QUICK=1: some minutes, no data sets)
 	$(BIN)/python -m docs.capstone $(if $(QUICK),--quick)
 
 lint: $(VENV)/.dev  ## style and import rules

@@ -127,7 +127,7 @@ DPO = LabPlan(
 STORES = LabPlan(
     "stores",
     "Which store of vectors",
-    12,
+    20,
     (
         *("stores", "measure", "--dataset", "medquad", "--set", "chunking.part=whole_document"),
         *("--sizes", "16407", "--writers", "1", "--repeats", "3"),
@@ -194,10 +194,10 @@ def indexes(corpus: str, words: str, minutes: float) -> LabPlan:
 def tuned(name: str, corpus: str) -> Step:
     """An adapter that goes on from the one that ships, on the dev half's questions of a corpus."""
     settings = ("begin_with=answerer", "rank=8", "alpha=16", "distractors=2", "distractors_by=retrieval", "without_gold=0.1")
-    length = ("max_steps=80", "evaluate_every=40", "learning_rate=0.0002", "max_tokens=1024", "test_examples=16", "samples=0")
+    length = ("max_steps=40", "evaluate_every=20", "learning_rate=0.0002", "max_tokens=1024", "test_examples=16", "samples=0")
     train = [word for each in settings + length for word in ("--train", each)]
     words = ["adapters", "train", name, "--dataset", corpus, "--set", "chunking.part=whole_document", *train]
-    return Step(name, 20, lambda outcomes: words, instead=("adapters", "training", name))
+    return Step(name, 25, lambda outcomes: words, instead=("adapters", "training", name))
 
 
 def steps(plans: Sequence[LabPlan], datasets: Path) -> list[Step]:
