@@ -102,8 +102,9 @@ def test_the_steps_of_both_forms_have_names_of_their_own(tmp_path):
 @pytest.mark.parametrize("plan", [*WHOLE.labs, *QUICK.labs], ids=lambda plan: plan.name)
 def test_tables_of_labs_are_selected_from_what_is_recorded(plan, tmp_path):
     keep_rows(
-        workbench := Workbench(tmp_path), "dpo-experiment", [{"beta": 0.1, "pairs": 64, "accuracy": 0.5261, "f1 low": None}]
-    )
+        workbench := Workbench(tmp_path), "dpo-experiment", [{"beta": beta, "pairs": 8} for beta in (0.2, 0.3)]
+    )  # an earlier run
+    keep_rows(workbench, "dpo-experiment", [{"beta": 0.1, "pairs": 64, "accuracy": 0.5261, "f1 low": None}])
     keep_rows(workbench, "serving-compare", [{"rate": 1.0, "arm": "batch 8", "good": 0.5, "p95_ms": 1500.0, "usd": None}])
     keep_rows(workbench, "train-reward", [{"measure": "accuracy", "value": 0.7}])
     [_, query] = shlex.split(plan.shown)

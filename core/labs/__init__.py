@@ -10,7 +10,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         },
     ),
     "lab_rows": (
-        "One row a line of a table that a command measured: settings and numbers, no text of a document.",
+        "One row a line of a table that a command measured, a table a record: settings and numbers, no text of a document.",
         {
             "key": ("VARCHAR", "Identity of the line."),
             "lab": ("VARCHAR", "What measured it: dpo-experiment, train-reward or serving-compare."),

@@ -30,8 +30,8 @@ class LabPlan(NamedTuple):
 
 
 def lines_of(lab: str) -> str:
-    """What a lab's command printed."""
-    return f"lab_rows WHERE lab = '{lab}'"
+    """What a lab's command recorded last."""
+    return f"lab_rows WHERE lab = '{lab}' AND id = (SELECT max(id) FROM lab_rows WHERE lab = '{lab}')"
 
 
 def fields(*some: tuple[str, str] | tuple[str, str, int] | tuple[str, str, int, float]) -> str:

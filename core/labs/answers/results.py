@@ -21,5 +21,7 @@ def keep_result(workbench: Workbench, lab: str, key: str, result: Any) -> None:
 
 
 def keep_rows(workbench: Workbench, lab: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Lines of a table, for `sql` and papers: settings and numbers alone, as bundles carry them to others."""
-    batches(workbench.home).keep(ROWS, {fingerprint(lab, row): {"cells": row} for row in plain(list(rows))}, lab=lab)
+    """Lines of a table, for `sql` and papers, in one record: settings and numbers alone, as bundles carry them to others."""
+    lines = plain(list(rows))
+    table = fingerprint(lab, lines)
+    batches(workbench.home).keep(ROWS, {f"{table}-{number}": {"cells": row} for number, row in enumerate(lines)}, lab=lab)
