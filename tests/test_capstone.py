@@ -147,6 +147,13 @@ def test_a_section_says_what_its_outcome_says_and_names_only_items_of_its_own(p,
     assert not prose.unmentioned(paper) and isinstance(section.findings[0], Finding if reported[0] != reported[1] else Unbeaten)
 
 
+def test_a_best_recipe_that_stands_alone_leaves_no_number_that_no_sentence_names():
+    [plan] = next(iter(QUICK.sections.values()))
+    made = outcomes(plan, 0.03, (8, 9))
+    made[plan.id]["leaderboard"][1]["group"] = "worse"
+    assert not prose.unmentioned(Paper.model_validate(document(told(QUICK, made))))
+
+
 def test_a_section_that_chooses_nothing_says_each_recipe_with_its_corrected_p():
     [plan] = QUICK.sections["Whether the answer follows"]
     rows = [

@@ -11,8 +11,9 @@ ALPHA = 0.05
 HEAD = """# Findings
 
 Written by `python -m docs.capstone --findings` from what `make capstone` has recorded; nothing is typed here by hand. Each winner was
-chosen on the dev half of its questions and is compared on the test half; where every recipe that was tried is told, nothing was chosen. Differences are paired by question, with a 95% bootstrap interval; p is of the paired
-permutation test, corrected by Holm over all lines of this page.
+chosen on the dev half of its questions and is compared on the test half; where every recipe that was tried is told, nothing was chosen.
+Differences are paired by question, with a 95% bootstrap interval; p is of the paired permutation test, corrected by Holm over all lines
+of this page.
 """
 
 

@@ -105,11 +105,11 @@ def told(plan: StudyPlan, outcomes: Outcomes, drawn: bool) -> Told | None:
         markdown_text(study["leaderboard"][0]["name"]),
         f"trials show {study['reported'][0]}",
     )
-    at_top = "best and not distinguishable from it"
+    at_top, top = "best and not distinguishable from it", f"Recipes at the top of {plan.id}"
     shown = " ".join(_table(plan, outcomes))
     items = [
         number(f"{plan.id}-recipes", board, "recipes", f"Recipes compared on dev in {plan.id}"),
-        number(f"{plan.id}-equal", board, at_top, f"Recipes at the top of {plan.id}"),
+        *[number(f"{plan.id}-equal", board, at_top, top)] * (_equals(study) > 1),
         number(f"{plan.id}-best", winner, f"metrics.{plan.metric}.mean", f"{label} of the winner of {plan.id}, test"),
         table(
             plan.id,
@@ -191,9 +191,13 @@ def _said(plan: StudyPlan, field: str) -> str:
     return next(line.partition(": ")[2] for line in lines if line.startswith(f"{field}: "))
 
 
+def _equals(study: dict[str, Any]) -> int:
+    """How many recipes are at the top of its leaderboard."""
+    return sum(row["group"] == "best or equal" for row in study["leaderboard"])
+
+
 def _first(plan: StudyPlan, study: dict[str, Any], name: str) -> str:
-    equals = sum(row["group"] == "best or equal" for row in study["leaderboard"])
-    others = f"; {{{plan.id}-equal}} recipes, this one among them, are not distinguishable at the top" if equals > 1 else ""
+    others = f"; {{{plan.id}-equal}} recipes, this one among them, are not distinguishable at the top" * (_equals(study) > 1)
     return (
         f"{_said(plan, 'question')} {{{plan.id}-recipes}} recipes were compared on the dev half of the questions on {plan.on} "
         f"({{{plan.id}}}). "

@@ -133,9 +133,10 @@ def drawn(entry: lab.HeadEntry) -> None:
         ]
         html_table(["On the test part, asked once", "Value", "95% interval"], rows)
         sizes, seconds = record["sizes"], record["seconds"]
+        task = {"spans": "answers in passages", "preference": "preferred answers"}.get(record["task"], record["task"])
         stopped = "" if record["stopped"] == "all steps" else ", stopped early"
         facts = [
-            ("Learnt", f"{record['task']}, {cards.count(sizes['labels'], 'label')}" if sizes["labels"] else record["task"]),
+            ("Learnt", f"{task}, {cards.count(sizes['labels'], 'label')}" if sizes["labels"] else task),
             ("Examples", f"{sizes['train']:,} to train, {sizes['validation']:,} to validate, {sizes['test']:,} to test"),
             ("Steps", f"{record['steps']:,}{stopped}; kept: step {record['best_step']:,}"),
             ("Time", cards.duration(seconds["training"])),
@@ -162,9 +163,10 @@ def use_reader(name: str) -> None:
         "In use" if using else "Answer with this reader",
         "The recipe in use answers by spans that it marks, on every page.",
     )
-    cards.press(title, "check", f"head/use/{name}", session.change, {"answering": way}, disabled=using, help=about)
-    if using:
-        ways.link("ask_model", "Ask with it", "forum")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        cards.press(title, "check", f"head/use/{name}", session.change, {"answering": way}, disabled=using, help=about)
+        if using:
+            ways.link("ask_model", "Ask with it", "forum")
 
 
 def examples(name: str) -> None:
