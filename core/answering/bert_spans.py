@@ -11,7 +11,7 @@ import numpy as np
 
 from core.models import hardware
 from core.models.text import encodable
-from core.reranking.bert_pairs import BertPairs
+from core.reranking.bert_pairs import BertPairs, PairTokens
 
 HEAD = ("qa_outputs.weight", "qa_outputs.bias")
 LONGEST = 30  # tokens of an answer
@@ -54,25 +54,18 @@ class BertSpans(BertPairs):
             return [each for x, *_ in self._pieces(sequences) for each in linear(x.float(), *weights).cpu().numpy()]
 
 
-class SpanReader:
-    """Of a folder with tokenizer.json and config.json. Safe to use from several threads.
+class SpanReader(PairTokens):
+    """Of the folder of a trained reader. Safe to use from several threads. max_tokens: of question and passage, read at once."""
 
-    weights: of the encoder and its head, name -> tensor. most: tokens of question and passage that are read at once."""
-
-    def __init__(self, folder: Path, weights: dict, most: int) -> None:
-        from tokenizers import Tokenizer
-
-        self._model = BertSpans(folder, hardware.fast_dtype(), hardware.device(), weights)
-        self._tokenizer, self._most, self._lock = Tokenizer.from_file(str(folder / "tokenizer.json")), most, threading.Lock()
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._first, self._last = (self._tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))
+    def __init__(self, folder: Path, max_tokens: int) -> None:
+        super().__init__(folder, max_tokens)
+        self._model, self._lock = BertSpans(folder, hardware.fast_dtype(), hardware.device()), threading.Lock()
 
     def read(self, question: str, passages: Sequence[str]) -> tuple[list[FoundSpan], int]:
         """(the likeliest answer of each passage, the tokens that were read)."""
         with self._lock:
             asked, *read = self._tokenizer.encode_batch([encodable(t) for t in (question, *passages)], add_special_tokens=False)
-        windows = [(owner, start, *made) for owner, text in enumerate(read) for start, made in self._windows(asked.ids, text.ids)]
+        windows = [(owner, start, *made) for owner, text in enumerate(read) for start, made in self._parts(asked.ids, text.ids)]
         told, tokens = [NOTHING] * len(passages), sum(len(ids) for _, _, ids, _ in windows)
         nothing = [np.inf] * len(passages)
         sequences = [(place, (ids, at)) for place, (_, _, ids, at) in enumerate(windows)]
@@ -85,11 +78,12 @@ class SpanReader:
                     told[owner] = max(told[owner], span, key=lambda each: each.margin)
         return [each._replace(margin=each.margin - none) for each, none in zip(told, nothing, strict=True)], tokens
 
-    def _windows(self, question: Sequence[int], passage: Sequence[int]) -> Iterator[tuple[int, tuple[np.ndarray, int]]]:
-        """(first token of the passage, (token ids, where the passage begins)) of the sequences that together read all of it."""
-        question = question[: self._most // 2 - 2]
-        room, head = self._most - len(question) - 3, [self._first, *question, self._last]
-        for start in range(0, max(len(passage) - int(self._most * OVERLAP), 1), room - int(self._most * OVERLAP)):
+    def _parts(self, question: Sequence[int], passage: Sequence[int]) -> Iterator[tuple[int, tuple[np.ndarray, int]]]:
+        """(first token of the passage, (token ids, where the passage begins)) of the sequences that together read all of it; they overlap
+        as those did that the reader was trained on, and not as `windows`."""
+        question, overlap = question[: self.max_tokens // 2 - 2], int(self.max_tokens * OVERLAP)
+        room, head = self.max_tokens - len(question) - 3, [self._first, *question, self._last]
+        for start in range(0, max(len(passage) - overlap, 1), room - overlap):
             yield start, (np.array([*head, *passage[start : start + room], self._last], np.int64), len(head))
 
 

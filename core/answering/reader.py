@@ -1,8 +1,9 @@
-"""A span of the passages, spans by a small encoder: no language model writes."""
+"""A span of the passages, marked by a small encoder: no language model writes."""
 
 import time
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -56,13 +57,14 @@ class ByReader(Answering):
         started, prompt = time.perf_counter(), material.prompt(material.hits)
         asked = "\n\n".join(message["content"] for message in prompt.messages)
         folder = self._folder()
-        written = Generated("", "failed: no time was left", asked, 0, 0, 0, 0.0, 0.0, folder.name, files_identity(folder))
+        weights = files_identity(folder)
+        written = Generated("", "failed: no time was left", asked, 0, 0, 0, 0.0, 0.0, folder.name, weights)
         if material.left_s <= 0:
             return whole(material, written, prompt.used, notes=prompt.notes)
         yield Progress(0, 0, "Reading the passages")
         pieces = [(n, hit, *place) for n, hit in enumerate(prompt.used) for place in hit.excerpts or ((hit.start, hit.end),)]
         texts = [hit.text[start - hit.start : end - hit.start] for _, hit, start, end in pieces]
-        spans, tokens = load_once(f"reader {self.identity()}", self._load).read(material.question, texts)
+        spans, tokens = load_once(f"reader {weights}", partial(_loaded, folder)).read(material.question, texts)
         place = int(np.argmax([each.margin for each in spans]))
         best, (number, hit, start, _) = spans[place], pieces[place]
         text, quotes, sure = UNKNOWN, [], ()
@@ -78,23 +80,27 @@ class ByReader(Answering):
         return whole(material, written, prompt.used, {"quotes": quotes}, notes=prompt.notes)
 
     def _folder(self) -> Path:
-        records = {file.parent.name: file for file in sorted(hub.heads_home().glob(f"[!.]*/{RECORD}"))}
-        readers = [
-            name for name, file in records.items() if read_json(file, "The record of the training", of=dict).get("task") == SPANS
-        ]
-        if self.model in readers:
-            return records[self.model].parent
+        folder = hub.heads_home() / self.model
+        if folder.name == self.model and is_reader(folder):
+            return folder
+        readers = sorted(file.parent.name for file in hub.heads_home().glob(f"[!.]*/{RECORD}") if is_reader(file.parent))
         raise WorkbenchError(
             f"There is no reader '{self.model[:100]}' on this machine." if self.model else "No reader is named.",
             where="answering.model",
             todo=f"Readers here: {', '.join(readers) or 'none yet'}. The page Train an adapter trains one, or `heads train-reader`.",
         )
 
-    def _load(self) -> SpanReader:
-        from safetensors.torch import load_file
 
-        folder = self._folder()
-        check_sealed(folder, f"The reader '{folder.name}'")
-        with readable("The reader cannot be read", where=str(folder)):
-            most = read_json(folder / RECORD, "The record of the training", of=dict)["config"]["max_tokens"]
-            return SpanReader(folder, load_file(folder / "model.safetensors"), most)
+def is_reader(folder: Path) -> bool:
+    """Whether it is that of an encoder that was trained here to mark answers."""
+    return (folder / RECORD).is_file() and _record(folder).get("task") == SPANS
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    return read_json(folder / RECORD, "The record of the training", of=dict)
+
+
+def _loaded(folder: Path) -> SpanReader:
+    check_sealed(folder, f"The reader '{folder.name}'")
+    with readable("The reader cannot be read", where=str(folder)):
+        return SpanReader(folder, _record(folder)["config"]["max_tokens"])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from core.workbench import as_options
 from docs.capstone.items import Told, table
 from docs.capstone.running import Outcomes, Step
 
@@ -34,13 +35,24 @@ def lines_of(lab: str) -> str:
     return f"lab_rows WHERE lab = '{lab}' AND id = (SELECT max(id) FROM lab_rows WHERE lab = '{lab}')"
 
 
-def fields(*some: tuple[str, str] | tuple[str, str, int] | tuple[str, str, int, float]) -> str:
-    """Columns of such lines: name, heading, decimals of a number, what it is multiplied by."""
-    columns = []
-    for name, words, *of in some:
-        value = f"cells->>'{name}'" if not of else f"round(CAST(cells->>'{name}' AS DOUBLE) * {of[1] if of[1:] else 1}, {of[0]})"
-        columns.append(f'{value} AS "{words}"')
-    return ", ".join(columns)
+class Cell(NamedTuple):
+    """Of such lines. words: its heading. digits: decimals of a number; None: as it stands. times: what the number is multiplied by."""
+
+    name: str
+    words: str
+    digits: int | None = None
+    times: float = 1
+
+    @property
+    def column(self) -> str:
+        value = f"cells->>'{self.name}'"
+        if self.digits is not None:
+            value = f"round(CAST({value} AS DOUBLE) * {self.times}, {self.digits})"
+        return f'{value} AS "{self.words}"'
+
+
+def columns(*cells: Cell) -> str:
+    return ", ".join(cell.column for cell in cells)
 
 
 LIVES = LabPlan(
@@ -65,7 +77,7 @@ REWARD = LabPlan(
     10,
     ("heads", "train-reward", "capstone-reward", "--file", PAIRS, "--train", "learning_rate=0.0005"),
     lines_of("train-reward"),
-    fields(("measure", "measure"), ("value", "value", 3), ("low", "low", 3), ("high", "high", 3)),
+    columns(Cell("measure", "measure"), Cell("value", "value", 3), Cell("low", "low", 3), Cell("high", "high", 3)),
     "ORDER BY 1",
     "A reward model is trained on answers of which people preferred one (Wu et al. 2023), and judged on pairs of questions that it did not "
     "learn from ({reward}). Its accuracy is the share of pairs whose preferred answer it scores higher.",
@@ -78,44 +90,23 @@ DPO = LabPlan(
     (
         *("adapters", "dpo-experiment", "capstone-dpo", "--file", PAIRS),
         *("--grid", "beta=0.05,0.1,0.2", "--grid", "train_examples=64,256"),
-        *(
-            "--train",
-            "max_steps=32",
-            "--train",
-            "evaluate_every=16",
-            "--train",
-            "batch_size=4",
-            "--train",
-            "prompt_characters=400",
-        ),
-        *(
-            "--train",
-            "max_tokens=300",
-            "--train",
-            "answer_tokens=120",
-            "--train",
-            "samples=0",
-            "--train",
-            "validation_examples=16",
-        ),
-        *("--train", "test_examples=100", "--train", "test_prompts=30"),
+        *as_options("--train", {"max_steps": 32, "evaluate_every": 16, "batch_size": 4, "prompt_characters": 400, "samples": 0}),
+        *as_options("--train", {"max_tokens": 300, "answer_tokens": 120, "validation_examples": 16}),
+        *as_options("--train", {"test_examples": 100, "test_prompts": 30}),
     ),
     lines_of("dpo-experiment"),
-    fields(
-        *(
-            ("beta", "beta"),
-            ("pairs", "pairs"),
-            ("accuracy", "accuracy", 3),
-            ("accuracy low", "low", 3),
-            ("accuracy high", "high", 3),
-        ),
-        *(
-            ("chosen", "preferred, nats", 2),
-            ("f1 difference", "F1, difference", 3),
-            ("f1 low", "F1 low", 3),
-            ("f1 high", "F1 high", 3),
-        ),
-        *(("in_the_prompt before", "in passages before", 3), ("in_the_prompt after", "in passages after", 3)),
+    columns(
+        Cell("beta", "beta"),
+        Cell("pairs", "pairs"),
+        Cell("accuracy", "accuracy", 3),
+        Cell("accuracy low", "low", 3),
+        Cell("accuracy high", "high", 3),
+        Cell("chosen", "preferred, nats", 2),
+        Cell("f1 difference", "F1, difference", 3),
+        Cell("f1 low", "F1 low", 3),
+        Cell("f1 high", "F1 high", 3),
+        Cell("in_the_prompt before", "in passages before", 3),
+        Cell("in_the_prompt after", "in passages after", 3),
     ),
     "ORDER BY CAST(cells->>'pairs' AS INTEGER), CAST(cells->>'beta' AS DOUBLE)",
     "The model is trained by direct preference optimisation on the same pairs, over three values of beta and two numbers of pairs, in as "
@@ -160,10 +151,16 @@ def served(corpus: str, words: str, rates: str, seconds: int, minutes: float, mo
         minutes,
         ("serving", "compare", "--dataset", corpus, *more, *asked),
         lines_of("serving-compare"),
-        fields(
-            *(("rate", "requests/s"), ("arm", "service"), ("quality", "F1 in time", 3), ("quality low", "low", 3)),
-            *(("quality high", "high", 3), ("good", "in time, %", 1, 100), ("p95_ms", "p95, s", 2, 0.001)),
-            *(("throughput", "answers/s", 2), ("usd", "USD a million", 1, 1000)),
+        columns(
+            Cell("rate", "requests/s"),
+            Cell("arm", "service"),
+            Cell("quality", "F1 in time", 3),
+            Cell("quality low", "low", 3),
+            Cell("quality high", "high", 3),
+            Cell("good", "in time, %", 1, 100),
+            Cell("p95_ms", "p95, s", 2, 0.001),
+            Cell("throughput", "answers/s", 2),
+            Cell("usd", "USD a million", 1, 1000),
         ),
         "ORDER BY CAST(cells->>'rate' AS DOUBLE), 2",
         f"The recipe is served over HTTP and asked questions about {words} at moments that do not wait for its answers ({{served}}). "
@@ -193,9 +190,23 @@ def indexes(corpus: str, words: str, minutes: float) -> LabPlan:
 
 def tuned(name: str, corpus: str) -> Step:
     """An adapter that goes on from the one that ships, on the dev half's questions of a corpus."""
-    settings = ("begin_with=answerer", "rank=8", "alpha=16", "distractors=2", "distractors_by=retrieval", "without_gold=0.1")
-    length = ("max_steps=40", "evaluate_every=20", "learning_rate=0.0002", "max_tokens=1024", "test_examples=16", "samples=0")
-    train = [word for each in settings + length for word in ("--train", each)]
+    settings = {
+        "begin_with": "answerer",
+        "rank": 8,
+        "alpha": 16,
+        "distractors": 2,
+        "distractors_by": "retrieval",
+        "without_gold": 0.1,
+    }
+    length = {
+        "max_steps": 40,
+        "evaluate_every": 20,
+        "learning_rate": 0.0002,
+        "max_tokens": 1024,
+        "test_examples": 16,
+        "samples": 0,
+    }
+    train = as_options("--train", settings | length)
     words = ["adapters", "train", name, "--dataset", corpus, "--set", "chunking.part=whole_document", *train]
     return Step(name, 25, lambda outcomes: words, instead=("adapters", "training", name))
 

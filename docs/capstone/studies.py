@@ -109,7 +109,7 @@ def told(plan: StudyPlan, outcomes: Outcomes, drawn: bool) -> Told | None:
     shown = " ".join(_table(plan, outcomes))
     items = [
         number(f"{plan.id}-recipes", board, "recipes", f"Recipes compared on dev in {plan.id}"),
-        *[number(f"{plan.id}-equal", board, at_top, top)] * (_equals(study) > 1),
+        *[number(f"{plan.id}-equal", board, at_top, top)] * (len(_at_top(study)) > 1),
         number(f"{plan.id}-best", winner, f"metrics.{plan.metric}.mean", f"{label} of the winner of {plan.id}, test"),
         table(
             plan.id,
@@ -191,13 +191,13 @@ def _said(plan: StudyPlan, field: str) -> str:
     return next(line.partition(": ")[2] for line in lines if line.startswith(f"{field}: "))
 
 
-def _equals(study: dict[str, Any]) -> int:
-    """How many recipes are at the top of its leaderboard."""
-    return sum(row["group"] == "best or equal" for row in study["leaderboard"])
+def _at_top(study: dict[str, Any]) -> set[str]:
+    """The trials that are not distinguishable from the best of its leaderboard, that one among them."""
+    return {row["trial"] for row in study["leaderboard"] if row["group"] == "best or equal"}
 
 
 def _first(plan: StudyPlan, study: dict[str, Any], name: str) -> str:
-    others = f"; {{{plan.id}-equal}} recipes, this one among them, are not distinguishable at the top" * (_equals(study) > 1)
+    others = f"; {{{plan.id}-equal}} recipes, this one among them, are not distinguishable at the top" * (len(_at_top(study)) > 1)
     return (
         f"{_said(plan, 'question')} {{{plan.id}-recipes}} recipes were compared on the dev half of the questions on {plan.on} "
         f"({{{plan.id}}}). "
@@ -219,7 +219,7 @@ def _gain(plan: StudyPlan, study: dict[str, Any], tested: dict[str, Any], name: 
 
 def _cheapest(plan: StudyPlan, study: dict[str, Any], costs: dict[str, Any], items: list[dict[str, Any]]) -> str:
     """Which of the recipes that equal the best answers fastest, with both latencies as numbers; "" where nothing was timed."""
-    equals = {row["trial"] for row in study["leaderboard"] if row["group"] == "best or equal"}
+    equals = _at_top(study)
     timed = [
         row for row in costs["rows"] if row["trial"] in equals and row["cells"].get("latency_ms", {}).get("mean") is not None
     ]

@@ -43,9 +43,7 @@ def answered(way: ByReader, **others):
 
 
 def test_its_spans_are_those_of_the_library(trained):
-    from safetensors.torch import load_file
-
-    ours = SpanReader(trained, load_file(trained / "model.safetensors"), 64).read(QUESTION, PASSAGES)[0]
+    ours = SpanReader(trained, 64).read(QUESTION, PASSAGES)[0]
     theirs = HeadModel("small").predict([PassageQuestion(QUESTION, text, ()) for text in PASSAGES])
     for text, own, said in zip(PASSAGES, ours, theirs, strict=True):
         assert (text[own.start : own.end] if own.margin > 0 else "") == said

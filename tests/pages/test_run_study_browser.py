@@ -81,7 +81,9 @@ def test_a_study_from_yaml_is_paused_and_goes_on_where_it_was(site, bench, tab):
     tab.get_by_text("320 trials").first.wait_for()
     tab.get_by_role("button", name="Start", exact=True).click()
     tab.get_by_text(re.compile(r"[1-9]\d* of 320")).first.wait_for()  # live
-    tab.get_by_role("button", name="Pause").click()  # at once: a fast machine measures all 320 before the leaderboard is drawn
+    # the leaderboard is live too; its verdict comes once all are measured
+    tab.get_by_text(re.compile(r"[1-9]\d* recipes measured so far")).first.wait_for()
+    tab.get_by_role("button", name="Pause").click()
     tab.get_by_text("Paused").wait_for()
     settled(tab)  # the page is drawn again whole: a press before its end is lost
     measured = len(trials(bench))

@@ -133,7 +133,7 @@ def drawn(entry: lab.HeadEntry) -> None:
         ]
         html_table(["On the test part, asked once", "Value", "95% interval"], rows)
         sizes, seconds = record["sizes"], record["seconds"]
-        task = {"spans": "answers in passages", "preference": "preferred answers"}.get(record["task"], record["task"])
+        task = lab.learnt(record)
         stopped = "" if record["stopped"] == "all steps" else ", stopped early"
         facts = [
             ("Learnt", f"{task}, {cards.count(sizes['labels'], 'label')}" if sizes["labels"] else task),
@@ -159,10 +159,8 @@ def use_reader(name: str) -> None:
     """The switch, and once it is on, the way to what it does."""
     way = {"part": "reader", "model": name}
     using = session.config().answering.model_dump(include=set(way)) == way
-    title, about = (
-        "In use" if using else "Answer with this reader",
-        "The recipe in use answers by spans that it marks, on every page.",
-    )
+    title = "In use" if using else "Answer with this reader"
+    about = "The recipe in use answers by spans that it marks, on every page."
     with st.container(horizontal=True, vertical_alignment="center"):
         cards.press(title, "check", f"head/use/{name}", session.change, {"answering": way}, disabled=using, help=about)
         if using:

@@ -50,6 +50,12 @@ def corpus_serves(verb: str, corpus: Corpus) -> bool:
     return verb == "train-reader" and any(query.gold for query in corpus.queries)
 
 
+def learnt(record: dict[str, Any]) -> str:
+    """What it has learnt, as the form calls that where its record has a word of its own."""
+    verb = {"spans": "train-reader", "preference": "train-reward"}.get(record["task"])
+    return KINDS[verb][0].lower() if verb else record["task"]
+
+
 def trained_heads() -> list[HeadEntry]:
     """Newest first."""
     entries = []

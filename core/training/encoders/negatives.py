@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.records import Query
+from core.records import Candidates, Query
 from core.retrieval.bm25_fast import BM25S
 
 
@@ -46,6 +46,12 @@ def evidence(texts: list[str], rows: np.ndarray, chunk: np.ndarray) -> Evidence:
     return Evidence(text, np.unique(rows.astype(np.int64) * len(text) + text[chunk]))
 
 
+def ranked_by_words(texts: Sequence[str], asked: Sequence[str], depth: int, ties: np.ndarray | None = None) -> Candidates:
+    """What BM25 with its defaults finds for each question among the texts."""
+    bm25 = BM25S()
+    return bm25.build(bm25.tokenize(list(texts))).search(bm25.tokenize(list(asked)), depth, ties)
+
+
 def mine(
     queries: Sequence[Query],
     rows: np.ndarray,
@@ -64,9 +70,7 @@ def mine(
     chunk each question is to find. A candidate above `share` of the positive's similarity is dropped.
     """
     chunks = np.flatnonzero(allowed)
-    bm25 = BM25S()
-    searcher = bm25.build(bm25.tokenize([texts[i] for i in chunks]))
-    hits = searcher.search(bm25.tokenize([queries[row].text for row in rows]), depth).chunk
+    hits = ranked_by_words([texts[i] for i in chunks], [queries[row].text for row in rows], depth).chunk
     candidate = np.where(hits >= 0, chunks[hits], -1).astype(np.int32)
     return filtered(queries, rows, texts, candidate, touching, question_vectors, chunk_vectors, positive, share)
 

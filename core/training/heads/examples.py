@@ -20,6 +20,7 @@ from core.corpus.reading import Notes, Source, shape_reported, text_of
 from core.corpus.tables import rows
 from core.errors import WorkbenchError
 from core.records import Corpus
+from core.training.encoders.negatives import ranked_by_words
 
 PARTS = ("train", "validation", "test")
 SAID = {"": "", "train": "train", "training": "train", "validation": "validation", "val": "validation", "valid": "validation"}
@@ -202,17 +203,13 @@ def asked(corpus: Corpus) -> list[Any]:
 def with_wrong(some: Sequence[Part], share: float, seed: int) -> list[Part]:
     """Beside these a share of the questions once more, each over a passage of its own group and part that does not hold its answers: one of
     the four that BM25 ranks highest for it. So a reader learns that a passage, though near, may have no answer."""
-    from bm25s import BM25, tokenize
-
     place_of = {example.passage: (part, example.group) for part, example in some}
-    texts, draw, ranking, wrong = list(place_of), np.random.default_rng(seed), BM25(), []
-    ranking.index(tokenize(texts, stopwords="en", show_progress=False), show_progress=False)
-    asked = tokenize([example.question for _, example in some], stopwords="en", show_progress=False)
-    ranked, _ = ranking.retrieve(asked, k=min(RANKED, len(texts)), show_progress=False)
+    texts, draw, wrong = list(place_of), np.random.default_rng(seed), []
+    ranked = ranked_by_words(texts, [example.question for _, example in some], RANKED).chunk
     for (part, example), row in zip(some, ranked, strict=True):
         if draw.random() >= share:
             continue
-        near = [texts[number] for number in row if place_of[texts[number]] == (part, example.group)]
+        near = [texts[number] for number in row[row >= 0] if place_of[texts[number]] == (part, example.group)]
         if near := [text for text in near if not any(answer.lower() in text.lower() for answer, _ in example.answers)]:
             wrong.append((part, example._replace(passage=near[int(draw.integers(min(HARDEST, len(near))))], answers=())))
     return [*some, *wrong]

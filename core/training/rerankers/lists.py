@@ -6,13 +6,12 @@ import numpy as np
 
 from core.evaluation.judged import Relevance, relevance
 from core.index.exact import Exact
-from core.retrieval.bm25_fast import BM25S
 from core.retrieval.convex import Convex
 from core.retrieval.fusion import BOTH
 from core.retrieval.pool import make_pool
 from core.retrieval.top import tie_order
 from core.training.encoders.batches import nearest
-from core.training.encoders.negatives import evidence, filtered
+from core.training.encoders.negatives import evidence, filtered, ranked_by_words
 from core.training.encoders.splits import Splits, evidence_documents
 
 
@@ -101,11 +100,7 @@ class TrainingLists:
 
 
 def _searched(texts, asked, questions, vectors, depth, ties=None):
-    bm25 = BM25S()
-    return (
-        bm25.build(bm25.tokenize(texts)).search(bm25.tokenize(asked), depth, ties),
-        Exact().build(vectors, None).search(questions, depth, ties),
-    )
+    return (ranked_by_words(texts, asked, depth, ties), Exact().build(vectors, None).search(questions, depth, ties))
 
 
 def _both(texts, free, asked, questions, vectors, depth: int) -> np.ndarray:
