@@ -189,7 +189,11 @@ def test_findings_are_corrected_together_and_a_loss_is_told_as_one():
         for n, (gain, p) in enumerate([(0.1, 0.03), (-0.1, 0.001)])
     ]
     kept = Unbeaten("Dense on B", "nDCG@10", 0.5, 10, 50, "c")
-    lines = [line for line in findings.written([*made, kept]).splitlines() if line.startswith("- ")]
+    page = findings.written({"One": [*made, kept], "Two": made[:1]})
+    lines = [line for line in page.splitlines() if line.startswith("- ")]
     assert "A0: **better**" in lines[0] and "p (Holm) 0.030" in lines[0]
     assert "A1: **worse**, nDCG@10 −0.100 (−0.110 to −0.090), p (Holm) 0.002" in lines[1]
     assert "Dense on B: **nothing better found** among 10 recipes on dev; nDCG@10 0.500" in lines[2]
+    assert findings.written({"One": [], "Two": []}, page) == page
+    renewed = findings.written({"One": made[:1], "Two": [], "Three": []}, page)
+    assert renewed == findings.written({"One": made[:1], "Two": made[:1]})

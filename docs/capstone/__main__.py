@@ -198,10 +198,12 @@ def all_recorded(folder: Path) -> dict[str, Any]:
 
 
 def write_findings(folder: Path) -> int:
-    found = [each for _, some in told(WHOLE, all_recorded(folder)) for one in some for each in one.findings]
-    if not found:
-        fail(f"no finding is recorded in {folder}: run `make capstone` first")
-    files.write_whole(FINDINGS, findings.written(found), "The findings")
+    outcomes = all_recorded(folder)
+    sections = {title: [studies.told(plan, outcomes, drawn=False) for plan in plans] for title, plans in WHOLE.sections.items()}
+    whole = {title: [each for one in some for each in one.findings] if all(some) else [] for title, some in sections.items()}
+    if not any(whole.values()):
+        fail(f"no section is whole in {folder}: run `make capstone` first")
+    files.write_whole(FINDINGS, findings.written(whole, FINDINGS.read_text("utf-8")), "The findings")
     return 0
 
 

@@ -1,6 +1,6 @@
 """`docs/findings.md`: a sentence a finding, written from recorded outcomes, each with the command that gives it again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from core.report.table import MINUS
@@ -13,17 +13,27 @@ HEAD = """# Findings
 Written by `python -m docs.capstone --findings` from what `make capstone` has recorded; nothing is typed here by hand. Each winner was
 chosen on the dev half of its questions and is compared on the test half; where every recipe that was tried is told, nothing was chosen.
 Differences are paired by question, with a 95% bootstrap interval; p is of the paired permutation test, corrected by Holm over all lines
-of this page.
+of a section. A section whose studies are not all recorded stays as it was.
 """
 
 
-def written(found: Sequence[Finding | Unbeaten]) -> str:
+def written(sections: Mapping[str, Sequence[Finding | Unbeaten]], before: str = "") -> str:
+    """The page. sections: title -> what was found, nothing where the section of the page `before` stays."""
+    told = {title: _section(found) if found else _stands(title, before) for title, found in sections.items()}
+    return "\n".join([HEAD, *(f"## {title}\n\n{text}" for title, text in told.items() if text)])
+
+
+def _section(found: Sequence[Finding | Unbeaten]) -> str:
     corrected = dict(with_holm(found))
     lines = []
     for command, some in groupby(found, lambda each: each.command):
         told = [f"- {sentence(each, corrected[each]) if isinstance(each, Finding) else unbeaten(each)}" for each in some]
         lines += [*told, f"  `{command}`", ""]
-    return "\n".join([HEAD, *lines])
+    return "\n".join(lines)
+
+
+def _stands(title: str, page: str) -> str:
+    return page.partition(f"## {title}\n\n")[2].partition("## ")[0].rstrip("\n") + "\n" * (f"## {title}\n" in page)
 
 
 def with_holm(found: Sequence[Finding | Unbeaten]) -> list[tuple[Finding, float]]:

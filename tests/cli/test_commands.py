@@ -5,6 +5,7 @@ import inspect
 import json
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,20 @@ def test_what_verify_could_not_check_has_an_exit_code_of_its_own(tmp_path, monke
     assert report["ok"] and not report["missing"] and "was not compared" in report["unchecked"][0]
     add_trial(store, {"fingerprint": "elsewhere", "dataset": "tiny", "queries": [{"id": "q0"}]})
     assert main(["verify"]) == 3 and "their questions are not here" in capsys.readouterr().out
+
+
+def test_ended_by_the_system_a_command_stops_what_it_has_started_as_by_a_key():
+    code = """
+        import os, runpy, signal, sys
+        sys.argv = ["core", "--help"]
+        try:
+            runpy.run_module("core", run_name="__main__")
+        except SystemExit:
+            pass
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    told = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, capture_output=True, text=True)
+    assert told.stdout.endswith("interrupted\n"), told.stderr

@@ -100,7 +100,7 @@ class Announced:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            self._signal = signal.signal(signal.SIGTERM, _interrupt)  # a job has its own way to end
+            self._signal = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job has its own way to end
         self._write()
         return self
 
@@ -133,10 +133,6 @@ class Announced:
         self._written = time.monotonic()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         files.write_whole(self._path, json.dumps(self._state), "The state of the experiment", sync=False)
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _file(home: Path, name: str) -> Path:
