@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -382,7 +383,7 @@ def opened_trace(page) -> None:
 
 
 def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
-    """name -> (address, what is done there)"""
+    """name -> (address, what is done there; what returns pictures gives a film)"""
     return {
         "overview": ("", health),
         "browse_corpus": ("browse_corpus?document=assert", evidence),
@@ -394,6 +395,7 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "tune_index": (f"tune_index?{SPARSE_GRAPH}", None),
         "index_frontier": (f"tune_index?{SPARSE_GRAPH}", tab("Frontier")),
         "index_inside": (f"tune_index?{SPARSE_GRAPH}", tab("Inside")),
+        "slider": (f"search_live?fusion.weight=0&{BASELINE}", moving),
         "search_live": (f"search_live?{RECIPE}", None),
         "search_live_dark": (f"search_live?{RECIPE}", None),
         "search_cascade": (f"search_live?{CASCADE}", cascade),
@@ -431,6 +433,34 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
 
 
 def save(picture: bytes, path: Path, colours: int = 64) -> None:
+    _fewer(picture, colours).save(path, optimize=True)
+
+
+def moving(page) -> list[bytes]:
+    """The dense weight dragged over its whole range and back to its best: a picture of recipe, cards and chart a value."""
+    page.locator(".gw-knob-track").wait_for()
+    box, some = page.locator(".gw-knob-track").bounding_box(), []
+    part = {"x": 312, "y": 186, "width": 1100, "height": 570}
+    page.mouse.move(box["x"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for step in [*range(21), *range(19, 11, -1)]:
+        page.mouse.move(box["x"] + step / 20 * box["width"], box["y"] + box["height"] / 2)
+        page.wait_for_timeout(150)
+        some.append(page.screenshot(clip=part))
+    page.mouse.up()
+    settle(page)
+    page.mouse.move(0, 0)
+    return [*some, page.screenshot(clip=part)]
+
+
+def film(pictures: list[bytes], path: Path) -> None:
+    """They follow each other for ever, the last one long."""
+    first, *others = (_fewer(picture, 32) for picture in pictures)
+    shown = [120] * len(others) + [3000]  # ms
+    first.save(path, save_all=True, append_images=others, duration=shown, loop=0, optimize=True)
+
+
+def _fewer(picture: bytes, colours: int) -> Any:
     """With few colours, less than half the size: the commonest as they are, so that no grey is tinted, and for the rest those that
     let a few dots of a chart keep theirs.
     """
@@ -447,7 +477,7 @@ def save(picture: bytes, path: Path, colours: int = 64) -> None:
     nearest = ((every[:, None].astype(int) - palette) ** 2).sum(axis=2).argmin(axis=1)
     few = Image.fromarray(nearest[places].reshape(whole.height, whole.width).astype("uint8"), "P")
     few.putpalette(palette.astype("uint8").tobytes())
-    few.save(path, optimize=True)
+    return few
 
 
 def printed(path: Path) -> bytes:
@@ -479,10 +509,11 @@ def main(names: list[str]) -> None:
                 page.goto(f"{address}/{place}")
                 page.get_by_role("heading").first.wait_for()
                 settle(page)
-                if act:
-                    act(page)
-                save(page.screenshot(), IMAGES / f"{name}.png", COLOURS.get(name, 64))
-                print(f"{name}: {(IMAGES / f'{name}.png').stat().st_size / 1000:.0f} kB", flush=True)
+                if act and (pictures_in_turn := act(page)):
+                    film(pictures_in_turn, path := IMAGES / f"{name}.gif")
+                else:
+                    save(page.screenshot(), path := IMAGES / f"{name}.png", COLOURS.get(name, 64))
+                print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
                 context.close()
         browser.close()
         if (pdf := Path(folder) / "paper.pdf").is_file() and (not names or "paper_pdf" in names):

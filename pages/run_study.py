@@ -13,9 +13,9 @@ LIVE_S = 2.0  # between two looks at the trials of an experiment that runs
 def page() -> None:
     name = choice.asked()
     question = "Which of many recipes is best, which are equal to it, and what does each setting do?"
-    recipe_strip.page_title(NAVIGATION["title"], question, recipe=not name)
-    choice.missing()
     if not name:
+        recipe_strip.page_title(NAVIGATION["title"], question)
+        choice.missing()
         return beginning.draw()
     here = desk.on_desk(name)
     choice.head(here)

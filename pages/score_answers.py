@@ -58,11 +58,11 @@ OF_THE_RECIPE = {  # not of the answers that are shown
 VIEWS = {
     "Scores": scores,
     "Against people's labels": people.draw,
-    "Editor's gate": gate.draw,
+    "Quality gate": gate.draw,
     "Judges on pairs": pairs.draw,
-    "Noise budget": noise.draw,
+    "Variance components": noise.draw,
     **OF_THE_RECIPE,
 }
-ALONE = ("Judges on pairs", "Noise budget")  # also of what is sent there
+ALONE = ("Judges on pairs", "Variance components")  # also of what is sent there
 
 page()

@@ -12,7 +12,7 @@ from app.ui.index.fallback import fallback
 from app.ui.index.filters import filters
 from app.ui.index.forecast import forecast
 from app.ui.index.frontier import frontier
-from app.ui.index.glance import exact_note, impossible, metric_cards, strip, verdict
+from app.ui.index.glance import impossible, metric_cards, strip, verdict
 from app.ui.index.inside import inside
 from app.ui.index.questions import question_table, side_by_side
 from app.ui.index.ranking_cost import ranking_cost
@@ -78,8 +78,6 @@ def results(config: TrialConfig, corpus: Corpus, said: Any) -> int | None:
     except (WorkbenchError, RuntimeError, ValueError) as error:  # engines raise the latter two
         return impossible(error, said)
     strip(here, corpus, time.perf_counter() - started)
-    if config.index.part == "exact":
-        exact_note()
     metric_cards(here)
     if config.index.part != "exact":
         verdict(here)

@@ -21,6 +21,7 @@ NARROW, WIDE = dict.fromkeys(" .,:;'|!iljtfrI()[]·-", 0.36), dict.fromkeys("mwM
 WIDTHS = {"small": 75, "medium": 200, "large": 400}
 ROW_PX = 35
 WIDEST_PX = 400  # of a column that names no width
+LEAST_PX = 60  # of a beginning before what tells texts apart
 MOST_ROWS = 5_000  # of a table of thousands shown at once: what a browser is sent for each click
 MOST_CELLS = 250_000  # with texts to display; pandas refuses them above 262,144
 
@@ -149,7 +150,7 @@ def _fitted(data: Any, looks: dict[str, Any], told: Mapping[str, Sequence[str]] 
 
 def _told_apart(texts: Iterable[str], width: float) -> dict[str, str]:
     """Text -> what is displayed of it: its beginning. Of those that begin alike their end, too; where they end alike as well, what
-    follows the beginning that all of them have."""
+    follows the beginning that all of them have, and of that as much as has room."""
     short = {text: shortened(text, width) for text in texts}
     alike = _looking_the_same(short, short)
     short |= {text: shortened(text, width, tail=True) for text in alike}
@@ -157,8 +158,16 @@ def _told_apart(texts: Iterable[str], width: float) -> dict[str, str]:
         first, last = min(alike), max(alike)
         common = first[: next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))]
         start = common.rfind(", ") + 1 or common.rfind(" ") + 1
-        short |= {text: "…" + shortened(text[start:].lstrip(), width - _width("…")) for text in alike if start}
+        short |= {text: _from(text, start, width) for text in alike if start}
     return short
+
+
+def _from(text: str, start: int, width: float) -> str:
+    """What is displayed of it where what follows the start is to be seen."""
+    rest = text[start:].lstrip()
+    room = width - sum(map(_width, rest))
+    head = shortened(text[:start], room) if room > LEAST_PX else "…"
+    return head + rest if room > LEAST_PX else head + shortened(rest, width - _width("…"))
 
 
 def _looking_the_same(short: dict[str, str], texts: Iterable[str]) -> list[str]:

@@ -68,6 +68,7 @@ def _corpus() -> int:
         width=200,
     )
     forms.show_value("questions", recipe.corpus.questions)
+    opened = "study" in st.query_params or bool(st.session_state.get("study_open"))
     st.segmented_control(
         "Questions",
         ("all", "dev", "test"),
@@ -78,6 +79,7 @@ def _corpus() -> int:
         args=("questions", "questions"),
         label_visibility="collapsed",
         required=True,
+        disabled=session.on_page("run_study") and opened,  # an experiment says itself which questions its recipes are asked
     )
     return there.get(recipe.corpus.dataset, 0)
 

@@ -59,6 +59,12 @@ def test_settings_that_differ_between_the_same_beginning_and_end_are_told_apart(
     names = [f"Hybrid convex, chunk {size}, weight {weight}" for size in (127, 254, 508) for weight in (0.5, 0.7)]
     shown, *_ = displayed({"Point": names}, {"Point": st.column_config.TextColumn(width=200)})
     assert list(shown["Point"]) == [name.replace("Hybrid convex, ", "…") for name in names]
+    longer = [f"Hybrid convex, whole document, {encoder}, weight 0.5" for encoder in ("LSA", "minilm")]
+    shown, *_ = displayed({"Point": longer}, {"Point": st.column_config.TextColumn(width=256)})
+    for short, name in zip(shown["Point"], longer, strict=True):
+        head, _, tail = short.partition("…")
+        assert len(head) > 4 and name.startswith(head) and tail == name.partition("document, ")[2]
+        assert cells.shortened(short, 266) == short  # it has room
 
 
 def test_a_negative_number_has_a_minus_sign_and_sorts_as_a_number():

@@ -78,7 +78,7 @@ def test_without_a_study_the_page_says_what_one_is_and_begins_one_of_the_recipe_
     [study] = [version.experiment for version in book.latest(bench).values()]
     assert opened(app) == study.id and study.recipe.fusion.part == "sparse_only"
     assert [factor.setting for factor in study.factors] == ["chunking.size_tokens", "sparse.k1"]
-    assert (study.choose_on, study.report_on) == ("dev", "test") and "whatever is chosen on top" in texts(app)
+    assert (study.choose_on, study.report_on) == ("dev", "test") and "chosen on the dev half of the questions" in texts(app)
     assert "Not started" in texts(app) and "11 trials" in texts(app), "winner and base once more, on test"
 
 
@@ -366,6 +366,7 @@ def test_a_question_about_each_recipe_is_answered_on_test_for_each_and_no_best_i
 def test_the_bars_on_top_speak_of_the_experiment_that_is_opened(bench):
     app = open_page(study="measured")
     assert app.session_state["recipes"]["current"].corpus.dataset == "towns" and app.session_state["experiment"] == "measured"
+    assert next(each for each in app.segmented_control if each.key == "questions").disabled, "the experiment says which it asks"
     app.session_state["recipes"] = {"current": TrialConfig()}
     app = app.switch_page("../pages/browse_corpus.py").run()
     del app.query_params["study"]  # as a link to a page leaves it behind
@@ -379,7 +380,7 @@ def test_no_verdict_stands_while_trials_are_missing(bench):
     with Announced(bench.home, "going", "here"):
         app = open_page(study="going")
         assert "2 recipes measured so far. Which is best is told once all are." in texts(app)
-        assert "Best: **" not in texts(app) and not app.info
+        assert "Best: **" not in texts(app) and not app.info and "filled: the best" not in texts(app)
 
 
 @pytest.mark.slow

@@ -217,7 +217,7 @@ def judged_file(bench, monkeypatch) -> None:
 @pytest.mark.slow
 def test_the_gate_starts_a_job_and_shows_every_decision_on_these_answers(bench, reader, started, monkeypatch):
     judged_file(bench, monkeypatch)
-    app = start(source="A file", view="Editor's gate", answer="answers.jsonl:1")
+    app = start(source="A file", view="Quality gate", answer="answers.jsonl:1")
     assert answers_table(app)["Verdict"] == ["Undecided", "Undecided"] and "not JSON" in html(app)
     by_key(app.text_area, "gate/judges").set_value("anthropic model=m\n\nopenai_compatible model=n").run()
     [button] = [button for button in app.button if button.label == "Judge 2 answers"]
@@ -249,7 +249,7 @@ def test_pairs_of_two_sets_are_judged_and_the_bias_is_told_in_words(bench, start
 
 @pytest.mark.slow
 def test_a_noise_budget_reads_a_table_and_gives_its_verdict(bench, started, monkeypatch):
-    app = start(view="Noise budget")
+    app = start(view="Variance components")
     assert "has no measured trial" in html(app)
     rng = np.random.default_rng(0)
     table = "question,judge,value\n" + "\n".join(

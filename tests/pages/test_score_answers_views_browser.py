@@ -57,7 +57,7 @@ def test_each_view_is_driven_from_its_press_to_its_result(app, home, tab, monkey
     assert "Better of 1 pair, by most judges" in tab.get_by_test_id("stMain").inner_text()
     no_error(tab)
 
-    view(tab, app, "Editor's gate", "&source=A+file")
+    view(tab, app, "Quality gate", "&source=A+file")
     send(tab, "answers.jsonl", json.dumps(ANSWER))
     tab.get_by_role("button", name="Judge 1 answer").click()
     tab.get_by_text("Decisions on these answers").wait_for(state="detached", timeout=180_000)
@@ -66,7 +66,7 @@ def test_each_view_is_driven_from_its_press_to_its_result(app, home, tab, monkey
     assert all(word in verdicts for word in ("Accept", "Revise", "Reject", "Undecided"))
     no_error(tab)
 
-    view(tab, app, "Noise budget", "&source=A+file")
+    view(tab, app, "Variance components", "&source=A+file")
     tab.get_by_text("A CSV file", exact=True).click()
     settled(tab)
     values = [f"{q},{s},{0.5 + 0.3 * (q % 2) + 0.01 * s}" for q in range(8) for s in range(3)]

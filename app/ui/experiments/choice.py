@@ -58,10 +58,10 @@ def missing() -> None:
 
 
 def head(here: StudyDesk) -> None:
-    """What the experiment is, and what can be done with it."""
+    """What the experiment is, in the place of the page's title, and what can be done with it."""
     study = here.recorded
     with st.container(horizontal=True, vertical_alignment="center", key="study_head"):
-        st.subheader(cards.plain(here.title), anchor=False, width="stretch")
+        st.title(cards.plain(here.title), anchor=False, width="stretch")
         # together on a line of their own where there is no room beside the title
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             doings(here)

@@ -31,12 +31,13 @@ def draw(here: StudyDesk) -> None:
     if shown is None:
         return
     experiment, names = here.recorded, words.point_names(here.recorded, [row.trial for row in shown.rows])
-    if standing.runs(session.workbench().home, experiment.id):
+    whole = not standing.runs(session.workbench().home, experiment.id)
+    if not whole:
         st.markdown(f"{cards.count(len(shown.rows), 'recipe')} measured so far. Which is best is told once all are.")
     else:
         conclusions(here, shown, names)
     if len(shown.board.rows) > 1:
-        board_chart.chart(scope_of(here, shown), shown.board, names)
+        board_chart.chart(scope_of(here, shown), shown.board, names, whole)
     table(here, shown, names)
 
 

@@ -147,7 +147,7 @@ def halves_words(experiment: Experiment) -> str:
     if experiment.report_on and experiment.confirm == "all":
         return "The winner is chosen on the dev half of the questions; every recipe is compared with the base on the test half."
     if experiment.report_on:
-        return "The winner is chosen on the dev half of the questions and reported on the test half, whatever is chosen on top."
+        return "The winner is chosen on the dev half of the questions and reported on the test half."
     if experiment.choose_on == "dev":
         return "The winner is chosen on the dev half of the questions. Its mean there is too high by the luck of the choice."
     return "The winner is chosen and reported on the same questions: its mean is too high by the luck of the choice."

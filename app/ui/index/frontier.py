@@ -24,7 +24,9 @@ def frontier(here: Glance, corpus: Corpus) -> None:
     good = [point for point in latest if point.status == "ok"]
     st.session_state.shown_points = {point.id: point for point in good}
     axes = {name: f"Recall against {AXES[name][0][0].lower()}{AXES[name][0][1:]}" for name in AXES_SHOWN}
-    axis = forms.one_of_many("Recall against", axes, "axis", width=360, label_visibility="collapsed")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        axis = forms.one_of_many("Recall against", axes, "axis", width=360, label_visibility="collapsed")
+        head = st.container(width="stretch", key="frontier_head")
     others = sum(not point.here for point in good)
     caption = f"{cards.count(len(good), 'kept point')}; click one to load it" if good else "nothing kept yet: start a sweep"
     caption += f"; open diamonds: {others:,} of another machine or version" if others else ""
@@ -38,6 +40,7 @@ def frontier(here: Glance, corpus: Corpus) -> None:
         title=f"Recall and {AXES[axis][0].lower()}",
         caption=caption,
         on_select=load_clicked,
+        head=head,
     )
     keep(config)
     sweep_form(here)
@@ -85,11 +88,21 @@ def load_row() -> None:
         load(listed[chosen[0][0]])
 
 
+def exact_note() -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(
+            "Exact search loses nothing: it is what every other index is compared with, and has nothing to sweep.",
+            width="content",
+        )
+        hnsw = {"index.part": "faiss_hnsw"}
+        st.button("Try HNSW", icon=":material/account_tree:", key="try", on_click=session.change, args=(hnsw,))
+
+
 def sweep_form(here: Glance) -> None:
     """A grid of settings as a job; the command is shown before it starts."""
     workbench, config = session.workbench(), here.cost.config
     if config.index.part == "exact":
-        return st.caption("Exact search has nothing to sweep. Choose another index on the left.")
+        return exact_note()
     with st.expander("Sweep of settings", icon=":material/grid_on:", key="sweep"):
         grid = grids.default_grid(config.index, here.point.n, here.point.dim)
         columns, texts = st.columns(len(grid)), {}

@@ -47,14 +47,6 @@ def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
         st.json(config.model_dump(mode="json"), expanded=1)
 
 
-def exact_note() -> None:
-    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    with row.container(width="stretch"):
-        st.caption("Exact search loses nothing: it is what every other index is compared with.")
-    hnsw = {"index.part": "faiss_hnsw"}
-    row.button("Try HNSW", icon=":material/account_tree:", key="try", on_click=session.change, args=(hnsw,))
-
-
 def metric_cards(here: Glance) -> None:
     point, recall, effect = here.point, here.recall, here.cost.fused.effects["ndcg_linear"]
     test, slow = effect.equivalence, point.p95_us or 0

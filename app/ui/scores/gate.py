@@ -30,7 +30,7 @@ def draw(shown: Shown) -> None:
     path = shown.arguments[1] if shown.file is not None else str(sets.answers_file(workbench, rows))
     command = ["review", path, *who, *workbench.arguments(session.config())]
     if takes := panel.takes(len(rows), "answer", "gate"):
-        jobs.start_button(f"Judge {cards.count(len(rows), 'answer')}", command, f"Editor's gate: {shown.answers.name}", takes)
+        jobs.start_button(f"Judge {cards.count(len(rows), 'answer')}", command, f"Quality gate: {shown.answers.name}", takes)
     decisions = judges.decided(workbench, [row.case for row in rows])
     latest = [some[0] if some else None for some in decisions]
     if not any(latest):

@@ -1,4 +1,4 @@
-"""The noise budget: what a number's variance comes from, whether a gain is above it, and what would settle it."""
+"""Variance components: what a number's variance comes from, whether a gain is above it, and what would settle it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +49,7 @@ def draw(shown: Shown | None) -> None:
     command = ["noise-budget", *words, *extra, *(["--differences"] if differences else [])]
     if len(repeated.values) > MOST:
         takes = one_phase(cards.count(len(repeated.values), "value"), units=len(repeated.values))
-        jobs.start_button(f"Take {len(repeated.values):,} values apart", command, "Noise budget", takes)
+        jobs.start_button(f"Decompose {len(repeated.values):,} values", command, "Variance components", takes)
         job = jobs.latest(command)
         if job and job.status == "done" and isinstance(job.result, dict):
             results(job.result, command)
@@ -73,7 +73,7 @@ def of_runs(able: list) -> tuple[Repeated, list[str]]:
 def of_file() -> tuple[Repeated, list[str]] | None:
     sent = st.file_uploader("A table of repeats", ["csv"], key="noise_file", help=FORM)
     if sent is None:
-        cards.empty("A noise budget of your table", FORM)
+        cards.empty("Variance components of your table", FORM)
         return None
     path = answer_file.receive(session.workbench().home, sent.getvalue())
     return lab.of_file(path), [str(path)]

@@ -128,7 +128,7 @@ def chosen_setting(config: TrialConfig) -> tuple[str, str, Any]:
         key="knob",
         label_visibility="collapsed",
         bind="query-params",
-        width=235,
+        width=215,
         on_change=_open,
         args=({title: setting.partition(".")[0] for title, (setting, _) in offered.items()},),
     )

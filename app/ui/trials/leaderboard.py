@@ -47,8 +47,8 @@ def summary(board: Leaderboard) -> str:
     return text
 
 
-def chart(scope: Scope, board: Leaderboard, names: dict[str, str]) -> None:
-    """names: of trials by their ids, where they are called otherwise there."""
+def chart(scope: Scope, board: Leaderboard, names: dict[str, str], whole: bool = True) -> None:
+    """names: of trials by their ids, where they are called otherwise there. whole: whether all are measured, so that there is a best."""
     drawn, rows = board.rows[:DRAWN], lab.rows(board)
     marks = [
         dots.Mark(
@@ -56,19 +56,20 @@ def chart(scope: Scope, board: Leaderboard, names: dict[str, str]) -> None:
             row.interval.mean,
             row.interval.low,
             row.interval.high,
-            charts.COLORS[0] if row.equal else charts.BASELINE,
-            "circle" if row.equal else "circle-open",
+            charts.COLORS[0] if row.equal and whole else charts.BASELINE,
+            "circle" if row.equal and whole else "circle-open",
         )
         for row, own in zip(drawn, rows, strict=False)
     ]
     more = f", the first {len(drawn)} of {len(board.rows):,} recipes" if len(board.rows) > len(drawn) else ""
+    filled = "; filled: the best and what is not distinguishable from it"
     charts.show(
         dots.marks(marks, scope.head),
         "leaderboard",
         data=rows,
         command=scope.command("leaderboard"),
         title=f"Recipes by {scope.head}",
-        caption=f"{scope.questions}{more}; n {board.n:,}; filled: the best and what is not distinguishable from it",
+        caption=f"{scope.questions}{more}; n {board.n:,}{filled if whole else ''}",
         method=f"Intervals: {board.confidence:.0%} of each mean over questions, Wilson's or percentile bootstrap",
     )
 

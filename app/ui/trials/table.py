@@ -72,7 +72,8 @@ def draw(shown: Listing, summary: TrialsSummary, view: TrialView) -> None:
         "newest first" if order == NEWEST else f"by {views.title(view.sort)}, {'ascending' if view.ascending else 'descending'}"
     )
     failed = f", {summary.failed:,} without results" if summary.failed else ""
-    st.caption(cards.plain(f"{count:,} of {summary.trials:,} trials{failed}, {told}. Tick rows to compare them. {bold}"))
+    line, beside = st.columns([6, 1], vertical_alignment="center")
+    line.caption(cards.plain(f"{count:,} of {summary.trials:,} trials{failed}, {told}. Tick rows to compare them. {bold}"))
     first = _page(shown, count)
     rows = own_columns.rows(shown, own, order, first, PAGE, headlines())
     marks = comparison.best(workbench, [_rated(row) for row in rows], headlines()) if count <= BOLD_UP_TO else {}
@@ -102,7 +103,8 @@ def draw(shown: Listing, summary: TrialsSummary, view: TrialView) -> None:
         every = own_columns.rows(shown, own, order, metrics=headlines())
         return pd.DataFrame(tables.shown(_table(every, summary.sweeps, own)))
 
-    tables.export(whole, TABLE)
+    with beside:
+        tables.export(whole, TABLE)
 
 
 def _page(shown: Listing, count: int) -> int:
@@ -169,7 +171,7 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[Own
         Column("Repeat", width=66, help="Trials of the same recipe on the same questions and documents."),
         Column("Recipe", width=210, help="What differs from the default recipe."),
         Column("Tags", width=130),
-        Column("Context", "Context tokens", COUNT, "Of the first k chunks, mean of a question.", width=112),
+        Column("Context", "", COUNT, "Tokens of the first k chunks, mean of a question.", width=76),
         Column("Latency", "", "%.1f ms", "Median of a single question.", width=76),
         Column("Chunks", "", COUNT, "Chunks in the index.", width=66),
         Column("When", "", DAY_TIME, width=104),
