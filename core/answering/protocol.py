@@ -66,7 +66,7 @@ class Answering(PartConfig):
         closed at any time. Together the pieces are the text, but for white space around it."""
 
     def texts(self, passages: int) -> int:
-        """How many texts of the model an answer over so many passages takes at most, for what it is expected to take."""
+        """How many texts of the model an answer over so many passages takes at most, for what it is expected to take; 0: of none."""
         return 1
 
     def identity(self) -> str:

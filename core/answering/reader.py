@@ -49,6 +49,9 @@ class ByReader(Answering):
         """Of the model that reads."""
         return fingerprint(files_identity(self._folder()), code_version(self))
 
+    def texts(self, passages: int) -> int:
+        return 0
+
     def check(self, generator: PartConfig) -> None:
         """Any engine will do, for none is asked."""
         self._folder()

@@ -3,6 +3,9 @@
 Wide on purpose: idle and busy, over usual settings. As soon as it has run here, its own times take the place of these.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from core.config import PartConfig, fingerprint
 from core.embedding.minilm import MiniLM
 from core.pipeline.speed import Estimate, Rough, Speeds, rough
@@ -128,14 +131,21 @@ def tokens_time(speeds: Speeds, model: str, tokens: float) -> Rough:
 
 def writing_time(speeds: Speeds, part: PartConfig, number: int) -> Estimate:
     """What so many texts of a generator take: by those that it wrote here before, at best with the same settings, else roughly."""
-    if seconds := speeds.time(number, *writing_names(part.usable())):
-        return seconds if number >= FEW else type(seconds)(seconds.low, seconds.high * FEW_TIMES)
+    if seconds := written_time(speeds, number, writing_names(part.usable())):
+        return seconds
     return (
         tokens_time(speeds, part.model, number * ANSWER_TOKENS) if part.local else Rough(*(number * each for each in SERVICE_S))
     )
 
 
-def writing_names(part: PartConfig) -> list[str]:
-    """By which its texts are timed: as it is set, then any settings of engine and model, then any engine of the model."""
+def written_time(speeds: Speeds, number: int, names: Sequence[str]) -> Estimate | None:
+    """What so many take by those that were written here under these names; None of none."""
+    seconds = speeds.time(number, *names)
+    return seconds if not seconds or number >= FEW else type(seconds)(seconds.low, seconds.high * FEW_TIMES)
+
+
+def writing_names(part: PartConfig, *way: Any) -> list[str]:
+    """By which its texts are timed: as it is set, then any settings of engine and model, then any engine of the model. way: what else
+    says how it is asked, where an answer takes other than one text of it."""
     about = (part.identity(), part.model_dump(mode="json")), (part.part, part.model), (part.model,)
-    return [fingerprint("answers", *each) for each in about]
+    return [fingerprint("answers", *way, *each) for each in about]

@@ -9,7 +9,7 @@ import numpy as np
 from core import registry
 from core.config import TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
-from core.labs.answers.answering import alike, answer_phase, covers, drawn, spans_read
+from core.labs.answers.answering import alike_answers, answers_phase, covers, drawn, spans_read
 from core.labs.scores.sets import score_answers
 from core.pipeline.forecast import Forecast
 from core.pipeline.stages import STAGES, Resolved
@@ -158,8 +158,7 @@ def _holds(run: Resolved, hits: Sequence[Hit], gold: Sequence[Gold]) -> bool:
 
 def answer_cost(workbench: Workbench, config: TrialConfig, ask: int = 30) -> Forecast:
     """What publishing takes."""
-    part = config.generation
-    return Forecast((answer_phase(workbench, part, ask),), units=ask, like=alike(part))
+    return Forecast((answers_phase(workbench, config, ask),), units=ask, like=alike_answers(config))
 
 
 def evidence(query: Query) -> list[Gold]:

@@ -115,7 +115,7 @@ def rerun_cost(workbench: Workbench, plan: RerunPlan) -> Forecast:
         group = [asked[number] for number in numbers]
         contexts, requests = [each.context for each in group if each.context], [each.request for each in group if each.request]
         if contexts:
-            costs.append(answering.cost(workbench, config.generation, contexts))
+            costs.append(answering.cost(workbench, config, contexts))
         if requests:
             absent = sum(text is None for text in at_hand(_tools(workbench, config), requests))
             phase = answering.answer_phase(workbench, config.generation, absent)

@@ -53,7 +53,7 @@ def test_a_moved_slider_tells_how_many_contexts_it_changed_and_a_job_answers_the
     before = len(reader.prompts)
     app = moved(app, 0.0)
     changed = drain(bench.evaluating(many(**{"sparse.b": 0.0})))
-    cost = answering.cost(bench, changed.config.generation, answering.answer_set(bench, changed, 20).askings)
+    cost = answering.cost(bench, changed.config, answering.answer_set(bench, changed, 20).askings)
     left = cost.answers
     assert 0 < left < 20 and told(app, "to write").startswith(f"{20 - left} of 20 questions answered, {left} answer")
     assert f"Write {left} answer{'s' * (left > 1)}" in [button.label for button in app.button], "what will really be asked"

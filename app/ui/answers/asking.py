@@ -10,7 +10,7 @@ from app.ui import cards, jobs
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.answers import examples as lab
-from core.labs.answers.answering import alike, one_answer
+from core.labs.answers.answering import alike_answers, answers_phase
 from core.records import Corpus
 from core.workbench import Forecast
 
@@ -27,8 +27,8 @@ def press(recipes: Sequence[TrialConfig]) -> jobs.Press:
     phases, engines = [], []
     for recipe in recipes:
         with suppress(WorkbenchError):
-            phases.append(one_answer(session.workbench(), recipe))
-            engines.append(f"{recipe.answering.part} {alike(recipe.generation)}")
+            phases.append(answers_phase(session.workbench(), recipe, 1, "the answer"))
+            engines.append(alike_answers(recipe))
     return jobs.Press("ask", Forecast(tuple(phases), units=len(phases), like="; ".join(engines)))
 
 

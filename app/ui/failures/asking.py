@@ -9,7 +9,7 @@ from app.ui import cards, forms, jobs
 from app.ui.search import results
 from core.config import TrialConfig, difference
 from core.errors import WorkbenchError
-from core.labs.answers.answering import alike, can_be_judged
+from core.labs.answers.answering import alike_answers, can_be_judged
 from core.labs.failures import ladder as lab
 from core.labs.failures import rungs
 from core.labs.failures.ladder import Ladder
@@ -110,7 +110,7 @@ def ask(bare: Ladder, ladder: Ladder, count: int, action: str, whose: str) -> bo
         st.caption(cards.plain(f"Questions and passages are sent to {host}."))
     arguments = ["failures", "--ask", str(count), *session.workbench().arguments(config)]
     title = f"Asking {count:,} questions with ever better passages"
-    takes = Forecast(phases, units=max(1, cost.answers), like=alike(config.generation))
+    takes = Forecast(phases, units=max(1, cost.answers), like=alike_answers(config))
     jobs.start_button(f"{action}: {cards.count(count, 'question')}", arguments, title, takes, place=whose)
     return cost.answers > 0
 

@@ -90,7 +90,7 @@ def of_recipe(row: Any) -> Shown | None:
     arguments = scoring("score-answers", "--ask", str(count))
     lacking = len(said.rows) - len(rows)
     if lacking:
-        cost = answering.cost(workbench, config.generation, said.askings)
+        cost = answering.cost(workbench, config, said.askings)
         if rows:
             st.caption(f"{progress_words(said, cost)}.")
         else:
@@ -101,7 +101,7 @@ def of_recipe(row: Any) -> Shown | None:
         action = f"Write and score {cards.count(cost.answers, 'answer')}" if cost.answers else "Score the answers"
         title = f"Answers of {evaluation.corpus.name}"
         jobs.start_button(
-            action, arguments, title, Forecast(phases, units=max(1, cost.answers), like=answering.alike(config.generation))
+            action, arguments, title, Forecast(phases, units=max(1, cost.answers), like=answering.alike_answers(config))
         )
     if not rows:
         return None

@@ -13,7 +13,7 @@ from app.ui.search import results
 from app.ui.search.answers import progress_words
 from core.errors import WorkbenchError
 from core.labs.answers import answering
-from core.labs.answers.answering import alike
+from core.labs.answers.answering import alike_answers
 from core.labs.scores import confidence as confidence_lab
 from core.labs.scores import refusal as refusal_lab
 from core.workbench import Forecast, Phase, command_line
@@ -68,10 +68,10 @@ def draw() -> None:
     if not any(answers.answers):
         st.caption(side.empty)
     if not all(answers.answers):
-        cost = answering.cost(workbench, writing.generation, answers.askings)
+        cost = answering.cost(workbench, writing, answers.askings)
         st.caption(f"{progress_words(answers, cost)}. {side.written}")
         some = cost.phases or (Phase("no answer: the model is not asked"),)
-        takes = Forecast(some, units=max(1, cost.answers), like=alike(writing.generation))
+        takes = Forecast(some, units=max(1, cost.answers), like=alike_answers(writing))
         label = f"Write {cards.count(cost.answers, 'answer')}" if cost.answers else "Answer without the model"
         jobs.start_button(label, words, f"Confidence, {count:,} questions", takes)
     if not any(answers.answers):

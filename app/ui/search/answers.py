@@ -85,7 +85,7 @@ def _panel(current: Evaluation, baseline: Evaluation | None, count: int, dragged
             phases = (Phase(f"fetching the model {part.model}, then answers to {count:,} questions"),)
             return _ask(current, count, f"The model {part.model} has to be downloaded first", dragged, works, count, phases)
         answers = answering.answer_set(workbench, current, count)
-        cost = answering.cost(workbench, part, answers.askings)
+        cost = answering.cost(workbench, current.config, answers.askings)
         if not all(answers.answers):
             _ask(current, count, progress_words(answers, cost), dragged, works, cost.answers, cost.phases)
         elif works:
@@ -111,7 +111,7 @@ def _ask(
     if told:
         st.caption(cards.plain(f"{told}.{sent}"))
     some = phases or (Phase("no answer: the model is not asked"),)
-    takes = Forecast(some, units=missing, like=answering.alike(current.config.generation))
+    takes = Forecast(some, units=missing, like=answering.alike_answers(current.config))
     job = _working(current, count)
     if job and not works:
         st.rerun()  # another page of this session started it: looked after from now on

@@ -10,7 +10,7 @@ from app.ui import cards, forms, jobs, ways
 from app.ui.studies.desk import Desk
 from core.annotation import system_names
 from core.errors import WorkbenchError
-from core.labs.answers.answering import alike, answer_phase
+from core.labs.answers.answering import alike_answers, answers_phase
 from core.workbench import Forecast
 
 
@@ -26,8 +26,7 @@ def answering(desk: Desk | None = None) -> None:
         count = st.session_state[f"{key}?"] = st.number_input("Questions", 1, most, key=key, width=130)
         arguments = ["answer-questions", "--ask", str(count), *session.workbench().arguments(config)]
         title = f"Answering {cards.count(count, 'question')} of {config.corpus.dataset}: {recipe}"
-        part = config.generation
-        takes = Forecast((answer_phase(session.workbench(), part, count),), units=count, like=alike(part))
+        takes = Forecast((answers_phase(session.workbench(), config, count),), units=count, like=alike_answers(config))
         jobs.start_button("Answer the questions", arguments, title, takes)
     bundled = config.generation.model == "bundled"
     cards.facts([("Questions of", config.corpus.dataset), ("Answered by", _model(config.generation)), ("Recipe", recipe)])

@@ -32,7 +32,7 @@ from core.pipeline.forecast import Phase, Usd, total
 from core.pipeline.provenance import source_of
 from core.pipeline.speed import UNSURE, Estimate, Rough, Run, noted
 from core.pipeline.stages import VECTOR_SEARCH, Recipe, Resolved
-from core.pipeline.usual import writing_names, writing_time
+from core.pipeline.usual import writing_names, writing_time, written_time
 from core.progress import counted, drain, told_within, within
 from core.records import Answer, Gold, Hit, Progress, Query
 from core.retrieval.top import best as best_columns
@@ -42,6 +42,7 @@ FIRST = 30  # questions that are asked where nobody says how many
 LIMITS = {"stop", "temperature", "json_schema", "logprobs"}  # of a generator that has such knobs
 TOO_LONG = "The prompt has"  # so begins what an engine says of a prompt beyond its window
 MORE_THAN_FILES = 1.3
+READING_S = 0.02, 2.0  # of an answer that no language model writes
 PROMPT_TOKENS, LEAST_TOKENS = (200, 2_000), 20  # of a prompt with its passages, and of a short answer, about
 
 
@@ -136,12 +137,12 @@ def _first(workbench: Workbench, evaluation: Evaluation, row: int, depth: int) -
 # What is recorded ----------------------------------------------------------------------------------------------------
 
 
-def cost(workbench: Workbench, part: PartConfig, asked: Sequence[AskedContext]) -> AnswerCost:
-    """What these take: each context that is not known once. Contexts that come to a known prompt cost nothing after all."""
+def cost(workbench: Workbench, config: TrialConfig, asked: Sequence[AskedContext]) -> AnswerCost:
+    """What these take a recipe: each context that is not known once. Contexts that come to a known prompt cost nothing after all."""
     recorded = answers_of(workbench.pipeline, {each.key for each in asked if each.asks})
     unknown = {each.key for each in asked if each.asks} - recorded.keys()
     silent = sum(not each.asks for each in asked)
-    phase = answer_phase(workbench, part, len(unknown))
+    phase = answers_phase(workbench, config, len(unknown))
     return AnswerCost(len(asked), len(unknown), phase.seconds, silent, phase.usd, phase.memory_bytes)
 
 
@@ -178,8 +179,13 @@ def answer_usd(workbench: Workbench, part: PartConfig, number: int) -> Usd | Non
 
 
 def alike(part: PartConfig) -> str:
-    """What makes two runs of answers take about as long: engine and model."""
+    """What makes two runs of texts take about as long: engine and model."""
     return f"{part.part} {part.model}"
+
+
+def alike_answers(config: TrialConfig) -> str:
+    """The same of answers: the way of answering besides."""
+    return " ".join([*(_way(config) and [config.answering.part]), alike(config.generation)])
 
 
 def answer_phase(workbench: Workbench, part: PartConfig, number: int, what: str = "") -> Phase:
@@ -188,14 +194,23 @@ def answer_phase(workbench: Workbench, part: PartConfig, number: int, what: str 
     return Phase(what or counted(number, "answer"), time, usd, model_bytes(part))
 
 
-def one_answer(workbench: Workbench, config: TrialConfig) -> Phase:
-    """An answer by the recipe's way, which may take many texts of its model."""
-    single = answer_phase(workbench, config.generation, 1, "the answer")
-    if (texts := config.answering.texts(config.context.passages)) == 1 or single.seconds is None:
-        return single
-    usd = single.usd and Usd(single.usd.low, single.usd.high * texts)
-    seconds = Rough(single.seconds.low, single.seconds.high * texts)
-    return Phase(f"the answer, of up to {texts} texts", seconds, usd, single.memory_bytes)
+def answers_phase(workbench: Workbench, config: TrialConfig, number: int, what: str = "") -> Phase:
+    """So many answers by the recipe's way, which may take many texts of its model for one, or none."""
+    phase, texts = answer_phase(workbench, config.generation, number, what), config.answering.texts(config.context.passages)
+    if texts == 1 or phase.seconds is None:
+        return phase
+    seconds = written_time(workbench.pipeline.speeds, number, writing_names(config.generation.usable(), *_way(config)))
+    if not texts:
+        return Phase(phase.what, seconds or Rough(*(number * each for each in READING_S)))
+    usd, each = phase.usd and Usd(phase.usd.low, phase.usd.high * texts), " each" * (number > 1)
+    seconds = seconds or Rough(phase.seconds.low, phase.seconds.high * texts)
+    return Phase(f"{phase.what}, of up to {texts} texts{each}", seconds, usd, phase.memory_bytes)
+
+
+def _way(config: TrialConfig) -> tuple[Any, ...]:
+    """By which answers of a recipe are timed apart; nothing of ways that take one text of the model, as it takes any."""
+    way = config.answering
+    return () if way.texts(config.context.passages) == 1 else (way.model_dump(mode="json"), config.context.passages)
 
 
 def model_bytes(part: PartConfig) -> float:
@@ -334,7 +349,7 @@ class _Job:
         self._tools = workbench.pipeline.text_tools(run.config)._replace(generator=part)
         self._took: list[float] = []
         self._load_s = load_s
-        self._speeds = {name: workbench.pipeline.speeds.record(name) for name in writing_names(part)}
+        self._speeds = {name: workbench.pipeline.speeds.record(name) for name in writing_names(part, *_way(run.config))}
         self._done = 0
         self._failed, self._in_a_row, self._why = 0, 0, ""
 

@@ -106,13 +106,13 @@ def standing_draw(workbench: Workbench, recipe: Recipe, count: int, evidence: bo
 
 def missing(workbench: Workbench, arms: Iterable[AnswerSet]) -> AnswerCost:
     """What the answers take that are not recorded, of all arms."""
-    by_model: dict[str, list[AnswerSet]] = {}
+    by_way: dict[Any, list[AnswerSet]] = {}
     for each in arms:
-        by_model.setdefault(each.evaluation.config.generation.model_dump_json(), []).append(each)
+        by_way.setdefault((each.evaluation.config.generation, each.evaluation.config.answering), []).append(each)
     costs = []
-    for some in by_model.values():
+    for some in by_way.values():
         asked = [context for each in some for context in each.askings if context]
-        costs.append(answering.cost(workbench, some[0].evaluation.config.generation, asked))
+        costs.append(answering.cost(workbench, some[0].evaluation.config, asked))
     return answering.together(costs)
 
 

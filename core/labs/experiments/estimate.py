@@ -13,7 +13,7 @@ import numpy as np
 
 from core.config import PART_KINDS, PartConfig, TrialConfig, with_settings
 from core.embedding.vectors import TOKEN_CHARACTERS
-from core.labs.answers.answering import answer_time, answer_usd
+from core.labs.answers.answering import answers_phase
 from core.labs.experiments.adaptive import rungs
 from core.labs.experiments.designs import Space, drawn, points
 from core.labs.experiments.experiment import Experiment
@@ -295,21 +295,21 @@ def _answering(
 
 
 def _answer_times(workbench: Workbench, task: AnswerTask, needed: Sequence[Resolved], left: int) -> list[Estimate | None]:
-    """At most, of each engine; left: trials."""
-    return [answer_time(workbench, *each) for each in _asked(task, needed, left)]
+    """At most, of each engine and way of answering; left: trials."""
+    return [answers_phase(workbench, *each).seconds for each in _asked(task, needed, left)]
 
 
 def _answers_usd(workbench: Workbench, task: AnswerTask, needed: Sequence[Resolved], left: int) -> Usd | None:
     """The same in money."""
-    some = [usd for each in _asked(task, needed, left) if (usd := answer_usd(workbench, *each))]
+    some = [usd for each in _asked(task, needed, left) if (usd := answers_phase(workbench, *each).usd)]
     return Usd(0.0, sum(usd.high for usd in some)) if some else None
 
 
-def _asked(task: AnswerTask, needed: Sequence[Resolved], left: int) -> list[tuple[PartConfig, int]]:
-    """Each engine, with the answers that it writes at most."""
-    engines = {run.config.generation for run in needed}
-    count = min([task.questions, *(len(run.corpus.queries) for run in needed)]) * left / max(1, len(engines))
-    return [(engine, max(1, round(count))) for engine in engines]
+def _asked(task: AnswerTask, needed: Sequence[Resolved], left: int) -> list[tuple[TrialConfig, int]]:
+    """A recipe of each engine and way of answering, with the answers that those like it write at most."""
+    ways = {(run.config.generation, run.config.answering): run.config for run in needed}
+    count = min([task.questions, *(len(run.corpus.queries) for run in needed)]) * left / max(1, len(ways))
+    return [(config, max(1, round(count))) for config in ways.values()]
 
 
 def _context(workbench: Workbench, runs: Sequence[Resolved]) -> tuple[float, float] | None:

@@ -109,11 +109,11 @@ def with_kept(workbench: Workbench, bare: Ladder, count: int) -> Ladder:
 
 def cost(workbench: Workbench, bare: Ladder, count: int, only: tuple[str, ...] = tuple(RUNGS)) -> AnswerCost:
     """What asking the first `count` questions takes, all rungs or only some."""
-    part = bare.evaluation.config.generation
-    if part.absent():
+    config = bare.evaluation.config
+    if config.generation.absent():
         return AnswerCost(len(drawn(bare, count)), 0, None)
     table = askings(workbench, bare, count)
-    made = answering.cost(workbench, part, _wanted(table, only))
+    made = answering.cost(workbench, config, _wanted(table, only))
     return made._replace(questions=len(table))
 
 

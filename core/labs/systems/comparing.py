@@ -151,7 +151,7 @@ def _compared(
             column[list(by_place)] = each.values
     unbounded = [measure.part for measure in ready if measure.range != (0.0, 1.0)]
     made = compared(values, rules_of(config), RECIPE, unbounded=unbounded)
-    left = answering.cost(workbench, config.generation, mine.askings)
+    left = answering.cost(workbench, config, mine.askings)
     waiting = [measure for measure in chosen if measure not in ready]
     return SystemComparison(evaluation, len(mine.rows), arms, values, made, left, waiting, skipped)
 

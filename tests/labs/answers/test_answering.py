@@ -71,7 +71,7 @@ def test_n_changed_contexts_write_n_answers_and_no_more(bench, reader):
     before, after = at(bench, many(), 20), at(bench, changed, 20)
     assert before.answers == first.answers
     differ = [a.key != b.key for a, b in zip(before.askings, after.askings, strict=True)]
-    told = lab.cost(bench, changed.generation, after.askings)
+    told = lab.cost(bench, changed, after.askings)
     assert 0 < told.answers == sum(differ) < 20 and told.seconds is not None
     # a setting that changes no prompt is another context, and the same messages
     for config, most in (
@@ -82,7 +82,7 @@ def test_n_changed_contexts_write_n_answers_and_no_more(bench, reader):
         asked = len(reader.prompts)
         made = drain(lab.answer_questions(bench, config, 20))
         assert len(reader.prompts) - asked == most and all(made.answers)
-        assert lab.cost(bench, config.generation, made.askings).answers == 0
+        assert lab.cost(bench, config, made.askings).answers == 0
     assert len(reader.prompts) == len(set(reader.prompts))
     for settings in ({"generation.temperature": 0.5}, {"generation.model": "/another.gguf"}, {"generation.logprobs": 3}):
         assert at(bench, many(**settings), 5).answers == (None,) * 5, settings
@@ -192,10 +192,20 @@ def test_an_answer_of_several_prompts_is_kept_too(bench, reader, monkeypatch):
     assert len(reader.prompts) == asked
 
 
-def test_an_answer_of_several_prompts_is_priced_as_several(bench, reader):
-    one, alone = (lab.one_answer(bench, many(**{"answering.part": part})) for part in ("one_prompt", "per_passage"))
+def test_answers_are_priced_by_the_texts_that_their_way_takes_and_by_those_that_were_written_that_way(bench, reader):
+    def price(part: str, number: int = 10, what: str = ""):
+        return lab.answers_phase(bench, many(**{"answering.part": part}), number, what)
+
+    one, alone = (price(part, 1, "the answer") for part in ("one_prompt", "per_passage"))
     assert (one.what, alone.what) == ("the answer", "the answer, of up to 3 texts")
     assert alone.seconds.low == one.seconds.low and alone.seconds.high == 3 * one.seconds.high and not alone.seconds.measured
+    plain, quick = price("one_prompt"), price("reader")
+    assert price("per_passage").what == "10 answers, of up to 3 texts each" and price("per_passage", 0).seconds is None
+    assert quick.what == plain.what == "10 answers" and quick.seconds.high < plain.seconds.high and not quick.memory_bytes
+    drain(lab.answer_questions(bench, many(**{"answering.part": "per_passage"}), 12))
+    assert price("per_passage").seconds.measured and not price("one_prompt").seconds.measured
+    drain(lab.answer_questions(bench, many(), 12))
+    assert price("one_prompt").seconds.measured
 
 
 def test_a_model_that_fails_is_told_and_the_rest_is_kept(bench, reader):
