@@ -14,6 +14,15 @@ BATCH_TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 65536}
 FEWEST_TOKENS = 256  # of a batch, as far as there are texts; below it matrix products slow down
 
 
+_told: list[int] = []
+
+
+def compute_on(threads: int) -> None:
+    """So many threads compute batches in this process, whatever torch is held to; told before the first batch. Processes that share the
+    processors may each take all of them: a thread that computes alone keeps nobody waiting, and who is alone at it is not idle."""
+    _told[:] = [threads]
+
+
 @lru_cache(maxsize=1)
 def workers_alone() -> tuple[ThreadPoolExecutor, int]:
     """Threads that each compute alone, and how many. No thread then waits for another inside a matrix product, which
@@ -31,7 +40,8 @@ def workers_alone() -> tuple[ThreadPoolExecutor, int]:
             restore.start()
             restore.join()
 
-    return ThreadPoolExecutor(before, "encode", compute_alone), before
+    [number] = _told or [before]
+    return ThreadPoolExecutor(number, "encode", compute_alone), number
 
 
 def on_all_cores(

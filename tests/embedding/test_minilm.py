@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import textwrap
 import threading
 from itertools import product
 from pathlib import Path
@@ -108,6 +109,23 @@ def test_encoding_leaves_the_thread_count_of_others_alone():
     assert torch.get_num_threads() == before and seen == [before]
 
 
+@pytest.mark.slow
+def test_a_worker_that_is_held_to_one_thread_encodes_with_as_many_as_it_is_told():
+    code = """
+        import torch
+        from core.labs.experiments.measuring import _limit
+        from core.models.all_cores import compute_on, workers_alone
+        _limit(1)
+        compute_on(3)
+        pool, number = workers_alone()
+        print(number, torch.get_num_threads(), *pool.map(lambda _: torch.get_num_threads(), range(6)))
+    """
+    told = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert told.stdout.split() == ["3", *["1"] * 7], told.stderr
+
+
 def test_identity_changes_with_what_changes_vectors_and_with_nothing_else():
     knobs = product(("float32", "bfloat16"), (128, 256), ("mean", "cls", "max"))
     assert len({MiniLM(dtype=d, max_tokens=n, pooling=p).identity() for d, n, p in knobs}) == 12
@@ -172,6 +190,7 @@ def test_a_trained_encoder_that_is_not_there_names_those_that_are(name):
 def test_identity_offsets_and_device_import_no_torch():
     code = """
 import sys
+import textwrap
 from core.embedding.minilm import MiniLM
 part = MiniLM()
 part.identity(); part.load().token_offsets(["a text"]); print(part.device())

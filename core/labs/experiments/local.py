@@ -85,7 +85,7 @@ class LocalCrew:
 
     def __init__(self, workers: int) -> None:
         self.size, crew = workers, next(_numbers)
-        hand = Hand(max(1, _processors() // workers))
+        hand = Hand(max(1, _processors() // workers), _processors())
         self._members = [_Member((f"worker {crew}.{number}", "study"), hand) for number in range(workers)]
 
     def free(self) -> list[int]:

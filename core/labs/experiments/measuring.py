@@ -16,6 +16,7 @@ from core.config import TrialConfig, build, code_version, fingerprint
 from core.errors import WorkbenchError
 from core.labs.answers.answering import AnswerSet, cases, drawn, recorded_set, write
 from core.labs.experiments.experiment import Experiment
+from core.models.all_cores import compute_on
 from core.pipeline.memory import noted
 from core.pipeline.scores import at_hand, judge_tools, kept_scores
 from core.pipeline.stages import Resolved, workers, writers
@@ -167,10 +168,12 @@ def some_questions(run: Resolved, number: int) -> Resolved:
 class Hand(NamedTuple):
     """What a worker's process is asked to do. Its workbench stays, and with it what its stages made."""
 
-    threads: int
+    threads: int  # its share of the processors
+    batches: int = 1  # threads that encode texts, each alone
 
     def measure(self, task: TrialTask) -> Generator[Progress, None, Tried]:
         _limit(self.threads)
+        compute_on(self.batches)
         return measured(_workbench(files.home()), task)
 
 
