@@ -27,7 +27,7 @@ FINDINGS = ROOT / "docs" / "findings.md"
 FOLLOWS = {"metric": "f1", "more": ("faithfulness",), "costs": ("answer_s", "answer_tokens")}
 CLOSED = "answering", "no passages"
 RETRIEVAL, ANSWERS, AGENTS = "What of retrieval pays", "Whether the answer follows", "Whether an agent searches better"
-TUNED, ADAPTER = "Whether light fine-tuning replaces retrieval", "xquad-dev"
+TUNED, ADAPTER = "Whether light fine-tuning replaces retrieval", "xquad-light"
 
 
 class Form(NamedTuple):
@@ -115,13 +115,13 @@ WHOLE = Form(
                 "whole/tuned-xquad.yaml",
                 15,
                 "the test half of XQuAD",
-                "one prompt over dense retrieval",
+                "plain RAG with the model as it was published",
                 **FOLLOWS | {"more": ("faithfulness", "citation_recall")},
                 needs=(ADAPTER,),
                 ways=(
                     CLOSED,
-                    ("generation.adapter", "an adapter tuned on the dev half"),
-                    ("generation.adapter answering", "that adapter and no passages"),
+                    ("generation.adapter", "RAG with the model fine-tuned on the dev half"),
+                    ("generation.adapter answering", "the fine-tuned model without passages"),
                 ),
             ),
         ),
