@@ -169,7 +169,7 @@ class TransformConfig(StageConfig):
     )
     cut: int = knob(
         0,
-        "Matryoshka cut: only the first so many numbers are kept; 0 keeps all. Fewer are smaller and "
+        "Matryoshka cut: only this many leading dimensions are kept; 0: all. Fewer are smaller and "
         "faster; encoders not trained for it lose much.",
         ge=0,
         le=4096,
@@ -206,7 +206,7 @@ class RetrievalConfig(StageConfig):
     )
     top_k: int = knob(
         20,
-        "Length of the final ranking that is shown and kept; where the depth k is larger, so many are kept.",
+        "Length of the final ranking that is shown and kept; if the depth k is larger, k are kept.",
         unit="chunks",
         ge=1,
         le=1000,
@@ -235,7 +235,7 @@ class ContextConfig(StageConfig):
     )
     hand_on: Literal["chunk", "merged", "neighbours", "section", "document"] = knob(
         "chunk",
-        "What is given for a chunk: itself, joined with chunks it overlaps or touches, or what it stands in, joined alike. "
+        "What is given for a chunk: itself, merged with chunks it overlaps or touches, or what contains it, merged likewise. "
         "More text around it explains more and fills the room sooner; where it has none, the chunk itself is given.",
     )
     duplicates: float = knob(

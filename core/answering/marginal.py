@@ -25,7 +25,7 @@ class Marginal(Answering):
 
     temperature: float = knob(
         0.1,
-        "Of the softmax that makes scores of the ranking p(passage | question). Higher is more even; scores in [0, 1] want "
+        "Of the softmax that turns ranking scores into p(passage | question). Higher is more even; scores in [0, 1] want "
         "about 0.1, BM25's about 1.",
         ge=0.001,
         le=100.0,

@@ -38,7 +38,7 @@ class ByReader(Answering):
     model: str = knob("", "The name of a reader trained on the page *Train an adapter*, or by `heads train-reader`.")
     margin: float = knob(
         0.0,
-        'The answer is "I don\'t know." unless a span is by so much likelier than that its passage has none.',
+        'The answer is "I don\'t know." unless a span beats the no-answer score of its passage by this much.',
         unit="nats",
         ge=-20.0,
         le=20.0,

@@ -190,13 +190,7 @@ def indexes(corpus: str, words: str, minutes: float) -> LabPlan:
 
 def tuned(name: str, corpus: str) -> Step:
     """An adapter of the model as it was published, that learns from the dev half's questions of a corpus alone."""
-    settings = {
-        "rank": 8,
-        "alpha": 16,
-        "distractors": 2,
-        "distractors_by": "retrieval",
-        "without_gold": 0.1,
-    }
+    settings = {"rank": 8, "alpha": 16, "distractors": 2, "distractors_by": "retrieval", "without_gold": 0.1}
     length = {
         "max_steps": 40,
         "evaluate_every": 20,

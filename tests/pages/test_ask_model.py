@@ -144,7 +144,7 @@ def test_it_starts_with_questions_to_try_the_engines_place_and_speed(monkeypatch
     found = EngineSpeed("machine", "2026-01-02T03:04:05", "tiny", 2, 630, {"1": 0.5, "4": 1.25}, 2000.0, 400.0, 3, 4, formats)
     monkeypatch.setattr("core.labs.engines.speed.stored", lambda workbench, config: found)
     drawn = html(app.run())
-    for words in ("1.25 answers/s", "2.5 times", "first token 400 ms", "5.0 times", "3 of 4", "2.0 times, 0.290 nats away"):
+    for words in ("1.25 answers/s", "2.5 times", "first token 400 ms", "5.0 times", "3 of 4", "2.0 times, KL 0.290 nats"):
         assert words in drawn, words
     assert "Measure again" in [b.label for b in app.button] and "2026" in seen(app) and "no GPU" not in seen(app)
 

@@ -58,7 +58,7 @@ def test_the_leaderboard_has_the_numbers_of_the_command_and_says_who_is_equal(be
         frame["Group"].tolist() == ["best", *["equal"] * (board.equals - 1), *[""] * (9 - board.equals)]
         and "Repeats" not in frame.columns
     )
-    assert "Not distinguishable from the best" in texts(app) or "stands alone" in texts(app)
+    assert "Not significantly different from the best" in texts(app) or "All others are significantly worse" in texts(app)
     assert "python -m core trials leaderboard s --metric ndcg_linear" in shown_commands
     assert len(app.get("plotly_chart")) == 1  # no other tab computes
     before = len(shown_commands)
@@ -100,7 +100,7 @@ def test_the_winner_of_dev_is_told_with_what_is_missing_on_test(tmp_path, monkey
     monkeypatch.setattr(session, "workbench", lambda: bench)
     app = tab("Leaderboard")
     drawn = "".join(element.proto.body for element in app.get("html"))
-    assert "Winner minus base on dev" in drawn and "too high by" in drawn and "on test" not in drawn
+    assert "Winner minus base on dev" in drawn and "inflated by" in drawn and "on test" not in drawn
     assert sum("corpus.questions=test" in command for command in shown_commands) == 2
 
 

@@ -198,7 +198,7 @@ def test_factors_are_lines_of_the_difference_to_the_base_and_what_is_not_measure
     assert all(trace["x"] == [16, 24, 28, 32] and trace["y"][2] is None for trace in lines)
     base = lines[2]["y"][3]
     assert base == 0  # size 32 with k1 1.5 is the base
-    assert {trace["name"] for trace in chart["data"]} >= {"Best", "Not distinguishable from it"}
+    assert {trace["name"] for trace in chart["data"]} >= {"Best", "Not significantly different"}
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ def draw(recipe: TrialConfig, most: int) -> None:
         takes = one_phase(cards.count(made.left, "answer"), units=made.left, like=alike(recipe.generation))
         jobs.start_button("Attack", [*words, *workbench.arguments(recipe)], f"Attacks on {count:,} questions", takes)
         st.caption(
-            "The first document of each question is read as if an attacker had edited it, in six ways and by one who takes what worked "
+            "The first document of each question is read as if an attacker had edited it, in six ways and adaptively, by what worked "
             "before. The corpus stays as it is, and nothing that the agent writes is kept."
         )
     if lab.CLEAN not in made.values:

@@ -28,8 +28,8 @@ def draw(recipe: TrialConfig, most: int) -> None:
         takes = Forecast(phases, units=asked.questions, like=f"{','.join(asked.ways)} {alike(recipe.generation)}")
         jobs.start_button("Compare", arguments, f"Agents on {asked.questions:,} questions", takes)
         st.caption(
-            "The same questions to the model without passages, with a chain of thought, to RAG, to ways that search several times, and "
-            "to RAG sampled at the budget of the costliest. Answers written before are used again."
+            "The same questions answered without passages, by a chain of thought, by RAG, by ways that search several times, and "
+            "by RAG with votes at the token budget of the costliest. Earlier answers are reused."
         )
     if lab.RAG in made.values:
         shown(made, workbench.command(recipe, *words))

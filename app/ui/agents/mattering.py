@@ -25,7 +25,7 @@ def draw(recipe: TrialConfig, most: int) -> None:
             lab.SEARCHES,
             key="step_calls",
             width=100,
-            help="The answer is requested after 0 up to this many calls.",
+            help="The answer is requested after each number of calls from 0 to this.",
         )
         measure = figures.measure_box(lab.MEASURES, "f1", "steps_by")
     _observations(recipe, lab.ObservationPlan(count, step), measure)

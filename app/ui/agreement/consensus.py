@@ -56,9 +56,7 @@ def ties(view: View, labels: AgreedLabels) -> None:
     if view.part == "preference":
         text = f"{number} {'has' if labels.ties == 1 else 'have'} no majority and {verb} left out below."
     else:
-        text += (
-            ", and is of what annotators agree on. The column With ties says between which values it lies as they are decided."
-        )
+        text += "; it describes only what annotators agree on. The column With ties bounds it, however ties are decided."
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.caption(f":material/balance: {text}", width="stretch")
         have_decided(view)

@@ -88,7 +88,7 @@ def numbers(verdict: plan.Verdict, part: str, source: sources.LabelSource) -> st
     if not verdict.rows:
         return ""
     ties, names = any(row.least is not None for row in verdict.rows), named(verdict.rows)
-    heads = [what, "", f"{level} interval", *(["as ties fall"] if ties else []), ""]
+    heads = [what, "", f"{level} interval", *(["bounds over ties"] if ties else []), ""]
     lines = [
         [
             names[row.name],

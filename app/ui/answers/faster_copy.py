@@ -48,5 +48,5 @@ def copy_gains(choice: Any, used_already: bool = False) -> str:
         f"{who} a copy of the weights in {choice.weights.upper()}: prompts "
         f"{used.prompt_tokens_per_cpu_s / bundled.prompt_tokens_per_cpu_s:.1f} and answers "
         f"{used.answer_tokens_per_cpu_s / bundled.answer_tokens_per_cpu_s:.1f} times the speed of the file as it is; "
-        f"{used.same_token:.0%} of the likeliest tokens are the same, {used.divergence:.3f} nats apart."
+        f"{used.same_token:.0%} of the top tokens agree, KL divergence {used.divergence:.3f} nats."
     )

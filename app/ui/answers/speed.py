@@ -73,7 +73,7 @@ def rows(measured: Any) -> list[tuple[str, str, str]]:
         (
             "original file" if row.weights == "as_bundled" else row.weights.upper(),
             f"reads {row.prompt_tokens_per_cpu_s:,.0f}, writes {row.answer_tokens_per_cpu_s:,.0f}",
-            f"{measured.formats[0].question_cpu_s / row.question_cpu_s:.1f} times, {row.divergence:.3f} nats away",
+            f"{measured.formats[0].question_cpu_s / row.question_cpu_s:.1f} times, KL {row.divergence:.3f} nats",
         )
         for row in measured.formats
     ]

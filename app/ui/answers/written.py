@@ -116,7 +116,7 @@ def decisions(answer: Answer, corpus: Corpus, query: Query | None) -> None:
 def answers(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     """The answer from each passage alone."""
     st.caption(
-        "Each passage was answered from alone; the final answer was written from these, without those that do not know. What "
+        "One answer was written from each passage alone, the final one from these, without those that do not know. What "
         "a first answer left out cannot reach the final one."
     )
     for row in answer.detail["answers"]:

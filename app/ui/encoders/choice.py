@@ -98,7 +98,7 @@ def dimension_slider(config: TrialConfig) -> None:
         args=("transform.dimensions",),
         format_func=lambda d: f"{d:,}" if d else f"all {whole:,}" if whole else "all",
         disabled=config.transform.projection == "none",
-        help="PCA keeps the directions of most variance; whitening also gives them equal weight; both centre. Choose one first: "
+        help="PCA keeps the directions of most variance; whitening also gives them equal weight; both centre. Choose a projection first: "
         "fewer dimensions are smaller and faster, and lose detail.",
     )
 

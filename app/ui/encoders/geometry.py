@@ -62,12 +62,12 @@ def spectrum(ready: Sequence[EncoderResult], shapes: dict[str, Geometry]) -> Non
                     color=color(encoder, ready),
                     name=encoder.offer.name + state,
                     dash=dash,
-                    hover="%{x} directions: %{y:.1%}",
+                    hover="%{x} components: %{y:.1%}",
                 )
                 traces[-1]["mode"] = "lines"
                 data += [{"encoder": encoder.offer.name + state, "directions": d, "share": y} for d, y in enumerate(held, 1)]
     shape = charts.figure(
-        traces, "Principal directions", "Share of variance", legend=True, yaxis={"range": [0, 1.02], "tickformat": ".0%"}
+        traces, "Principal components", "Cumulative variance", legend=True, yaxis={"range": [0, 1.02], "tickformat": ".0%"}
     )
     charts.show(
         shape,
@@ -77,6 +77,6 @@ def spectrum(ready: Sequence[EncoderResult], shapes: dict[str, Geometry]) -> Non
         command=session.workbench().command(
             session.config(), "encoders-geometry", *(word for encoder in ready for word in ("--encoder", encoder.offer.id))
         ),
-        title="Variance held by the first directions",
-        caption="steep: few directions hold most; straight: all hold the same",
+        title="Variance explained by the first components",
+        caption="steep: few components explain most; straight: all explain the same",
     )

@@ -46,7 +46,7 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
             st.warning(f"**{name}:** {cards.plain(told)}", icon=":material/error:")
         elif row.evaluation and training.learnt_from(row, trained):
             st.warning(
-                f"**{name}** was trained on questions of this corpus, which are asked again here. Choose *Test* on top: its "
+                f"**{name}** was trained on questions of this corpus, which are asked again here. Choose *Test* at the top for its "
                 "held-out questions.",
                 icon=":material/info:",
             )

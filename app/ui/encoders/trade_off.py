@@ -80,7 +80,7 @@ def curve(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> No
     ticks = [2**e for e in range(0, 14, 2)]
     drawn = charts.figure(
         traces,
-        "Bytes a vector",
+        "Bytes per vector",
         label(metric, config.evaluation.k),
         legend=True,
         height=340,

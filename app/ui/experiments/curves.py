@@ -47,7 +47,7 @@ def draw(here: StudyDesk) -> None:
     several = len({words.as_token(row.settings.get(other)) for row in own}) if other else 1
     tokens = {row.trial.id: results.context(row.trial) for row in shown.rows}
     if context_differs(tokens.values()):
-        told = "Context: tokens of the first chunks of a question. Points at the same place got equally long text."
+        told = "Context: tokens of the first chunks of a question. Points at the same x had equally long contexts."
         if switch(place, "Along", (SETTING, CONTEXT), "study_along", help=told) == CONTEXT:
             return by_context.draw(drawn, along if several <= LINES else "", other, tokens)
     if along and several <= LINES:

@@ -21,7 +21,7 @@ TITLES = {
     "seconds": "Time",
     "usd": "Money",
     "trials": "Points",
-    "eta": "Goes on: one of",
+    "eta": "Reduction factor",
     "first_questions": "First round",
     "answers": "Questions answered",
 }
@@ -152,7 +152,9 @@ def judged(here: StudyDesk) -> None:
     def called(name: str) -> str:
         return COSTS[name][0] if name in COSTS else label(name) if name in every else name
 
-    about = "The first is optimised and chosen by; all are compared. Measures of answers have each point answer questions."
+    about = (
+        "The first is optimised and decides the winner; all are compared. For measures of answers, each point answers questions."
+    )
     about += " Costs are taken too." * bool(costs)
     offered = list(dict.fromkeys([*chosen, *every, *costs]))
     field(here, st.multiselect, "Metrics", ("metrics",), offered, format_func=called, help=about)
@@ -166,7 +168,7 @@ def judged(here: StudyDesk) -> None:
     except WorkbenchError as error:
         st.warning(cards.plain(f"{error.what} {error.todo}"))
     titles = {"choose_on": "Chosen on", "report_on": "Reported on"}
-    titles |= {"confirm": "Recipes there"} if study.report_on else {}
+    titles |= {"confirm": "Recipes reported"} if study.report_on else {}
     for column, (name, title) in zip(st.columns(len(titles)), titles.items(), strict=True):
         knob = knob_of(Experiment, name)
         look = {"format_func": QUESTIONS.get, "help": knob.help}

@@ -271,7 +271,7 @@ def verdict(here: desk.StudyDesk) -> TrialConfig:
             cards.plain(
                 f"The first {shown.k} chunks are {tokens[low]:,.0f} tokens at {names[low]} and {tokens[high]:,.0f} at {names[high]}. "
                 "More text holds more evidence by itself: of two recipes that do not differ, the smaller context costs less. "
-                "Along: Context draws each recipe over its context."
+                "Set Along to Context to plot each recipe by its context."
             )
         )
     in_use = session.config()

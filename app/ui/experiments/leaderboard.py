@@ -106,7 +106,7 @@ def verdict(shown: StudyResults, names: dict[str, str]) -> None:
     elif own and own.difference:
         costs = (trial.costs.get("context_at_k") for trial in (own.trial, shown.baseline)) if shown.baseline else (None, None)
         times = comparison.times_context(*(cost.value if cost else 0 for cost in costs))
-        told += f" Difference to the {shown.reference}: {difference_words(own)}{times and f', {times}'}."
+        told += f" Difference from the {shown.reference}: {difference_words(own)}{times and f', {times}'}."
     st.markdown(told)
     if worth := lab.worth(board):
         st.caption(worth)
@@ -146,7 +146,7 @@ def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
         paired = told.on_test
         st.info(
             f"Chosen on dev, reported on test: **{name}** has {label(metric, k)} {own:.3f}, {paired_words(paired, paired.p)} to the "
-            f"{reference} (n {paired.n:,}). Being chosen there makes its mean on dev too high, by about {told.winner.optimism:.3f} "
+            f"{reference} (n {paired.n:,}). Selection inflates its mean on dev by about {told.winner.optimism:.3f} "
             "(bootstrap).",
             icon=":material/flag:",
         )
@@ -199,13 +199,13 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
         Column("mean", head, MEAN),
         Column("interval", "95% interval", width=132),
         Column("group", help="The best, and those that do not differ significantly from it (paired test, Holm, 5%).", width=62),
-        Column("difference", to_it, SIGNED, f"Mean difference to the {shown.reference}, by question."),
+        Column("difference", to_it, SIGNED, f"Mean difference from the {shown.reference}, by question."),
         Column("interval of the difference", "Its interval", width=150, help="95% interval of that difference."),
         Column(
             "p (Holm)",
             "p (Holm)",
             P_VALUE,
-            f"Of the difference to the {shown.reference}: paired t test, corrected by Holm over all recipes.",
+            f"Of the difference from the {shown.reference}: paired t test, corrected by Holm over all recipes.",
         ),
         Column("first in", "Best in", "%.0f%%", "Share of the resamples in which it has the best mean."),
         Column("context", "", COUNT, "Tokens of the first k chunks, mean of a question."),

@@ -29,7 +29,7 @@ class Shown(NamedTuple):
     def title(self) -> str:
         """Of the axis that tells it."""
         name = label(self.results.metric, self.results.k)
-        return f"{name}, difference to the {self.results.reference}" if self.way == DIFFERENCE else name
+        return f"{name}, difference from the {self.results.reference}" if self.way == DIFFERENCE else name
 
     @property
     def base(self) -> str:
@@ -64,7 +64,7 @@ class Shown(NamedTuple):
         best, traces = self.results.best.id, []
         for title, symbol, some in (
             ("Best", "star", [row for row in rows if row.trial.id == best]),
-            ("Not distinguishable from it", "circle-open", [row for row in rows if row.equal and row.trial.id != best]),
+            ("Not significantly different", "circle-open", [row for row in rows if row.equal and row.trial.id != best]),
         ):
             x, y, line = (
                 [place(row) for row in some],

@@ -149,8 +149,8 @@ def halves_words(experiment: Experiment) -> str:
     if experiment.report_on:
         return "The winner is chosen on the dev half of the questions and reported on the test half."
     if experiment.choose_on == "dev":
-        return "The winner is chosen on the dev half of the questions. Its mean there is too high by the luck of the choice."
-    return "The winner is chosen and reported on the same questions: its mean is too high by the luck of the choice."
+        return "The winner is chosen on the dev half of the questions. Its mean there is inflated by the selection."
+    return "The winner is chosen and reported on the same questions: its mean is inflated by the selection."
 
 
 def base_words(experiment: Experiment) -> str:

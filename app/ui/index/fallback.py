@@ -19,7 +19,7 @@ def fallback(here: Glance, corpus: Corpus) -> None:
     left, right = st.columns(2)
     rules = {name: f"{name.capitalize()}: {rule.what}" for name, rule in RULES.items() if name != "selectivity"}
     about = " ".join((RULES[st.session_state.get("rule", "margin")].safety.__doc__ or "").split())
-    rule = forms.one_of_many("A question is unsafe by", rules, "rule", place=left, help=about)
+    rule = forms.one_of_many("Rule for unsafe questions", rules, "rule", place=left, help=about)
     curve = jobs.drain(exact_fallback(workbench, config, rule, 1e6 / (here.point.single_qps or np.inf)))
     if len(curve) < 2:
         return st.caption("This rule gives all questions the same value here: all or none would be sent.")
@@ -38,7 +38,7 @@ def fallback(here: Glance, corpus: Corpus) -> None:
             cards.Card("Sent to exact search", now.sent * 100, digits=0, unit="%", direction=0),
             cards.Card("Recall after", now.recall_after, digits=4, note=f"{now.recall_before:.4f} before"),
             cards.Card(
-                "As many at random",
+                "Random baseline",
                 now.recall_random,
                 (now.random_low, now.random_high),
                 digits=4,

@@ -306,7 +306,7 @@ def fell_back(curve: Sequence[Fallback], now: Fallback, k: int) -> charts.Figure
     traces = charts.line(
         share,
         [f.recall_random for f in curve],
-        name="As many at random",
+        name="Random baseline",
         color=charts.BASELINE,
         dash="dash",
         low=[f.random_low for f in curve],

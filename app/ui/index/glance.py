@@ -74,7 +74,7 @@ def metric_cards(here: Glance) -> None:
             note=f"median {_took(point.p50_us)}" if point.p50_us else "",
         ),
         cards.Card(
-            "Memory of a vector",
+            "Memory per vector",
             point.memory_per_vector,
             digits=0,
             unit="bytes",

@@ -84,7 +84,7 @@ def asking(looked: PromptAttention) -> int:
     """The token that looks; the last by default, from which the answer starts."""
     last = len(looked.tokens) - 1
     key = f"asking/{last}"
-    return st.slider("Looking token", 0, last, last, key=key, help="The last one, by default: the answer starts from it.")
+    return st.slider("Query token", 0, last, last, key=key, help="The last one, by default: the answer starts from it.")
 
 
 def prompt_text(looked: PromptAttention, query: int, layer: int, head: int) -> None:

@@ -157,7 +157,7 @@ def attention_map(weights: np.ndarray, tokens: Sequence[str], spans: Mapping[str
         "colorscale": SCALE,
         "zmin": 0,
         "zmax": 1,
-        "hovertemplate": "%{y} looks at %{x}: %{customdata:.4f}<extra></extra>",
+        "hovertemplate": "%{y} attends to %{x}: %{customdata:.4f}<extra></extra>",
         "hoverongaps": False,
         "colorbar": {"thickness": 10, "tickvals": [0.1, 0.3162, 0.7071, 1], "ticktext": ["0.01", "0.1", "0.5", "1"]},
     }
@@ -174,8 +174,8 @@ def attention_map(weights: np.ndarray, tokens: Sequence[str], spans: Mapping[str
     ]
     return charts.figure(
         [heat],
-        "looked at",
-        "looking",
+        "key token",
+        "query token",
         height=520,
         xaxis=axis,
         yaxis=axis | {"autorange": "reversed"},

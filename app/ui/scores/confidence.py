@@ -66,7 +66,7 @@ def chart(made: Confidence, config: TrialConfig, command: str) -> None:
     marks = charts.mark_line(made.wished, f"wanted {made.wished:g}")
     layout = {"yaxis": {"range": [0, 1.03]}, "xaxis": {"range": [0, 1.03]}, **marks}
     charts.show(
-        charts.figure(traces, "Share answered (coverage)", "Share right of those answered", **layout),
+        charts.figure(traces, "Share answered (coverage)", "Selective accuracy (share right)", **layout),
         "risk_coverage",
         data=lab.points(made),
         config=config,

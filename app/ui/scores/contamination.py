@@ -123,7 +123,7 @@ def gap_table(made: Contamination, command: str) -> None:
         tables.draw(lab.gap_table(made, command))
         st.caption(
             f"Near in meaning: cosine {lab.NEAR} or more. Without possibly memorised questions only scores over the evidence are shown, "
-            "as closed-book scores would be set by leaving out the right ones. Holm's correction covers the rows of "
+            "as leaving out the right ones fixes the closed-book scores. Holm's correction covers the rows of "
             "all rephrased questions."
         )
 
@@ -163,4 +163,4 @@ def opened(item: ContaminationItem) -> None:
     tables.wrapped_table(rows)
     st.caption(cards.plain(f"Reference: {' | '.join(dict.fromkeys(item.query.answers))}"))
     if item.copied == item.copied:
-        st.caption(f"{item.copied:.0%} of the closed-book answer's runs of five words stand in the gold document.")
+        st.caption(f"{item.copied:.0%} of the closed-book answer's word 5-grams occur in the gold document.")

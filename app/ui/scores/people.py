@@ -38,7 +38,7 @@ def draw(shown: Shown) -> None:
             key="label_from",
             placeholder="middle",
             width=170,
-            help="Labels from this value on count as such; empty: the middle of their range.",
+            help="Labels of at least this value count as what a higher label means; empty: the middle of their range.",
         )
     judged = sets.against_people(session.workbench(), shown.file, shown.answers, None if means == AUTO else means, cut)
     if judged.labels and judged.labels.note:

@@ -62,7 +62,7 @@ def coverage(made: RefusalCurve, config: TrialConfig, command: str) -> None:
         **charts.mark_line(made.wished, f"wanted {made.wished:g}"),
     }
     charts.show(
-        charts.figure(traces, "Share answered (coverage)", "Share right of those answered", **layout),
+        charts.figure(traces, "Share answered (coverage)", "Selective accuracy (share right)", **layout),
         "refusal_coverage",
         data=lab.rows(made.curve),
         config=config,

@@ -56,7 +56,7 @@ def form(evaluation: Evaluation, count: int) -> None:
     """What is asked, with the press that asks it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", key="system_name", placeholder="my RAG", max_chars=asking.LONGEST, width=180)
-        speaks = SPEAKS[forms.one_of("It speaks", list(SPEAKS), "system_speaks")]
+        speaks = SPEAKS[forms.one_of("Protocol", list(SPEAKS), "system_speaks")]
         url = st.text_input("Address", key="system_url", placeholder=ADDRESSES[speaks])
         variable = st.text_input(
             "Variable with its key",

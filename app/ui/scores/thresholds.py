@@ -18,9 +18,7 @@ from core.labs.scores import confidence as confidence_lab
 from core.labs.scores import refusal as refusal_lab
 from core.workbench import Forecast, Phase, command_line
 
-ABOUT = (
-    "Confidence: how sure the model has to be of its answer. Abstain from: the probability of declining from which it declines."
-)
+ABOUT = "Confidence: how sure the model has to be of its answer. Abstain from: how probable a refusal must be before it is given."
 
 
 class Side(NamedTuple):

@@ -73,5 +73,5 @@ def _difference(paired: Paired) -> str:
     if told.low is None:
         return f"{signed(told.value)} ({told.note})"
     p = "" if paired.p is None else f", p {paired.p:.3f}"
-    verdict = "better" if told.low > 0 else "worse" if told.high < 0 else "no clear difference"
+    verdict = "better" if told.low > 0 else "worse" if told.high < 0 else "not significant"
     return f"{signed(told.value)} [{signed(told.low)}, {signed(told.high)}]{p}: {verdict}"

@@ -30,6 +30,6 @@ def draw(name: str) -> None:
         jobs.start_button("Judge answers", arguments, title, takes, icon=":material/gavel:", place="arms")
     st.caption(
         f"{'The same questions, answered twice' if told.paired else 'Answers of either, paired in the order in which they came'}: "
-        "the interval of the difference is valid at all looks together, so you may look at any time, and stop when it says "
+        "the interval of the difference is anytime-valid, so you may look as often as you like, and stop when it says "
         "so."
     )

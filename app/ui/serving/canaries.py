@@ -46,7 +46,7 @@ def evidence(publication: Publication, told: Watched) -> None:
     )
     st.caption(
         "Each canary is a question whose evidence was found at publication. The e-value, the evidence of a loss, grows if more than "
-        f"{publication.floor:.2%} are lost; that it ever reaches {1 / ALPHA:g} (log10: {-math.log10(ALPHA):g}) without a change has a "
+        f"{publication.floor:.2%} are lost; without a change it ever reaches {1 / ALPHA:g} (log10: {-math.log10(ALPHA):g}) with a "
         f"chance of {ALPHA:.0%} at most."
     )
     if told.questions:

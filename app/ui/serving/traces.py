@@ -102,7 +102,7 @@ def beside(trace: str, listed: dict[str, str]) -> None:
 
 def tail() -> None:
     box = st.expander(
-        "Which stage owns the slowest", key="tail", on_change="rerun"
+        "Which stage slows the slowest traces", key="tail", on_change="rerun"
     )  # a thousand traces, resampled a thousand times
     if not box.open:
         return

@@ -8,7 +8,7 @@ VALUES = {  # goal -> value -> (label, help, bounds)
     "difference": {
         "rate": ("Share of the weaker system", "Share of right answers of the weaker system.", SHARE),
         "difference": ("Difference worth finding", "The smallest difference that would matter to you.", SHARE | {"min_value": 0.01}),
-        "discordant": ("Questions with one right answer", "Share of questions on which the systems truly differ. "
+        "discordant": ("Discordant questions", "Share of questions on which the systems truly differ. "
                                                           "Fewer: easier to detect.", SHARE),
         "accuracy": ("Accuracy of one label", "How often one annotator's label is correct.", SHARE | {"min_value": 0.5}),
         "level": ("Level of the test", "", SHARE | {"min_value": 0.001, "max_value": 0.2}),

@@ -61,7 +61,7 @@ def main_effects(scope: Scope, result: Effects) -> None:
     )
     tables.draw(made, rows=7)
     st.caption(
-        "The mean of each level, averaged over the levels of the other settings, and its difference to the first level. Differences are "
+        "The mean of each level, averaged over the levels of the other settings, and its difference from the first level. Differences are "
         "paired by question, so one can be significant although the intervals of the means overlap. Holm's correction over all levels. "
         "A dash: these trials cannot separate the level from another setting. Valid for the settings tried."
     )

@@ -34,9 +34,11 @@ def summary(board: Leaderboard) -> str:
     """What the leaderboard says, in a sentence or two."""
     others = board.equals - 1
     text = (
-        "The best stands alone."
+        "All others are significantly worse."
         if not others
-        else (f"Not distinguishable from the best: {cards.count(others, 'other recipe')}; the order among them is chance.")
+        else (
+            f"Not significantly different from the best: {cards.count(others, 'other recipe')}; the order among them is chance."
+        )
     )
     text += f" Paired t tests against the best with Holm's correction over {cards.count(board.tested, 'comparison')}, 5%."
     text += f" {lab.worth(board)} Confirm a choice on questions that were not used to make it."
@@ -62,7 +64,7 @@ def chart(scope: Scope, board: Leaderboard, names: dict[str, str], whole: bool =
         for row, own in zip(drawn, rows, strict=False)
     ]
     more = f", the first {len(drawn)} of {len(board.rows):,} recipes" if len(board.rows) > len(drawn) else ""
-    filled = "; filled: the best and what is not distinguishable from it"
+    filled = "; filled: the best and those not significantly different"
     charts.show(
         dots.marks(marks, scope.head),
         "leaderboard",
@@ -94,7 +96,7 @@ def reported(scope: Scope) -> None:
     lines = [
         ("Winner", record["winner"]),
         ("Base", record["base"] + " (measured first)" * (not base)),
-        ("Mean on dev", tables.minus(f"{record['mean on dev']:.3f}, too high by {record['optimism']:.3f} through the choice")),
+        ("Mean on dev", tables.minus(f"{record['mean on dev']:.3f}, inflated by {record['optimism']:.3f} through selection")),
         (
             "Interval of the choice",
             between(record["interval of the choice, low"], record["interval of the choice, high"], MEAN) or "too few questions",

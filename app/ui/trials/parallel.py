@@ -46,7 +46,7 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
     )
     st.caption(
         f"One line per recipe; its mean is at the right. Blue: {cards.count(board.equals, 'recipe')} that are the "
-        f"best or not distinguishable "
+        f"best or not significantly different "
         "from it. Lines through one level are drawn a little apart, the higher means above. Point at a line's end for its recipe."
     )
 
