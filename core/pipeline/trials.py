@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,12 @@ from core.config import TrialConfig, code_version, fingerprint, package_versions
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_or_measure
 from core.evaluation.stored import longest, stored_values
+from core.models.adapters import adapter_hash, is_complete, weights_of
+from core.models.hub import adapters_home, encoders_home, heads_home, rerankers_home
+from core.models.identity import files_identity
 from core.pipeline.pipeline import Pipeline
 from core.pipeline.results import Evaluation, noted_depth
-from core.pipeline.stages import Resolved, pooled, workers
+from core.pipeline.stages import Resolved, parts, pooled, workers
 from core.progress import drain
 from core.records import Chunks, plain
 from core.retrieval.pool import rankings
@@ -31,7 +35,19 @@ Identity = tuple[str, ...]
 def identity(run: Resolved, measured_by: str = "") -> Identity:
     """By which a stored trial is the one that is wanted: of another corpus, or by other code, it would be another result.
     measured_by: the code behind it, where more than a ranking is measured."""
-    return fingerprint(run.config), measured_by or code_version(*workers(run.config)), run.questions, run.corpus.fingerprint
+    return fingerprint(run.config), measured_by or made_by(run.config), run.questions, run.corpus.fingerprint
+
+
+def made_by(config: TrialConfig, *answering: Any) -> str:
+    """Identity of the code behind a recipe's results, and of the models trained here that it names: a name trained anew is another model.
+    answering: what works on an answer, beside what retrieves."""
+    code, trained, homes = code_version(*workers(config), *answering), [], (encoders_home(), rerankers_home(), heads_home())
+    for told in (part.model_dump() for part in parts(config, bool(answering))):
+        trained += [adapter_hash(name) for name in weights_of(told.get("adapter", "")) if is_complete(adapters_home() / name)]
+        names = sorted({told.get(field) or "" for field in ("name", "model")} - {""})
+        folders = [home / name for home in homes for name in names if Path(name).name == name]
+        trained += [files_identity(folder) for folder in folders if folder.is_dir()]
+    return fingerprint(code, *trained) if trained else code
 
 
 class StoredTrials:
@@ -286,7 +302,7 @@ def receipt(config: TrialConfig, *answering: Any) -> dict[str, Any]:
         "config_fingerprint": fingerprint(config),
         "seed": config.seed,
         "created": datetime.now(UTC).isoformat(),
-        "code_version": code_version(*behind),
+        "code_version": made_by(config, *answering),
         "device": config.embedding.device(),
         "threads": _threads(),
         "packages": package_versions(*behind),

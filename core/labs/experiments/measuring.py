@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import files, registry
-from core.config import TrialConfig, build, code_version, fingerprint
+from core.config import TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
 from core.labs.answers.answering import AnswerSet, cases, drawn, recorded_set, write
 from core.labs.experiments.experiment import Experiment
 from core.models.all_cores import compute_on
 from core.pipeline.memory import noted
 from core.pipeline.scores import at_hand, judge_tools, kept_scores
-from core.pipeline.stages import Resolved, workers, writers
-from core.pipeline.trials import receipt, without_result
+from core.pipeline.stages import Resolved, writers
+from core.pipeline.trials import made_by, receipt, without_result
 from core.records import Corpus, Progress, plain
 from core.store import folding
 from core.workbench import Evaluation, Workbench, fetched
@@ -103,13 +103,8 @@ def answer_task(experiment: Experiment) -> AnswerTask | None:
 
 
 def measured_by(config: TrialConfig, answers: AnswerTask | None) -> str:
-    """Identity of the code that measures a recipe, and of what its answers are judged by: trials that share it need not be measured
-    again."""
-    return (
-        fingerprint(code_version(*workers(config), *_behind(config, answers)), answers)
-        if answers
-        else code_version(*workers(config))
-    )
+    """Identity of what measures a recipe, and of what its answers are judged by: trials that share it need not be measured again."""
+    return fingerprint(made_by(config, *_behind(config, answers)), answers) if answers else made_by(config)
 
 
 def _behind(config: TrialConfig, answers: AnswerTask) -> list[Any]:
