@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -461,7 +461,8 @@ def run(app: Any, port: int) -> str:
             raise WorkbenchError(f"Port {port} cannot be listened on ({error.strerror}).", where="--port", todo=todo) from None
         about = {"log_level": "warning", "access_log": False, "server_header": False}
         settings = uvicorn.Config(app, timeout_graceful_shutdown=STOPPING_S, **about)
-        uvicorn.Server(settings).run([listening])
+        with suppress(KeyboardInterrupt):  # the signal, handed on once what was let in is finished
+            uvicorn.Server(settings).run([listening])
     return "Stopped."
 
 

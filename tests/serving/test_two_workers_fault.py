@@ -110,3 +110,5 @@ def test_a_killed_service_loses_no_request(bench, tmp_path):
         assert min(before) > 0, "both had been asked"
         # all but those that the first had answered a moment before it ended
         assert counted(f"http://127.0.0.1:{workers[1]}") - before[1] >= 100 - answered - len(threads)
+        started[1].terminate()
+        assert started[1].wait(30) == 0, "what the system ends once all is answered has not failed"
