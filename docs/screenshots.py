@@ -1,9 +1,11 @@
-"""The pictures of the README and the guide, made from a running app: `python -m docs.screenshots [NAME …]`.
+"""The pictures of the README and the guide, made from a running app: `python -m docs.screenshots [NAME …]`. With `--every FOLDER` instead
+each page at 1440 and 900 pixels, light and dark, for whoever judges the screens.
 
 A fresh data folder, prepared and filled through the command line, so that the pictures show what a new user gets. The app
 runs on a free port and is ended by its process id.
 """
 
+import argparse
 import json
 import os
 import re
@@ -18,8 +20,11 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 from typing import Any
+
+from app import navigation
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -480,6 +485,21 @@ def _fewer(picture: bytes, colours: int) -> Any:
     return few
 
 
+def every(browser, address: str, folder: Path) -> None:
+    """Each page as it opens."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for width, scheme in product((1440, 900), ("light", "dark")):
+        context = browser.new_context(viewport={**SIZE, "width": width}, color_scheme=scheme)
+        context.set_default_timeout(90_000)
+        page = context.new_page()
+        for name in navigation.entries():
+            page.goto(f"{address}/{name}")
+            page.get_by_role("heading").first.wait_for()
+            settle(page)
+            page.screenshot(path=folder / f"{name}_{width}_{scheme}.png")
+        context.close()
+
+
 def printed(path: Path) -> bytes:
     """The first page of a PDF as a picture."""
     import pypdfium2
@@ -489,7 +509,7 @@ def printed(path: Path) -> bytes:
     return file.getvalue()
 
 
-def main(names: list[str]) -> None:
+def main(names: list[str], judged: Path | None) -> None:
     from playwright.sync_api import sync_playwright
 
     from core.report.figures import find_browser
@@ -500,6 +520,8 @@ def main(names: list[str]) -> None:
         browser = engine.chromium.launch(executable_path=find_browser(), args=FLAGS)
         trials = fill(home, Path(folder), browser)
         with running_app(home) as address:
+            if judged:
+                return every(browser, address, judged)
             for name, (place, act) in pictures(trials).items():
                 if names and name not in names:
                     continue
@@ -521,4 +543,8 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(prog="python -m docs.screenshots", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--every", type=Path, metavar="FOLDER")
+    given = parser.parse_args()
+    main(given.names, given.every)
