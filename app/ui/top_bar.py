@@ -68,7 +68,7 @@ def _corpus() -> int:
         width=200,
     )
     forms.show_value("questions", recipe.corpus.questions)
-    opened = "study" in st.query_params or bool(st.session_state.get("study_open"))
+    opened = (st.query_params.get("study") or st.session_state.get("study_open")) in book.latest(session.workbench())
     st.segmented_control(
         "Questions",
         ("all", "dev", "test"),

@@ -342,7 +342,7 @@ def test_the_winner_on_dev_is_told_on_test(bench):
     drain(run(bench, toy_study("halves", sizes=(24, 32), k1=(0.5, 1.0), base=base, choose_on="dev", report_on="test"), workers=1))
     app = open_page(study="halves")
     told = " ".join(e.value for e in app.info).replace("\\", "")
-    assert "reported on test: **BM25, fixed chunk 32" in told and ", p" in told and "to the base (n" in told
+    assert "reported on test: **BM25, fixed chunk 32" in told and ", p" in told and "against the base (n" in told
     assert "All trials are measured: 7 (5 on dev, 2 on test)" in texts(app)  # the base among them
 
 

@@ -145,7 +145,7 @@ def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
         own, _ = told.test_means
         paired = told.on_test
         st.info(
-            f"Chosen on dev, reported on test: **{name}** has {label(metric, k)} {own:.3f}, {paired_words(paired, paired.p)} to the "
+            f"Chosen on dev, reported on test: **{name}** has {label(metric, k)} {own:.3f}, {paired_words(paired, paired.p)} against the "
             f"{reference} (n {paired.n:,}). Selection inflates its mean on dev by about {told.winner.optimism:.3f} "
             "(bootstrap).",
             icon=":material/flag:",

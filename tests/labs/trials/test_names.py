@@ -70,3 +70,5 @@ def test_what_makes_the_answers_is_named_where_answers_were_judged(tmp_path):
     whole = with_settings(TrialConfig(), own).model_dump(mode="json")
     assert made_name(whole, answers=True) == "Hybrid convex, own template"
     assert "Use only these passages" in made_name(whole, ["context.template"]), "of several prompts each is said"
+    bare = with_settings(TrialConfig(), {"generation.adapter": ""}).model_dump(mode="json")
+    assert made_name(bare, answers=True) == "Hybrid convex, adapter none"
