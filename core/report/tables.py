@@ -92,7 +92,7 @@ def note(table: Mapping[str, Any]) -> str:
         (columns, rows), whole = read(table), len(table["data"])
         said = [f"The first {len(rows):,} of {whole:,} rows."] if len(rows) < whole else []
         return " ".join([*said, *(f"{twin.title}: as {first.title}." for twin, first in _twins(columns, rows).items())])
-    counts = [cell["n"] for row in table["rows"] for cell in row["cells"].values() if cell.get("n") is not None]
+    counts = [cell["n"] for row in table["rows"] for cell in row["cells"].values() if cell.get("n")]  # an empty cell says so
     fewest = min(counts, default=0)
     measured = "" if fewest == table["questions"] else f", at least {fewest:,} of them measured"
     test, shown = table.get("test", "paired permutation test"), len(table["rows"])

@@ -70,6 +70,8 @@ def test_the_note_says_what_brackets_of_a_cost_are_where_one_has_some(table):
     timed = {"latency_ms": {"mean": 8.2, "low": 6.2, "high": 14.6, "n": None}}
     rows = [{**row, "cells": row["cells"] | timed} for row in table["rows"]]
     assert "Means with intervals of 95%; of a cost its spread." in tables.note({**table, "rows": rows})
+    empty = {"faithfulness": {"mean": None, "low": None, "high": None, "n": 0}}
+    assert tables.note({**table, "rows": [{**row, "cells": row["cells"] | empty} for row in table["rows"]]}) == tables.note(table)
 
 
 def test_latex_has_booktabs_arrows_units_marks_and_small_intervals(table):
