@@ -194,6 +194,8 @@ def test_findings_are_corrected_together_and_a_loss_is_told_as_one():
     assert "A0: **better**" in lines[0] and "p (Holm) 0.030" in lines[0]
     assert "A1: **worse**, nDCG@10 −0.100 (−0.110 to −0.090), p (Holm) 0.002" in lines[1]
     assert "Dense on B: **nothing better found** among 10 recipes on dev; nDCG@10 0.500" in lines[2]
+    same = findings.sentence(Finding("A", "token F1", 0.0, 0.0, 0.0, 1.0, 60, "c"), 1.0)
+    assert same == "A: **no significant difference**, token F1 the same on every question, n 60."
     assert findings.written({"One": [], "Two": []}, page) == page
     renewed = findings.written({"One": made[:1], "Two": [], "Three": []}, page)
     assert renewed == findings.written({"One": made[:1], "Two": made[:1]})

@@ -104,7 +104,7 @@ WHOLE = Form(
             StudyPlan(
                 "whole/agents-hotpotqa.yaml",
                 40,
-                "500 questions of HotpotQA",
+                "HotpotQA",
                 "one prompt over one search",
                 **FOLLOWS | {"more": ("context_recall",)},
                 ways=(CLOSED, ("answering", "IRCoT"), ("answering", "a ReAct agent")),

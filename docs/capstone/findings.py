@@ -49,9 +49,12 @@ def unbeaten(each: Unbeaten) -> str:
 
 def sentence(finding: Finding, p: float) -> str:
     """p: corrected."""
-    between = f"{signed(finding.low)} to {signed(finding.high)}"
-    told = f"{finding.measure} {signed(finding.difference)} ({between}), p (Holm) {'< 0.001' if p < 0.001 else f'{p:.3f}'}, n {finding.n:,}"
-    return f"{finding.what}: **{verdict(finding, p)}**, {told}."
+    if finding.low == finding.high == 0:
+        told = f"{finding.measure} the same on every question"
+    else:
+        between, p_value = f"{signed(finding.low)} to {signed(finding.high)}", "< 0.001" if p < 0.001 else f"{p:.3f}"
+        told = f"{finding.measure} {signed(finding.difference)} ({between}), p (Holm) {p_value}"
+    return f"{finding.what}: **{verdict(finding, p)}**, {told}, n {finding.n:,}."
 
 
 def verdict(finding: Finding, p: float) -> str:
