@@ -4,7 +4,7 @@ What an answer's identity is, and where it is recorded, is in `core.pipeline.ans
 """
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -137,10 +137,13 @@ def _first(workbench: Workbench, evaluation: Evaluation, row: int, depth: int) -
 # What is recorded ----------------------------------------------------------------------------------------------------
 
 
-def cost(workbench: Workbench, config: TrialConfig, asked: Sequence[AskedContext]) -> AnswerCost:
-    """What these take a recipe: each context that is not known once. Contexts that come to a known prompt cost nothing after all."""
-    recorded = answers_of(workbench.pipeline, {each.key for each in asked if each.asks})
-    unknown = {each.key for each in asked if each.asks} - recorded.keys()
+def cost(
+    workbench: Workbench, config: TrialConfig, asked: Sequence[AskedContext], recorded: Collection[str] | None = None
+) -> AnswerCost:
+    """What these take a recipe: each context that is not known once. Contexts that come to a known prompt cost nothing after all.
+    recorded: keys of the answers that somebody has read, where more may be recorded since: nothing is known that he has not."""
+    recorded = answers_of(workbench.pipeline, {each.key for each in asked if each.asks}) if recorded is None else recorded
+    unknown = {each.key for each in asked if each.asks} - {*recorded}
     silent = sum(not each.asks for each in asked)
     phase = answers_phase(workbench, config, len(unknown))
     return AnswerCost(len(asked), len(unknown), phase.seconds, silent, phase.usd, phase.memory_bytes)

@@ -111,8 +111,9 @@ def missing(workbench: Workbench, arms: Iterable[AnswerSet]) -> AnswerCost:
         by_way.setdefault((each.evaluation.config.generation, each.evaluation.config.answering), []).append(each)
     costs = []
     for some in by_way.values():
-        asked = [context for each in some for context in each.askings if context]
-        costs.append(answering.cost(workbench, some[0].evaluation.config, asked))
+        asked = [pair for each in some for pair in zip(each.askings, each.answers, strict=True) if pair[0]]
+        read = {context.key for context, answer in asked if answer}  # a job may record more before these are looked at
+        costs.append(answering.cost(workbench, some[0].evaluation.config, [context for context, _ in asked], read))
     return answering.together(costs)
 
 

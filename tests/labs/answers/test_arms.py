@@ -29,6 +29,7 @@ def test_an_arm_may_ask_only_some_questions_and_judge_by_other_references(bench,
     drain(arms.write(bench, [*before.values()]))
     after = draw.arms(asked)
     assert arms.missing(bench, after.values()).answers == 0 and len(reader.prompts) == 3, "what two arms ask is written once"
+    assert arms.missing(bench, before.values()).answers == 3, "of what was read before a job wrote, that is missing still"
     every, first = (arms.values(bench, after[name], ("em", "f1")) for name in asked)
     assert first["f1"][0] == every["f1"][0] and np.isnan(first["f1"][1:]).all()
     places = []
