@@ -341,6 +341,8 @@ def show(
         )
     if instead:
         return instead()
+    import pandas  # noqa: F401 - plotly asks the half of it that is there while another session imports it
+
     return st.plotly_chart(
         in_arrays(shaded(chart) if st.context.theme.type == "dark" else chart),
         key=f"chart/{key}",
