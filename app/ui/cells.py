@@ -166,8 +166,7 @@ def _from(text: str, start: int, width: float) -> str:
     """What is displayed of it where what follows the start is to be seen."""
     rest = text[start:].lstrip()
     room = width - sum(map(_width, rest))
-    head = shortened(text[:start], room) if room > LEAST_PX else "…"
-    return head + rest if room > LEAST_PX else head + shortened(rest, width - _width("…"))
+    return shortened(text[:start], room) + rest if room > LEAST_PX else "…" + shortened(rest, width - _width("…"))
 
 
 def _looking_the_same(short: dict[str, str], texts: Iterable[str]) -> list[str]:

@@ -190,7 +190,6 @@ def test_a_trained_encoder_that_is_not_there_names_those_that_are(name):
 def test_identity_offsets_and_device_import_no_torch():
     code = """
 import sys
-import textwrap
 from core.embedding.minilm import MiniLM
 part = MiniLM()
 part.identity(); part.load().token_offsets(["a text"]); print(part.device())

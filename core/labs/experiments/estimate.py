@@ -287,22 +287,12 @@ def _answering(
     for stage in (stage for stage in STAGES if stage.records):
         distinct, missing = {run.key(stage.name) for run in runs}, {run.key(stage.name) for run in needed}
         answers = stage.field == "generation"
-        times = _answer_times(workbench, task, needed, left) if answers else _seconds(workbench, costs, stage, needed)
-        most = _sum(times)
-        usd = _answers_usd(workbench, task, needed, left) if answers else None
+        phases = [answers_phase(workbench, *each) for each in _asked(task, needed, left)] if answers else []
+        most = _sum([phase.seconds for phase in phases] if answers else _seconds(workbench, costs, stage, needed))
+        paid = [phase.usd for phase in phases if phase.usd]
+        usd = Usd(0.0, sum(each.high for each in paid)) if paid else None
         table.append(StageWork(stage.name, stage.title, len(distinct), len(missing), most and most._replace(low=0.0), usd))
     return table
-
-
-def _answer_times(workbench: Workbench, task: AnswerTask, needed: Sequence[Resolved], left: int) -> list[Estimate | None]:
-    """At most, of each engine and way of answering; left: trials."""
-    return [answers_phase(workbench, *each).seconds for each in _asked(task, needed, left)]
-
-
-def _answers_usd(workbench: Workbench, task: AnswerTask, needed: Sequence[Resolved], left: int) -> Usd | None:
-    """The same in money."""
-    some = [usd for each in _asked(task, needed, left) if (usd := answers_phase(workbench, *each).usd)]
-    return Usd(0.0, sum(usd.high for usd in some)) if some else None
 
 
 def _asked(task: AnswerTask, needed: Sequence[Resolved], left: int) -> list[tuple[TrialConfig, int]]:
