@@ -109,7 +109,7 @@ def test_the_bar_leads_from_no_question_to_an_experiment_and_is_folded_elsewhere
     [version] = book.latest(bench).values()
     assert version.experiment.title == "Does hybrid search help on python-reference?" and not app.exception
     assert (version.experiment.choose_on, version.experiment.report_on) == ("dev", "test")
-    assert [title.value for title in app.title] == ["Experiments"]
+    assert [title.value for title in app.title] == [version.experiment.title]
     assert version.experiment.id in app.query_params["experiment"]
     folded = visit("tune_sampling", {"corpus.dataset": "nothing-here"})
     assert not [button for button in folded.button if button.key == "path_next"]

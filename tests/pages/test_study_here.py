@@ -55,7 +55,7 @@ def press(app: AppTest, key: str = "start_study_here") -> AppTest:
 
 def study_chart(app: AppTest) -> dict:
     specs = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
-    return next(spec for spec in specs if "difference to the base" in json.dumps(spec["layout"]))
+    return next(spec for spec in specs if "difference from the base" in json.dumps(spec["layout"]))
 
 
 @pytest.mark.slow
@@ -151,7 +151,7 @@ def test_the_pinned_baseline_is_measured_once_and_the_points_are_compared_with_i
     assert study.compared_with.chunking.size_tokens == 48 and study.compared_with.corpus == study.recipe.corpus
     assert drain(run(bench, study, workers=1)).measured == 4
     app = chunks(**address, **pin, **{"baseline.embedding.part": "lsa"})
-    chart = json.dumps(next(json.loads(c.proto.spec) for c in app.get("plotly_chart") if "to the baseline" in c.proto.spec))
+    chart = json.dumps(next(json.loads(c.proto.spec) for c in app.get("plotly_chart") if "from the baseline" in c.proto.spec))
     [line] = [trace for trace in json.loads(chart)["data"] if trace.get("mode") == "lines+markers"]
     assert line["x"] == [0.5, 1.0, 1.5] and None not in line["y"] and "the baseline" in chart
     [verdict] = [e.value for e in app.markdown if e.value.startswith("Best: ")]
