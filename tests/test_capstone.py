@@ -10,8 +10,10 @@ from core.labs.answers.results import keep_rows
 from core.labs.experiments import designs, experiment
 from core.labs.papers import prose
 from core.labs.papers.paper import Paper
+from core.memory.simulation import KIND
+from core.store.batches import batches
 from core.workbench import Workbench
-from docs.capstone import findings
+from docs.capstone import findings, labs
 from docs.capstone.__main__ import QUICK, WHOLE, document, steps, told
 from docs.capstone.items import Finding, Unbeaten
 from docs.capstone.running import Step, run
@@ -113,6 +115,25 @@ def test_tables_of_labs_are_selected_from_what_is_recorded(plan, tmp_path):
     shown = {"beta": "0.1", "accuracy": 0.526, "F1 low": None} | {"in time, %": 50.0, "p95, s": 1.5} | {"measure": "accuracy"}
     assert all(shown[name] == value for each in table for name, value in each.items() if name in shown)
     assert len(table) == (plan.rows.startswith("lab_rows"))
+
+
+def test_what_labs_found_becomes_findings(tmp_path):
+    workbench, share = Workbench(tmp_path), {"difference": -0.02, "low": -0.05, "high": 0.01, "p": 0.2}
+    trained = {"beta": 0.1, "pairs": 64} | {f"f1 {name}": value for name, value in (share | {"n": 30}).items()}
+    keep_rows(workbench, "dpo-experiment", [trained])
+    life = {"arm": "selective", "seed": 100, "questions": 489, "equivalence": {"tests": {"current": share, "stale": share}}}
+    batches(workbench.home).add(KIND, {"one": life}, {})
+    plans = {plan.name: plan for plan in WHOLE.labs if plan.found}
+    outcomes = {}
+    for name, plan in plans.items():
+        made = workbench.sql(plan.found)
+        outcomes[f"{name}-found"] = [dict(zip(made.columns, each, strict=True)) for each in made.rows]
+    current, stale = labs.found(plans["memory-lives"], outcomes)
+    assert (current.difference, current.low, current.high, current.p, current.n) == (-0.02, -0.05, 0.01, 0.2, 489)
+    assert (stale.difference, stale.low, stale.high) == (0.02, -0.01, 0.05), "fewer stale facts are better"
+    [learnt] = labs.found(plans["dpo"], outcomes)
+    assert learnt.what == "DPO with beta 0.1 on 64 pairs against the model before it" and learnt.n == 30
+    assert "$GROUNDWORK_DATASETS/qa_feedback" in learnt.command and not labs.found(plans["dpo"], {})
 
 
 def row(place: int, group: str) -> dict:

@@ -201,6 +201,7 @@ def write_findings(folder: Path) -> int:
     outcomes = all_recorded(folder)
     sections = {title: [studies.told(plan, outcomes, drawn=False) for plan in plans] for title, plans in WHOLE.sections.items()}
     whole = {title: [each for one in some for each in one.findings] if all(some) else [] for title, some in sections.items()}
+    whole |= {plan.title: labs.found(plan, outcomes) for plan in WHOLE.labs if plan.found}
     if not any(whole.values()):
         fail(f"no section is whole in {folder}: run `make capstone` first")
     files.write_whole(FINDINGS, findings.written(whole, FINDINGS.read_text("utf-8")), "The findings")

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.workbench import as_options
-from docs.capstone.items import Told, table
+from docs.capstone.items import Finding, Told, table
 from docs.capstone.running import Outcomes, Step
 
 
 class LabPlan(NamedTuple):
     """command: of the lab, in which {datasets} is the folder of the data sets. rows: the table that it records, and which rows are its own.
-    columns, tail: SQL of what is printed of them, and how that is grouped and ordered."""
+    columns, tail: SQL of what is printed of them, and how that is grouped and ordered. found: SQL of its differences, each
+    with a finding's fields."""
 
     name: str
     title: str
@@ -24,6 +25,7 @@ class LabPlan(NamedTuple):
     tail: str
     text: str
     caption: str
+    found: str = ""
 
     @property
     def shown(self) -> str:
@@ -55,12 +57,27 @@ def columns(*cells: Cell) -> str:
     return ", ".join(cell.column for cell in cells)
 
 
+LIFE = "memory_lives WHERE id = (SELECT max(id) FROM memory_lives WHERE seed = 100)"
+
+
+def _lives(share: str, words: str, low: str = "low", high: str = "high", sign: str = "") -> str:
+    """The memory that forgets minus the one that keeps all, of a share of questions; where less is better with a sign and the
+    ends changed."""
+    ends = {"difference": "difference", "low": low, "high": high}
+    values = [f"{sign}CAST(equivalence->'tests'->'{share}'->>'{end}' AS DOUBLE) AS {name}" for name, end in ends.items()]
+    return (
+        f"SELECT 'A memory that forgets against one that keeps all, after 26 simulated weeks' AS what, '{words}' AS measure, "
+        f"{', '.join(values)}, CAST(equivalence->'tests'->'{share}'->>'p' AS DOUBLE) AS p, questions AS n "
+        f"FROM {LIFE} AND arm = 'selective'"
+    )
+
+
 LIVES = LabPlan(
     "memory-lives",
     "Whether a memory that forgets stays consistent",
     1,
     ("memory", "simulate", "--seed", "100"),
-    "memory_lives WHERE seed = 100",
+    LIFE,
     'arm, stored AS "facts", current AS "current value", current_low AS low, current_high AS high, stale, stale_low AS "stale low", '
     'stale_high AS "stale high", cascade AS "derived follows", questions',
     "ORDER BY arm",
@@ -69,6 +86,8 @@ LIVES = LabPlan(
     "Asked at the end, the share of questions whose five best facts state the current value and the share whose first fact states an "
     "earlier one say whether forgetting costs recall, and what it saves in stale answers.",
     "What two memories know after the same 26 simulated weeks, with 95% intervals.",
+    found=f"{_lives('current', 'the current value among the first five facts')} UNION ALL "
+    + _lives("stale", "no earlier value as the first fact", "high", "low", "-"),
 )
 PAIRS = "{datasets}/qa_feedback/dev_feedback.json.gz"
 REWARD = LabPlan(
@@ -114,6 +133,10 @@ DPO = LabPlan(
     "shows in the share of an answer's word trigrams that stand in its passages. A log-likelihood of the preferred answers that fell, "
     "below 0 nats, is the known sign of a training that went too far.",
     "Direct preference optimisation by beta and number of pairs: held-out pairs and greedy answers, before and after; 95% intervals.",
+    found="SELECT 'DPO with beta ' || (cells->>'beta') || ' on ' || (cells->>'pairs') || ' pairs against the model before it' AS what, "
+    "'token F1 with the preferred answers' AS measure, "
+    + ", ".join(f"CAST(cells->>'f1 {name}' AS DOUBLE) AS {name}" for name in ("difference", "low", "high", "p", "n"))
+    + f" FROM {lines_of('dpo-experiment')} ORDER BY CAST(cells->>'pairs' AS INTEGER), CAST(cells->>'beta' AS DOUBLE)",
 )
 STORES = LabPlan(
     "stores",
@@ -205,13 +228,15 @@ def tuned(name: str, corpus: str) -> Step:
 
 
 def steps(plans: Sequence[LabPlan], datasets: Path) -> list[Step]:
-    """Of each lab its run, and the records that it left."""
+    """Of each lab its run, the records that it left, and what it found."""
     made = []
     for plan in plans:
         command = [word.format(datasets=datasets) for word in plan.command]
         made.append(Step(plan.name, plan.minutes, lambda outcomes, of=command: of))
         ids = ["sql", f"SELECT DISTINCT id FROM {plan.rows} ORDER BY id"]
-        made.append(Step(f"{plan.name}-records", 0.1, lambda outcomes, of=ids: of, lambda rows: bool(rows), (plan.name,)))
+        made.append(Step(f"{plan.name}-records", 0.1, lambda outcomes, of=ids: of, bool, (plan.name,)))
+        if plan.found:
+            made.append(Step(f"{plan.name}-found", 0.1, lambda outcomes, of=["sql", plan.found]: of, bool, (plan.name,)))
     return made
 
 
@@ -220,3 +245,9 @@ def told(plan: LabPlan, outcomes: Outcomes) -> Told | None:
         return None
     records = [row["id"] for row in outcomes[f"{plan.name}-records"]]
     return Told(plan.title, plan.text, [table(plan.name, plan.shown, plan.caption, records)], [])
+
+
+def found(plan: LabPlan, outcomes: Outcomes) -> list[Finding]:
+    """Its differences; none where it has not run."""
+    command = f"python -m core {' '.join(plan.command).format(datasets='$GROUNDWORK_DATASETS')}"
+    return [Finding(**row | {"n": int(row["n"])}, command=command) for row in outcomes.get(f"{plan.name}-found", ())]

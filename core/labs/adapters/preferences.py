@@ -63,7 +63,7 @@ def table(records: Sequence[Record], fields: Sequence[str]) -> list[dict[str, An
         for name in before:
             row |= {f"{name} before": before[name], f"{name} after": after[name]}
         f1 = record["comparison"]["f1"]
-        row |= {"f1 before": f1["before"], "f1 difference": f1["difference"], "f1 low": f1["low"], "f1 high": f1["high"]}
+        row |= {f"f1 {name}": f1[name] for name in ("before", "difference", "low", "high", "p", "n")}
         rows.append(row | {"minutes": sum(record["seconds"].values()) / 60})
     return rows
 

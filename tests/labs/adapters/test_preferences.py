@@ -20,6 +20,9 @@ def between(value: float, half: float = 0.1) -> dict[str, float]:
     return {"value": value, "low": value - half, "high": value + half}
 
 
+TESTED = {"p": 0.04, "n": 9}
+
+
 def written(name: str, settings: dict) -> None:
     """An adapter as training leaves it: a small beta broke it."""
     broke = settings["beta"] < 0.1
@@ -38,7 +41,9 @@ def written(name: str, settings: dict) -> None:
             **{each: between(1.0) for each in ("margin", "loss", "kl")},
         },
         "answers": {"before": shape, "after": shape | {"words": 9.0 if broke else 50.0}},
-        "comparison": {"f1": {"before": 0.3, "difference": -0.2 if broke else 0.0, "low": -0.3, "high": -0.1 if broke else 0.3}},
+        "comparison": {
+            "f1": {"before": 0.3, "difference": -0.2 if broke else 0.0, "low": -0.3, "high": -0.1 if broke else 0.3} | TESTED
+        },
         "seconds": {"training": 60.0},
     }
     (folder / RECORD).write_text(json.dumps(record))
@@ -62,6 +67,7 @@ def test_what_is_not_trained_is_trained_and_breaks_are_told(monkeypatch, tmp_pat
     rows = lab.table(made, list(GRID))
     assert [(row["beta"], row["pairs"]) for row in rows] == [(0.01, 4), (0.01, 8), (1.0, 4), (1.0, 8)]
     assert rows[0]["words after"] == 9.0 and rows[0]["f1 difference"] == -0.2 and rows[0]["minutes"] == 1.0
+    assert (rows[0]["f1 p"], rows[0]["f1 n"]) == (0.04, 9)
     likely, answers, chance = lab.sentences(rows, list(GRID))
     both = "beta 0.01, train_examples 4, seed 0; beta 0.01, train_examples 8, seed 0"
     assert all(both in told and "beta 1.0" not in told for told in (likely, answers, chance))
