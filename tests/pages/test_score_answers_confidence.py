@@ -49,4 +49,4 @@ def test_ask_tells_how_sure_the_model_was_and_what_it_withheld(bench, reader, st
         captions = [each.value for each in app.caption]
         assert not app.exception and any(said in each for each in captions), captions
     assert any("Of 21 recorded answers at least that sure" in each.value for each in app.caption)
-    assert "withheld: not sure enough" in html(app)
+    assert "abstained: not confident enough" in html(app)

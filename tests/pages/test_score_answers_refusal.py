@@ -40,7 +40,7 @@ def test_answers_are_offered_then_the_curve_and_a_press_that_sets_the_threshold(
     made = drain(lab.measure_refusal(bench, of_towns(**{lab.SETTING: 0.6}), 25, wished=0.9))
     asked = len(hesitant.prompts)
     app = start(**VIEW, **never)
-    assert f"{made.present.answered.mean:.3f}" in html(app) and "Wrongly declined" in html(app)
+    assert f"{made.present.answered.mean:.3f}" in html(app) and "Wrongly abstained" in html(app)
     assert any("scores risk-coverage --ask 25" in each and "--by refusal" in each for each in shown_commands)
     assert any("On the test questions with" in each.value for each in app.caption)
     press = by_key(app.button, "use_refusal")

@@ -20,7 +20,7 @@ def ending(answer: Answer) -> str:
             return f"run ended: {runs.ENDS[answer.detail['end']]}"
         return "cut" if answer.answer_tokens is None else f"cut at {answer.answer_tokens:,} tokens"
     if answer.withheld:
-        return "withheld: not sure enough"
+        return "abstained: not confident enough"
     return "failed" if failure(answer) else REASONS.get(answer.finish_reason, answer.finish_reason)
 
 

@@ -81,7 +81,7 @@ def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, s
     for note in notes_of(answer):
         st.caption(cards.plain(note))
     confidence(answer, run["recipe"])
-    declining(answer, run["recipe"])
+    abstaining(answer, run["recipe"])
     facts = cost.costs(answer)
     cards.status_strip(
         [cost.ending(answer), *(facts[3:] if several else [*facts, engines.model_of(run["recipe"], answer.model)])]
@@ -100,7 +100,7 @@ def confidence(answer: Answer, recipe: TrialConfig) -> None:
     )
 
 
-def declining(answer: Answer, recipe: TrialConfig) -> None:
+def abstaining(answer: Answer, recipe: TrialConfig) -> None:
     """What the threshold to abstain from is worth, and the way to its curve."""
     if told := refusal.about(session.workbench(), recipe, answer):
         st.caption(cards.plain(told))

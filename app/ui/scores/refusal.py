@@ -1,4 +1,4 @@
-"""The view Confidence by how likely the model is to decline: the curve, what is declined rightly and wrongly, and the threshold."""
+"""The view Confidence by how likely the model is to abstain: the curve, right and wrong abstentions, and the threshold."""
 
 import streamlit as st
 
@@ -21,7 +21,7 @@ def shown(made: RefusalCurve, config: TrialConfig, command: str) -> None:
         with left:
             coverage(made, config, command)
         with right:
-            declined(made, config, command)
+            abstained(made, config, command)
     for sentence in lab.sentences(made)[1:]:  # the first says what the cards do
         st.caption(cards.plain(sentence))
     if made.chosen is not None and made.chosen.threshold != made.present.threshold:
@@ -36,8 +36,8 @@ def headline(made: RefusalCurve) -> list[Card]:
     return [
         share_card(f"Answered at {here.threshold:g}", here.answered, "Share of the questions that get an answer.", 0),
         share_card("Right of those", here.right, f"Right: {judged_rule(made.measure)}."),
-        share_card("Wrongly declined", here.wrongly, "Share of the questions whose answer the passages contain.", -1),
-        share_card("Rightly declined", here.rightly, "Share of the questions whose answer the passages do not contain."),
+        share_card("Wrongly abstained", here.wrongly, "Share of the questions whose answer the passages contain.", -1),
+        share_card("Rightly abstained", here.rightly, "Share of the questions whose answer the passages do not contain."),
     ]
 
 
@@ -73,8 +73,8 @@ def coverage(made: RefusalCurve, config: TrialConfig, command: str) -> None:
     )
 
 
-def declined(made: RefusalCurve, config: TrialConfig, command: str) -> None:
-    """What is declined by the threshold: of the questions whose answer the passages hold, and of the others; the recipe's as a line."""
+def abstained(made: RefusalCurve, config: TrialConfig, command: str) -> None:
+    """The share of abstentions by the threshold: of questions whose answer the passages hold and of others; the recipe's as a line."""
     traces = []
     for side, color in (("rightly", charts.COLORS[2]), ("wrongly", charts.COLORS[5])):
         shares = [getattr(each, side) for each in made.curve]
@@ -86,16 +86,16 @@ def declined(made: RefusalCurve, config: TrialConfig, command: str) -> None:
                 low=[share.low for share in shares],
                 high=[share.high for share in shares],
                 color=color,
-                hover="from %{x:.2f}: %{y:.3f} declined",
+                hover="from %{x:.2f}: %{y:.3f} abstained",
             )
     mark = charts.mark_line(made.present.threshold, " recipe", vertical=True)
     layout = {"yaxis": {"range": [-0.04, 1.03]}, "xaxis": {"range": [-0.02, 1.02]}, **mark}
     charts.show(
-        charts.figure(traces, "Abstain from (probability)", "Share declined", **layout),
-        "refusal_declined",
+        charts.figure(traces, "Abstain from (probability)", "Share abstained", **layout),
+        "refusal_abstained",
         data=lab.rows(made.curve),
         config=config,
-        title="Declined by threshold",
+        title="Abstention by threshold",
         caption=f"rightly: the passages lack the answer, n {made.present.rightly.n:,}; wrongly: they contain it, n "
         f"{made.present.wrongly.n:,}",
         method=METHOD,

@@ -46,8 +46,8 @@ SIDES = {
         refusal_lab,
         refusal_lab.refusal_of,
         refusal.shown,
-        "They are written with threshold 1, at which the model never declines, so that its answer is known at any other threshold.",
-        "Shown for each threshold: the share answered, the share of those that are right, and the shares declined rightly and wrongly.",
+        "They are written with threshold 1, at which the model never abstains, so that its answer is known at any other threshold.",
+        "Shown for each threshold: the share answered, the share of those that are right, and the shares of right and wrong abstentions.",
     ),
 }
 

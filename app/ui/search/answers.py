@@ -228,6 +228,6 @@ def beside(evaluation: Evaluation, row: int) -> None:
     told = ", ".join(f"{name} {value:.2f}" for name, value in made.items() if not math.isnan(value))
     st.caption(cards.plain(f"Answer ({said.finish_reason}){f': {told}' if told else ''}"))
     if said.withheld:
-        st.caption(cards.plain(f"Withheld, as the model was not confident enough: {said.withheld}"))
+        st.caption(cards.plain(f"Abstained, as the model was not confident enough. It wrote: {said.withheld}"))
     if said.text:
         evidence.show(evidence.answer_html(said.text, len(said.shown)))

@@ -71,6 +71,8 @@ def answer(result: QuestionMatrix, trial: int, place: int) -> None:
     said = result.answers[trial].get(result.ids[place])
     if said is None:
         return
-    st.caption(f"Recorded answer ({said.finish_reason})" + ", withheld: the model was not sure enough" * bool(said.withheld))
+    st.caption(
+        f"Recorded answer ({said.finish_reason})" + ", abstained: the model was not confident enough" * bool(said.withheld)
+    )
     if said.text:
         evidence.show(evidence.answer_html(said.text, len(said.shown)))

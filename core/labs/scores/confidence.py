@@ -2,7 +2,7 @@
 threshold that reaches a wished share right, and what answers as sure as one were worth.
 
 The answers are those of the recipe, as they were written and with log-probabilities, to questions drawn as on the other pages. An
-answer that declines by itself is silent at any threshold: it counts among the questions, and is neither right nor wrong. To a
+answer that abstains by itself is silent at any threshold: it counts among the questions, and is neither right nor wrong. To a
 question that the documents do not answer every other answer is wrong.
 """
 
@@ -42,7 +42,7 @@ class SureAnswers(NamedTuple):
     """A row an answer, in the order drawn."""
 
     ids: tuple[str, ...]  # of the questions
-    sure: np.ndarray  # [n] mean probability of its tokens; NaN: it declines
+    sure: np.ndarray  # [n] mean probability of its tokens; NaN: it abstains
     right: np.ndarray  # [n] 1 or 0; NaN: not to be judged, or its engine told no log-probabilities
     groups: np.ndarray  # [n] questions with evidence in one document belong together
     cases: tuple[AnswerCase, ...]
@@ -111,7 +111,7 @@ def confidence_of(workbench: Workbench, config: TrialConfig, answers: AnswerSet,
     told, corpus = sure_answers(workbench, answers, measure), answers.evaluation.corpus
     if not (judged := ~np.isnan(told.right)).any() or np.isnan(told.sure[judged]).all():
         raise WorkbenchError(
-            "No answer can be placed on the curve: each declines, failed, has no reference answer, or came without log-probabilities.",
+            "No answer can be placed on the curve: each abstains, failed, has no reference answer, or came without log-probabilities.",
             todo="Ask more questions, or choose llama_cpp or transformers as generation.part.",
         )
     rules = config.evaluation

@@ -1,8 +1,8 @@
 """What a threshold on the refusal's first word is worth (`generation.refusal`): at each the share answered and the share right of
-those, how many questions are declined though the passages hold their answer, and how many where they do not.
+those, how often it abstains though the passages hold the answer, and how often where they do not.
 
-An answer that was declined does not tell what would have come in its place. So all are written with threshold 1, at which the model
-never declines by its first word, and with log-probabilities: they tell from which threshold on the refusal is not written. At any
+An abstention does not tell what would have come in its place. So all are written with threshold 1, at which the model
+never abstains by its first word, and with log-probabilities: they tell from which threshold on the refusal is not written. At any
 other one the recipe writes the refusal where it is the likeliest beginning and reaches the threshold, else this same answer. That
 holds where the likeliest token is taken, and of one prompt a question.
 """
@@ -38,8 +38,8 @@ class RefusalShares(NamedTuple):
     threshold: float
     answered: Interval
     right: Interval
-    wrongly: Interval  # declined, of the questions whose answer the passages hold
-    rightly: Interval  # declined, of those whose answer they do not hold
+    wrongly: Interval  # abstained, of the questions whose answer the passages hold
+    rightly: Interval  # abstained, of those whose answer they do not hold
 
 
 class RefusalCurve(NamedTuple):
@@ -53,7 +53,7 @@ class RefusalCurve(NamedTuple):
 
 
 def writing(config: TrialConfig) -> TrialConfig:
-    """The recipe that never declines by its first word, and tells how likely it was to."""
+    """The recipe that never abstains by its first word, and tells how likely it was to."""
     check(config)
     least = config.context.confidence or LEAST
     return with_settings(config, {SETTING: 1.0, "context.confidence": least, "corpus.questions": "all"})
@@ -64,15 +64,15 @@ def check(config: TrialConfig) -> None:
     part, todo = config.generation, ""
     if "refusal" not in type(part).model_fields:
         what, todo = (
-            f"The engine {part.part} has no threshold to decline by.",
+            f"The engine {part.part} has no threshold to abstain by.",
             "Choose llama_cpp or transformers as generation.part.",
         )
     elif part.json_schema:
-        what, todo = "An answer of a JSON schema never declines by its first word.", "Empty generation.json_schema."
+        what, todo = "An answer of a JSON schema never abstains by its first word.", "Empty generation.json_schema."
     elif UNKNOWN not in written("", (), config.context)[0]["content"]:
         what, todo = f'The prompt does not ask for "{UNKNOWN}".', "Put $unknown or $instructions into context.template."
     elif not isinstance(config.answering, OnePrompt):
-        what, todo = "Ways with several prompts can decline in each of them.", "Choose one_prompt as answering.part."
+        what, todo = "Ways with several prompts can abstain in each of them.", "Choose one_prompt as answering.part."
     elif part.temperature:
         what, todo = "A sampled answer does not show the effect of another threshold.", "Set generation.temperature to 0."
     if todo:
@@ -164,8 +164,8 @@ def threshold_table(made: RefusalCurve, command: str = "") -> Table:
     titles = {
         "answered": ("Answered", 0, "Of all questions."),
         "right": ("Right of those", 1, ""),
-        "wrongly": ("Wrongly declined", -1, "Share of the questions whose answer the passages contain."),
-        "rightly": ("Rightly declined", 1, "Share of the questions whose answer the passages do not contain."),
+        "wrongly": ("Wrongly abstained", -1, "Share of the questions whose answer the passages contain."),
+        "rightly": ("Rightly abstained", 1, "Share of the questions whose answer the passages do not contain."),
     }
     columns = [Column("threshold", "Abstain from", "%.2f")]
     for name, (title, direction, about) in titles.items():
@@ -175,28 +175,33 @@ def threshold_table(made: RefusalCurve, command: str = "") -> Table:
         for row in rows(made.curve)
     ]
     return Table(
-        "refusal_curve", tuple(columns), told, "What is answered and declined", f"Right: {judged_rule(made.measure)}", command
+        "refusal_curve",
+        tuple(columns),
+        told,
+        "Answers and abstentions by threshold",
+        f"Right: {judged_rule(made.measure)}",
+        command,
     )
 
 
 def words(made: RefusalShares) -> str:
     """What a threshold comes to, in a sentence."""
-    declined = [
+    abstained = [
         f"{share_words(share)} of the {share.n:,} {which}"
         for share, which in ((made.wrongly, "whose answer the passages hold"), (made.rightly, "whose answer they do not hold"))
         if share.n
     ]
     answered = f"{share_words(made.answered)} of {made.answered.n:,} questions answered, {share_words(made.right)} of those right"
-    return f"{answered}; declined {' and '.join(declined)}." if declined else f"{answered}."
+    return f"{answered}; abstained {' and '.join(abstained)}." if abstained else f"{answered}."
 
 
 def about(workbench: Workbench, config: TrialConfig, answer: Answer) -> str:
-    """How likely this answer was to decline, and what the recipe's threshold comes to; "" where nothing of it is known."""
+    """How likely this answer was to be an abstention, and what the recipe's threshold comes to; "" where nothing of it is known."""
     if not answer.prompt:  # the model was not asked
         return ""
     try:
         made = at_present(workbench, config)
-    except WorkbenchError:  # it declines in another way, or its model is gone
+    except WorkbenchError:  # it abstains in another way, or its model is gone
         return ""
     told, own = [], config.generation.refusal
     if (odds := first_odds(answer.tokens)) > 0:

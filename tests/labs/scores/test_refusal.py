@@ -78,7 +78,7 @@ def test_the_curve_is_what_the_recipe_answers_with_each_threshold(bench, hesitan
         told = by_threshold[threshold]
         assert (told.answered.mean, told.right.n) == (len(answered) / len(ASKED), len(answered))
         assert told.right.mean == pytest.approx(np.mean(answered))
-        assert told.rightly.mean == 1.0 and told.rightly.n == 1, "the one that no document answers is declined in any case"
+        assert told.rightly.mean == 1.0 and told.rightly.n == 1, "the one that no document answers abstains in any case"
     assert len(hesitant.prompts) > asked
     by = [each.answered.mean for each in made.curve]
     assert by == sorted(by) and by[0] < by[-1] and made.curve[-1].wrongly.mean == 0.0 < made.curve[0].wrongly.mean
@@ -113,22 +113,22 @@ def test_the_command_line_tells_the_curve(bench, hesitant, capsys):
 @pytest.mark.slow
 def test_what_ask_tells_of_it(bench, hesitant):
     town = next(iter(DECLINES))
-    declined = drain(bench.ask(of_towns(**{lab.SETTING: 0.0}), f"When does {town} open?"))
-    assert declined.text == UNKNOWN
-    assert "not recorded yet" in lab.about(bench, of_towns(**{lab.SETTING: 0.0}), declined)
+    abstained = drain(bench.ask(of_towns(**{lab.SETTING: 0.0}), f"When does {town} open?"))
+    assert abstained.text == UNKNOWN
+    assert "not recorded yet" in lab.about(bench, of_towns(**{lab.SETTING: 0.0}), abstained)
     drain(lab.measure_refusal(bench, of_towns(), 100))
     with_odds = of_towns(**{"generation.logprobs": 1})
     told = lab.about(bench, with_odds, drain(bench.ask(with_odds, f"When does {town} open?")))
     assert f"with a probability of {DECLINES[town]:.2f}." in told
-    told = lab.about(bench, of_towns(), declined)
+    told = lab.about(bench, of_towns(), abstained)
     assert told.startswith("Abstaining from 0.25, ") and f"of {len(ASKED)} questions answered" in told
-    assert lab.about(bench, of_towns(**{"generation.temperature": 0.5}), declined) == ""
+    assert lab.about(bench, of_towns(**{"generation.temperature": 0.5}), abstained) == ""
 
 
 @pytest.mark.parametrize(
     "settings, words",
     [
-        ({"generation.part": "anthropic"}, "no threshold to decline by"),
+        ({"generation.part": "anthropic"}, "no threshold to abstain by"),
         ({"generation.json_schema": '{"type": "string"}'}, "JSON schema"),
         ({"context.template": "$passages $question"}, "does not ask for"),
         ({"answering.part": "quotes"}, "several prompts"),
