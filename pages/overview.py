@@ -32,18 +32,18 @@ def page() -> None:
     if not returned:
         st.subheader("What to try first", anchor=False)
         beginning.starts()
+    st.subheader("Last trials", anchor=False)
+    last.trials()
     with st.container(key="stack"):
-        left, right = st.columns([1.35, 1], gap="large")
+        left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Last trials", anchor=False)
-        last.trials()
+        st.subheader("Corpora", anchor=False)
+        corpora.draw()
+    with right:
         st.subheader("Health", anchor=False)
         health.draw()
         with cards.calm():
             estimates.draw()
-    with right:
-        st.subheader("Corpora", anchor=False)
-        corpora.draw()
 
 
 page()

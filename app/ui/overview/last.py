@@ -3,13 +3,14 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, tables, ways
+from app.ui import cards, cells, tables, ways
 from app.ui.cells import cut
 from core.labs.trials import comparison
 from core.labs.trials.leaderboard import leaderboard
-from core.report.table import COUNT, MEAN, Column, Table, between
+from core.report.table import COUNT, DAY_TIME, MEAN, Column, Table, between
 
-METRIC = "ndcg_linear"
+RANKED, ANSWERED = "ndcg_linear", "f1"
+HOW = "Mean with its bootstrap interval: 95%, unless the recipe says otherwise."
 
 
 def trials() -> None:
@@ -18,28 +19,28 @@ def trials() -> None:
         cards.empty("No trials yet", "A trial is a recipe with everything it measured. Save one on the page Search, live.")
         return
     depths = {t.k for t in newest if t.metrics}
-    halves = [t.settings.get("corpus.questions", "all") for t in newest]
-    parted = len(set(halves)) > 1  # the same recipe has another mean on each half
-    head = comparison.label(METRIC, depths.pop() if len(depths) == 1 else "k")
+    head = comparison.label(RANKED, depths.pop() if len(depths) == 1 else "k")
     rows = [
         {
             "trial": cut(t.title, 72),
-            "corpus": cut(t.dataset, 20),
-            "asked": half,
-            "mean": t.metrics.get(METRIC),
-            "interval": interval(t),
+            "corpus": ", ".join([cut(t.dataset, 24), *half_of(t)]),
+            "ranked": mean(t, RANKED),
             "n": t.n or None,
+            "answered": mean(t, ANSWERED),
+            "created": t.created,
             "status": t.status,
         }
-        for t, half in zip(newest, halves, strict=True)
+        for t in newest
     ]
+    titled, named = (cells.room(row[name] for row in rows) for name in ("trial", "corpus"))
     columns = (
-        Column("trial", width=216 - 52 * parted, help="Its name, or what differs from the default recipe."),
-        Column("corpus", width=116),
-        *[Column("asked", "Questions", width=78, help="All questions, or the dev or the test half.")] * parted,
-        Column("mean", head, MEAN, width=80),
-        Column("interval", width=112, help="Bootstrap interval of the mean: 95%, unless the recipe says otherwise."),
-        Column("n", "n", COUNT, "Questions measured.", width=46),
+        Column("trial", width=min(336, titled), help="Its name, or what differs from the default recipe."),
+        Column("corpus", width=min(180, named), help="With the half of its questions that was asked."),
+        Column("ranked", head, width=164, help=HOW),
+        Column("n", "n", COUNT, f"Questions measured by {head}.", width=56),
+        *[Column("answered", comparison.label(ANSWERED), width=cells.room(row["answered"] for row in rows), help=HOW)]
+        * any(row["answered"] for row in rows),
+        Column("created", "When", DAY_TIME, width=116),
         *[Column("status", width=80)] * any(trial.status != "ok" for trial in newest),
     )
     tables.draw(Table("last_trials", columns, rows), offered=False)
@@ -49,9 +50,16 @@ def trials() -> None:
         ways.link("query_store", "Query in SQL", "database")
 
 
-def interval(trial: comparison.Trial) -> str:
-    """Of its mean, in words; computed once."""
-    if trial.metrics.get(METRIC) is None:
+def half_of(trial: comparison.Trial) -> list[str]:
+    """Of its corpus' questions, where it is not asked all."""
+    half = trial.settings.get("corpus.questions", "all")
+    return [] if half == "all" else [half]
+
+
+def mean(trial: comparison.Trial, metric: str) -> str:
+    """With its interval, computed once, and of how many questions where they are others than those of the ranking."""
+    if trial.metrics.get(metric) is None:
         return ""
-    own = leaderboard(session.workbench(), [trial], METRIC).rows[0].interval
-    return between(own.low, own.high, MEAN)
+    own = leaderboard(session.workbench(), [trial], metric).rows[0].interval
+    told = f"{own.mean:.3f}" + (f" ({between(own.low, own.high, MEAN)})" if own.low is not None else "")
+    return told if own.n == trial.n else f"{told}, n {own.n:,}"
