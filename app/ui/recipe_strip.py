@@ -24,9 +24,10 @@ def page_title(title: str, question: str, recipe: bool = True, aside: Callable[[
         with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="page_head"):
             st.title(title, anchor=False, width="content")
             _beside(st.session_state.get("page", ""))
-        st.caption(question)
-    if recipe:
-        draw()
+        with st.container(horizontal=True, vertical_alignment="center", key="page_question"):
+            st.caption(question, width="content")
+            if recipe:
+                draw()
     if aside and right:
         with right.container(horizontal_alignment="right", key="page_aside"):
             return aside()

@@ -102,6 +102,17 @@ def _candidates(workbench: Workbench) -> list[Candidate]:
     return workbench.pipeline.remember("candidates", key, lambda: read_candidates(workbench))
 
 
+def corpora_of(workbench: Workbench, study: Study) -> list[str]:
+    """Of which corpora the answers are that a study shows, as far as they are stored here."""
+    sources = sorted({response.source for item in study.items for response in item.responses})
+    rows = workbench.store.query(
+        """SELECT DISTINCT dataset FROM (SELECT id, dataset FROM answers UNION ALL SELECT key, dataset FROM system_answers)
+           WHERE id IN (SELECT unnest(?::VARCHAR[])) AND dataset <> '' ORDER BY dataset""",
+        [sources],
+    )
+    return [row["dataset"] for row in rows]
+
+
 def newest_answer(workbench: Workbench) -> str:
     """The id of the answer that was stored last; of the same one no answer has come."""
     [row] = workbench.store.query("SELECT max(id) AS id FROM answers")

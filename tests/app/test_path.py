@@ -9,7 +9,9 @@ from core.labs.experiments.experiment import made
 from core.labs.experiments.standing import Announced
 from core.labs.papers import paper as papers
 from core.labs.path import steps
+from core.store.batches import batches
 from core.workbench import Workbench
+from tests.support.annotated import frozen_study, judge_all
 from tests.support.screen import visit
 from tests.support.synthetic_trials import add_questions, add_trial
 
@@ -41,6 +43,15 @@ def test_the_steps_follow_from_what_is_stored(bench):
     assert states(bench)["paper"] == "next", "there are no answers that people could judge"
     paper = papers.create(bench, "On fusion")
     assert steps.paper_stands(bench, paper.id) == (False, "nothing in it yet")
+
+
+def test_people_are_done_where_they_judged_answers_to_this_corpus(bench):
+    study = frozen_study(bench)
+    judge_all(bench, study)
+    assert states(bench)["people"] == "aside", "answers that are not stored here belong to no corpus"
+    source = study.study.items[0].responses[0].source
+    batches(bench.home).add("system_answers", {source: {"dataset": "hills", "question": "Why?", "answer": "So."}}, {})
+    assert states(bench)["people"] == "done" and states(bench, "plains")["people"] == "aside"
 
 
 def test_the_steps_of_an_experiment_follow_from_its_own_trials_and_papers(bench):

@@ -37,7 +37,7 @@ def test_the_bar_leads_from_a_question_to_a_paper_and_back_after_a_restart(fresh
     assert "Hybrid" in next(row["name"] for row in on_test["rows"] if row["trial"] == base) and len(others) == 2
     for [cell] in (row["cells"].values() for row in on_test["rows"] if row["trial"] in others):
         assert cell["difference_low"] < cell["difference"] < cell["difference_high"] and cell["p"] is not None
-    tab.get_by_role("button", name="Next: make the bundle").click()
+    tab.get_by_role("button", name="Next: bundle the paper").click()
     tab.get_by_role("button", name="Make the bundle").wait_for()
     # another day: Overview begins with where one was
     other = tab.context.new_page()

@@ -60,6 +60,7 @@ def examples(corpus: Corpus, words: tuple[str, str] = ANSWERS) -> None:
     """words: title and text of what will stand there."""
     cards.empty(*words)
     with st.container(gap="xsmall"):
+        st.caption("Try one of these:")
         for query in lab.examples(session.workbench(), corpus):
             cards.press(cards.plain(query.text), "arrow_forward", f"example/{query.id}", ask, query.text, type="tertiary")
 

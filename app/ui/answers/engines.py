@@ -98,6 +98,11 @@ def titles(recipes: list[TrialConfig]) -> list[str]:
     return texts
 
 
+def named(model: str) -> str:
+    """A model's setting in words: of a path its last part."""
+    return "SmolLM2-135M-Instruct (bundled)" if model == "bundled" else model.rpartition("/")[2]
+
+
 def model_of(recipe: TrialConfig, name: str) -> str:
     """The model that answers, with the adapters that it wears."""
     if recipe.generation.copies:  # the copy's own name says what it wears

@@ -15,12 +15,12 @@ def draw(config: TrialConfig, plan: Plan) -> None:
 
 
 def status(recipes: list[TrialConfig], corpus: Corpus) -> None:
-    model = engines.model_of(recipes[0], str(recipes[0].generation.model).rpartition("/")[2])
+    model = engines.model_of(recipes[0], engines.named(str(recipes[0].generation.model)))
     cards.status_strip(
         [
             f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
             cards.count(len(corpus.queries), "question"),
-            f"model: {model}" if len(recipes) == 1 else f"{len(recipes)} engines",
+            model if len(recipes) == 1 else f"{len(recipes)} engines",
             "" if engines.destination(recipes) else "on this machine; no data leaves it",
         ]
     )

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.ui import cards, jobs
+from app.ui.answers import engines
 from app.ui.sampling.chain import command
 from core.config import TrialConfig
 from core.progress import Running
@@ -87,11 +88,15 @@ def examples(corpus: Corpus, manner: str) -> None:
 
 
 def facts(strip: Any, config: TrialConfig, corpus: Corpus, more: list[str]) -> None:
-    model = config.generation.model.rpartition("/")[2]
-    named = "SmolLM2-135M-Instruct" if model == "bundled" else model
     with strip.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
-            cards.status_strip([f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}", named, *more])
+            cards.status_strip(
+                [
+                    f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
+                    engines.named(config.generation.model),
+                    *more,
+                ]
+            )
         with st.popover("Reproduce", icon=":material/terminal:"):
             st.caption(
                 "The address of this page restores prompt, chain and recipe. The command studies this chain on the corpus:"

@@ -1,12 +1,12 @@
 """Questions of the corpus answered and stored, as a job."""
 
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from app import session
 from app.ui import cards, forms, jobs, ways
+from app.ui.answers import engines
 from app.ui.studies.desk import Desk
 from core.annotation import system_names
 from core.errors import WorkbenchError
@@ -46,9 +46,9 @@ def _model(made: Any) -> str:
     """A generator's model in words."""
     name = made.model or forms.describe(made)
     if name != "bundled":
-        return Path(name).name
+        return engines.named(name)
     try:
         size = f" and {cards.size(made.path().stat().st_size)}"
     except (AttributeError, OSError, WorkbenchError):
         size = ""
-    return f"SmolLM2-135M-Instruct, the bundled model of 135 million parameters{size}"
+    return f"{engines.named(name)}, 135 million parameters{size}"

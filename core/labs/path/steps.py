@@ -60,7 +60,7 @@ class Stored(NamedTuple):
 
 def path(workbench: Workbench, dataset: str, questions: int, experiment: Experiment | None) -> list[PathStep]:
     """The steps in their order, at most one of them the next. questions: how many the corpus has. experiment: as `in_use`."""
-    has, people = stored(workbench, dataset), _people(workbench)
+    has, people = stored(workbench, dataset), _people(workbench, dataset)
     written = _paper(workbench, experiment, has.trials)
     varied = experiment is not None and bool(experiment.factors)
     going = varied and runs(workbench.home, experiment.id)  # half of it is no result
@@ -150,10 +150,17 @@ def corpus_of(workbench: Workbench, version: Version) -> str:
     return workbench.pipeline.remember("experiment corpus", version.id, lambda: version.experiment.recipe.corpus.dataset)
 
 
-def _people(workbench: Workbench) -> tuple[bool, str]:
-    """Of the study of people that was recorded last: whether its labels are complete, and how far it is."""
-    newest = next(iter(versions.studies(workbench)), None)
+def _people(workbench: Workbench, dataset: str) -> tuple[bool, str]:
+    """Of the study of answers to this corpus that was recorded last: whether its labels are complete, and how far it is."""
+    newest = next((each for each in versions.studies(workbench) if dataset in _judged_on(workbench, each)), None)
     return (False, "Have people judge the answers") if newest is None else how_far(workbench, newest)
+
+
+def _judged_on(workbench: Workbench, version: versions.Frozen) -> list[str]:
+    """The corpora of its answers; none of answers that are not stored here."""
+    from core.annotation.stored_answers import corpora_of  # the first page waits for what it shows only
+
+    return _once(workbench, f"judged {version.id}", lambda: corpora_of(workbench, version.study))
 
 
 def how_far(workbench: Workbench, version: versions.Frozen) -> tuple[bool, str]:
