@@ -68,6 +68,12 @@ def to_csv(data: Any) -> str:
     return rows_csv(data.to_dict("records") if hasattr(data, "to_dict") else [dict(row) for row in data])
 
 
+def with_ids(titles: Mapping[str, str]) -> dict[str, str]:
+    """The titles by id, with the id where another one is called the same."""
+    often = Counter(titles.values())
+    return {own: f"{title} ({own})" if often[title] > 1 else title for own, title in titles.items()}
+
+
 def room(texts: Iterable[str]) -> int:
     """The width of a column in which all of them have room, px."""
     return ceil(max((sum(map(_width, text)) for text in texts), default=0)) + PADDING_PX

@@ -540,7 +540,9 @@ def test_an_answer_names_the_adapter_that_its_model_wore():
     assert engines.model_of(plain, "tiny") == "tiny" and engines.model_of(worn, "tiny") == "tiny with a"
     less = with_settings(worn, {"generation.adapter_scale": 0.5})
     assert engines.model_of(less, "tiny") == "tiny with a, scale 0.5" and engines.model_of(TrialConfig(), "tiny") == "tiny"
-    assert "SmolLM2-135M-Instruct (bundled) with a<" in html(open_page(**{"generation.part": "transformers", "generation.adapter": "a"}))
+    assert "SmolLM2-135M-Instruct (bundled) with a<" in html(
+        open_page(**{"generation.part": "transformers", "generation.adapter": "a"})
+    )
 
 
 @pytest.mark.slow

@@ -227,7 +227,7 @@ def test_whoever_left_is_told_and_offered_no_more(bench):
     app = open_page(study="toy", annotator="Ann")
     names = next(box for box in app.selectbox if box.label == "Your name")
     assert "has left" in said(app) and names.options == ["Ben", "Cy"]
-    assert "Choose your name to start." in [caption.value for caption in app.caption]
+    assert "Main round, 0 of 16 screens labelled." in [caption.value for caption in app.caption]
     names.set_value("Ben").run()
     assert any(caption.value.endswith("screens for you in this round.") for caption in app.caption)
 

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, ways
+from app.ui import cards, cells, ways
 from core.agreement import sources
 from core.annotation import latest, versions
 
@@ -31,10 +31,11 @@ def choose(row: Any) -> sources.LabelSource | None:
             icon=":material/link_off:",
         )
 
+    named = cells.with_ids(studies)
+
     def titled(name: str) -> str:
         if name in studies:
-            same = sum(title == studies[name] for title in studies.values()) > 1
-            return f"{studies[name]} ({name})" if same else studies[name]
+            return named[name]
         return "Example: QAGS CNN/DailyMail" if name == QAGS else name.replace("annotations/", "Export: ")
 
     name = addressed(
@@ -73,11 +74,11 @@ ROUNDS = {"pilot": "Pilot", "main": "Main", "": "All"}
 
 
 def chosen_round(row: Any, source: sources.LabelSource) -> str:
-    """The round, also where there is one: whoever reads the page has to know which it is."""
+    """Chosen where there are several; the facts below the numbers name it."""
     rounds = list(source.rounds)
     if source.study is None or not rounds:
         return ""
-    if len(rounds) == 1 and not st.session_state.agreement_stored:  # a file: it has no other
+    if len(rounds) == 1:
         return rounds[0]
     return addressed(
         "of_round",

@@ -19,27 +19,29 @@ STYLE = "<style>.gw-first .gw-card:first-child { border-color: var(--gw-accent);
 
 def headline_cards(view: View) -> None:
     """Alpha, which is the one to report, and few beside it; next to a paradox, what it means."""
-    agreement, shown = overview(view), []
-    for start in (*SHOWN, "Cohen's kappa" if agreement.annotators == 2 else "Fleiss"):
-        row = next((row for row in agreement.measures if row.name.startswith(start)), None)
-        if row is not None:
-            interval, of = None if row.low is None else (row.low, row.high), sources.drawn(view.source.study, row.drawn)
-            shown.append(
-                cards.Card(
-                    row.name.split(", ")[0],
-                    row.value,
-                    interval,
-                    direction=0,
-                    note=judged_by(view, row),
-                    help=f"{row.name}: 95% interval, 2,000 resamples of {of}",
-                )
-            )
+    agreement = overview(view)
+    first = (*SHOWN, "Cohen's kappa" if agreement.annotators == 2 else "Fleiss")
+    rows = [row for start in first if (row := next((one for one in agreement.measures if one.name.startswith(start)), None))]
+    notes = [judged_by(view, row) for row in rows]
+    alike = notes[0] if len(set(notes)) == 1 < len(notes) and agreement.measures[0].name in agreement.words else ""
+    shown = [
+        cards.Card(
+            row.name.split(", ")[0],
+            row.value,
+            None if row.low is None else (row.low, row.high),
+            direction=0,
+            note="" if alike else note,
+            help=f"{row.name}: 95% interval, 2,000 resamples of {sources.drawn(view.source.study, row.drawn)}",
+        )
+        for row, note in zip(rows, notes, strict=True)
+    ]
     st.html(f'{STYLE}<div class="gw gw-cards gw-first">{"".join(map(cards.card_html, shown))}</div>')
     if agreement.measures and agreement.measures[0].name in agreement.words:
         st.caption(
             cards.plain(
                 f"Report alpha with its interval: {agreement.words[agreement.measures[0].name]} "
                 f"({agreement.sources[0].split(', ')[0]}). The others are for comparison with papers."
+                f"{f' All are of {alike}.' * bool(alike)}"
             ),
             help=cards.plain(agreement.sources[0]),
         )

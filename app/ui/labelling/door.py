@@ -7,6 +7,7 @@ from app.ui import cards, ways
 from core.annotation import tokens, versions
 from core.annotation.versions import Frozen
 from core.annotation.worklist import items_of
+from core.labs.path.steps import how_far
 
 ROUNDS = {"pilot": "pilot round", "main": "main round", "adjudication": "adjudication"}
 
@@ -42,6 +43,7 @@ def draw(frozen: Frozen | None) -> None:
         ids = list(titles)
         study = st.selectbox("Study", ids, ids.index(frozen.study.id) if frozen else 0, format_func=titles.get)
         frozen = next(version for version in studies if version.study.id == study)
+        st.caption(f"{how_far(session.workbench(), frozen)[1].capitalize()}.")
         people = frozen.study.at_work(frozen.round)
         name = st.selectbox("Your name", people, people.index(asked) if asked in people else None, placeholder="Choose your name")
         with st.form("label_door", border=False):  # outside a form a password left with Tab is never sent
@@ -51,7 +53,8 @@ def draw(frozen: Frozen | None) -> None:
             why = "" if name else "Choose your name to start."
             look = {"type": "primary", "icon": ":material/edit_note:", "disabled": bool(why), "help": why or None}
             started = st.form_submit_button("Start labelling", key="label_start", **look)
-            st.caption(why or f"{cards.count(len(items_of(frozen, name)), 'screen')} for you in this round.")
+            if name:
+                st.caption(f"{cards.count(len(items_of(frozen, name)), 'screen')} for you in this round.")
         if started and tokens.may_label(session.workbench(), frozen, name, token):
             st.query_params.update({"study": study, "annotator": name} | ({"token": token} if token else {}))
             st.rerun()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, cells
 from app.ui.studies.desk import Desk, drawings, on_desk
 from core.annotation import draft, rounds, versions
 from core.annotation.study import plain, systems_of
@@ -45,15 +45,15 @@ def choice(studies: dict[str, versions.Frozen]) -> Desk:
             icon=":material/link_off:",
         )
 
-    def title(study_id: str) -> str:
-        return f"{studies[study_id].study.title or study_id} ({study_id})"
+    titles = {study_id: version.study.title or study_id for study_id, version in studies.items()}
+    named = cells.with_ids(titles)
 
     with st.container(horizontal=True, vertical_alignment="center"):
         study_id = st.selectbox(
             "Study",
             list(studies),
             key="study",
-            format_func=title,
+            format_func=named.get,
             width=340,
             label_visibility="collapsed",
             on_change=lambda: state.pop("study_missing", None),

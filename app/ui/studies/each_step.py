@@ -140,7 +140,7 @@ def adjudicate(desk: Desk) -> None:
         "far stay as they are. Give their names, separated by commas.",
     ):
         place = st.container(width="content")
-        names = st.text_input("Adjudicators", "Adjudicator", key="adjudicators", width=200, label_visibility="collapsed")
+        names = st.text_input("Adjudicators", "Adjudicator", key="adjudicators", width=200)
         people = [name.strip() for name in names.split(",") if name.strip()]
         if place.button("Open adjudication", type="primary", icon=":material/gavel:", key="adjudicate", disabled=not people):
             rounds.open_adjudication(session.workbench(), desk.study.id, people)

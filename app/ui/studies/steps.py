@@ -30,6 +30,9 @@ ol.gw-steps { display: flex; gap: .5rem; list-style: none; margin: 0 !important;
 </style>"""
 
 
+SKIPPED = "skipped"
+
+
 def stepper(desk: Desk) -> None:
     """Where the study stands."""
     study, now = desk.study, standing.STEPS.index(desk.standing.step)
@@ -37,15 +40,15 @@ def stepper(desk: Desk) -> None:
     skipped = now > 1 and not any(version.round == "pilot" for version in versions.history(session.workbench(), study.id))
     notes = {
         "Draft": f"{len(study.annotators)} annotators",
-        "Pilot": "skipped" if skipped else f"{pilot:,} items",
-        "Revise": "skipped" if skipped else f"rubric {desk.frozen.study.rubric.version}{', the next in work' * desk.revision}",
+        "Pilot": SKIPPED if skipped else f"{pilot:,} items",
+        "Revise": SKIPPED if skipped else f"rubric {desk.frozen.study.rubric.version}{', the next in work' * desk.revision}",
         "Main": f"{main:,} items" if main else "items to draw",
         "Adjudicate": _disputed(desk) if now >= 3 else "",
         "Analyse": "",
     }
     marks = "".join(
         f'<li class="{"done" if n < now else "now" if n == now else ""}"{" aria-current=step" if n == now else ""}>'
-        f"{'✓ ' if n < now else ''}{step}<small>{notes[step]}</small></li>"
+        f"{('– ' if notes[step] == SKIPPED else '✓ ') if n < now else ''}{step}<small>{notes[step]}</small></li>"
         for n, step in enumerate(standing.STEPS)
     )
     st.html(f'{STYLE}<ol class="gw gw-steps" aria-label="Steps of the study">{marks}</ol>')
