@@ -93,12 +93,14 @@ def note(table: Mapping[str, Any]) -> str:
         said = [f"The first {len(rows):,} of {whole:,} rows."] if len(rows) < whole else []
         return " ".join([*said, *(f"{twin.title}: as {first.title}." for twin, first in _twins(columns, rows).items())])
     counts = [cell["n"] for row in table["rows"] for cell in row["cells"].values() if cell.get("n")]  # an empty cell says so
-    fewest = min(counts, default=0)
-    measured = "" if fewest == table["questions"] else f", at least {fewest:,} of them measured"
+    fewest, asked = min(counts, default=0), f"{table['questions']:,} questions"
+    if fewest < table["questions"]:
+        alike = counts and fewest == max(counts)
+        asked = f"{fewest:,} of {asked} measured" if alike else f"{asked}, at least {fewest:,} of them measured"
     test, shown = table.get("test", "paired permutation test"), len(table["rows"])
     cells = (cell for row in table["rows"] for name, cell in row["cells"].items() if name != DIFFERENCE)
     spread = "; of a cost its spread" if any("p" not in cell and cell.get("low") is not None for cell in cells) else ""
-    said = [f"{table['questions']:,} questions{measured}. Means with intervals of {table['confidence']:.0%}{spread}"]
+    said = [f"{asked}. Means with intervals of {table['confidence']:.0%}{spread}"]
     if table.get("seeds", 1) > 1:
         said.append(f"Means over up to {table['seeds']} seeds of a recipe")
     if table.get("recipes", shown) > shown:
