@@ -106,7 +106,7 @@ def metric_cards(here: Glance) -> None:
             of=test.total,
             digits=2,
             unit="points",
-            note=test.note if test.difference is None else "90% interval (equivalence test)",
+            note=test.note if test.difference is None else "90%, equivalence test",
             help="Mean change of a question's metric against exact search, through the recipe's own fusion, in hundredths. 90% "
             "makes two one-sided tests at 5%.",
         ),
