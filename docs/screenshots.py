@@ -399,7 +399,7 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "encoder_map": ("compare_encoders", tab("Map")),
         "tune_index": (f"tune_index?{SPARSE_GRAPH}", None),
         "index_frontier": (f"tune_index?{SPARSE_GRAPH}", tab("Frontier")),
-        "index_inside": (f"tune_index?{SPARSE_GRAPH}", tab("Inside")),
+        "index_inside": (f"tune_index?{SPARSE_GRAPH}", tab("Structure")),
         "slider": (f"search_live?fusion.weight=0&{BASELINE}", moving),
         "search_live": (f"search_live?{RECIPE}", None),
         "search_live_dark": (f"search_live?{RECIPE}", None),

@@ -24,9 +24,8 @@ def page() -> None:
     recipe_strip.page_title(
         NAVIGATION["title"], "What is inside a language model, what does each part cost, and where does it look?"
     )
-    config = session.config()
-    strip(config)
-    cards.tabs(TABS, "view", config)
+    strip()
+    cards.tabs(TABS, "view", session.config())
 
 
 page()

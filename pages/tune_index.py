@@ -34,12 +34,12 @@ NAVIGATION = {
 TABS = {
     "Frontier": frontier,
     "Cost to the ranking": ranking_cost,
-    "Inside": inside,
+    "Structure": inside,
     "Filters": filters,
     "Exact fallback": fallback,
-    "Life": life.draw,
+    "Updates": life.draw,
     "Forecast": forecast,
-    "Stores": stores,
+    "Vector stores": stores,
 }
 
 

@@ -27,6 +27,7 @@ INTERVAL = "95% interval"
 CURRENT = "current setting"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 HEIGHT = 300
+GAP = 6  # px between a dashed line and its label
 TENS = tuple(10**e for e in range(7))  # ticks of a logarithmic axis, written out
 SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 LONG = 1_000  # numbers, from which a list is handed to plotly as an array
@@ -293,6 +294,7 @@ def mark_line(at: float, text: str, *, vertical: bool = False) -> dict:
         f"{along}ref": "paper",
         "showarrow": False,
         "xanchor": "left" if vertical else "right",
+        "xshift": GAP if vertical else 0,
         "yanchor": "top" if vertical else "bottom",
         "font": {"size": 11, "color": BASELINE},
     }

@@ -54,7 +54,7 @@ def commands(page: str, **state: str) -> dict[str, list[str]]:
     ("explain_failures", {}, {"answers failures"}),
     ("compare_encoders", {"view": "Geometry", "encoders": ["lsa"]}, {"run", "encoders compare", "encoders geometry"}),
     ("compare_encoders", {"view": "Map", "encoders": ["lsa"]}, {"run", "encoders compare", "encoders map"}),
-    ("tune_index", {"view": "Inside"}, {"index cost", "index inside"}),
+    ("tune_index", {"view": "Structure"}, {"index cost", "index inside"}),
     ("tune_index", {"view": "Frontier"}, {"index cost", "index points", "index sweep"}),
     ("compare_trials", {}, {"trials leaderboard"}),
     ("compare_trials", {"together": "Frontier"}, {"trials frontier"}),

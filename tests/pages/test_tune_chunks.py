@@ -124,5 +124,5 @@ def test_chunks_longer_than_the_encoder_reads_are_counted(page):
 @pytest.mark.slow
 def test_the_label_of_what_the_encoder_reads_stands_over_the_bars(page):
     chart = json.loads(page(**{"chunking.part": "whole_document"}).get("plotly_chart")[0].proto.spec)
-    assert [note["text"].startswith("the encoder reads") for note in chart["layout"]["annotations"]] == [True]
+    assert [note["text"].startswith("encoder limit") for note in chart["layout"]["annotations"]] == [True]
     assert chart["layout"]["yaxis"]["range"][1] > 1.2 * max(chart["data"][0]["y"])

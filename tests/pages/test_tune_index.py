@@ -69,6 +69,14 @@ def test_the_cards_and_the_verdict_are_what_the_lab_measures(page, bench):
 
 
 @pytest.mark.slow
+def test_what_was_measured_beside_other_work_says_so_for_as_long_as_it_is_shown(page, monkeypatch):
+    monkeypatch.setattr("psutil.getloadavg", lambda: (9_999.0, 0.0, 0.0))
+    assert "other work was running: load 9999.0 on" in html(page(**{"index.nprobe": "3"}))
+    monkeypatch.setattr("psutil.getloadavg", lambda: (0.0, 0.0, 0.0))
+    assert "load 9999.0" in html(page(**{"index.nprobe": "3"})) and "other work" not in html(page(**{"index.nprobe": "2"}))
+
+
+@pytest.mark.slow
 def test_a_query_setting_acts_at_once_and_builds_nothing(page, bench):
     app = page()
     before = drain(measuring.measure_point(bench, recipe(), quick=True)).recall
@@ -129,7 +137,7 @@ def test_kept_points_are_listed_and_failures_have_their_reason(page, bench):
 
 @pytest.mark.slow
 def test_every_tab_opens(page):
-    assert "what happens" in html(page("Inside")).lower() and "lists that are not searched" in words(page("Inside"))
+    assert "what happens" in html(page("Structure")).lower() and "lists that are not searched" in words(page("Structure"))
     assert "Verdict" in html(page("Cost to the ranking"))
     assert "Sent to exact search" in html(page("Exact fallback"))
     app = page("Filters")
@@ -141,7 +149,7 @@ def test_every_tab_opens(page):
 
 @pytest.mark.slow
 def test_the_life_of_an_index_and_a_switch_of_encoder_are_told(page):
-    app = page("Life")
+    app = page("Updates")
     app = next(b for b in app.button if b.key == "do/churn").click().run()
     assert not app.error and "questions were asked during the changes" in words(app) and "ebuild" in words(app)
     app = next(b for b in app.button if b.key == "do/switch").click().run()
@@ -160,7 +168,7 @@ def test_the_forecast_has_its_price_and_says_what_a_small_corpus_lacks(page, mon
 
 @pytest.mark.slow
 def test_an_index_without_an_inside_says_for_which_there_is_one(page):
-    app = page("Inside", **{"index.part": "faiss_sq", "index.nlist": "", "index.nprobe": ""})
+    app = page("Structure", **{"index.part": "faiss_sq", "index.nlist": "", "index.nprobe": ""})
     assert "not drawn" in app.info[0].value and "FAISS HNSW" in app.info[0].value
 
 

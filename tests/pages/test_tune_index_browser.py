@@ -51,7 +51,7 @@ def test_an_index_is_tuned(app, tab):
     settled(tab)
     no_error(tab)
 
-    tab.get_by_role("tab", name="Inside").click()
+    tab.get_by_role("tab", name="Structure").click()
     tab.get_by_text("The walk of this question").wait_for()
     tab.get_by_text(re.compile(r"hops, \d+ of 7\d\d vectors compared")).wait_for()
     no_error(tab)

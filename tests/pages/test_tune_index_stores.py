@@ -1,4 +1,4 @@
-"""The tab Stores: before anything was tried its buttons and prices, afterwards what the records say."""
+"""The tab Vector stores: before anything was tried its buttons and prices, afterwards what the records say."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -24,7 +24,7 @@ def bench(tmp_path, monkeypatch):
 
 def page() -> AppTest:
     address = {"corpus.dataset": "towns", "index.part": "exact", "evaluation.k": 3, "fusion.part": "dense_only"}
-    app = visit("tune_index", address, view="Stores")
+    app = visit("tune_index", address, view="Vector stores")
     assert not app.exception
     return app
 

@@ -1,4 +1,4 @@
-"""The tab Stores in a real browser: what two stores were measured at, and four agents that write by a job of the page."""
+"""The tab Vector stores in a real browser: what two stores were measured at, and four agents that write by a job of the page."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from core.progress import drain
 from tests.support.small_corpora import markets, with_towns
 from tests.support.steps import no_error, open_page, settled
 
-ADDRESS = "tune_index?corpus.dataset=towns&index.part=exact&evaluation.k=3&fusion.part=dense_only&view=Stores"
+ADDRESS = "tune_index?corpus.dataset=towns&index.part=exact&evaluation.k=3&fusion.part=dense_only&view=Vector+stores"
 JOB_MS = 600_000  # of a busy machine
 
 

@@ -29,7 +29,7 @@ class Shown(NamedTuple):
 def chosen() -> list[TrialConfig]:
     """The forms; returns the recipe, and the second one where two are compared."""
     recipes = [forms.stage_form("chunking", apply=False, expanded=True)]
-    if st.toggle("Compare two", key="compare", bind="query-params", on_change=_second_differs):
+    if st.toggle("Compare with a second chunking", key="compare", bind="query-params", on_change=_second_differs):
         recipes.append(forms.stage_form("chunking", name=SECOND, apply=False, expanded=True))
     return recipes
 
@@ -65,7 +65,7 @@ def status(config: TrialConfig, corpus: Corpus, shown: list[Shown]) -> None:
         [
             f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
             f"{cards.count(len(corpus.queries), 'question')} ({config.corpus.questions})",
-            f"tokens of {config.embedding.part}",
+            f"sizes in tokens of {config.embedding.title or config.embedding.part}",
             f"{time}, from the cache" if all(each.cached for each in shown) else time,
         ]
     )

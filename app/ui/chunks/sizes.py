@@ -14,14 +14,15 @@ def draw(results: list[Shown], config: TrialConfig) -> None:
     traces = [
         charts.histogram(r.chunks.tokens, name=r.name if len(results) > 1 else "", bins=edges, color=r.color)[0] for r in results
     ]
-    mark = charts.mark_line(limit + 0.5, f"the encoder reads {limit}", vertical=True) if limit and limit < edges[-1] else {}
+    mark = charts.mark_line(limit + 0.5, f"encoder limit, {limit:,} tokens", vertical=True) if limit and limit < edges[-1] else {}
     above = {"range": [0, 1.25 * max(max(trace["y"]) for trace in traces)]}  # the mark's label stands over the bars
     along = {"range": [0, 1.02 * edges[-1]]}
     shape = charts.figure(
         traces, "Size of a chunk (tokens)", "Chunks", height=240, barmode="overlay", xaxis=along, yaxis=above, **mark
     )
     for note in mark.get("annotations", ()):
-        note["xanchor"] = "right" if limit > edges[-1] / 2 else "left"  # inside the chart
+        if limit > edges[-1] / 2:  # inside the chart
+            note |= {"xanchor": "right", "xshift": -charts.GAP}
     rows = size_rows([(result.name, result.chunks) for result in results], limit)
     counts = " and ".join(f"{len(result.chunks):,}" for result in results)
     charts.show(shape, "chunk-sizes", data=rows, config=config, command=command(results), title="Sizes", caption=f"n {counts}")

@@ -50,8 +50,8 @@ def matching_documents(corpus: Corpus) -> list[int]:
         height=560,
         column_order=["Document", "Questions", "Characters"] + ["Source"] * (len(sources) > 1),
         column_config={
-            "Document": st.column_config.TextColumn(width=154),
-            "Characters": st.column_config.NumberColumn("Length", help="Characters.", format="localized", width=72),
+            "Document": st.column_config.TextColumn(width=224),
+            "Characters": st.column_config.NumberColumn(format="localized", width=88),
             "Questions": st.column_config.NumberColumn(help="Questions whose evidence is in this document.", width=82),
         },
     )
@@ -66,8 +66,8 @@ def panel(corpus: Corpus, document: Document) -> None:
     pages = cards.count(len(document.pages), "page") if document.pages else ""
     cards.status_strip(
         [
-            document.id,
-            document.source if document.source != document.id else "",
+            f"id {document.id}" if document.title else "",
+            f"source {document.source}" if document.source not in ("", document.id) else "",
             f"{len(document.text):,} characters",
             pages,
             f"evidence of {cards.count(len(asked), 'question')}" if asked else "no question has evidence here",

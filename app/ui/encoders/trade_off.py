@@ -77,6 +77,8 @@ def curve(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> No
         color=color(row, ready),
         hover="This setting, %{x:,.0f} bytes: %{y:.3f}",
     )
+    if shape.projection == "none":  # the curves are projected, so it lies off them
+        traces[-1]["name"] += ", no projection"
     ticks = [2**e for e in range(0, 14, 2)]
     drawn = charts.figure(
         traces,

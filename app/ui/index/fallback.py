@@ -36,7 +36,7 @@ def fallback(here: Glance, corpus: Corpus) -> None:
     cards.row(
         [
             cards.Card("Sent to exact search", now.sent * 100, digits=0, unit="%", direction=0),
-            cards.Card("Recall after", now.recall_after, digits=4, note=f"{now.recall_before:.4f} before"),
+            cards.Card(f"Recall@{here.point.k} vs exact", now.recall_after, digits=4, note=f"{now.recall_before:.4f} before"),
             cards.Card(
                 "Random baseline",
                 now.recall_random,
@@ -67,6 +67,6 @@ def fallback(here: Glance, corpus: Corpus) -> None:
         data=[point._asdict() for point in curve],
         config=config,
         command=workbench.command(config, "index-fallback", "--rule", rule),
-        title="Recall by share sent",
+        title="Recall vs exact by share sent",
         caption=f"n {here.recall.n:,}; grey: random questions",
     )

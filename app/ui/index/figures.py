@@ -16,6 +16,7 @@ from core.scratch.indexes.inside import Graph, Walk, degrees, layers
 from core.statistics.bootstrap import Interval
 
 SHAPES = ("circle", "square", "triangle-up")  # six colours serve more parts
+FAINT = 0.65  # opacity: less than that sinks into dark ground
 TICKS = (0.01, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999, 1.0)
 WAYS = {"before": "Filter, then search", "after": "Search deeper, then filter", "exact": "Exact among the allowed"}
 
@@ -55,7 +56,7 @@ def points(points: Sequence[IndexPoint], axis: str, now: IndexPoint | None) -> c
     )
     solid = {p.id for p in best}
     for part in sorted({p.part for p in drawn}, key=lambda name: (_place(name) is None, _place(name) or 0)):
-        traces.append(_cloud([p for p in drawn if p.part == part], axis, solid, part))
+        traces += [_cloud([p for p in drawn if p.part == part], axis, solid, part), _swatch(part)]
     if now and now.recall is not None and getattr(now, axis) is not None:
         traces.append(
             {
@@ -87,6 +88,8 @@ def _cloud(some: list[IndexPoint], axis: str, solid: set[str], part: str) -> dic
         "type": "scatter",
         "mode": "markers",
         "name": title(part),
+        "legendgroup": title(part),
+        "showlegend": False,
         "x": [_at(p) for p in some],
         "y": [getattr(p, axis) for p in some],
         "customdata": [p.id for p in some],
@@ -96,8 +99,22 @@ def _cloud(some: list[IndexPoint], axis: str, solid: set[str], part: str) -> dic
             "color": color,
             "size": [9 if p.id in solid else 7 for p in some],
             "symbol": [shape if p.here else "diamond-open" for p in some],
-            "opacity": [1.0 if p.id in solid else 0.45 for p in some],
+            "opacity": [1.0 if p.id in solid else FAINT for p in some],
         },
+    }
+
+
+def _swatch(part: str) -> dict:
+    """The part in the legend, which would take over how faint its first point is."""
+    color, shape = look(part)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": title(part),
+        "legendgroup": title(part),
+        "x": [None],
+        "y": [None],
+        "marker": {"color": color, "size": 8, "symbol": shape},
     }
 
 
@@ -294,7 +311,7 @@ def filtered(results: Sequence[Filtered], recalls: Sequence[Interval], k: int) -
     return charts.figure(
         traces,
         "chunks that the filter allows, %",
-        f"Recall@{k}",
+        f"Recall@{k} vs exact",
         legend=True,
         xaxis=charts.log_axis([f.selectivity * 100 for f in results]),
     )
@@ -319,7 +336,7 @@ def fell_back(curve: Sequence[Fallback], now: Fallback, k: int) -> charts.Figure
         current=now.sent * 100,
         hover="%{x:.0f}% sent: recall %{y:.4f}",
     )
-    return charts.figure(traces, "questions sent to exact search, %", f"Recall@{k}", legend=True)
+    return charts.figure(traces, "questions sent to exact search, %", f"Recall@{k} vs exact", legend=True)
 
 
 def churned(life: Churn, rebuild_at: float | None) -> charts.Figure:
@@ -336,7 +353,7 @@ def churned(life: Churn, rebuild_at: float | None) -> charts.Figure:
         hover="%{x:.0f}%: recall %{y:.4f}",
     )
     mark = charts.mark_line(rebuild_at * 100, "rebuild", vertical=True) if rebuild_at is not None else {}
-    return charts.figure(traces, f"churn, % of the {life.unit}", f"Recall@{life.k}", legend=True, height=260, **mark)
+    return charts.figure(traces, f"churn, % of the {life.unit}", f"Recall@{life.k} vs exact", legend=True, height=260, **mark)
 
 
 def churn_latency(life: Churn) -> charts.Figure:

@@ -1,5 +1,6 @@
 """The setting in use at a glance: cards, and whether the ranking notices."""
 
+import os
 from typing import Any
 
 import streamlit as st
@@ -37,6 +38,7 @@ def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
                 f"{asked} ({config.corpus.questions})",
                 machine(),
                 f"{cards.duration(seconds)}, {'measured before' if here.cached else 'measured now'}",
+                busy(here.load),
             ]
         )
     with row.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
@@ -45,6 +47,12 @@ def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
         st.code(command, language="bash", wrap_lines=True)
         st.caption("The recipe. The address of this page restores the view: copy it to share.")
         st.json(config.model_dump(mode="json"), expanded=1)
+
+
+def busy(load: float) -> str:
+    """Said where other work may have slowed what was measured."""
+    processors = os.cpu_count() or 1
+    return f"other work was running: load {load:.1f} on {cards.count(processors, 'processor')}" if load > processors else ""
 
 
 def metric_cards(here: Glance) -> None:
@@ -57,7 +65,7 @@ def metric_cards(here: Glance) -> None:
     changed = None if test.low is None else (test.low * 100, test.high * 100)
     shown = [
         cards.Card(
-            f"Recall@{point.k}",
+            f"Recall@{point.k} vs exact",
             recall.mean,
             interval,
             n=recall.n,
@@ -98,8 +106,9 @@ def metric_cards(here: Glance) -> None:
             of=test.total,
             digits=2,
             unit="points",
-            note=test.note if test.difference is None else "90% interval",
-            help="Mean change of a question's metric against exact search, through the recipe's own fusion, in hundredths.",
+            note=test.note if test.difference is None else "90%, equivalence test",
+            help="Mean change of a question's metric against exact search, through the recipe's own fusion, in hundredths. 90% "
+            "makes two one-sided tests at 5%.",
         ),
     ]
     # six in a row, three where it is narrow

@@ -1,4 +1,4 @@
-"""The tab Inside: the graph or the lists of the index, and why neighbours of a question were missed."""
+"""The tab Structure: the graph or the lists of the index, and why neighbours of a question were missed."""
 
 import numpy as np
 import streamlit as st

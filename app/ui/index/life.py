@@ -1,4 +1,4 @@
-"""The tab Life: an index through rounds of changes, and through a switch of its encoder."""
+"""The tab Updates: an index through rounds of changes, and through a switch of its encoder."""
 
 import streamlit as st
 
@@ -103,7 +103,7 @@ def churn_result(here: Glance, run: Churn) -> None:
             data=rows,
             config=config,
             command=command,
-            title="Recall",
+            title="Recall vs exact",
             caption=f"n {len(run.rounds[0].recall):,}",
         )
     with right:

@@ -61,7 +61,7 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
         [
             {
                 words: value,
-                "Recall": point.recall.mean,
+                f"Recall@{here.point.k} vs exact": point.recall.mean,
                 f"Moved of {len(corpus.queries):,}": point.fused.moved,
                 "Verdict": minus(point.fused.effects[metric].sentence.removeprefix(point.subject).strip()),
             }

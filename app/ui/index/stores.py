@@ -1,4 +1,4 @@
-"""The tab Stores: engines that keep vectors, searched, written, shared by agents and killed under the same conditions."""
+"""The tab Vector stores: engines that keep vectors, searched, written, shared by agents and killed under the same conditions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

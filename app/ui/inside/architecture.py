@@ -85,7 +85,6 @@ def described(a: Architecture) -> None:
             a.active_parameters,
             f"{a.experts_active} of {a.experts} experts a layer" if a.experts else "a dense model: all of them",
         ),
-        _bytes("Weights", architecture.weight_bytes(a), "as in the file" if a.weight_bytes else "as float16"),
         cards.Card(
             "Work for a token",
             architecture.flops_per_token(a, 1024) / 1e9,
@@ -108,17 +107,17 @@ def described(a: Architecture) -> None:
 def _facts(a: Architecture) -> list[tuple[str, str]]:
     return [
         ("Name", a.name),
-        ("Kind", a.kind),
+        ("Architecture", a.kind),
         ("Layers", f"{a.layers:,}"),
-        ("Width", f"{a.width:,}"),
+        ("Hidden size", f"{a.width:,}"),
         ("Heads", f"{a.heads:,}, each {a.head_size} wide"),
         ("KV heads", f"{a.kv_heads:,} ({a.attention})"),
         ("Feed-forward", f"{a.hidden:,}"),
         ("Experts", f"{a.experts:,}, {a.experts_active} for a token" if a.experts else ""),
         ("Vocabulary", f"{a.vocabulary:,}"),
-        ("Made for", f"{a.context:,} tokens" if a.context else "not told"),
-        ("Window", f"{a.window:,} tokens in {a.windowed_layers} layers" if a.window else ""),
-        ("Output head", "the embedding table" if a.tied else "of its own"),
+        ("Context window", f"{a.context:,} tokens" if a.context else "not told"),
+        ("Sliding window", f"{a.window:,} tokens in {a.windowed_layers} layers" if a.window else ""),
+        ("Output head", "tied to the embeddings" if a.tied else "untied"),
     ]
 
 
@@ -152,7 +151,7 @@ def calculator(a: Architecture) -> None:
                 _bytes(
                     "Key-value cache", memory.cache, f"{cards.size(memory.cache / asked.context_tokens / asked.batch)} a token"
                 ),
-                _bytes("Weights", memory.weights, weights or ("as in the file" if a.weight_bytes else "float16")),
+                _bytes("Weights", memory.weights, weights or _own_format(a)),
                 _bytes("All together", memory.total, f"activations {cards.size(memory.activations)}, an estimate"),
                 cards.Card(
                     "Longest context here",
@@ -160,14 +159,12 @@ def calculator(a: Architecture) -> None:
                     unit="tokens",
                     digits=0,
                     direction=0,
-                    note=f"in {cards.size(place.free)} free of {place.name}"
-                    if fits
-                    else f"does not fit {cards.size(place.free)} free",
+                    note=_limit(a, fits, f"{cards.size(place.free)} free of {place.name}"),
                 ),
             ]
         )
         if asked.context_tokens > a.context > 0:
-            st.caption(f"The model was made for {a.context:,} tokens of context; beyond them its text gets worse.")
+            st.caption(f"The model's context window is {a.context:,} tokens; beyond it its text gets worse.")
         about = {"model": a.name, "weights": weights or "as given", **asked._asdict()}
         settings = {"weights": weights, **asked._asdict(), "context": asked.context_tokens}
         charts.show(
@@ -196,6 +193,17 @@ def calculator(a: Architecture) -> None:
         )
 
 
+def _own_format(a: Architecture) -> str:
+    return f"as in the file, {a.weight_bytes * 8 / a.parameters:.1f} bits a weight" if a.weight_bytes else "float16"
+
+
+def _limit(a: Architecture, fits: int, free: str) -> str:
+    """Which of the two, model or memory, ends the context."""
+    if fits == a.context > 0:
+        return f"the model's own limit; {free} hold it"
+    return f"all that {free} hold" if fits else f"does not fit {free}"
+
+
 def calculator_form(a: Architecture) -> tuple[CacheSetting, str]:
     """Sliders, and the known answers that they can be set to."""
     context = st.select_slider(
@@ -207,7 +215,7 @@ def calculator_form(a: Architecture) -> tuple[CacheSetting, str]:
         format_func=lambda n: f"{n:,}",
         help="Tokens held for each text: prompt and answer.",
     )
-    batch = st.select_slider("Texts at once", BATCHES, 1, key="batch", bind="query-params")
+    batch = st.select_slider("Batch size", BATCHES, 1, key="batch", bind="query-params")
     about = "As it is, or as if the same heads shared their keys and values otherwise."
     attention = forms.one_of_many("Attention", figures.attentions(a), "attention", persist_state="session", help=about)
     names = [name for name in architecture.BITS if name != "int4"]
@@ -231,12 +239,10 @@ def load_answer(name: str) -> None:
     st.session_state.attention, st.session_state.cache_precision = answer.attention, answer.cache
 
 
-def strip(config: TrialConfig) -> None:
+def strip() -> None:
     place = architecture.machine()[-1]
     cards.status_strip(
         [
-            config.corpus.dataset,
-            f"questions: {config.corpus.questions}",
             "SmolLM2-135M-Instruct, computed by our own transformer",
             f"{place.name}: {cards.size(place.free)} free of {cards.size(place.total)}",
             "nothing leaves this machine",

@@ -248,8 +248,8 @@ def chart(
     if axis:
         layout["xaxis"] = {**layout.get("xaxis", {}), **axis}
     if setting.endswith("size_tokens") and not forms.unused("embedding", config) and (limit := readable_tokens(config.embedding)):
-        layout |= charts.mark_line(limit, f"the encoder reads {limit:,}", vertical=True)
-        layout["annotations"][0] |= {"x": log10(limit), "xanchor": "right"}
+        layout |= charts.mark_line(limit, f"encoder limit, {limit:,} tokens", vertical=True)
+        layout["annotations"][0] |= {"x": log10(limit), "xanchor": "right", "xshift": -charts.GAP}
     k = "k" if setting == "evaluation.k" else config.evaluation.k
     judged = f"{budget:,} tokens of context" if budget else f"the first {k} chunks"
     along, up = f"{knob.label} ({knob.unit})" if knob.unit else knob.label, named(metric, k, budget)

@@ -214,7 +214,7 @@ def table(results: Sequence[Filtered], recalls: Sequence[Interval], ways: Mappin
         Column("filter"),
         Column("allowed", "", COUNT),
         Column("way"),
-        Column("recall", "", MEAN, direction=1),
+        Column("recall", "Recall vs exact", MEAN, direction=1),
         Column("too few", help="Questions with fewer results than exist.", width=76),
         Column("p50_ms", "Median", "%.2f ms"),
     )

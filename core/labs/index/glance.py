@@ -23,6 +23,7 @@ class Glance:
     recall: Interval
     cost: Cost
     cached: bool  # nothing was measured anew
+    load: float  # of the machine in the minute before it was measured
 
 
 def to_prepare(config: TrialConfig) -> TrialConfig:
@@ -44,12 +45,14 @@ def glance(
     yield from pipeline.dense(run)
     yield Progress(0, 0, "Measuring this setting")
 
-    def measured() -> IndexPoint:
-        fresh.append(True)
-        return drain(measuring.measure_point(workbench, config, quick=True))
+    def measured() -> tuple[IndexPoint, float]:
+        import psutil
+
+        fresh.append(psutil.getloadavg()[0])
+        return drain(measuring.measure_point(workbench, config, quick=True)), fresh[0]
 
     key = fingerprint(run.vector_search_key(), config.evaluation.k)
-    point = pipeline.remember("glance", key, measured)
+    point, load = pipeline.remember("glance", key, measured)
     recall = rules_of(config).mean(point.raw.recall)
     cost = yield from remembered_cost(workbench, config, margin_points, metrics)
-    return Glance(point, recall, cost, not fresh)
+    return Glance(point, recall, cost, not fresh, load)

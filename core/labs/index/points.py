@@ -244,7 +244,7 @@ def table(points: Sequence[IndexPoint], command: str) -> Table:
     ]
     columns = [
         Column("setting"),
-        Column("recall", "", "%.4f"),
+        Column("recall", "Recall vs exact", "%.4f"),
         Column("single_qps", "Questions/s", COUNT),
         Column("p95_us", "p95", "%.0f µs"),
         Column("build_s", "Build", "%.2f s"),

@@ -60,7 +60,7 @@ RANKING = {
     "evidence": ForecastQuantity("{evidence}", "%.3f", most=1.0, gain=np.ones_like),
 }
 QUANTITIES = {
-    "recall": ForecastQuantity("Recall of the index@{k}", "%.4f", most=1.0),
+    "recall": ForecastQuantity("Recall@{k} vs exact", "%.4f", most=1.0),
     **RANKING,
     "p50_us": ForecastQuantity("Latency p50", "%.0f µs", relative=True),
     "p95_us": ForecastQuantity("Latency p95", "%.0f µs", relative=True),
