@@ -14,8 +14,7 @@ NAVIGATION = {"section": "Compare", "order": 30, "title": "Explain failures", "i
 
 def page() -> None:
     question = "At which step was each failed question lost?"
-    recipe_strip.page_title(NAVIGATION["title"], question, recipe=False, aside=forms.presets)
-    recipe_strip.draw()
+    recipe_strip.page_title(NAVIGATION["title"], question, aside=forms.presets)
     workbench, config = session.workbench(), session.config()
     plan = workbench.plan(config)
     stages = (*workbench.ranking_fields(), "context", "answering", "generation", "evaluation")
