@@ -21,7 +21,7 @@ def headline_cards(view: View) -> None:
     """Alpha, which is the one to report, and few beside it; next to a paradox, what it means."""
     agreement = overview(view)
     first = (*SHOWN, "Cohen's kappa" if agreement.annotators == 2 else "Fleiss")
-    rows = [row for start in first if (row := next((one for one in agreement.measures if one.name.startswith(start)), None))]
+    rows = [row for start in first if (row := next((each for each in agreement.measures if each.name.startswith(start)), None))]
     notes = [judged_by(view, row) for row in rows]
     alike = notes[0] if len(set(notes)) == 1 < len(notes) and agreement.measures[0].name in agreement.words else ""
     shown = [
