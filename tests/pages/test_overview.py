@@ -191,7 +191,7 @@ def test_who_comes_back_goes_on_where_they_were(bench, monkeypatch):
     assert not app.exception and not app.error and "Go on" in [head.value for head in app.subheader]
     pages = [link.proto.page + "?" + link.proto.query_string for link in app.get("page_link")]
     links = dict(zip(links_of(app), pages, strict=True))
-    assert "fusion.weight=0.25" in links["Back to Query the store"] and "baseline.fusion.part" in links["Back to Query the store"]
+    assert "fusion.weight=0.25" in links["Back to SQL"] and "baseline.fusion.part" in links["Back to SQL"]
     assert links["Experiment: Sizes of chunks"].endswith(f"run_study?study={study.id}")
     assert links["Paper: On fusion"].endswith(f"write_paper?paper={paper.id}") and links["Preparing hills"].endswith("?job=j")
     told = html(app)
