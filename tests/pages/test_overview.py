@@ -174,7 +174,10 @@ def test_it_says_what_it_is_and_what_is_here_comes_before_what_could_be_download
     assert any("research workbench for retrieval-augmented generation" in caption.value for caption in app.caption)
     here, absent = [frame.value for frame in app.dataframe if "Corpus" in frame.value]
     origins = dict(zip(here["Corpus"], here["From"], strict=True))
-    assert origins["python-reference"] == "in use, built in" and origins["mine"] == "own data folder"
+    assert (
+        here.loc[here["In use"] != "", "Corpus"].tolist() == ["python-reference"] and origins["python-api"] == "made on first use"
+    )
+    assert origins["python-reference"] == "built in" and origins["mine"] == "own data folder"
     assert len(absent) == sum(s.kind == "downloadable" and not s.present for s in bench.datasets()) and "From" not in absent
 
 
