@@ -19,7 +19,7 @@ def example() -> None:
         index=None,
         key="example",
         on_change=_use_example,
-        placeholder="Choose an example query",
+        placeholder="Choose a query",
         help="The best trial is that of the largest set of questions; of equal ones a named one, then the newest.",
     )
 
