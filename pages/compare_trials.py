@@ -36,7 +36,7 @@ NAVIGATION = {
     "entry": "Trials and SQL",
     "step": "confirm",
 }
-WHOSE = ("Trials", "Runs in TREC's format")
+WHOSE = ("Stored trials", "TREC runs")
 TOGETHER = {
     "Leaderboard": leaderboard.draw,
     "Frontier": cost_chart.draw,

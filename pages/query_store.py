@@ -6,7 +6,7 @@ from app.ui import cards, recipe_strip
 from app.ui.store import query, rows, tables
 from core.labs.store.query import Answered
 
-NAVIGATION = {"section": "Compare", "order": 25, "title": "Query the store", "icon": "database", "entry": "Trials and SQL"}
+NAVIGATION = {"section": "Compare", "order": 25, "title": "SQL", "icon": "database", "entry": "Trials and SQL"}
 
 
 def page() -> None:

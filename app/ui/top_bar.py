@@ -131,7 +131,7 @@ def _baseline() -> None:
     pinned, current = session.baseline(), session.config()
     if pinned is None:
         about = "Every page then shows the difference to it, with its interval."
-        cards.press("Pin this recipe", "keep", "pin", session.pin, current, type="tertiary", help=about)
+        cards.press("Pin as baseline", "keep", "pin", session.pin, current, type="tertiary", help=about)
         return
     same = pinned == current
     name = "this recipe" if same else cut(forms.describe_recipe(pinned), MOST_SHOWN)

@@ -398,7 +398,7 @@ SHAPE = digest(
 
 EXAMPLES: tuple[tuple[str, str], ...] = (
     ("The best trial on each corpus",
-     "SELECT DISTINCT ON (dataset) dataset, coalesce(t.name, made_name) AS name,\n"
+     "SELECT DISTINCT ON (dataset) dataset AS corpus, coalesce(t.name, made_name) AS name,\n"
      "  mean AS \"nDCG@10\", n AS measured, total AS questions, id AS trial\n"
      "FROM trials t JOIN trial_metrics ON trial_id = id\n"
      "WHERE metric = 'ndcg_linear@10' AND status = 'ok'\n"

@@ -66,7 +66,7 @@ def test_a_slider_moves_the_metrics_and_their_difference_to_the_baseline(prepare
     settled(tab)
     before = tab.locator(CARDS).inner_text()
     assert re.search(r"nDCG@10.*\n0\.\d{3}\n0\.\d{3} to 0\.\d{3}\nn 260", before), before
-    tab.get_by_role("button", name="Pin this recipe").click()
+    tab.get_by_role("button", name="Pin as baseline").click()
     tab.get_by_role("button", name="Baseline: this recipe").wait_for()
     slider = tab.get_by_role("slider").first
     slider.focus()

@@ -68,7 +68,7 @@ def search_live(walk):
     walk.open("search_live")
     walk.tab.locator(CARDS).wait_for()
     walk.press("BM25")
-    walk.press("Pin this recipe")
+    walk.press("Pin as baseline")
     walk.press("Hybrid convex")
     walk.text("vs baseline")
     walk.drag("Dense weight", 4)

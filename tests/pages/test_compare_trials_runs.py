@@ -31,7 +31,7 @@ def bench(tmp_path, monkeypatch):
 
 
 def open_page(**address: str) -> AppTest:
-    return sound(visit("compare_trials", {"whose": "Runs in TREC's format", **address}))
+    return sound(visit("compare_trials", {"whose": "TREC runs", **address}))
 
 
 def sound(app: AppTest) -> AppTest:
@@ -127,6 +127,6 @@ def test_a_ticked_trial_stands_beside_runs_and_leaves_as_one(bench):
     app = send(app, ("same.run", trec.run_text(run, 1000).encode()), qrels=trec.judgement_text(questions).encode())
     table = frame(app, "Questions ranked")
     assert len(table) == 2 and table["nDCG@10"][0] == table["nDCG@10"][1]
-    app = open_page(trials=trial, whose="Trials")
+    app = open_page(trials=trial, whose="Stored trials")
     assert {"trial_run", "trial_qrels"} <= {each.proto.id.rsplit("-", 1)[-1] for each in app.get("download_button")}
     assert any(f"runs write {trial}" in code.value for code in app.code)

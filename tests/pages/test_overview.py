@@ -174,7 +174,10 @@ def test_it_says_what_it_is_and_what_is_here_comes_before_what_could_be_download
     assert any("research workbench for retrieval-augmented generation" in caption.value for caption in app.caption)
     here, absent = [frame.value for frame in app.dataframe if "Corpus" in frame.value]
     origins = dict(zip(here["Corpus"], here["From"], strict=True))
-    assert origins["python-reference"] == "in use, built in" and origins["mine"] == "own data folder"
+    assert (
+        here.loc[here["In use"] != "", "Corpus"].tolist() == ["python-reference"] and origins["python-api"] == "made on first use"
+    )
+    assert origins["python-reference"] == "built in" and origins["mine"] == "own data folder"
     assert len(absent) == sum(s.kind == "downloadable" and not s.present for s in bench.datasets()) and "From" not in absent
 
 
@@ -191,7 +194,7 @@ def test_who_comes_back_goes_on_where_they_were(bench, monkeypatch):
     assert not app.exception and not app.error and "Go on" in [head.value for head in app.subheader]
     pages = [link.proto.page + "?" + link.proto.query_string for link in app.get("page_link")]
     links = dict(zip(links_of(app), pages, strict=True))
-    assert "fusion.weight=0.25" in links["Back to Query the store"] and "baseline.fusion.part" in links["Back to Query the store"]
+    assert "fusion.weight=0.25" in links["Back to SQL"] and "baseline.fusion.part" in links["Back to SQL"]
     assert links["Experiment: Sizes of chunks"].endswith(f"run_study?study={study.id}")
     assert links["Paper: On fusion"].endswith(f"write_paper?paper={paper.id}") and links["Preparing hills"].endswith("?job=j")
     told = html(app)

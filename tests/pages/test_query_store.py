@@ -1,9 +1,11 @@
 """The SQL page reads what is stored, says its limits, and cannot do anything else."""
 
 import pytest
+from pandas import Series
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui.store import rows
 from core.labs.store import query as labs_store
 from core.store import tables
 from core.workbench import Workbench
@@ -88,6 +90,10 @@ def test_the_best_trial_on_each_corpus_is_an_example_and_a_trial_is_a_link(bench
     )
     app = ask("SELECT id AS trial, 'x' AS other FROM trials")
     assert table(app).to_dict("records") == [{"trial": f"/compare_trials?trials={trial_id}", "other": "x"}]
+
+
+def test_means_have_three_decimals_and_no_small_p_becomes_zero():
+    assert [rows._pattern(Series(values)) for values in ([0.54, None, 0.0], [1e-6, 0.5], [12345.6])] == ["%.3f", "%.4g", "%.4g"]
 
 
 @pytest.fixture

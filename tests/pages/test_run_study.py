@@ -74,6 +74,7 @@ def test_without_a_study_the_page_says_what_one_is_and_begins_one_of_the_recipe_
     app = open_page(**SPARSE)
     assert "one question, asked of many recipes" in texts(app) and not app.dataframe
     assert "Chunking: size 16, 32, 64" in texts(app)
+    assert "Chunking: size 64, 127, 254" in texts(open_page(**{"corpus.dataset": "towns"})), "no more than the encoder reads"
     app = press(app, "begin_study")
     [study] = [version.experiment for version in book.latest(bench).values()]
     assert opened(app) == study.id and study.recipe.fusion.part == "sparse_only"
@@ -91,8 +92,11 @@ def test_the_list_names_what_is_recorded_and_hides_what_is_archived(bench, monke
     app = open_page(study="nowhere")
     assert "“nowhere”, which is not here" in texts(app), "and the list stands there"
     table = shown(app, "Experiment")
-    assert dict(zip(table["Experiment"], table["Measured"], strict=True)) == {"Sizes and k1": 9, "Not started": 0}
-    assert list(table).index("Question") < list(table).index("Varied")
+    assert dict(zip(table["Experiment"], table["Recipes"], strict=True)) == {"Sizes and k1": 9, "Not started": 0}
+    assert "Failed" not in table and "Id" not in table
+    best = book.best(bench, [book.load(bench, "measured")])["measured"]
+    at = table["Experiment"].tolist().index("Sizes and k1")
+    assert best.recipes == 9 and table["Best recipe"][at] == best.title and table["Mean"][at] == best.mean
     assert begins(app) == "primary"
     monkeypatch.setattr("app.ui.experiments.beginning.runs", lambda home, name: name == "measured")
     assert begins(open_page()) == "secondary", "one runs: to look at it comes first"

@@ -107,7 +107,7 @@ def reproduce(question: str, recipe: TrialConfig) -> None:
     st.caption("The command for this question")
     command = f"{session.workbench().command(recipe, 'ask')} {shlex.quote(question)}"
     st.code(command, language="bash", wrap_lines=True)
-    st.caption("Stored with its passages, prompt, recipe and receipt: table answers on the page Query the store.")
+    st.caption("Stored with its passages, prompt, recipe and receipt: table answers on the page SQL.")
 
 
 def tokens(answer: Answer) -> None:

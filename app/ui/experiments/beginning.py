@@ -1,5 +1,7 @@
 """No experiment on the desk: what one is, how to begin one, and those that are recorded."""
 
+from typing import Any
+
 import streamlit as st
 
 from app import session
@@ -8,10 +10,10 @@ from app.ui.experiments import desk, handing, words
 from app.ui.experiments.suggesting import suggestion
 from core.errors import WorkbenchError
 from core.labs.experiments import book
-from core.labs.experiments.book import Shelved
+from core.labs.experiments.book import Best, Shelved
 from core.labs.experiments.experiment import read
 from core.labs.experiments.standing import runs
-from core.report.table import COUNT, DAY_TIME, Column, Table
+from core.report.table import COUNT, DAY_TIME, MEAN, Column, Table
 from core.workbench import command_line, one_phase
 
 WHAT = "An experiment: one question, asked of many recipes"
@@ -87,26 +89,39 @@ def recorded(listed: list[Shelved]) -> None:
         st.caption("No experiment is archived.")
         return
     st.caption(f"{cards.count(len(listed), 'experiment')}, the most recent first. Click one to open it.")
-    rows = [
-        {
-            "experiment": row.experiment.title or row.experiment.id,
-            "measured": row.trials.get("ok", 0),
-            "failed": row.trials.get("failed", 0),
-            "last run": row.last_run,
-            "question": row.experiment.question,
-            "varied": "; ".join(words.setting_title(f.setting, row.experiment.recipe) for f in row.experiment.factors),
-            "id": row.experiment.id,
-        }
-        for row in listed
-    ]
-    titled, varied = (cells.room([name, *(row[name] for row in rows)]) for name in ("experiment", "varied"))
+    best = book.best(session.workbench(), [row.experiment for row in listed])
+    rows = [_row(row, best.get(row.experiment.id)) for row in listed]
+    titled, named, varied = (
+        cells.room([name, *(row[name] or "" for row in rows)]) for name in ("experiment", "best recipe", "varied")
+    )
+    failed = (Column("failed", "", COUNT),) if any(row["failed"] for row in rows) else ()
     columns = (
-        Column("experiment", width=min(280, titled)),
-        Column("measured", "", COUNT),
-        Column("failed", "", COUNT),
+        Column("experiment", width=min(250, titled)),
+        Column("best recipe", width=min(260, named), help="The highest mean on the questions that the choice is made on."),
+        Column("measured by"),
+        Column("mean", "", MEAN),
+        Column(
+            "recipes", "", COUNT, "Measured on the questions that the choice is made on; those on the other half are not counted."
+        ),
+        *failed,
         Column("last run", "", DAY_TIME, width=104),
-        Column("question", width=366),
         Column("varied", width=min(250, varied)),
-        Column("id", width=180),
+        Column("question", width=366),
     )
     tables.choose(Table("studies_table", columns, rows), [row.experiment.id for row in listed], param="study")
+
+
+def _row(row: Shelved, best: Best | None) -> dict[str, Any]:
+    of, half = row.experiment, "" if row.experiment.choose_on == "all" else f", {row.experiment.choose_on}"
+    return {
+        "experiment": of.title or of.id,
+        "best recipe": best and best.title,
+        "measured by": best and f"{best.metric}{half}",
+        "mean": best and best.mean,
+        "recipes": best.recipes if best else row.trials.get("ok", 0),
+        "failed": row.trials.get("failed", 0),
+        "last run": row.last_run,
+        "varied": "; ".join(words.setting_title(factor.setting, of.recipe) for factor in of.factors),
+        "question": of.question,
+        "id": of.id,
+    }

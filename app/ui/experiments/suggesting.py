@@ -1,11 +1,13 @@
 """An experiment to begin with: the settings of a recipe that are tuned most, each over some values around the one in use."""
 
+from math import inf
 from typing import Any
 
 from app import session
 from app.ui import forms
 from app.ui.experiments import words
 from core.config import TrialConfig, difference
+from core.labs.corpus.chunks import readable_tokens
 from core.labs.experiments.experiment import Experiment, made, slug
 
 PREFERRED = ("chunking.size_tokens", "fusion.weight", "fusion.k", "sparse.k1", "retrieval.candidates", "sparse.b")
@@ -58,10 +60,17 @@ def suggested_values(setting: str, recipe: TrialConfig) -> list[Any]:
     stage, _, name = setting.partition(".")
     knob, now = words.knob_of(setting, recipe), getattr(recipe, stage).model_dump().get(name)
     if knob.kind == "grid" and now:  # over orders of magnitude
-        values = {round(now * times) if knob.whole else now * times for times in (0.5, 1, 2)}
-        return sorted(value for value in values if knob.low <= value <= knob.high)
+        values = {round(now * times) if knob.whole else now * times for times in (0.25, 0.5, 1, 2)}
+        most = max(now, min(knob.high, readable(recipe))) if setting == "chunking.size_tokens" else knob.high
+        return sorted(value for value in values if knob.low <= value <= most)[-3:]
     if knob.kind != "slider" or now is None:
         return forms.points(knob, now, most=POINTS)
     step = REACH * (knob.high - knob.low)
     values = {round(round((now + times * step) / knob.step) * knob.step, 10) for times in (-1, 0, 1)}
     return sorted(round(value) if knob.whole else value for value in values if knob.low <= value <= knob.high)
+
+
+def readable(recipe: TrialConfig) -> float:
+    """Tokens of a chunk that are read: of a longer one the encoder never sees the end."""
+    limit = None if "embedding" in session.workbench().unused(recipe) else readable_tokens(recipe.embedding)
+    return limit or inf

@@ -95,7 +95,7 @@ def each_takes(bare: Ladder, count: int) -> str:
     low, high = rungs.answers_each(session.workbench(), bare, count)
     number = cards.count(high, "answer") if low == high else f"{low} to {high} answers"
     asked = ", ".join(title.lower() for rung, title in lab.RUNGS.items() if rung != "reference")
-    return f"{number} a question: {asked}. Equal prompts are asked once."
+    return f"Each question is asked under up to five conditions ({asked}); identical prompts share an answer, so {number} each."
 
 
 def ask(bare: Ladder, ladder: Ladder, count: int, action: str, whose: str) -> bool:

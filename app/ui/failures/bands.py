@@ -11,6 +11,7 @@ from core.labs.failures import ladder as lab
 from core.labs.failures.ladder import BANDS, Ladder
 
 NO_LOSS = {BANDS[name].title for name in ("absent", "answered", "reached")}
+SHINING = 0.7  # of a bar's colour, so that the legend's square is as pale
 METHOD = "Wilson's intervals of shares"
 JUDGE = (
     f"An answer is right if it contains a reference answer whole, or reaches a token F1 of {ACCEPTED:g} with one (case, "
@@ -53,7 +54,7 @@ def chart(shown: Shown) -> None:
         data=lab.band_rows(shown.ladder, shown.asked),
         config=shown.config,
         title="Where questions are lost",
-        caption=f"n {number:,}; {'answers' if shown.asked else 'retrieval alone'}; the counts add up to n; {pale}: not lost",
+        caption=f"n {number:,}; {'answers' if shown.asked else 'retrieval alone'}; the counts add up to n; {pale}: not counted as lost",
         method=METHOD,
         command=shown.command(),
         on_select=_clicked,
@@ -65,16 +66,15 @@ def _side(name: str, ladder: Ladder, asked: bool, compared: bool) -> list[dict[s
     """The bars of one recipe: what is lost in its colour, the rest in grey, or paler where grey is the baseline's; and behind the interval
     of each its count and share."""
     rows, color = lab.band_rows(ladder, asked), charts.COLORS[0] if name == "This recipe" else charts.BASELINE
-    titles, rest = [row["band"] for row in rows], charts.faint(color, 0.55) if compared else charts.BASELINE
+    titles, rest = [row["band"] for row in rows], charts.faint(color, 0.4) if compared else charts.faint(charts.BASELINE, SHINING)
     ends = [(100 * row["low"], 100 * row["high"]) for row in rows]
     traces = []
-    for lost, its in ((True, color), (False, rest)):
+    for lost, its in ((True, charts.faint(color, SHINING)), (False, rest)):
         values = [100 * row["share"] if (row["band"] not in NO_LOSS) == lost else None for row in rows]
         [bar] = charts.bars(
             titles, {name: values}, errors={name: ends}, colors={name: its}, horizontal=True, hover="%{y}: %{x:.1f}%"
         )
         bar["error_x"]["color"] = charts.INK  # a whisker crosses its bar and the ground, and bars shine through
-        bar["marker"]["opacity"] = 0.7
         traces.append(bar | {"offsetgroup": name, "legendgroup": name, "showlegend": lost})
     told = [f"{row['questions']:,} ({row['share']:.0%})" for row in rows]
     unseen = {"marker": {"opacity": 0}, "hoverinfo": "skip", "showlegend": False, "offsetgroup": name, "orientation": "h"}

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.ui import cards, jobs
 
+MOST_NAMED = 2  # of what is missing
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -50,10 +51,11 @@ def _show() -> None:
 
 
 def _findings(findings: list[dict]) -> None:
-    bad, absent = (sum(finding["ok"] is state for finding in findings) for state in (False, None))
-    cards.status_strip(
-        ["all that is needed is here" if not bad else f"{bad} to repair", f"{absent} optional absent" if absent else ""]
-    )
+    bad = sum(finding["ok"] is False for finding in findings)
+    absent = [finding["name"] for finding in findings if finding["ok"] is None]
+    named = f": {', '.join(absent)}" if len(absent) <= MOST_NAMED else ""
+    missing = f"{cards.count(len(absent), 'optional part')} missing{named}" if absent else ""
+    cards.status_strip([f"{bad} to repair" if bad else "Ready", missing])
     with st.expander("What this machine offers", icon=":material/monitor_heart:", expanded=bool(bad)):
         st.html(f'<table class="gw gw-table">{"".join(map(_row, findings))}</table>')
 

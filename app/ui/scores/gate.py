@@ -114,4 +114,4 @@ def opened(decisions: list[dict[str, Any]]) -> None:
                 for each in decisions[1:]
             ]
         )
-    st.caption("All decisions: table decisions on the page Query the store.")
+    st.caption("All decisions: table decisions on the page SQL.")

@@ -24,8 +24,9 @@ def draw(current: Evaluation, row: Sequence[cards.Card]) -> None:
     words, told = lab.sentence(counts, p, main), lab.warning(counts)
     if not words:
         return
-    chip = f"{counts.looked:,} tried" + (" on test" if counts.part == "test" else "")
-    if p is not None and counts.looked > 2:
+    corrects = p is not None and counts.looked > 2
+    chip = f"{counts.looked:,}{'' if corrects else ' recipes'} compared" + (" on test" if counts.part == "test" else "")
+    if corrects:
         [[left], _] = lab.corrected([p], counts.looked)
         chip += ", corrected p < 0.001" if left < 0.001 else f", corrected p {left:.3f}"
     with st.popover(

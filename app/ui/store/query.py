@@ -12,14 +12,14 @@ HELD = "sql_answer"
 
 
 def example() -> None:
-    """The box of questions, each of which runs its query."""
+    """The box of examples, each of which runs its query."""
     st.selectbox(
         "Start from an example",
         list(store.examples()),
         index=None,
         key="example",
         on_change=_use_example,
-        placeholder="Choose a question",
+        placeholder="Choose a query",
         help="The best trial is that of the largest set of questions; of equal ones a named one, then the newest.",
     )
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.ui import cards, cells, export
 from core.labs.store.query import LIMITS, Answered
+from core.report.table import MEAN
 
 
 def draw(answered: Answered) -> None:
@@ -61,9 +62,15 @@ def linked(answered: Answered) -> tuple[Any, dict[str, Any]]:
 
     names = columns(answered)
     frame = pd.DataFrame(answered.result.rows, columns=names)
-    looks = {name: st.column_config.NumberColumn(format="%.4g") for name in frame.select_dtypes("float")}
+    looks = {name: st.column_config.NumberColumn(format=_pattern(frame[name])) for name in frame.select_dtypes("float")}
     for name in names:
         if answered.trials.issuperset(frame[name].dropna().tolist()) and frame[name].notna().any():
             frame[name] = frame[name].map(lambda trial: f"/compare_trials?trials={trial}", na_action="ignore")
             looks[name] = st.column_config.LinkColumn(display_text=r"trials=(.+)$", help="Opens the trial, ticked.")
     return frame, looks
+
+
+def _pattern(values: Any) -> str:
+    """Means and shares to three decimals, as everywhere; what is large, or too small for these, by its digits."""
+    sizes = values.dropna().abs()
+    return MEAN if (sizes.eq(0) | sizes.between(0.001, 1)).all() else "%.4g"

@@ -47,7 +47,8 @@ def buttons(trial: Trial, config: TrialConfig | None, tags: list[str]) -> None:
     if st.button("Open in Search, live", icon=":material/tune:", key="open_trial", disabled=config is None, type="tertiary"):
         session.set_config(config)
         ways.go("search_live")
-    cards.press("Pin as baseline", "keep", "pin_trial", session.pin, config, disabled=config is None, type="tertiary")
+    about = "Its recipe becomes the baseline."
+    cards.press("Pin this trial", "keep", "pin_trial", session.pin, config, disabled=config is None, type="tertiary", help=about)
     with st.popover("Name, tags", icon=":material/label:", key="described", width="content", type="tertiary"):
         describe(trial, tags)
         if len(st.session_state.chosen) > 1:  # of a single one it is written beside what it was

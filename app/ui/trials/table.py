@@ -155,7 +155,10 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[Own
         "Tags": not own and any(row["tags"] for row in rows),
         "k": not own and len({row["k"] for row in measured}) > 1,
         "Sweep": not own and any(row["sweep"] for row in rows),
-        **dict.fromkeys(("Context", "Latency", "Chunks"), not own),
+        **{
+            head: not own and any(row[cost] is not None for row in rows)
+            for head, cost in (("Context", "context_at_k"), ("Latency", "latency_ms"), ("Chunks", "chunks"))
+        },
     }
     made = [_row(row, sweeps) | {column.name: row[column.name] for column in own} for row in rows]
     named = cells.room([row["Trial"] for row in made])
@@ -168,12 +171,12 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[Own
         Column("of", "of", COUNT),
         Column("Note", width=200, help="What people wrote about it: tick the row to write one."),
         Column("Status", width=160, help="Tick the row to read why there is no result."),
-        Column("Repeat", width=66, help="Trials of the same recipe on the same questions and documents."),
         Column("Recipe", width=210, help="What differs from the default recipe."),
         Column("Tags", width=130),
-        Column("Context", "", COUNT, "Tokens of the first k chunks, mean of a question.", width=76),
+        Column("Context", "Context (tokens)", COUNT, "The first k chunks, mean of a question."),
         Column("Latency", "", "%.1f ms", "Median of a single question.", width=76),
         Column("Chunks", "", COUNT, "Chunks in the index.", width=66),
+        Column("Repeat", width=66, help="Trials of the same recipe on the same questions and documents."),
         Column("When", "", DAY_TIME, width=104),
         Column("k", "k", help="Depth at which the rankings were judged.", width=38),
         Column("Sweep", "Experiment", width=220),

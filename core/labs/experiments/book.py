@@ -5,15 +5,26 @@ records follow each other, so of merged journals by time. Trials belong to an ex
 """
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from core.config import difference
 from core.errors import WorkbenchError
+from core.evaluation.metric import judges
 from core.files import hold
 from core.labs.experiments.experiment import Experiment, made
 from core.labs.experiments.older import DEFAULTS, completed
+from core.labs.trials.comparison import direction, label
 from core.workbench import Workbench
+
+# of halving only the round on the most questions: a mean of few is high by chance
+BEST = """SELECT sweep, coalesce(nullif(name, ''), made_name, id) AS title, mean, k,
+    count(*) OVER (PARTITION BY sweep, num_queries) AS recipes
+    FROM (SELECT unnest($1) AS sweep, unnest($2) AS judged, unnest($3) AS half, unnest($4) AS direction)
+    JOIN trials USING (sweep) JOIN trial_metrics ON trial_id = id
+    WHERE status = 'ok' AND mean IS NOT NULL AND split_part(metric, '@', 1) = judged AND config->>'$.corpus.questions' = half
+    QUALIFY row_number() OVER (PARTITION BY sweep ORDER BY num_queries DESC, direction * mean DESC, id) = 1"""
 
 
 class Version(NamedTuple):
@@ -33,6 +44,16 @@ class Shelved(NamedTuple):
     created: str
     trials: dict[str, int]
     last_run: datetime | None
+
+
+class Best(NamedTuple):
+    """The recipe of an experiment with the best mean on the questions that the choice is made on. metric: "nDCG@10"; recipes: how many
+    were measured on these questions."""
+
+    title: str
+    metric: str
+    mean: float
+    recipes: int
 
 
 class Change(NamedTuple):
@@ -122,6 +143,15 @@ def experiments(workbench: Workbench, archived: bool = False) -> list[Shelved]:
         if version.experiment.archived == archived
     ]
     return sorted(listed, key=lambda row: max(row.created[:26], row.last_run.isoformat() if row.last_run else ""), reverse=True)
+
+
+def best(workbench: Workbench, listed: Sequence[Experiment]) -> dict[str, Best]:
+    """id -> its best, of those that have measured one by their first metric; one query, however many there are."""
+    judged = {of.id: next(filter(judges, of.metrics), "") for of in listed}
+    asked = [of for of in listed if judged[of.id]]
+    columns = [[of.id for of in asked], [judged[of.id] for of in asked], [of.choose_on for of in asked]]
+    rows = workbench.store.query(BEST, [*columns, [direction(metric) for metric in columns[1]]]) if asked else []
+    return {row["sweep"]: Best(row["title"], label(judged[row["sweep"]], row["k"]), row["mean"], row["recipes"]) for row in rows}
 
 
 def from_other_bases(workbench: Workbench, experiment: Experiment) -> list[Shelved]:

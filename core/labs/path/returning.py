@@ -2,33 +2,25 @@
 
 from datetime import UTC, datetime
 
-from core.evaluation.metric import judges
 from core.labs.experiments import book
 from core.labs.experiments.book import Shelved
 from core.labs.experiments.standing import standing
 from core.labs.path.steps import UNREAD, paper, paper_stands
-from core.labs.trials.comparison import direction, label
 from core.progress import counted
 from core.workbench import Workbench
-
-BEST = """SELECT coalesce(nullif(name, ''), made_name, id) AS title, mean, k, count(*) OVER () AS recipes FROM trials
-    JOIN trial_metrics ON trial_id = id WHERE sweep = $1 AND status = 'ok' AND mean IS NOT NULL AND split_part(metric, '@', 1) = $2
-    AND config->>'$.corpus.questions' = $3 ORDER BY $4 * mean DESC, id LIMIT 1"""
 
 
 def experiment_words(workbench: Workbench, row: Shelved) -> str:
     """How far an experiment is: on which corpus, and of what is measured the recipe with the best mean on the questions on which it
     is chosen."""
     of, corpus = row.experiment, row.experiment.recipe.corpus.dataset
-    metric = next((name for name in of.metrics if judges(name)), "")
-    highest = workbench.store.query(BEST, [of.id, metric, of.choose_on, direction(metric)]) if metric else []
+    highest = book.best(workbench, [of]).get(of.id)
     if (stands := standing(workbench, of.id)).status == "running":
         return f"on {corpus}, running: {stands.words}"
-    if not highest:
+    if highest is None:
         return f"on {corpus}, {counted(row.trials['ok'], 'trial')}" if row.trials.get("ok") else f"on {corpus}, not started"
-    [best] = highest
     half = "" if of.choose_on == "all" else f" ({of.choose_on})"
-    return f"on {corpus}{half}, highest of {best['recipes']:,}: {best['title']}, {label(metric, best['k'])} {best['mean']:.3f}"
+    return f"on {corpus}{half}, highest of {highest.recipes:,}: {highest.title}, {highest.metric} {highest.mean:.3f}"
 
 
 def last_experiment(workbench: Workbench) -> Shelved | None:

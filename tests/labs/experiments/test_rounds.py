@@ -54,6 +54,9 @@ def test_the_command_tells_the_round_of_the_page_the_last_that_is_whole(bench, c
     book.save(bench, made(STUDY))
     measured(bench, 10, *POINTS)
     first = measured(bench, 20, 50, 60)
+    assert book.best(bench, [book.load(bench, STUDY["id"])])[STUDY["id"]].recipes == len(first), (
+        "not of the round on few questions"
+    )
     told = board(capsys)
     assert {row["trial"] for row in told["leaderboard"]} == {*first} == on_page(bench)
     assert told["left out"] == "5 trials on 10 questions: an earlier round."
