@@ -18,16 +18,20 @@ BETTER = {1: "higher", -1: "lower", 0: "neither"}
 
 
 def overview(shown: Shown) -> None:
-    """The first measures of every topic as cards, then every measure with what it means."""
+    """The first measures of every topic as cards."""
     groups, first = [row.group for row in shown.answers.rows], []
     for topic in TOPICS:
         mine = [each for each in shown.answers.measured if each.measure.topic == topic]
         first += [each for each in mine if each.measure.headline] or mine[:4]
     cards.row([card(each, groups, shown) for each in first])
+
+
+def about(shown: Shown) -> None:
+    """What is to be said of the cards, and every measure with what it means."""
     if note := note_of_groups(shown.answers.rows):
         st.caption(note)
     ask_for_a_sentence(shown)
-    table(shown, groups)
+    table(shown, [row.group for row in shown.answers.rows])
 
 
 def ask_for_a_sentence(shown: Shown) -> None:
@@ -47,7 +51,7 @@ def card(each: MeasureScores, groups: list[str], shown: Shown) -> Card:
     mean, measure = each.mean(groups), each.measure
     bounds = None if mean.low is None else (mean.low, mean.high)
     alone = mean.n == 1 < mean.total
-    note = each.failed or (f"measured on one answer only; {why_not(each)}" if alone else "" if mean.n else why_not(each))
+    note = each.failed or f"{'measured on one answer only; ' * alone}{why_not(each)}"
     if (runs := behind.spread(each.scores)) and not note:
         note = f"spread between runs {runs[0]:.3f}"
     help_ = f"{first_words(measure)} Source: {measure.source}."
