@@ -65,9 +65,9 @@ def told_if_below(name: str) -> None:
     if reached(gate):
         return
     _, side, _ = bound(gate)
-    end = gate[side]
+    end, label = gate[side], cards.plain(registry.lower(label_of(gate)))
     worst = "has no interval" if end is None else f"may be as {side} as {end:.3f}"
-    told = f"It did not pass its gate: {cards.plain(label_of(gate))} {worst} (n {gate['measured']:,}); {gate['least']:.3f} was wanted."
+    told = f"It did not pass its gate: {label} {worst} (n {gate['measured']:,}); {gate['least']:.3f} was wanted."
     st.warning(told, icon=":material/warning:")
 
 
