@@ -12,7 +12,7 @@ from app.ui import cards, forms
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.sampling import chains
-from core.pipeline.recipe_words import setting_words
+from core.registry import lower
 from core.sampling.filters import STEPS, Step, chain
 from core.sampling.writing import Written
 
@@ -113,14 +113,15 @@ def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
 
 def recipe_samples(config: TrialConfig, steps: tuple[Step, ...]) -> str:
     """The settings by which the recipe's engine samples, where the chain does otherwise; else ""."""
-    own = {name: getattr(config.generation, name, off) for name, off in SAMPLING.items()}
+    own = SAMPLING | {name: value for name, value in config.generation if name in SAMPLING}
     mine = dict(SAMPLING)
     for step in steps:
         name = {"greedy": "temperature", "repetition": "repeat_penalty"}.get(step.part, step.part)
         mine[name] = next((value for knob, value in step if knob != "part"), 0.0)
     same = mine == own if own["temperature"] else mine["temperature"] == 0
-    told = {f"generation.{name}": value for name, value in own.items() if name == "temperature" or value != SAMPLING[name]}
-    return "" if same else setting_words(told)
+    labels = {knob.name: lower(knob.label) for knob in forms.knobs(type(config.generation))}
+    told = [name for name in labels if name in own and (name == "temperature" or own[name] != SAMPLING[name])]
+    return "" if same else ", ".join(f"{labels[name]} {own[name]:g}" for name in told)
 
 
 def presets() -> None:
