@@ -229,7 +229,7 @@ def switching(workbench: Workbench, moves: int) -> dict[str, Any]:
     config = TrialConfig()
     drain(workbench.prepare(config))
     question = split(drain(workbench.read_corpus(config)), "test").queries[0].text
-    steps = read_chain(PRESETS["llama.cpp"])
+    steps = read_chain(PRESETS["llama.cpp defaults"])
 
     def wearing(**knobs: Any) -> TrialConfig:
         return config.model_copy(update={"generation": Transformers(**knobs)})

@@ -28,9 +28,11 @@ def page() -> None:
     if not names:
         return st.info("Choose an adapter to compare with the model without it.", icon=":material/info:")
     made, left = lab.standing(workbench, run, names, scales, count)
+    if made is None:
+        grid.nothing_yet()
     grid.start(config, left, names, scales, count)
     if made is None:
-        st.caption(grid.about(names, scales))
+        grid.about(names, scales)
         return forgetting.section(config, names, scales)
     counts = cards.count(made.questions, "question"), cards.count(len(made.reliance) - 1, "adapter")
     cards.status_strip([*counts, f"{made.memorised:,} possibly memorised"])

@@ -26,10 +26,12 @@ def page() -> None:
             [
                 answers.name,
                 cards.count(len(answers.rows), "answer"),
-                f"{cards.count(len(answers.measured), 'measure')} at hand",
+                f"{cards.count(len(answers.measured), 'measure')} at hand, with 95% intervals",
                 f"compared with {shown.other.name.replace('The', 'the')}" if shown.other else "",
             ]
         )
+        if view != first:
+            sources.by_a_model(shown)
     if shown is not None or view in ALONE:
         VIEWS[view](shown)
     return None
@@ -40,13 +42,15 @@ def scores(shown: Shown) -> None:
     measures.overview(shown)
     first = measures.chosen(shown)
     if first is None:
-        return st.info("No measure at hand can score these answers: see why in the table above.", icon=":material/info:")
-    measures.spread(shown, first)
-    place = questions.table(shown, first)
+        st.info("No measure at hand can score these answers: see why in the table below.", icon=":material/info:")
+    else:
+        measures.spread(shown, first)
+    measures.about(shown)
+    sources.by_a_model(shown)
+    place = first and questions.table(shown, first)
     if place is not None:
         with tables.opened():
             questions.opened(shown, place, first)
-    return None
 
 
 OF_THE_RECIPE = {  # not of the answers that are shown

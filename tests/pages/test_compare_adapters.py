@@ -47,8 +47,12 @@ def test_a_recipe_that_is_not_ready_is_prepared_by_a_press(bench, named, started
 def test_it_tells_what_is_left_and_starts_a_job(bench, prompts, named, started):  # noqa: F811
     app = open_page()
     assert any(told.endswith("not measured here yet") and " answers, roughly " in told for told in prices(app)) and not prompts
-    assert any("2 times 5 answers" in caption.value for caption in app.caption), "so many for a question"
-    next(button for button in app.button if button.label.startswith("Answer")).click().run()
+    assert any("2 models (no adapter, a) in 5 contexts" in caption.value for caption in app.caption)
+    assert "Not all answers for it are written yet" in html(app)
+    button = next(button for button in app.button if button.label.startswith("Write"))
+    number = button.label.removeprefix("Write ")
+    assert any(told.startswith(number) for told in prices(app)), "the button and its price say the same number"
+    button.click().run()
     assert started[0][:4] == ["compare-adapters", "a", "--scale", "1"]
 
 

@@ -96,6 +96,10 @@ def test_tools_and_limits_are_the_agents_own(bench, monkeypatch):
     ask(app, LUND)
     assert "calculator(expression)" in scripted.asked[0][0][0]["content"] and "search_corpus" not in scripted.asked[0][1]
     off = open_page()
+    assert [each.label for each in off.expander if "Limits" in each.label] == ["**Limits** 20,000 tokens, 1:30 min"]
+    by_key(off.number_input, "agent_seconds").set_value(0).run()
+    by_key(off.number_input, "agent_usd").set_value(0.05).run()
+    assert [each.label for each in off.expander if "Limits" in each.label] == ["**Limits** 20,000 tokens, 0.05 USD"]
     by_key(off.multiselect, "agent_tools").set_value([]).run()
     assert not off.exception
 

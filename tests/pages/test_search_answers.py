@@ -1,6 +1,8 @@
 """The panel of answers on Search, live: how many contexts a moved slider changes, the job that answers them, intervals that narrow,
 both gains beside the baseline, and the questions where the one did not become the other."""
 
+from types import SimpleNamespace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -137,5 +139,12 @@ def test_questions_without_a_similar_passage_are_told_and_not_counted_as_work(be
     monkeypatch.setattr(answering, "askings", silent)
     app = start(answer=20)
     words = told(app, "to write").replace("\\", "")
-    assert "0 of 20 questions answered (4 have no passage similar enough" in words and "16 answers to write" in words
+    assert "0 of 20 questions answered, 16 answers to write, 4 without a passage similar enough" in words
     assert "Write 16 answers" in [button.label for button in app.button]
+
+
+def test_what_is_told_of_the_questions_adds_up_where_some_without_a_passage_are_answered():
+    asks, answered = [n > 3 for n in range(30)], [n in (0, *range(4, 11)) for n in range(30)]
+    those = SimpleNamespace(askings=[SimpleNamespace(asks=each) for each in asks], answers=[each or None for each in answered])
+    words = page_answers.progress_words(those, answering.AnswerCost(30, 19, None, silent=4))
+    assert [int(word) for word in words.split() if word.isdigit()] == [8, 30, 19, 3] and 8 + 19 + 3 == 30

@@ -5,9 +5,10 @@ from streamlit.testing.v1 import AppTest
 
 from core.progress import drain
 from core.serving import stored_spans
-from core.serving.publishing import publish
+from core.serving.publishing import KIND, publish, reached
 from core.serving.service import Service
 from core.serving.watching import ask_canaries
+from core.store.batches import batches
 from tests.serving.test_planning import loaded
 from tests.serving.test_watching import FREE
 from tests.support import served
@@ -64,8 +65,22 @@ def test_what_is_published_is_listed_with_its_gate(towns):
     found = sum(each["found"] for each in towns.canaries)
     assert list(table["Canaries found"]) == [f"{found} of {len(towns.canaries)}"]
     low, high = towns.gate["low"], towns.gate["high"]
-    assert list(table["95% interval"]) == [f"{low:.3f} to {high:.3f}"] and list(table["Asked since"]) == ["not asked"]
-    assert list(table["Reached"]) == ["yes" if low >= towns.gate["least"] else "no"]
+    [quality] = [title for title in table if title.endswith("(95% interval)")]
+    assert list(table[quality]) == [f"{towns.gate['mean']:.3f} ({low:.3f} to {high:.3f})"]
+    assert list(table["n"]) == [towns.gate["measured"]] and list(table["Gate"]) == ["lower bound ≥ 0.850"]
+    assert list(table["Change since"]) == ["not asked"]
+    assert list(table["Passed"]) == ["yes" if low >= towns.gate["least"] else "no"]
+
+
+def test_who_serves_a_recipe_that_failed_its_gate_is_warned(bench, towns):
+    failed = not reached(towns.gate)
+    assert any("It did not pass its gate" in each.value for each in opened().warning) == failed
+    high = towns._replace(name="high", gate=towns.gate | {"least": 1.0, "low": 0.4}, created="2031-01-01T00:00:00+00:00")
+    batches(bench.home).keep(KIND, {high.key: high._asdict()})
+    app = opened()
+    assert app.selectbox(key="serve_what").value == "high"
+    assert f"may be as low as 0.400 (n {towns.gate['measured']}); 1.000 was wanted" in app.warning[0].value
+    assert app.dataframe[0].value["Passed"].iloc[0] == "no"
 
 
 def test_a_loss_is_told_with_its_evidence(bench, towns, serve):
@@ -73,12 +88,12 @@ def test_a_loss_is_told_with_its_evidence(bench, towns, serve):
     address, search = str(serve(service, FREE).base_url), service.search
     drain(ask_canaries(bench, towns, address))
     assert "no more than the noise" in words(opened("Watch", inner="Canaries"))
-    assert list(opened().dataframe[0].value["Asked since"]) == ["the same"]
+    assert list(opened().dataframe[0].value["Change since"]) == ["the same"]
     service.searched = lambda *_: None  # what is played was never searched
     service.search = lambda text, most: {**search(text, most), "passages": []}
     for _ in range(3):
         told = drain(ask_canaries(bench, towns, address))
-    assert list(opened().dataframe[0].value["Asked since"]) == [f"{told.lost.mean:.1%} lost: regression"]
+    assert list(opened().dataframe[0].value["Change since"]) == [f"{told.lost.mean:.1%} lost: regression"]
     app = opened("Watch", inner="Canaries")
     assert app.error[0].value.startswith(f"{told.lost.mean:.1%}") and "Regression found" in app.error[0].value
 

@@ -89,7 +89,7 @@ def test_the_command_follows_the_form_and_becomes_a_job(bench, started):
     app.number_input(key="adapter/max_steps").set_value(7).run()
     assert app.number_input(key="adapter/max_steps").label == "Steps, at most"
     assert app.slider(key="adapter/alpha").proto.format == "%g", "32, not 32.00"
-    assert "Compare the bundled one, answerer" in [link.proto.label for link in app.get("page_link")]
+    assert "Compare the adapter that comes with the model (answerer)" in [link.proto.label for link in app.get("page_link")]
     short = next(caption for caption in app.caption if "7 steps of 8 examples" in caption.proto.help)
     assert "GB of memory" in short.value and "steps" not in short.value, "the phases stand in its help"
     assert any("adapters train towns-1 --train max_steps=7 --dataset towns" in code.value for code in app.code)

@@ -91,6 +91,18 @@ def test_the_cards_are_the_trace_and_a_slider_runs_no_model(bench, model):
 
 
 @pytest.mark.slow
+def test_beside_the_chain_stands_what_the_recipe_samples_with_where_it_differs(bench, model):
+    def said(chain: str, **address: str) -> list[str]:
+        return [each.value for each in open_page(question="", chain=chain, **address).caption if "this page only" in each.value]
+
+    assert said("top_k=8 temperature=0.5") == ["Of this page only: the recipe samples with temperature 0."]
+    assert said("greedy") == [] and said("top_k=8 temperature=0") == []
+    warm = {"generation.temperature": "0.5", "generation.top_p": "0.9"}
+    assert said("greedy", **warm) == ["Of this page only: the recipe samples with temperature 0.5, top-p 0.9."]
+    assert said("top_p=0.9 temperature=0.5", **warm) == []
+
+
+@pytest.mark.slow
 def test_steps_are_added_moved_and_removed(bench, model):
     app = open_page(chain="top_k=8 temperature=0.5")
     assert press(app, "down/0").session_state["chain"] == "temperature=0.5 top_k=8"
@@ -212,7 +224,7 @@ def test_a_cancelled_reading_is_not_begun_again_by_itself(bench, model, monkeypa
 @pytest.mark.slow
 def test_a_bad_chain_in_the_address_and_an_engine_without_logits_are_told(bench, model):
     app = open_page(chain="top_q=3")
-    assert "top\\_q" in " ".join(w.value for w in app.warning) and app.session_state["chain"] == PRESETS["llama.cpp"]
+    assert "top\\_q" in " ".join(w.value for w in app.warning) and app.session_state["chain"] == PRESETS["llama.cpp defaults"]
     app = open_page(**{"generation.part": "openai_compatible", "generation.max_tokens": "12"})
     assert "does not return" in " ".join(e.value for e in app.error)
 

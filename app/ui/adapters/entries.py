@@ -24,7 +24,7 @@ def listed() -> None:
     if not entries:
         st.caption("None yet. A trained adapter can be used on Ask, Sampling and Compare adapters.")
         if bundled := at_hand():  # none is trained: only what ships is left
-            ways.link("compare_adapters", f"Compare the bundled one, {bundled[0]}", "difference")
+            ways.link("compare_adapters", f"Compare the adapter that comes with the model ({bundled[0]})", "difference")
     for entry in entries:
         drawn(entry)
 

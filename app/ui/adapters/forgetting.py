@@ -29,9 +29,10 @@ def section(config: TrialConfig, names: Sequence[str], scales: Sequence[float]) 
             f"Perplexity of {lab.DOCUMENTS} documents of another corpus, with and without the adapter. Higher with it: it made the "
             "model forget."
         )
-        number = lab.DOCUMENTS * len(lab.sides(names, scales))
-        takes = one_phase(f"{number:,} readings of a document, {lab.TOKENS} tokens each at most", units=number)
-        return jobs.start_button("Read other text", words, f"Reading {corpus}", takes, kind="secondary")
+        models = len(lab.sides(names, scales))
+        what = f"{lab.DOCUMENTS} documents read by each of {models} models, {lab.TOKENS} tokens of each at most"
+        takes = one_phase(what, units=lab.DOCUMENTS * models)
+        return jobs.start_button("Measure perplexity", words, f"Reading {corpus}", takes, kind="secondary")
     tables.sentences(lab.sentences(made, config.evaluation.confidence))
     tables.draw(lab.table(made, command_line(*words)))
     return None

@@ -17,6 +17,13 @@ from core.report.table import Column, Table
 from core.workbench import Forecast, Resolved
 
 SCALES = (0.25, 0.5, 1.0, 1.5)
+ABOUT = {  # what stands in the prompt of each context
+    "none": "the question alone",
+    "retrieved": "the passages that the recipe retrieves",
+    "gold": "the passages that hold the evidence",
+    "distractors": "the best passages that hold none of it",
+    "contradicting": "the evidence with another question's answer in the place of its own, where one fits",
+}
 
 
 def none_trained() -> bool:
@@ -46,14 +53,22 @@ def words_of(names: Sequence[str], scales: Sequence[float], count: int) -> list[
     return ["compare-adapters", *names, *(word for scale in scales for word in ("--scale", f"{scale:g}")), "--ask", str(count)]
 
 
-def about(names: Sequence[str], scales: Sequence[float]) -> str:
-    """What a question is asked, and so how many answers it takes."""
-    some = len(lab.sides(names, scales))
-    return (
-        "Each question is answered without any adapter and with each at each scale: closed book, over what the recipe retrieves, over the "
-        f"gold evidence, over passages without it, and over evidence with a changed answer: {some} times {len(lab.CONTEXTS)} answers, or "
-        f"{some} fewer where no other answer fits the evidence. Stored answers are used again."
+def nothing_yet() -> None:
+    cards.empty(
+        "What the adapter did",
+        "A chart of each measure by context, with and without the adapter and with intervals, and how often answers follow the passage "
+        "and how often memory. Not all answers for it are written yet.",
     )
+
+
+def about(names: Sequence[str], scales: Sequence[float]) -> None:
+    """What each question is asked."""
+    _, *others = lab.sides(names, scales)
+    every = ["no adapter", *(side.title for side in others)]
+    st.caption(
+        f"Each question is answered by {len(every)} models ({cards.plain(', '.join(every))}) in {len(lab.CONTEXTS)} contexts:"
+    )
+    st.caption("\n".join(f"- **{title}**: {ABOUT[name]}" for name, title in lab.CONTEXTS.items()))
 
 
 def start(config: TrialConfig, left: lab.AnswerCost, names: Sequence[str], scales: Sequence[float], count: int) -> None:
@@ -61,7 +76,7 @@ def start(config: TrialConfig, left: lab.AnswerCost, names: Sequence[str], scale
     if not left.answers:
         return
     words = [*words_of(names, scales, count), *session.workbench().arguments(config)]
-    label, title = f"Answer {cards.count(left.questions, 'question')}", f"Comparing {cards.count(len(names), 'adapter')}"
+    label, title = f"Write {cards.count(left.answers, 'answer')}", f"Comparing {cards.count(len(names), 'adapter')}"
     jobs.start_button(label, words, title, Forecast(left.phases, units=left.answers, like=alike(lab.engine(config, names))))
 
 

@@ -86,8 +86,9 @@ def card(config: TrialConfig, settings: dict[str, Any], lesson: Lesson, file: Pa
     key = adapters.data_key(config, settings, file)
     held = st.session_state.get("adapter/card", ("", None))
     words = adapters.data_arguments(session.workbench(), config, settings) if lesson.source == "documents" else []
-    press = jobs.Press("adapter-data", one_phase("the examples made, and near copies left out", units=1, like=lesson.source))
-    pressed = jobs.press_button("Look at the data", press, key="adapter/look", icon=":material/dataset:")
+    press = jobs.Press("adapter-data", one_phase("the splits, what is left out and why", units=1, like=lesson.source))
+    about = "Also some examples. No two splits share a document, and near copies are left out."
+    pressed = jobs.press_button("Look at the data", press, key="adapter/look", icon=":material/dataset:", help=about)
     written = held[0] == key and isinstance(held[1], str) and (job := jobs.latest(words)) and job.status == "done"
     if pressed or written:
         try:
@@ -98,7 +99,7 @@ def card(config: TrialConfig, settings: dict[str, Any], lesson: Lesson, file: Pa
             return cards.problem(error)
         st.session_state["adapter/card"] = held
     if held[0] != key:
-        return st.caption("The splits, what is left out and why, and some examples. No two splits share a document.")
+        return None
     if isinstance(held[1], str):
         st.caption("The questions have to be written first. They are kept.")
         takes = one_phase(held[1], units=settings["questions"], like="questions")

@@ -1,12 +1,14 @@
 """What an agent may do: its tools and limits, held in the page's address; all else is the recipe's."""
 
+from typing import Any
+
 import streamlit as st
 
 from app import session
 from app.ui import cards, forms
 from core.agents import mcp_servers
 from core.agents.tools import TOOLS
-from core.config import TrialConfig, with_settings
+from core.config import PartConfig, TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.agents.replaying import AGENT
 from core.registry import find
@@ -52,7 +54,13 @@ def agent() -> TrialConfig:
     _about(names)
     settings = {"answering.part": AGENT, "answering.tools": names}
     steps = st.slider(
-        "Steps", 1, 20, min(own.steps, 20), key="agent_steps", bind="query-params", help="After that the answer is requested."
+        "Steps, at most",
+        1,
+        20,
+        min(own.steps, 20),
+        key="agent_steps",
+        bind="query-params",
+        help="After that the answer is requested.",
     )
     first = st.toggle(
         "Search first",
@@ -61,15 +69,28 @@ def agent() -> TrialConfig:
         bind="query-params",
         help="Begins with the passages that the recipe finds. Off: the model has to search for them itself.",
     )
-    with st.expander("Limits", icon=":material/speed:"):
+    settings |= {"answering.steps": steps, "answering.passages_first": first, **limits(own)}
+    forms.recipe_form(("context", "generation"), show_presets=False)
+    return with_settings(session.config(), settings)
+
+
+def limits(own: PartConfig) -> dict[str, Any]:
+    """Setting -> limit, of an expander whose title says them."""
+    with st.expander(f"**Limits** {limit_words(own)}", key="agent_limits"):
         tokens = st.number_input(
             "Tokens", 0, 1_000_000, own.tokens, 1000, key="agent_tokens", help="Read and written; 0: no limit."
         )
         seconds = st.number_input("Seconds", 0, 3600, own.seconds, 10, key="agent_seconds", help="0: the deadline of an answer.")
         usd = st.number_input("USD", 0.0, 100.0, own.usd, 0.01, key="agent_usd", help="By the price table; 0: no limit.")
         after = st.toggle("Write after reading", own.write_after_reading, key="agent_writes", help=AFTER)
-    settings |= {"answering.write_after_reading": after}
-    settings |= {"answering.steps": steps, "answering.passages_first": first, "answering.tokens": tokens}
-    settings |= {"answering.seconds": seconds, "answering.usd": usd}
-    forms.recipe_form(("context", "generation"), show_presets=False)
-    return with_settings(session.config(), settings)
+    made = {"tokens": tokens, "seconds": seconds, "usd": usd, "write_after_reading": after}
+    return {f"answering.{name}": value for name, value in made.items()}
+
+
+def limit_words(own: PartConfig) -> str:
+    """The limits in force, also before their widgets are drawn."""
+    said = st.session_state.get
+    tokens, seconds, usd = said("agent_tokens", own.tokens), said("agent_seconds", own.seconds), said("agent_usd", own.usd)
+    words = [f"{tokens:,} tokens" * bool(tokens), cards.duration(seconds) * bool(seconds), f"{usd:g} USD" * bool(usd)]
+    words.append("write after reading" * said("agent_writes", own.write_after_reading))
+    return ", ".join(filter(None, words)) or "none"

@@ -12,6 +12,7 @@ from app.ui import cards, forms
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.sampling import chains
+from core.registry import lower
 from core.sampling.filters import STEPS, Step, chain
 from core.sampling.writing import Written
 
@@ -28,6 +29,13 @@ GENERATION = (
     "adapter",
     "adapter_scale",
 )  # the rest: the chain's
+SAMPLING = {
+    "temperature": 1.0,
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "repeat_penalty": 1.0,
+}  # of an engine, where they do nothing
 PARTS = {"top_k": "Top-k", "top_p": "Top-p", "min_p": "Min-p"}
 
 
@@ -63,7 +71,7 @@ def current_chain() -> tuple[Step, ...]:
             state.chain = chains.write_chain(chains.read_chain(asked))
         except WorkbenchError as error:
             st.warning(f"The chain in the address was left out: {cards.plain(error.what)}", icon=":material/link_off:")
-    state.setdefault("chain", chains.PRESETS["llama.cpp"])
+    state.setdefault("chain", chains.PRESETS["llama.cpp defaults"])
     st.query_params["chain"] = state.chain
     return chains.read_chain(state.chain)
 
@@ -87,6 +95,8 @@ def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
     head.markdown("**Chain**", help="Applied from top to bottom, each step to what the one before it left.")
     with edit.popover("Edit", icon=":material/reorder:", key="edit_chain", width="stretch"):
         editor(steps)
+    if told := recipe_samples(config, steps):
+        st.caption(f"Of this page only: the recipe samples with {told}.")
     for i, step in enumerate(steps):
         step_form(i, step)
     if not steps:
@@ -99,6 +109,19 @@ def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
         forms.recipe_form(STAGES, show_presets=False)
         forms.stage_form("generation", baseline=session.baseline(), only=GENERATION)
         st.caption("The chain replaces the engine's own temperature, top-p and top-k.")
+
+
+def recipe_samples(config: TrialConfig, steps: tuple[Step, ...]) -> str:
+    """The settings by which the recipe's engine samples, where the chain does otherwise; else ""."""
+    own = SAMPLING | {name: value for name, value in config.generation if name in SAMPLING}
+    mine = dict(SAMPLING)
+    for step in steps:
+        name = {"greedy": "temperature", "repetition": "repeat_penalty"}.get(step.part, step.part)
+        mine[name] = next((value for knob, value in step if knob != "part"), 0.0)
+    same = mine == own if own["temperature"] else mine["temperature"] == 0
+    labels = {knob.name: lower(knob.label) for knob in forms.knobs(type(config.generation))}
+    told = [name for name in labels if name in own and (name == "temperature" or own[name] != SAMPLING[name])]
+    return "" if same else ", ".join(f"{labels[name]} {own[name]:g}" for name in told)
 
 
 def presets() -> None:

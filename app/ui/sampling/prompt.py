@@ -56,7 +56,7 @@ def waited(work: Generator, what: Any) -> Any:
 def prompt(corpus: Corpus) -> tuple[str, str]:
     """(the text, how the model is to take it); both are in the address."""
     kind, place = st.columns([1, 2])
-    manner = kind.selectbox("Prompt", list(MANNERS), key="manner", bind="query-params", format_func=MANNERS.get)
+    manner = kind.selectbox("Prompt from", list(MANNERS), key="manner", bind="query-params", format_func=MANNERS.get)
     if manner == "question":
         questions = [query.text for query in corpus.queries if query.answerable]
         text = place.selectbox(
@@ -66,7 +66,7 @@ def prompt(corpus: Corpus) -> tuple[str, str]:
             key="question",
             accept_new_options=True,
             bind="query-params",
-            placeholder=f"One of the {len(questions):,} answerable questions of the corpus, or your own",
+            placeholder=f"One of {len(questions):,} answerable questions, or your own",
         )
         return text or "", manner
     words = place.text_area(MANNERS[manner], key="prompt", height=80, placeholder=PLACEHOLDER[manner], bind="query-params")

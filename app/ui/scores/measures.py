@@ -13,21 +13,26 @@ from core.labs.scores.judging import MeasureScores, lengths, note_of_groups
 from core.report.table import MEAN, TWO, Column, Table, between
 
 METHOD = "Wilson's intervals of shares, else by bootstrap over answers, or over groups of those that belong together"
+SHORT = 2  # reasons on a card; the table has all
 FEW = 8  # words: a longer reference is a sentence
 BETTER = {1: "higher", -1: "lower", 0: "neither"}
 
 
 def overview(shown: Shown) -> None:
-    """The first measures of every topic as cards, then every measure with what it means."""
+    """The first measures of every topic as cards."""
     groups, first = [row.group for row in shown.answers.rows], []
     for topic in TOPICS:
         mine = [each for each in shown.answers.measured if each.measure.topic == topic]
         first += [each for each in mine if each.measure.headline] or mine[:4]
     cards.row([card(each, groups, shown) for each in first])
+
+
+def about(shown: Shown) -> None:
+    """What is to be said of the cards, and every measure with what it means."""
     if note := note_of_groups(shown.answers.rows):
         st.caption(note)
     ask_for_a_sentence(shown)
-    table(shown, groups)
+    table(shown, [row.group for row in shown.answers.rows])
 
 
 def ask_for_a_sentence(shown: Shown) -> None:
@@ -47,7 +52,7 @@ def card(each: MeasureScores, groups: list[str], shown: Shown) -> Card:
     mean, measure = each.mean(groups), each.measure
     bounds = None if mean.low is None else (mean.low, mean.high)
     alone = mean.n == 1 < mean.total
-    note = each.failed or (f"measured on one answer only; {why_not(each)}" if alone else "" if mean.n else why_not(each))
+    note = each.failed or f"{'measured on one answer only; ' * alone}{why_not(each, SHORT)}"
     if (runs := behind.spread(each.scores)) and not note:
         note = f"spread between runs {runs[0]:.3f}"
     help_ = f"{first_words(measure)} Source: {measure.source}."
@@ -62,8 +67,10 @@ def _delta(each: MeasureScores, shown: Shown) -> Delta | None:
     return delta_of(sets.paired(shown.answers, shown.other, each.measure.part))
 
 
-def why_not(each: MeasureScores) -> str:
-    return "; ".join(f"{why}: {number:,}" for why, number in each.reasons.items())
+def why_not(each: MeasureScores, most: int | None = None) -> str:
+    """Why how many answers are unmeasured. most: so many reasons of them, the commonest."""
+    told = [f"{why}: {number:,}" for why, number in each.reasons.items()]
+    return "; ".join(told[:most]) + " …" * (most is not None and len(told) > most)
 
 
 def table(shown: Shown, groups: list[str]) -> None:
@@ -115,7 +122,9 @@ def chosen(shown: Shown) -> MeasureScores | None:
     if st.session_state.get("measure") not in (None, *by_name):
         del st.session_state.measure
     titles = {name: each.measure.label for name, each in by_name.items()}
-    return by_name[forms.one_of_many("Measure", titles, "measure", preferred, bind="query-params", width=300)]
+    return by_name[
+        forms.one_of_many("Measure", titles, "measure", preferred, bind="query-params", width=300, label_visibility="collapsed")
+    ]
 
 
 def spread(shown: Shown, each: MeasureScores) -> None:
@@ -131,7 +140,7 @@ def spread(shown: Shown, each: MeasureScores) -> None:
     mean = each.mean([row.group for row in shown.answers.rows])
     few = max((max(trace["y"]) for trace in traces), default=0) <= 4
     shape = charts.figure(
-        traces, f"{measure.label}{f' ({measure.unit})' if measure.unit else ''}", "Answers", height=240, bargap=0.02
+        traces, f"{measure.label}{f' ({measure.unit})' if measure.unit else ''}", "Answers", height=200, bargap=0.02
     )
     if few:  # no half answers on the axis
         shape["layout"]["yaxis"]["dtick"] = 1

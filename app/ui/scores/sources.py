@@ -168,25 +168,29 @@ def scored(name: str, rows: list[AnswerRow], arguments: Sequence[str] = (), offe
 
 def job_for(answers: ScoredSet, arguments: list[str], offered: bool) -> None:
     free = [] if offered else [measure for measure in answers.waiting if not (measure.asks_model or measure.absent())]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        if free:
-            names = ", ".join(measure.label for measure in free)
-            number = len(answers.rows) * len(free)
-            takes = one_phase(
-                f"{cards.count(number, 'score')} by {names}, which run a model on each answer", units=number, like=names
-            )
-            jobs.start_button(f"Score by {cards.count(len(free), 'more measure')}", arguments, f"Scores of {answers.name}", takes)
+    if free:
+        names, number = ", ".join(measure.label for measure in free), len(answers.rows) * len(free)
+        takes = one_phase(
+            f"{cards.count(number, 'score')} by {names}, which run a model on each answer", units=number, like=names
+        )
+        jobs.start_button(f"Score by {cards.count(len(free), 'more measure')}", arguments, f"Scores of {answers.name}", takes)
+
+
+def by_a_model(shown: Shown) -> None:
+    """The measures that ask a language model, each a job."""
+    answers = shown.answers
     asking = {measure.part: measure for measure in answers.waiting if measure.asks_model}
-    if asking:
-        with st.expander("Measures that ask a language model"), cards.calm():
-            part = st.selectbox("Measure", list(asking), format_func=lambda name: asking[name].label, key="asks_model")
-            st.caption(cards.plain(first_words(asking[part])))
-            number, model = len(answers.rows), session.config().generation
-            told = f"{cards.count(number, 'answer')} judged by the model, a prompt each or more"
-            phase = answering.answer_phase(session.workbench(), model, number, told)
-            takes = Forecast((phase,), units=number, like=f"{part} {answering.alike(model)}")
-            words, title = [*arguments, "--measure", part], f"Scores of {answers.name}"
-            jobs.start_button(f"Score by {asking[part].label}", words, title, takes, place=part)
+    if not asking:
+        return
+    with st.expander("Measures that ask a language model"), cards.calm():
+        part = st.selectbox("Measure", list(asking), format_func=lambda name: asking[name].label, key="asks_model")
+        st.caption(cards.plain(first_words(asking[part])))
+        number, model = len(answers.rows), session.config().generation
+        told = f"{cards.count(number, 'answer')} judged by the model, a prompt each or more"
+        phase = answering.answer_phase(session.workbench(), model, number, told)
+        takes = Forecast((phase,), units=number, like=f"{part} {answering.alike(model)}")
+        words, title = [*shown.arguments, "--measure", part], f"Scores of {answers.name}"
+        jobs.start_button(f"Score by {asking[part].label}", words, title, takes, place=part)
 
 
 def first_words(measure) -> str:

@@ -94,12 +94,15 @@ def _panel(current: Evaluation, baseline: Evaluation | None, count: int, dragged
 
 
 def progress_words(answers: AnswerSet, cost: answering.AnswerCost) -> str:
-    """How many questions are answered, what the model still has to write, and for how many it is not asked."""
+    """How many questions are answered, what the model still has to write, and for how many of the others it is not asked."""
     done = sum(said is not None for said in answers.answers)
-    words = f"{done:,} of {cards.count(cost.questions, 'question')} answered"
-    if cost.silent:
-        words += f" ({cost.silent:,} have no passage similar enough: the model is not asked)"
-    return f"{words}, {cards.count(cost.answers, 'answer')} to write" if cost.answers else words
+    silent = sum(not asked.asks for asked, said in zip(answers.askings, answers.answers, strict=True) if asked and said is None)
+    words = [f"{done:,} of {cards.count(cost.questions, 'question')} answered"]
+    if cost.answers:
+        words.append(f"{cards.count(cost.answers, 'answer')} to write")
+    if silent:
+        words.append(f"{silent:,} without a passage similar enough (the model is not asked)")
+    return ", ".join(words)
 
 
 def _ask(

@@ -8,9 +8,11 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs, tables
-from core.report.table import DAY_TIME, MEAN, Column, Table, between
+from core import registry
+from core.report.table import DAY_TIME, MEAN, Column, Table, between, with_values
 from core.serving.asking import ADDRESS, PORT, ServiceState, caches_table, service_state
 from core.serving.publishing import LEAST, MEASURE, Publication, answer_cost, publications, reached
+from core.serving.publishing import published as latest
 from core.serving.watching import watched
 
 IN_USE = "The recipe in use"
@@ -50,9 +52,23 @@ def put_up() -> None:
         jobs.watch(job.id)
         st.fragment(up, run_every=2.0)(int(port))
     else:
+        if chosen != IN_USE:
+            told_if_below(chosen)
         label = f"Serving {'the recipe in use' if chosen == IN_USE else chosen}"
         cards.press("Start the service", "dns", "put_up", session.workbench().jobs.start, arguments, label, type="primary")
         st.caption("It runs until it is stopped, even if this page is closed. Only programs on this machine can reach it.")
+
+
+def told_if_below(name: str) -> None:
+    """What it means to serve a recipe that did not pass its gate."""
+    gate = latest(session.workbench(), name).gate
+    if reached(gate):
+        return
+    _, side, _ = bound(gate)
+    end, label = gate[side], cards.plain(registry.lower(label_of(gate)))
+    worst = "has no interval" if end is None else f"may be as {side} as {end:.3f}"
+    told = f"It did not pass its gate: {label} {worst} (n {gate['measured']:,}); {gate['least']:.3f} was wanted."
+    st.warning(told, icon=":material/warning:")
 
 
 def address() -> str:
@@ -102,14 +118,14 @@ def publish() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", key="publish_name", placeholder="handbook", max_chars=60)
         least = st.number_input(
-            "Faithfulness, at least",
+            "Faithfulness: lower 95% bound ≥",
             0.0,
             1.0,
             LEAST,
             0.05,
             key="publish_least",
-            width=180,
-            help="The lower end of its 95% interval over 30 answers has to reach this.",
+            width=255,
+            help="Not the mean: the lower end of the 95% interval over 30 answers has to reach this.",
         )
     why = st.text_input(
         "Reason to publish it anyway",
@@ -128,25 +144,43 @@ def publish() -> None:
 
 def published(listed: list[Publication]) -> None:
     st.subheader("Published", anchor=False)
+    rows = [row(each) for each in listed]
+    several = len({each["measure"] for each in rows}) > 1
+    quality = "Quality" if several else rows[0]["measure"]
     columns = (
-        Column("name", width=138),
-        Column("corpus", width=126),
-        Column("measure", width=96),
-        Column("mean", "", MEAN),
-        Column("interval", "95% interval"),
-        Column("least", "Asked for", MEAN),
-        Column("reached", help="Whether the whole interval is as good as what was asked for."),
-        Column("why", "Reason", width=90),
-        Column("canaries", "Canaries found", help="At publication: questions whose evidence was among the first k."),
-        Column("since", "Asked since", help="What the same questions find now: the tab Watch, Canaries.", width=90),
-        Column("created", "Published", DAY_TIME, width=105),
+        Column("name"),
+        *[Column("measure")] * several,
+        Column("quality", f"{quality} (95% interval)"),
+        Column("measured", "n", help="Answers that could be measured."),
+        Column("gate", help="Which bound of the interval had to be how good; the mean does not count."),
+        Column("passed", help="Whether that bound of the interval is as good."),
+        Column(
+            "canaries", "Canaries found", help="Canaries: questions with known evidence. Found: among the first k at publication."
+        ),
+        Column("since", "Change since", help="What the canaries that were found find now: the tab Watch, Canaries."),
+        Column("created", "Published", DAY_TIME, width=110),
+        *[Column("corpus")] * (len({each["corpus"] for each in rows}) > 1),
+        Column("why", "Reason", help="Why it was published although its gate was not passed."),
     )
-    tables.draw(Table("published_recipes", columns, [row(each) for each in listed]))
+    tables.draw(Table("published_recipes", with_values(columns, rows), rows), pinned=True)
 
 
 def row(each: Publication) -> dict[str, Any]:
-    number = sum(canary["found"] for canary in each.canaries)
-    told = {"name": each.name, "corpus": each.config["corpus"]["dataset"], **each.gate}
-    told |= {"interval": between(each.gate["low"], each.gate["high"], MEAN), "reached": "yes" if reached(each.gate) else "no"}
+    gate, (end, _, sign) = each.gate, bound(each.gate)
+    hits = sum(canary["found"] for canary in each.canaries)
+    spread = between(gate["low"], gate["high"], MEAN) or "no interval"
+    mean = "not measured" if gate["mean"] is None else f"{gate['mean']:.3f} ({spread})"
+    told = {"name": each.name, "corpus": each.config["corpus"]["dataset"], **gate, "measure": label_of(gate)}
+    told |= {"quality": mean, "gate": f"{end} bound {sign} {gate['least']:.3f}", "passed": "yes" if reached(gate) else "no"}
     told |= {"since": watched(session.workbench(), each).change, "created": datetime.fromisoformat(each.created)}
-    return told | {"canaries": f"{number} of {len(each.canaries)}"}
+    return told | {"canaries": f"{hits} of {len(each.canaries)}"}
+
+
+def label_of(gate: dict[str, Any]) -> str:
+    return registry.find("measure", gate["measure"]).label
+
+
+def bound(gate: dict[str, Any]) -> tuple[str, str, str]:
+    """The end of the interval that counts, as it is called and as the gate holds it, and how it is held against the least."""
+    more = registry.find("measure", gate["measure"]).direction > 0
+    return ("lower", "low", "≥") if more else ("upper", "high", "≤")

@@ -207,7 +207,7 @@ def answers_phase(workbench: Workbench, config: TrialConfig, number: int, what: 
         return Phase(phase.what, seconds or Rough(*(number * each for each in READING_S)))
     usd, each = phase.usd and Usd(phase.usd.low, phase.usd.high * texts), " each" * (number > 1)
     seconds = seconds or Rough(phase.seconds.low, phase.seconds.high * texts)
-    return Phase(f"{phase.what}, of up to {texts} texts{each}", seconds, usd, phase.memory_bytes)
+    return Phase(f"{phase.what}, up to {texts} model calls{each}", seconds, usd, phase.memory_bytes)
 
 
 def _way(config: TrialConfig) -> tuple[Any, ...]:

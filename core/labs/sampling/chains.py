@@ -23,7 +23,7 @@ EVERYTHING = "none"  # the chain without steps: the model's own distribution
 PRESETS = {
     "Deterministic": "greedy",
     "Model itself": EVERYTHING,
-    "llama.cpp": "top_k=40 top_p=0.95 min_p=0.05 temperature=0.8",  # its defaults, in its order
+    "llama.cpp defaults": "top_k=40 top_p=0.95 min_p=0.05 temperature=0.8",  # in its order
     "Cautious": "temperature=0.2 top_p=0.9",  # of SmolLM2's model card
     "Nucleus": "top_p=0.95",
     "Creative": "temperature=1.5 min_p=0.1",

@@ -197,10 +197,10 @@ def test_answers_are_priced_by_the_texts_that_their_way_takes_and_by_those_that_
         return lab.answers_phase(bench, many(**{"answering.part": part}), number, what)
 
     one, alone = (price(part, 1, "the answer") for part in ("one_prompt", "per_passage"))
-    assert (one.what, alone.what) == ("the answer", "the answer, of up to 3 texts")
+    assert (one.what, alone.what) == ("the answer", "the answer, up to 3 model calls")
     assert alone.seconds.low == one.seconds.low and alone.seconds.high == 3 * one.seconds.high and not alone.seconds.measured
     plain, quick = price("one_prompt"), price("reader")
-    assert price("per_passage").what == "10 answers, of up to 3 texts each" and price("per_passage", 0).seconds is None
+    assert price("per_passage").what == "10 answers, up to 3 model calls each" and price("per_passage", 0).seconds is None
     assert quick.what == plain.what == "10 answers" and quick.seconds.high < plain.seconds.high and not quick.memory_bytes
     drain(lab.answer_questions(bench, many(**{"answering.part": "per_passage"}), 12))
     assert price("per_passage").seconds.measured and not price("one_prompt").seconds.measured
