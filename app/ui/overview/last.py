@@ -47,7 +47,7 @@ def trials() -> None:
     with st.container(horizontal=True, key="last_links"):
         ways.link("compare_trials", "All trials, compared", "compare_arrows")
         ways.link("run_study", "Experiments", "science")
-        ways.link("query_store", "Query in SQL", "database")
+        ways.link("query_store", "SQL", "database")
 
 
 def half_of(trial: comparison.Trial) -> list[str]:
