@@ -42,7 +42,7 @@ COLUMNS = (
     Column("good", "In time", PERCENT, direction=1),
     Column("p95_ms", "p95", ONE, "Latency from the intended moment", "ms", -1),
     Column("throughput", "Answers/s", TWO, direction=1),
-    Column("usd", "1,000 answers", TWO, "What engines cost, and the machine by the hour", "USD", -1),
+    Column("usd", "1,000 answers", TWO, "What engines cost, and the machine by the hour at the throughput of this rate", "USD", -1),
     Column("frontier", "Frontier", help="No other is as good in quality, p95 and cost, and better in one of them"),
 )  # fmt: skip
 

@@ -183,7 +183,7 @@ def served(corpus: str, words: str, rates: str, seconds: int, minutes: float, mo
             Cell("good", "in time, %", 1, 100),
             Cell("p95_ms", "p95, s", 2, 0.001),
             Cell("throughput", "answers/s", 2),
-            Cell("usd", "USD a million", 1, 1000),
+            Cell("usd", "USD a million at this rate", 1, 1000),
         ),
         "ORDER BY CAST(cells->>'rate' AS DOUBLE), 2",
         f"The recipe is served over HTTP and asked questions about {words} at moments that do not wait for its answers ({{served}}). "
