@@ -1,5 +1,6 @@
 """No experiment on the desk: what one is, how to begin one, and those that are recorded."""
 
+from math import prod
 from typing import Any
 
 import streamlit as st
@@ -43,10 +44,13 @@ def begin(primary: bool) -> None:
         first = suggestion(session.config())
         recipe = first.recipe
         varied = "; ".join(words.factor_words(factor, recipe) for factor in first.factors)
-        told = f"Base: {words.base_words(first)}. Varied: {varied}. {words.halves_words(first)} All of it can be changed before the start."
-        st.caption(cards.plain(told))
+        recipes = cards.count(prod(len(factor.values) for factor in first.factors), "recipe")
+        plan = [("Base", words.base_words(first)), ("Varied", f"{varied}; {recipes}"), ("Halves", words.halves_words(first))]
+        cards.facts(plan)
         look = "primary" if primary else "secondary"
-        cards.press("Begin an experiment", "add", "begin_study", desk.add, first, type=look)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            cards.press("Begin an experiment", "add", "begin_study", desk.add, first, type=look)
+            st.caption("All of it can be changed before the start.", width="content")
     with right, st.container(border=True, height="stretch"):
         st.markdown("**From a file**")
         st.caption("A plan as YAML, or a whole experiment with its trials, exported by another workbench (.experiment.zip).")
