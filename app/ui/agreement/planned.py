@@ -21,7 +21,7 @@ STYLE = """<style>
 .gw-plan.rows { grid-template-columns: 1fr; }
 .gw-plan p { margin: 0 0 .2rem; }
 .gw-plan .said { font-size: 1.05rem; font-weight: 600; line-height: 1.35; }
-.gw-plan .state { display: inline-block; margin-left: .5rem; padding: 0 .55rem; border: 1px solid currentColor; border-radius: 1rem;
+.gw-plan .state { display: inline-block; padding: 0 .55rem; border: 1px solid currentColor; border-radius: 1rem;
   font-size: .78rem; font-weight: 600; line-height: 1.55; white-space: nowrap; vertical-align: .1em; color: var(--gw-muted); }
 .gw-plan .state.met { color: var(--gw-good); }
 .gw-plan .state.not { color: var(--gw-bad); }
@@ -51,7 +51,7 @@ def planned(source: sources.LabelSource, round_name: str) -> None:
         state = {"met": "met", "not met": "not"}.get(verdict.state, "")
         said, word = escape(study.hypothesis or study.question), "No test planned" if without else STATES[verdict.state]
         texts = [
-            f'<p class="said">{said}<span class="state {state}">{word}</span></p>',
+            f'<p class="said">{said} <span class="state {state}">{word}</span></p>',
             small(
                 " ".join(
                     f"Plan: {study.measure}. {study.test} {tied(verdict, part, source)} {'' if without else verdict.why}".split()

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, forms, tables
+from app.ui import cards, charts, dots, forms, tables
 from app.ui.cards import Card, Delta, delta_of
 from app.ui.scores.sources import Shown, first_words, of_the_recipe
 from core.judging.measure import TOPICS
@@ -145,8 +145,7 @@ def spread(shown: Shown, each: MeasureScores) -> None:
     if few:  # no half answers on the axis
         shape["layout"]["yaxis"]["dtick"] = 1
     if mean.mean is not None:
-        for name, mark in charts.mark_line(mean.mean, f"mean {mean.mean:.3f}", vertical=True).items():
-            shape["layout"][name] = mark
+        shape = dots.with_lines(shape, [(mean.mean, f"mean {mean.mean:.3f}")])
     charts.show(
         shape,
         "answer_scores",
