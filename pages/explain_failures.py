@@ -17,8 +17,8 @@ def page() -> None:
     recipe_strip.page_title(NAVIGATION["title"], question, aside=forms.presets)
     workbench, config = session.workbench(), session.config()
     plan = workbench.plan(config)
-    stages = (*workbench.ranking_fields(), "context", "answering", "generation", "evaluation")
-    forms.recipe_chips(stages, results.costs(config, plan))
+    stages = ("context", "answering", "generation", "evaluation")
+    forms.recipe_chips(stages, show_presets=False, costs=results.costs(config, plan))
     if not plan.live:
         return results.waiting(config, plan)
     row, shown = climbed(config, plan.run)

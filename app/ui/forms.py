@@ -112,16 +112,18 @@ def unused(stage: str, recipe: TrialConfig) -> bool:
     return stage in session.workbench().unused(recipe)
 
 
-def recipe_form(stages: tuple[str, ...] = (), *, show_presets: bool = True) -> TrialConfig:
+def recipe_form(
+    stages: tuple[str, ...] = (), *, show_presets: bool = True, costs: Mapping[str, str] | None = None
+) -> TrialConfig:
     """Presets and one expander a stage, in the order given (default: what decides a ranking and its metrics); returns the
-    recipe."""
+    recipe. costs: stage -> what a change costs."""
     if show_presets:
         presets()
     pinned = session.baseline()
     with st.container(gap="xsmall"):
         for stage in stages or (*session.workbench().ranking_fields(), "evaluation"):
             if session.workbench().shows(stage, session.config()):
-                stage_form(stage, baseline=pinned)
+                stage_form(stage, baseline=pinned, cost=(costs or {}).get(stage, ""))
     return session.config()
 
 
@@ -136,14 +138,18 @@ def stage_chips(usual: str) -> str:
     return state[OPEN]
 
 
-def recipe_chips(stages: tuple[str, ...], costs: dict[str, str]) -> None:
-    """The recipe on one line, a chip a stage, each with its knobs behind it."""
-    recipe, workbench = session.config(), session.workbench()
-    with st.container(horizontal=True, gap="xsmall", key="recipe_chips"):
-        for stage in stages:
-            if workbench.shows(stage, recipe):
-                with st.popover(chip(stage), key=f"chip/{stage}"):
-                    stage_form(stage, baseline=session.baseline(), cost=costs.get(stage, ""), folded=False)
+def recipe_chips(stages: tuple[str, ...], *, show_presets: bool = True, costs: Mapping[str, str] | None = None) -> Any:
+    """The recipe on one line: a chip for all that finds passages, and one for each of these stages, with the knobs behind; returns
+    the line."""
+    recipe, pinned, ranking = session.config(), session.baseline(), session.workbench().ranking_fields()
+    differs = ":primary[●] " if pinned and any(getattr(pinned, stage) != getattr(recipe, stage) for stage in ranking) else ""
+    line = st.container(horizontal=True, gap="xsmall", key="recipe_chips")
+    with line.popover(f":gray[{differs}Passages by] {part_title(type(recipe.fusion))}", key="chip/passages"):
+        recipe_form(ranking, show_presets=show_presets, costs=costs)
+    for stage in stages:
+        with line.popover(chip(stage), key=f"chip/{stage}"):
+            stage_form(stage, baseline=pinned, cost=(costs or {}).get(stage, ""), folded=False)
+    return line
 
 
 def chip(stage: str) -> str:

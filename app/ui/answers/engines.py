@@ -25,17 +25,9 @@ MARK = '<span style="color:{}">\u25cf</span> '
 def chosen(config: TrialConfig) -> list[TrialConfig]:
     """The recipe as a line of chips, each with its knobs behind it; returns the recipe, and with engines side by side the same recipe
     with each of their generations."""
-    ranking, pinned = session.workbench().ranking_fields(), session.baseline()
-    differs = ":primary[●] " if pinned and any(getattr(pinned, stage) != getattr(config, stage) for stage in ranking) else ""
-    with st.container(horizontal=True, gap="xsmall", key="recipe_chips"):
-        with st.popover(f":gray[{differs}Passages by] {forms.part_title(type(config.fusion))}", key="chip/passages"):
-            forms.recipe_form(ranking)
-        for stage in ("context", "answering"):
-            with st.popover(forms.chip(stage), key=f"chip/{stage}"):
-                forms.stage_form(stage, baseline=pinned, folded=False)
-        count = st.session_state.get("engines") or 1
-        with st.popover(forms.chip("generation") + (f", {count} engines" if count > 1 else ""), key="chip/generation"):
-            others = _generations(config)
+    line, count = forms.recipe_chips(("context", "answering")), st.session_state.get("engines") or 1
+    with line.popover(forms.chip("generation") + (f", {count} engines" if count > 1 else ""), key="chip/generation"):
+        others = _generations(config)
     return [config, *(config.model_copy(update={"generation": generation}) for generation in others)]
 
 
