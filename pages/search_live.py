@@ -13,8 +13,7 @@ NAVIGATION = {"section": "Explore", "order": 50, "title": "Search, live", "icon"
 
 def page() -> None:
     question = "What does each retrieval setting do to ranking quality, and is the difference real?"
-    recipe_strip.page_title(NAVIGATION["title"], question, recipe=False, aside=forms.presets)
-    recipe_strip.draw()
+    recipe_strip.page_title(NAVIGATION["title"], question, aside=forms.presets)
     config = session.config()
     plan = session.workbench().plan(config)
     stage = forms.stage_chips(setting_chart.stage_first(config))

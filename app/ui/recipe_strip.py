@@ -20,14 +20,13 @@ def page_title(title: str, question: str, recipe: bool = True, aside: Callable[[
     """The title with the pages that share its link, the one sentence that says which question the page answers, and what of the
     recipe is not default. aside: draws what stands at the right of them; its result is returned."""
     left, right = st.columns([1.5, 1], vertical_alignment="top") if aside else (st.container(), None)
-    with left:
-        with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="page_head"):
-            st.title(title, anchor=False, width="content")
-            _beside(st.session_state.get("page", ""))
-        with st.container(horizontal=True, vertical_alignment="center", key="page_question"):
-            st.caption(question, width="content")
-            if recipe:
-                draw()
+    with left, st.container(horizontal=True, vertical_alignment="center", gap="medium", key="page_head"):
+        st.title(title, anchor=False, width="content")
+        _beside(st.session_state.get("page", ""))
+    with st.container(horizontal=True, vertical_alignment="center", key="page_question"):
+        st.caption(question, width="content")
+        if recipe:
+            draw()
     if aside and right:
         with right.container(horizontal_alignment="right", key="page_aside"):
             return aside()

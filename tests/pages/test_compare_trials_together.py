@@ -2,11 +2,13 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui.trials.leaderboard import summary
 from core.labs.experiments import book, results
 from core.labs.experiments.experiment import made
 from core.labs.papers import paper as papers
@@ -67,6 +69,17 @@ def test_the_leaderboard_has_the_numbers_of_the_command_and_says_who_is_equal(be
     assert "--only" in command and len(command.split("--only")[1].split()) > 2, "filtered trials are named"
     app = tab("Effects", words="weight 0.3")
     assert "Importance needs 8 recipes" in texts(app) and len(shown(app, "Level")) == 3
+
+
+def test_contexts_of_other_lengths_are_told_beside_the_leaderboard(bench):
+    board = leaderboard.leaderboard(bench, values.select(bench, "s")[1][:2], "ndcg_linear")
+
+    def told(*tokens: float) -> str:
+        costs = [{"context_at_k": comparison.Spread(count)} for count in tokens]
+        rows = [row._replace(trial=replace(row.trial, costs=each)) for row, each in zip(board.rows, costs, strict=True)]
+        return summary(board._replace(rows=rows))
+
+    assert "524 to 3,496 tokens" in told(524.0, 3496.0) and "tokens" not in told(500.0, 520.0)
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def test_where_some_answers_are_known_one_button_writes_the_others_and_scores_al
     drain(answer_questions(bench, recipe(), 5))
     app = start(scored="8")
     told = [each.value for each in app.caption if "5 of 8" in each.value]
-    tail = "1 without a passage similar enough (the model is not asked)."
+    tail = "1 more without a passage similar enough (the model is not asked)."
     assert told == [f"5 of 8 questions answered, 2 answers to write, {tail}"]
     named = [button.label for button in app.button if button.key == "start/score-answers/"]
     assert named == ["Write and score 2 answers"]

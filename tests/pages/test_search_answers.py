@@ -139,7 +139,7 @@ def test_questions_without_a_similar_passage_are_told_and_not_counted_as_work(be
     monkeypatch.setattr(answering, "askings", silent)
     app = start(answer=20)
     words = told(app, "to write").replace("\\", "")
-    assert "0 of 20 questions answered, 16 answers to write, 4 without a passage similar enough" in words
+    assert "0 of 20 questions answered, 16 answers to write, 4 more without a passage similar enough" in words
     assert "Write 16 answers" in [button.label for button in app.button]
 
 

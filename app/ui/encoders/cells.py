@@ -49,7 +49,7 @@ def signed(value: float) -> str:
 def named(row: EncoderResult, rows: Sequence[EncoderResult], under: str = "") -> str:
     wrap = "white-space:nowrap" if len(row.offer.name) < 24 else "overflow-wrap:anywhere"
     return (
-        f'<td><span style="{wrap}"><span style="color:{color(row, rows)}">●</span> {escape(row.offer.name)}</span>'
+        f'<td><span style="{wrap}"><span style="color:{charts.shade(color(row, rows))}">●</span> {escape(row.offer.name)}</span>'
         f'<div class="gw-small">{escape(under)}</div></td>'
     )
 

@@ -109,7 +109,7 @@ def leaderboard(config: TrialConfig, rows: Sequence[EncoderResult], reference: O
     first, *others = (label(name, config.evaluation.k) for name in shown)
     html_table(
         ["Encoder", first, "Against the reference", *others, "Dimensions", "Speed"],
-        [leader_cells(row, rows, shown, metric, reference) for row in ready],
+        [leader_cells(row, rows, shown, metric, reference, row is ready[0]) for row in ready],
     )
     n, tests = ready[0].intervals[metric], sum(bool(comparison.verdict(row, metric)) for row in rows)
     st.caption(
@@ -129,14 +129,14 @@ def _press_all(config: TrialConfig) -> jobs.Press:
 
 
 def leader_cells(
-    row: EncoderResult, rows: Sequence[EncoderResult], shown: Sequence[str], metric: str, reference: Offer
+    row: EncoderResult, rows: Sequence[EncoderResult], shown: Sequence[str], metric: str, reference: Offer, best: bool
 ) -> list[str]:
     lost = f"{cards.count(row.transform.lost, 'chunk')} left without a direction" if row.transform.lost else ""
     cells = [named(row, rows, ", ".join(filter(None, ["reference" if row.offer == reference else "", lost])))]
     for name in shown:
         interval = row.intervals[name]
         span = "" if interval.low is None else f"{interval.low:.3f} to {interval.high:.3f}"
-        cells.append(number(f"{interval.mean:.3f}", span, strong=name == metric))
+        cells.append(number(f"{interval.mean:.3f}", span, strong=name == metric and best))
     paired, p = (change.paired, change.p_holm) if (change := row.changes.get(metric)) else (None, None)
     cells.insert(2, difference(paired, p, comparison.verdict(row, metric)))
     return [

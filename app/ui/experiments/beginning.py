@@ -110,7 +110,6 @@ def recorded(listed: list[Shelved]) -> None:
         *failed,
         Column("last run", "", DAY_TIME, width=104),
         Column("varied", width=min(250, varied)),
-        Column("question", width=366),
     )
     tables.choose(Table("studies_table", columns, rows), [row.experiment.id for row in listed], param="study")
 

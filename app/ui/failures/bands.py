@@ -54,7 +54,8 @@ def chart(shown: Shown) -> None:
         data=lab.band_rows(shown.ladder, shown.asked),
         config=shown.config,
         title="Where questions are lost",
-        caption=f"n {number:,}; {'answers' if shown.asked else 'retrieval alone'}; the counts add up to n; {pale}: not counted as lost",
+        caption=f"n {number:,}; {'answers' if shown.asked else 'retrieval alone'}; passages: the first "
+        f"{shown.config.context.passages}; {pale}: not counted as lost",
         method=METHOD,
         command=shown.command(),
         on_select=_clicked,

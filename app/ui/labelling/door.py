@@ -43,7 +43,10 @@ def draw(frozen: Frozen | None) -> None:
         ids = list(titles)
         study = st.selectbox("Study", ids, ids.index(frozen.study.id) if frozen else 0, format_func=titles.get)
         frozen = next(version for version in studies if version.study.id == study)
-        st.caption(f"{how_far(session.workbench(), frozen)[1].capitalize()}.")
+        whole, told = how_far(session.workbench(), frozen)
+        st.caption(f"{told.capitalize()}.{' Nothing is open: labels can be looked at and changed.' * whole}")
+        if whole:
+            ways.link("measure_agreement", "Agreement", "handshake", study=frozen.study.id)
         people = frozen.study.at_work(frozen.round)
         name = st.selectbox("Your name", people, people.index(asked) if asked in people else None, placeholder="Choose your name")
         with st.form("label_door", border=False):  # outside a form a password left with Tab is never sent

@@ -101,7 +101,7 @@ def progress_words(answers: AnswerSet, cost: answering.AnswerCost) -> str:
     if cost.answers:
         words.append(f"{cards.count(cost.answers, 'answer')} to write")
     if silent:
-        words.append(f"{silent:,} without a passage similar enough (the model is not asked)")
+        words.append(f"{silent:,} more without a passage similar enough (the model is not asked)")
     return ", ".join(words)
 
 

@@ -7,6 +7,7 @@ from app.ui import cards, charts, dots, export, tables
 from app.ui.trials.scope import Scope
 from core.labs.experiments import results
 from core.labs.trials import choice as choices
+from core.labs.trials import comparison
 from core.labs.trials import leaderboard as lab
 from core.labs.trials.comparison import Trial
 from core.labs.trials.leaderboard import Leaderboard
@@ -44,6 +45,9 @@ def summary(board: Leaderboard) -> str:
     text += f" {lab.worth(board)} Confirm a choice on questions that were not used to make it."
     if board.n < FEW:
         text += f" Only {cards.count(board.n, 'question')}: on so few, few differences are significant."
+    contexts = [cost.value for row in board.rows if (cost := row.trial.costs.get("context_at_k"))]
+    if contexts and comparison.times_context(max(contexts), min(contexts)):
+        text += f" Their contexts have {min(contexts):,.0f} to {max(contexts):,.0f} tokens: longer ones hold more evidence."
     if board.left_out:
         text += f" {board.left_out:,} recipes of lower means are left out."
     return text
