@@ -323,7 +323,7 @@ def test_values_that_are_not_valid_are_left_out_and_at_equal_context_every_size_
 @pytest.mark.slow
 def test_choosing_on_test_questions_is_told_with_a_way_out(page, bench):
     app = page()
-    assert "The curve uses the test questions, so they cannot confirm a value chosen here." in words(app)
+    assert "All questions include the test half: a value chosen here cannot be confirmed on it." in words(app)
     app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
     app = next(b for b in app.button if b.key == "choose_on_dev").click().run()
     assert not app.exception

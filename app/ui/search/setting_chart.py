@@ -27,6 +27,7 @@ from core.report.caption import interval_method
 from core.workbench import Evaluation, Forecast, Resolved, around, as_options, one_phase
 
 COMPARED_ELSEWHERE = ("embedding", "transform")  # each of their values embeds anew: the pages Encoders and Index compare them
+TESTED = {"all": "All questions include the test half", "test": "These are the test half's questions"}
 AT_K, EQUAL = "First k chunks", "Equal context"
 JUDGED = (
     "First k chunks: as the recipe is judged; larger chunks then mean more text. Equal context: every value gets the same "
@@ -332,7 +333,7 @@ def notes(
         st.caption(" ".join(filter(None, context_notes(config, budget, curve))))
     told = best_of_many(config, metric, curve)
     if config.corpus.questions != "dev":
-        told += " The curve uses the test questions, so they cannot confirm a value chosen here."
+        told += f" {TESTED[config.corpus.questions]}: a value chosen here cannot be confirmed on it."
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="trade_off_notes"):
         st.caption(told.strip(), width="stretch")
         choosing.button(setting, metric, budget, [point.value for point in curve], takes)
