@@ -95,10 +95,10 @@ def test_beside_the_chain_stands_what_the_recipe_samples_with_where_it_differs(b
     def said(chain: str, **address: str) -> list[str]:
         return [each.value for each in open_page(question="", chain=chain, **address).caption if "this page only" in each.value]
 
-    assert said("top_k=8 temperature=0.5") == ["Of this page only: the recipe samples with temperature 0."]
+    assert said("top_k=8 temperature=0.5") == ["This chain applies on this page only; the recipe samples with temperature 0."]
     assert said("greedy") == [] and said("top_k=8 temperature=0") == []
     warm = {"generation.temperature": "0.5", "generation.top_p": "0.9"}
-    assert said("greedy", **warm) == ["Of this page only: the recipe samples with temperature 0.5, top-p 0.9."]
+    assert said("greedy", **warm) == ["This chain applies on this page only; the recipe samples with temperature 0.5, top-p 0.9."]
     assert said("top_p=0.9 temperature=0.5", **warm) == []
 
 

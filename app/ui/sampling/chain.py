@@ -29,13 +29,8 @@ GENERATION = (
     "adapter",
     "adapter_scale",
 )  # the rest: the chain's
-SAMPLING = {
-    "temperature": 1.0,
-    "top_k": 0,
-    "top_p": 1.0,
-    "min_p": 0.0,
-    "repeat_penalty": 1.0,
-}  # of an engine, where they do nothing
+# of an engine, at the values that do nothing
+SAMPLING = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0}
 PARTS = {"top_k": "Top-k", "top_p": "Top-p", "min_p": "Min-p"}
 
 
@@ -96,7 +91,7 @@ def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
     with edit.popover("Edit", icon=":material/reorder:", key="edit_chain", width="stretch"):
         editor(steps)
     if told := recipe_samples(config, steps):
-        st.caption(f"Of this page only: the recipe samples with {told}.")
+        st.caption(f"This chain applies on this page only; the recipe samples with {told}.")
     for i, step in enumerate(steps):
         step_form(i, step)
     if not steps:
