@@ -1,7 +1,5 @@
 """The view Compare: agents beside plain answers, under attack, step by step, and asked again and again."""
 
-import streamlit as st
-
 from app.ui import cards
 from app.ui.agents import attacking, comparing, mattering, repeating, settings
 from app.ui.search import results
@@ -11,9 +9,7 @@ VIEWS = {"Ways": comparing.draw, "Attacks": attacking.draw, "Steps": mattering.d
 
 
 def draw() -> None:
-    left, right = st.columns([1, 2], gap="medium")
-    with left:
-        recipe = settings.agent()
+    recipe, right = settings.chosen()
     with right:
         if evaluation := results.asked(recipe, "Agents and plain answers"):
             cards.tabs(VIEWS, "agents_compare", recipe, len(arms.drawn(evaluation, len(evaluation.corpus.queries))))

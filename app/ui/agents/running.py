@@ -21,9 +21,7 @@ RUN = "agent_run"  # in the session: the question, and what came of it
 
 
 def draw() -> None:
-    left, right = st.columns([1, 2], gap="medium")
-    with left:
-        recipe = settings.agent()
+    recipe, right = settings.chosen()
     with right:
         plan = session.workbench().plan(recipe, answering=True)
         if not plan.live:

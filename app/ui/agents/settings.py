@@ -37,6 +37,14 @@ def _about(names: list[str]) -> None:
             st.caption(f"**{name}** :orange-badge[off] {cards.plain(off)}")
 
 
+def chosen() -> tuple[TrialConfig, Any]:
+    """The recipe with its agent, and the room beside the agent's settings."""
+    forms.recipe_chips(("context", "generation"))
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        return agent(), right
+
+
 def agent() -> TrialConfig:
     """The recipe with an agent as its way of answering."""
     recipe = session.config()
@@ -70,7 +78,6 @@ def agent() -> TrialConfig:
         help="Begins with the passages that the recipe finds. Off: the model has to search for them itself.",
     )
     settings |= {"answering.steps": steps, "answering.passages_first": first, **limits(own)}
-    forms.recipe_form(("context", "generation"), show_presets=False)
     return with_settings(session.config(), settings)
 
 
