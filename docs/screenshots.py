@@ -445,7 +445,7 @@ def moving(page) -> list[bytes]:
     """The dense weight dragged over its whole range and back to its best: a picture of recipe, cards and chart a value."""
     page.locator(".gw-knob-track").wait_for()
     box, some = page.locator(".gw-knob-track").bounding_box(), []
-    part = {"x": 312, "y": 186, "width": 1100, "height": 570}
+    part = {"x": 312, "y": 154, "width": 1100, "height": 570}
     page.mouse.move(box["x"], box["y"] + box["height"] / 2)
     page.mouse.down()
     for step in [*range(21), *range(19, 11, -1)]:
