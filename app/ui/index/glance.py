@@ -61,7 +61,6 @@ def metric_cards(here: Glance) -> None:
     interval = None if recall.low is None else (recall.low, recall.high)
     disk = f"{point.disk_per_vector:,.0f} on disk" if point.disk_per_vector else "nothing on disk"
     built = "not timed on this machine" if point.build_s is None else "on this machine"
-    built = "nothing to build" if point.part == "exact" else built
     changed = None if test.low is None else (test.low * 100, test.high * 100)
     shown = [
         cards.Card(
@@ -92,7 +91,7 @@ def metric_cards(here: Glance) -> None:
         ),
         cards.Card(
             "Build time",
-            0.0 if point.part == "exact" else point.build_s,
+            point.build_s,
             digits=1 if (point.build_s or 0) >= 1 else 2,
             unit="s",
             direction=-1,
@@ -111,6 +110,8 @@ def metric_cards(here: Glance) -> None:
             "makes two one-sided tests at 5%.",
         ),
     ]
+    if point.part == "exact":  # it has the recall and the ranking that the others are held against, and nothing is built
+        shown = shown[1:4]
     # six in a row, three where it is narrow
     st.html(f'<div class="gw gw-cards gw-close">{"".join(map(cards.card_html, shown))}</div>')
     cards.in_sight(shown)
