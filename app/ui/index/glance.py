@@ -89,14 +89,7 @@ def metric_cards(here: Glance) -> None:
             note=disk,
             help="Size of the index, with links, lists and codebooks, divided by the number of vectors.",
         ),
-        cards.Card(
-            "Build time",
-            point.build_s,
-            digits=1 if (point.build_s or 0) >= 1 else 2,
-            unit="s",
-            direction=-1,
-            note=built,
-        ),
+        cards.Card("Build time", point.build_s, digits=1 if (point.build_s or 0) >= 1 else 2, unit="s", direction=-1, note=built),
         cards.Card(
             f"{effect.label} change",
             None if test.difference is None else test.difference * 100,
