@@ -92,10 +92,14 @@ def publish(
     return told
 
 
+def worse_end(gate: dict[str, Any]) -> str:
+    """low or high: the end of the measure's interval that the gate holds against the least."""
+    return "low" if registry.find("measure", gate["measure"]).direction > 0 else "high"
+
+
 def reached(gate: dict[str, Any]) -> bool:
     """Whether the worse end of the measure's interval is as good as what was asked for."""
-    direction = registry.find("measure", gate["measure"]).direction
-    worst = gate["low" if direction > 0 else "high"]
+    direction, worst = registry.find("measure", gate["measure"]).direction, gate[worse_end(gate)]
     return worst is not None and direction * worst >= direction * gate["least"]  # NaN does not pass either
 
 

@@ -60,15 +60,14 @@ def columns(*cells: Cell) -> str:
 LIFE = "memory_lives WHERE id = (SELECT max(id) FROM memory_lives WHERE seed = 100)"
 
 
-def _lives(share: str, words: str, low: str = "low", high: str = "high", sign: str = "") -> str:
-    """The memory that forgets minus the one that keeps all, of a share of questions; where less is better with a sign and the
-    ends changed."""
-    ends = {"difference": "difference", "low": low, "high": high}
-    values = [f"{sign}CAST(equivalence->'tests'->'{share}'->>'{end}' AS DOUBLE) AS {name}" for name, end in ends.items()]
+def _lives(share: str, words: str, sign: int = 1) -> str:
+    """The memory that forgets minus the one that keeps all, of a share of questions. sign: -1 where less is better."""
+    of = f"equivalence->'tests'->'{share}'"
+    difference, *ends = (f"{sign} * CAST({of}->>'{name}' AS DOUBLE)" for name in ("difference", "low", "high"))
     return (
         f"SELECT 'A memory that forgets against one that keeps all, after 26 simulated weeks' AS what, '{words}' AS measure, "
-        f"{', '.join(values)}, CAST(equivalence->'tests'->'{share}'->>'p' AS DOUBLE) AS p, questions AS n "
-        f"FROM {LIFE} AND arm = 'selective'"
+        f"{difference} AS difference, least({', '.join(ends)}) AS low, greatest({', '.join(ends)}) AS high, "
+        f"CAST({of}->>'p' AS DOUBLE) AS p, questions AS n FROM {LIFE} AND arm = 'selective'"
     )
 
 
@@ -87,7 +86,7 @@ LIVES = LabPlan(
     "earlier one say whether forgetting costs recall, and what it saves in stale answers.",
     "What two memories know after the same 26 simulated weeks, with 95% intervals.",
     found=f"{_lives('current', 'the current value among the first five facts')} UNION ALL "
-    + _lives("stale", "no earlier value as the first fact", "high", "low", "-"),
+    + _lives("stale", "no earlier value as the first fact", -1),
 )
 PAIRS = "{datasets}/qa_feedback/dev_feedback.json.gz"
 REWARD = LabPlan(

@@ -1,6 +1,6 @@
 """The tab Factors: what each setting does. One or two factors make lines or dots against the base, more make main effects."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -15,18 +15,12 @@ from app.ui.trials import effects
 from core.labs.experiments import results
 from core.labs.experiments.experiment import Experiment
 from core.labs.experiments.results import PointResult, StudyResults
+from core.labs.trials import comparison
 
 LINES = 6  # of a second factor
 DOTS = 40  # points one below the other
 SETTING, CONTEXT = "Setting", "Context"
 TICKS = 9  # values that each have one
-MORE_TEXT = 1.2  # so many times as much context is another question
-
-
-def context_differs(tokens: Iterable[float | None]) -> bool:
-    """Whether some of the points give so much more text that it has to be told."""
-    some = [count for count in tokens if count]
-    return len(some) > 1 and max(some) >= MORE_TEXT * min(some)
 
 
 def draw(here: StudyDesk) -> None:
@@ -46,7 +40,7 @@ def draw(here: StudyDesk) -> None:
     other = next((setting for setting in varied if setting != along), "")
     several = len({words.as_token(row.settings.get(other)) for row in own}) if other else 1
     tokens = {row.trial.id: results.context(row.trial) for row in shown.rows}
-    if context_differs(tokens.values()):
+    if comparison.context_differs(tokens.values()):
         told = "Context: tokens of the first chunks of a question. Points at the same x had equally long contexts."
         if switch(place, "Along", (SETTING, CONTEXT), "study_along", help=told) == CONTEXT:
             return by_context.draw(drawn, along if several <= LINES else "", other, tokens)

@@ -265,7 +265,7 @@ def verdict(here: desk.StudyDesk) -> TrialConfig:
     leaderboard.verdict(shown, names)
     contexts = {row.trial.id: results.context(row.trial) for row in shown.rows}
     tokens = {trial: count for trial, count in contexts.items() if count}
-    if tokens and curves.context_differs(tokens.values()):
+    if tokens and comparison.context_differs(tokens.values()):
         low, high = min(tokens, key=tokens.get), max(tokens, key=tokens.get)
         st.caption(
             cards.plain(

@@ -56,7 +56,7 @@ def points(points: Sequence[IndexPoint], axis: str, now: IndexPoint | None) -> c
     )
     solid = {p.id for p in best}
     for part in sorted({p.part for p in drawn}, key=lambda name: (_place(name) is None, _place(name) or 0)):
-        traces += [_cloud([p for p in drawn if p.part == part], axis, solid, part), _swatch(part)]
+        traces += _cloud([p for p in drawn if p.part == part], axis, solid, part)
     if now and now.recall is not None and getattr(now, axis) is not None:
         traces.append(
             {
@@ -82,40 +82,28 @@ def points(points: Sequence[IndexPoint], axis: str, now: IndexPoint | None) -> c
     )
 
 
-def _cloud(some: list[IndexPoint], axis: str, solid: set[str], part: str) -> dict:
+def _cloud(some: list[IndexPoint], axis: str, solid: set[str], part: str) -> list[dict]:
+    """The points of a part, and its mark in the legend, which would be as faint as the first of them."""
     color, shape = look(part)
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": title(part),
-        "legendgroup": title(part),
-        "showlegend": False,
-        "x": [_at(p) for p in some],
-        "y": [getattr(p, axis) for p in some],
-        "customdata": [p.id for p in some],
-        "hovertext": [_hover(p, axis) for p in some],
-        "hovertemplate": "%{hovertext}<extra></extra>",
-        "marker": {
-            "color": color,
-            "size": [9 if p.id in solid else 7 for p in some],
-            "symbol": [shape if p.here else "diamond-open" for p in some],
-            "opacity": [1.0 if p.id in solid else FAINT for p in some],
+    both = {"type": "scatter", "mode": "markers", "name": title(part), "legendgroup": title(part)}
+    return [
+        both
+        | {
+            "showlegend": False,
+            "x": [_at(p) for p in some],
+            "y": [getattr(p, axis) for p in some],
+            "customdata": [p.id for p in some],
+            "hovertext": [_hover(p, axis) for p in some],
+            "hovertemplate": "%{hovertext}<extra></extra>",
+            "marker": {
+                "color": color,
+                "size": [9 if p.id in solid else 7 for p in some],
+                "symbol": [shape if p.here else "diamond-open" for p in some],
+                "opacity": [1.0 if p.id in solid else FAINT for p in some],
+            },
         },
-    }
-
-
-def _swatch(part: str) -> dict:
-    """The part in the legend, which would take over how faint its first point is."""
-    color, shape = look(part)
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": title(part),
-        "legendgroup": title(part),
-        "x": [None],
-        "y": [None],
-        "marker": {"color": color, "size": 8, "symbol": shape},
-    }
+        both | {"x": [None], "y": [None], "marker": {"color": color, "size": 8, "symbol": shape}},
+    ]
 
 
 def _at(point: IndexPoint) -> float:

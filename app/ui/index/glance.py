@@ -63,14 +63,6 @@ def metric_cards(here: Glance) -> None:
     built = "not timed on this machine" if point.build_s is None else "on this machine"
     changed = None if test.low is None else (test.low * 100, test.high * 100)
     shown = [
-        cards.Card(
-            f"Recall@{point.k} vs exact",
-            recall.mean,
-            interval,
-            n=recall.n,
-            of=recall.total,
-            help=f"Share of exact search's first {point.k} chunks that the index finds, mean over questions.",
-        ),
         cards.Card("Questions a second", point.single_qps, digits=0, note=_batch(point), help="One at a time, on one thread."),
         cards.Card(
             "p95 latency",
@@ -89,22 +81,34 @@ def metric_cards(here: Glance) -> None:
             note=disk,
             help="Size of the index, with links, lists and codebooks, divided by the number of vectors.",
         ),
-        cards.Card("Build time", point.build_s, digits=1 if (point.build_s or 0) >= 1 else 2, unit="s", direction=-1, note=built),
-        cards.Card(
-            f"{effect.label} change",
-            None if test.difference is None else test.difference * 100,
-            changed,
-            n=test.n,
-            of=test.total,
-            digits=2,
-            unit="points",
-            note=test.note if test.difference is None else "90%, equivalence test",
-            help="Mean change of a question's metric against exact search, through the recipe's own fusion, in hundredths. 90% "
-            "makes two one-sided tests at 5%.",
-        ),
     ]
-    if point.part == "exact":  # it has the recall and the ranking that the others are held against, and nothing is built
-        shown = shown[1:4]
+    if point.part != "exact":  # which has the recall and the ranking that the others are held against, and nothing is built
+        shown = [
+            cards.Card(
+                f"Recall@{point.k} vs exact",
+                recall.mean,
+                interval,
+                n=recall.n,
+                of=recall.total,
+                help=f"Share of exact search's first {point.k} chunks that the index finds, mean over questions.",
+            ),
+            *shown,
+            cards.Card(
+                "Build time", point.build_s, digits=1 if (point.build_s or 0) >= 1 else 2, unit="s", direction=-1, note=built
+            ),
+            cards.Card(
+                f"{effect.label} change",
+                None if test.difference is None else test.difference * 100,
+                changed,
+                n=test.n,
+                of=test.total,
+                digits=2,
+                unit="points",
+                note=test.note if test.difference is None else "90%, equivalence test",
+                help="Mean change of a question's metric against exact search, through the recipe's own fusion, in hundredths. 90% "
+                "makes two one-sided tests at 5%.",
+            ),
+        ]
     # six in a row, three where it is narrow
     st.html(f'<div class="gw gw-cards gw-close">{"".join(map(cards.card_html, shown))}</div>')
     cards.in_sight(shown)

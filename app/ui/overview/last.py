@@ -4,7 +4,6 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, tables, ways
-from app.ui.cells import cut
 from core.labs.trials import comparison
 from core.labs.trials.leaderboard import leaderboard
 from core.report.table import COUNT, DAY_TIME, MEAN, Column, Table, between
@@ -22,8 +21,8 @@ def trials() -> None:
     head = comparison.label(RANKED, depths.pop() if len(depths) == 1 else "k")
     rows = [
         {
-            "trial": cut(t.title, 72),
-            "corpus": ", ".join([cut(t.dataset, 24), *half_of(t)]),
+            "trial": cells.cut(t.title, 72),
+            "corpus": ", ".join([cells.cut(t.dataset, 24), *half_of(t)]),
             "ranked": mean(t, RANKED),
             "n": t.n or None,
             "answered": mean(t, ANSWERED),

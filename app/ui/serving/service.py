@@ -11,11 +11,12 @@ from app.ui import cards, jobs, tables
 from core import registry
 from core.report.table import DAY_TIME, MEAN, Column, Table, between, with_values
 from core.serving.asking import ADDRESS, PORT, ServiceState, caches_table, service_state
-from core.serving.publishing import LEAST, MEASURE, Publication, answer_cost, publications, reached
+from core.serving.publishing import LEAST, MEASURE, Publication, answer_cost, publications, reached, worse_end
 from core.serving.publishing import published as latest
 from core.serving.watching import watched
 
 IN_USE = "The recipe in use"
+BOUNDS = {"low": "lower bound ≥", "high": "upper bound ≤"}
 CURL = """curl -s http://127.0.0.1:{port}/answer \\
   -H 'content-type: application/json' \\
   -d '{body}'"""
@@ -64,7 +65,7 @@ def told_if_below(name: str) -> None:
     gate = latest(session.workbench(), name).gate
     if reached(gate):
         return
-    _, side, _ = bound(gate)
+    side = worse_end(gate)
     end, label = gate[side], cards.plain(registry.lower(label_of(gate)))
     worst = "has no interval" if end is None else f"may be as {side} as {end:.3f}"
     told = f"It did not pass its gate: {label} {worst} (n {gate['measured']:,}); {gate['least']:.3f} was wanted."
@@ -166,21 +167,18 @@ def published(listed: list[Publication]) -> None:
 
 
 def row(each: Publication) -> dict[str, Any]:
-    gate, (end, _, sign) = each.gate, bound(each.gate)
-    hits = sum(canary["found"] for canary in each.canaries)
+    gate, hits = each.gate, sum(canary["found"] for canary in each.canaries)
     spread = between(gate["low"], gate["high"], MEAN) or "no interval"
     mean = "not measured" if gate["mean"] is None else f"{gate['mean']:.3f} ({spread})"
     told = {"name": each.name, "corpus": each.config["corpus"]["dataset"], **gate, "measure": label_of(gate)}
-    told |= {"quality": mean, "gate": f"{end} bound {sign} {gate['least']:.3f}", "passed": "yes" if reached(gate) else "no"}
+    told |= {
+        "quality": mean,
+        "gate": f"{BOUNDS[worse_end(gate)]} {gate['least']:.3f}",
+        "passed": "yes" if reached(gate) else "no",
+    }
     told |= {"since": watched(session.workbench(), each).change, "created": datetime.fromisoformat(each.created)}
     return told | {"canaries": f"{hits} of {len(each.canaries)}"}
 
 
 def label_of(gate: dict[str, Any]) -> str:
     return registry.find("measure", gate["measure"]).label
-
-
-def bound(gate: dict[str, Any]) -> tuple[str, str, str]:
-    """The end of the interval that counts, as it is called and as the gate holds it, and how it is held against the least."""
-    more = registry.find("measure", gate["measure"]).direction > 0
-    return ("lower", "low", "≥") if more else ("upper", "high", "≤")

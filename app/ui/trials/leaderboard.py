@@ -45,8 +45,8 @@ def summary(board: Leaderboard) -> str:
     text += f" {lab.worth(board)} Confirm a choice on questions that were not used to make it."
     if board.n < FEW:
         text += f" Only {cards.count(board.n, 'question')}: on so few, few differences are significant."
-    contexts = [cost.value for row in board.rows if (cost := row.trial.costs.get("context_at_k"))]
-    if contexts and comparison.times_context(max(contexts), min(contexts)):
+    contexts = [tokens for row in board.rows if (tokens := results.context(row.trial))]
+    if comparison.context_differs(contexts):
         text += f" Their contexts have {min(contexts):,.0f} to {max(contexts):,.0f} tokens: longer ones hold more evidence."
     if board.left_out:
         text += f" {board.left_out:,} recipes of lower means are left out."

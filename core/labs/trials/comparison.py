@@ -441,6 +441,12 @@ def equals_words(equal: int, others: int) -> str:
     return f"{equal:,} of the {others:,} others {'does' if equal == 1 else 'do'} not differ significantly from it"
 
 
+def context_differs(tokens: Iterable[float | None]) -> bool:
+    """Whether some recipes read so much more text that it has to be told."""
+    some = [count for count in tokens if count]
+    return len(some) > 1 and max(some) >= MORE_CONTEXT * min(some)
+
+
 def times_context(tokens: float, reference: float) -> str:
     """ "at 3.4 times the context" where two recipes read more than a fifth more or less text; else ""."""
     if not reference or not tokens or 1 / MORE_CONTEXT <= tokens / reference <= MORE_CONTEXT:
