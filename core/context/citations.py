@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.records import Hit
 
 BRACKETS = "brackets"
-_NUMBERS = r"\d+(?:, ?\d+)*"
+_NUMBERS = r"\d{1,3}(?:, ?\d{1,3})*"  # no year: of the most that is read for an answer a passage's number has three figures
 _TITLE = r"\[([^\[\]\n]+)\]"
 # style -> (the mark, what reads it: its group holds the numbers, or a title)
 _STYLES = {

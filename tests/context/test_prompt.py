@@ -5,12 +5,15 @@ from typing import ClassVar
 import pytest
 
 from core.answering.answer import answer, answer_again
+from core.answering.numbering import renumbered
 from core.config import ContextConfig
 from core.context.citations import cited, plain
 from core.context.prompt import REMINDERS, UNKNOWN, asks_to_cite, build
 from core.errors import WorkbenchError
 from core.generation.protocol import Generated, TextGenerator
+from core.judging.claims import uncited
 from core.judging.containment import THRESHOLD, source_sentence, support
+from core.judging.reference import accepts
 from core.progress import Running
 from core.records import Hit
 
@@ -90,6 +93,16 @@ def test_corpus_text_can_pose_neither_as_a_passage_nor_as_a_turn():
 )
 def test_cited_numbers_are_those_of_given_passages(text, expected):
     assert cited(text, 3) == expected
+
+
+@pytest.mark.parametrize(("style", "text"), [
+    ("parentheses", "Founded (1994), it is old (1)."), ("brackets", "Founded [1994], it is old [1]."),
+    ("footnotes", "Founded [^1994], it is old [^1]."),
+])  # fmt: skip
+def test_a_year_in_the_form_of_a_citation_is_none(style, text):
+    assert cited(text, 3, style) == (1,)
+    assert uncited(text, style).split() == [*text.split()[:-1], "."], "it stays in what is scored"
+    assert "1994" in renumbered(text, {1: 2}, style, "") and accepts(text, ["Founded 1994"], style)
 
 
 PASSAGES = [hit(1, "The with statement wraps a block in a context manager."), hit(2, "A set has no duplicates inside.")]
