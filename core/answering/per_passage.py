@@ -6,7 +6,7 @@ from typing import Literal
 
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.context.citations import pattern
-from core.context.prompt import UNKNOWN
+from core.context.prompt import UNKNOWN, says_unknown
 from core.progress import Running
 from core.records import Progress
 from core.registry import part
@@ -41,7 +41,7 @@ class PerPassage(Answering):
             hits.append(prompt.used[0])
             drafts.append(running.result)
         texts = [pattern(material.context.citations).sub("", draft.text).strip() for draft in drafts]
-        taken = [place for place, text in enumerate(texts) if text and not _unknown(text)]
+        taken = [place for place, text in enumerate(texts) if text and not says_unknown(text, begins=True)]
         order = [*taken, *(place for place in range(len(texts)) if place not in taken)]  # those in the prompt come first
         first = [
             {"passage": n, "text": drafts[p].text, "ended": drafts[p].finish_reason, "used": p in taken}
@@ -60,7 +60,3 @@ class PerPassage(Answering):
         generated = yield from engine.generate(second.messages, material.seed, material.left_s)
         cost = together(generated, [*drafts, generated], started, began + generated.first_token_ms / 1000)
         return whole(material, cost, hits, detail, notes=second.notes)
-
-
-def _unknown(text: str) -> bool:
-    return text.casefold().startswith(UNKNOWN.rstrip(".").casefold())

@@ -15,7 +15,7 @@ from core.answering.numbering import numbered, renumbered
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob
 from core.context.citations import plain
-from core.context.prompt import UNKNOWN
+from core.context.prompt import UNKNOWN, says_unknown
 from core.errors import WorkbenchError
 from core.generation import structured
 from core.generation.loading import loaded
@@ -202,8 +202,7 @@ class AgentRun:
     def finish(self, step: AgentStep, end: str = "") -> None:
         self.steps.append(step)
         self.answer = " ".join(step.arguments["answer"].split())
-        unknown = self.answer.casefold().startswith(UNKNOWN.rstrip(".").casefold())
-        self.answer = UNKNOWN if unknown or not self.answer else self.answer
+        self.answer = UNKNOWN if says_unknown(self.answer, begins=True) or not self.answer else self.answer
         self.end = end or ("gave_up" if self.answer == UNKNOWN else "answered")
         self.reason = "length" if end else "stop"
 

@@ -25,6 +25,7 @@ REMINDERS = {  # by the length of an answer
     "sentence": "Answer the question in one sentence from the passages above.",
 }
 BEYOND = "the model's window does not hold"
+_UNKNOWN = re.compile(r"\bi (?:dont|do not) know\b")
 CITING = re.compile(r"\bcit(?:e|ed|es|ing|ations?)\b", re.IGNORECASE)
 Message = dict[str, str]  # {"role", "content"}
 
@@ -41,6 +42,16 @@ def asks_to_cite(context: ContextConfig) -> bool:
     """Whether the prompt asks for citations, as far as its words tell."""
     template = context.template or BUILT_IN["template"]
     return "$instructions" in template or bool(CITING.search(template))
+
+
+def says_unknown(text: str, begins: bool = False) -> bool:
+    """Whether a text says that it does not know. begins: with that."""
+    return bool((_UNKNOWN.match if begins else _UNKNOWN.search)(bare_words(text)))
+
+
+def bare_words(text: str) -> str:
+    """In lower case, with single spaces and without punctuation: a typographic apostrophe makes no other word."""
+    return " ".join(re.sub(r"[^\w\s]", "", text.casefold()).split())
 
 
 def build(

@@ -8,7 +8,7 @@ a long one that quotes the passage is accepted; how often the rule rejects the r
 from collections.abc import Sequence
 
 from core.context.citations import BRACKETS, pattern
-from core.context.prompt import UNKNOWN
+from core.context.prompt import says_unknown
 from core.judging.diversity import answer_f1, normalise_answer
 
 ACCEPTED = 0.5  # token F1 from which an answer counts as right
@@ -27,7 +27,7 @@ def accepts(answer: str, references: Sequence[str], citations: str = BRACKETS) -
 
 def declines(answer: str) -> bool:
     """Whether it says that it does not know: the right answer to a question that the documents do not answer."""
-    return f" {normalise_answer(UNKNOWN)} " in f" {normalise_answer(answer)} "
+    return says_unknown(answer)
 
 
 def accepts_itself(references: Sequence[str], most_words: int) -> bool:

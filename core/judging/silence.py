@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from core.config import knob
+from core.context.prompt import bare_words
 from core.judging.claims import bare
 from core.judging.diversity import normalise_answer
 from core.judging.measure import AnswerCase, AnswerMeasure
@@ -21,8 +22,8 @@ class Silence(AnswerMeasure):
     )
 
     def abstains(self, case: AnswerCase) -> bool:
-        said = f" {normalise_answer(bare(case))} "
-        phrases = (normalise_answer(phrase) for phrase in self.phrases.split(";"))
+        said = f" {normalise_answer(bare_words(bare(case)))} "
+        phrases = (normalise_answer(bare_words(phrase)) for phrase in self.phrases.split(";"))
         return any(f" {phrase} " in said for phrase in phrases if phrase)
 
     def answers(self, case: AnswerCase) -> bool:
