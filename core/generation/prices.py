@@ -75,7 +75,7 @@ def cost_usd(price: Price | None, usage: Usage | None) -> float | None:
 
 def price(model: str, prices: dict[str, Price]) -> Price | None:
     """Of a model, or of the one it is a dated version of."""
-    return prices.get(model) or prices.get(re.sub(r"-\d{8}$", "", model))
+    return prices.get(model) or prices.get(re.sub(r"-(?:\d{8}|\d{4}-\d\d-\d\d)$", "", model))
 
 
 def _read(path: Path, text: str | None = None) -> dict[str, Price]:

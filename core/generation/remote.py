@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,8 +34,14 @@ FIRST_WAIT_S = 0.5  # before the first retry, twice as long before each further 
 CHARACTERS_A_TOKEN, BYTES_A_TOKEN, BYTES_A_LOGPROB, BYTES_MORE = 200, 2_000, 400, 1_000_000
 ERROR_BYTES = 65_536  # of an error's body; the rest is not read
 LARGEST_COUNT = 2**31 - 1  # of tokens, as the tables hold; what is no whole number from 0 to this was not measured
+LONGEST_WAIT_S = 1e6  # that a service may ask for: past every deadline
 NAME = 200  # characters of the model's name that are kept
-CONTEXT_WORDS = ("context", "too long", "too many tokens", "maximum length")
+# how services say that a prompt is too long: by a code, or in words that say nothing else
+TOO_LONG = (
+    "context_length_exceeded", "exceed_context_size", "maximum context length", "maximum model length", "available context size",
+    "exceed context limit", "exceeds the context", "longer than the context", "prompt is too long", "input is too long",
+    "too many tokens", "maximum number of tokens",
+)  # fmt: skip
 
 
 class Fault(Exception):
@@ -236,7 +244,8 @@ def refused(status: int, body: bytes | str, retry_after: str | None, variable: s
         )
     if status in (408, 409, 429) or status >= 500:
         return Fault(f"HTTP {status}: {said}", True, retry_after_s(retry_after))
-    if status in (400, 413, 422) and any(word in said.lower() for word in CONTEXT_WORDS):
+    told = body if isinstance(body, str) else body.decode("utf-8", "replace")
+    if status in (400, 413, 422) and any(words in told.lower() for words in TOO_LONG):
         return WorkbenchError(
             f"The prompt does not fit into the model's context: {said}",
             todo="Lower context.passages, context.max_tokens or generation.max_tokens.",
@@ -343,11 +352,18 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def retry_after_s(told: str | None) -> float | None:
-    """Seconds that the header Retry-After asks for."""
+    """Seconds that the header Retry-After asks for, itself or by a date."""
     try:
-        return min(max(0.0, float(told)), 1e6)
-    except (TypeError, ValueError):  # none, or a date
+        seconds = float(told)
+    except TypeError:  # there is none
         return None
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(told)
+            seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return min(max(0.0, seconds), LONGEST_WAIT_S)
 
 
 def _said(body: bytes | str, most: int = 200) -> str:

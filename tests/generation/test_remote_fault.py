@@ -8,13 +8,16 @@ import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
 from core.errors import WorkbenchError
-from core.generation import remote
+from core.generation import prices, remote
 from core.generation.anthropic_api import Anthropic
 from core.generation.openai_compatible import OpenAICompatible
+from core.generation.remote import refused, retry_after_s
 from core.progress import Running
 from tests.support.fake_endpoint import events, hang, serving, status, stream
 
@@ -94,6 +97,11 @@ def test_cost_follows_the_users_own_price_table(api, monkeypatch, tmp_path):
     cost = {m: ask(api, monkeypatch, stream(events(api, "a", "b")), model=m)[1].cost_usd for m in ("m", "n", "unknown")}
     assert cost["m"] == pytest.approx((6 * 1 + 4 * 0.5 + 2 * 10) / 1e6)
     assert cost["n"] is None and cost["unknown"] is None, "a kind of token without a price, and a model without one"
+    dated = {"gpt-4o-2024-08-06", "gpt-4o-20240806", "gpt-4o"}
+    assert {prices.price(model, {"gpt-4o": prices.Price(input=1, output=2)}) for model in dated} == {
+        prices.Price(input=1, output=2)
+    }
+    assert prices.price("gpt-4o-mini", {"gpt-4o": prices.Price(input=1, output=2)}) is None
     own.write_text("models: {m: {input: cheap}}")
     with pytest.raises(WorkbenchError, match="price table") as error:
         ask(api, monkeypatch, stream(events(api, "a")))
@@ -228,6 +236,31 @@ def test_lasting_faults_are_a_failed_answer(api, code, monkeypatch):
     _, result, requests = ask(api, monkeypatch, status(code, f"slow down, {SECRET}"), retries=1)
     assert result.text == "" and result.finish_reason == f"failed: HTTP {code}: slow down, [key] (2 tries)"
     assert result.retries == 1 and len(requests) == 2 and SECRET not in repr(result)
+
+
+def test_a_wait_is_read_as_seconds_or_as_a_date_and_is_bounded():
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    assert retry_after_s(at) == pytest.approx(100, abs=3) and retry_after_s("2.5") == 2.5
+    assert retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == retry_after_s("-5") == retry_after_s("nan") == 0
+    assert retry_after_s("1e300") == retry_after_s("inf") == retry_after_s("Fri, 31 Dec 9999 23:59:59 GMT") == 1e6
+    assert retry_after_s(None) is None and retry_after_s("soon") is None
+
+
+@pytest.mark.parametrize("told", [
+    "Unrecognized request argument supplied: context", "The context field must be a string", "The name of the model is too long",
+])  # fmt: skip
+def test_a_refusal_that_speaks_of_a_context_is_not_told_as_one_of_length(told):
+    assert "refuses the request" in str(refused(400, json.dumps({"error": {"message": told}}), None, "OPENAI_API_KEY", ""))
+
+
+@pytest.mark.parametrize("told", [
+    {"message": "Please reduce the length.", "code": "context_length_exceeded"},
+    {"message": "the request exceeds the available context size, try increasing it", "type": "exceed_context_size_error"},
+    {"message": "input length and `max_tokens` exceed context limit: 9 + 9 > 10"},
+    {"message": "The decoder prompt (length 9) is longer than the maximum model length of 8."},
+])  # fmt: skip
+def test_what_services_say_of_a_prompt_that_is_too_long_is_told_so(told):
+    assert "does not fit" in str(refused(400, json.dumps({"error": told}), None, "OPENAI_API_KEY", ""))
 
 
 @both
