@@ -8,6 +8,7 @@ from typing import NamedTuple
 RELATIVE = 1e-9  # what binary fractions round is no difference
 _WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 _TIMES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12, "dozen": 12.0}
+_SHORT = {"k": 1e3, "m": 1e6, "mn": 1e6, "b": 1e9, "bn": 1e9, "t": 1e12, "tn": 1e12}
 # unit -> (what is measured and in what, how many of that); two are the same where both are
 _UNITS: dict[str, tuple[str, float]] = {
     name: (measured, factor)
@@ -69,7 +70,9 @@ _SPACE = "\u00a0\u2009\u202f"
 _FIGURES = rf"\d{{1,3}}(?:[,'’{_SPACE}]\d{{3}})+(?!\d)(?:\.\d+)?|\d{{1,3}}(?:\.\d{{3}}){{2,}}(?!\d)(?:,\d+)?|\d+(?:[.,]\d+)?"
 _SAID = re.compile(
     rf"(?P<before>us\$|[$€£¥])?\s?(?:(?<![\w.,])(?P<sign>[-−–]))?(?:(?<![\w])(?P<figures>{_FIGURES})|\b(?P<word>{'|'.join(_WORDS)})\b)"
-    rf"(?P<times>(?:[\s-]?\b(?:{'|'.join(_TIMES)})\b)*)(?P<ending>st\b|nd\b|rd\b|th\b|s\b)?"
+    # behind an amount of money each letter is a scale; without it those that are no unit, right behind the figures: 5m is a length
+    r"(?P<short>(?(before)\s?(?:k|mn?|bn?|tn?)|(?<=\d)(?:k|mn|bn|tn|(?-i:[MB])))\b)?"
+    rf"(?P<times>(?:[\s-]?(?:{'|'.join(_TIMES)})s?\b)*)(?P<ending>st\b|nd\b|rd\b|th\b|s\b)?"
     rf"(?:[\s-]?(?P<unit>{'|'.join(sorted(map(re.escape, _UNITS), key=len, reverse=True))})(?!\w))?",
     re.IGNORECASE,
 )
@@ -92,7 +95,8 @@ def quantities(text: str) -> list[Quantity]:
 
 def _read(match: re.Match[str]) -> Quantity:
     number = _number(match["figures"]) if match["figures"] else float(_WORDS.index(match["word"].lower()))
-    number *= math.prod(_TIMES[word] for word in re.findall(r"[a-z]+", match["times"].lower()))
+    number *= math.prod(_TIMES[word.removesuffix("s")] for word in re.findall(r"[a-z]+", match["times"].lower()))
+    number *= _SHORT[match["short"].strip().lower()] if match["short"] else 1.0
     number = -number if match["sign"] else number
     name = (match["before"] or match["unit"] or "").lower()
     if not name:

@@ -22,6 +22,10 @@ from tests.support.judging import judged, said, values
     ("the 19th century, the 1990s", [(19, ""), (1990, "")]),
     ("from 1889-1890", [(1889, ""), (1890, "")]),
     ("B2B and often", []),
+    ("$1.5bn, US$3m, €2 bn and £40k", [(1.5e9, "USD"), (3e6, "USD"), (2e9, "EUR"), (4e4, "GBP")]),
+    ("1.5bn, 3k, 7M, 2B", [(1.5e9, ""), (3000, ""), (7e6, ""), (2e9, "")]),
+    ("2 millions, 5million, 1.5 bn", [(2e6, ""), (5e6, ""), (1.5e9, "")]),
+    ("5m, 5 m, 3mm, 2 t", [(5, "m"), (3, "m"), (2, "kg")]),
     ("no figures", []),
 ])  # fmt: skip
 def test_numbers_are_read_with_their_units(text, read):
@@ -39,6 +43,9 @@ def test_numbers_are_read_with_their_units(text, read):
     ("no number", "1889", 0.0),
     ("two years", "24 months", 1.0),
     ("5 dollars", "5 euros", 0.0),
+    ("$1.5bn", "1.5 billion dollars", 1.0),
+    ("$1.5", "$1.5bn", 0.0),
+    ("2 million", "2", 0.0),
 ])  # fmt: skip
 def test_answers_share_numbers_with_the_reference(answer, reference, value):
     assert values(Numbers(), said(answer, reference)) == pytest.approx([value])
