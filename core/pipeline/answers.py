@@ -55,6 +55,11 @@ class KeptAnswer(NamedTuple):
     detail: dict[str, Any] | None = None  # what its way of answering tells besides: an agent's steps
 
     @property
+    def asked(self) -> bool:
+        """Whether a model was asked for it."""
+        return self.finish_reason != "abstained" or bool(self.withheld)
+
+    @property
     def passages(self) -> tuple[Span, ...]:
         return tuple(span for spans in self.shown for span in spans)
 

@@ -20,7 +20,7 @@ from core import registry
 from core.comparison.comparison import compared, rules_of, spread
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.labs.answers.answering import cases, drawn, recorded_set
+from core.labs.answers.answering import cases, drawn, is_paid, recorded_set
 from core.labs.answers.results import keep_rows
 from core.labs.scores.judging import measure_all, measures
 from core.pipeline.recipe_words import setting_words
@@ -59,7 +59,7 @@ class LoadedArm(NamedTuple):
     point: dict[str, Any]
     worth: np.ndarray
     in_time: np.ndarray  # of the same, where the answer came in time; else NaN
-    cost_usd: float  # an answer, what its engine costs
+    cost_usd: float | None  # an answer, what its engine costs; None: of some it is not known
 
 
 def arms(base: TrialConfig, grid: Mapping[str, Sequence[Any]], sizes: Sequence[int]) -> list[FrontierArm]:
@@ -149,8 +149,10 @@ def _judged(
         timely = outcome == "200" and done is not None and 1000 * (done - at) <= plan.slo_ms
         worth[number] = value[number] if timely else 0.0
         in_time[number] = value[number] if timely else np.nan
-    costs = [answers.answers[number].cost_usd or 0.0 for number in there]
-    return LoadedArm(point, worth, in_time, float(np.mean(costs)) if costs else 0.0)
+    said = [answers.answers[number] for number in there]
+    paid = is_paid(anew.config.generation)
+    costs = [each.cost_usd if paid and each.asked else 0.0 for each in said]
+    return LoadedArm(point, worth, in_time, None if None in costs else float(np.mean(costs)) if costs else 0.0)
 
 
 def _at_rate(
@@ -166,7 +168,8 @@ def _at_rate(
         row = {"rate": rate, "arm": label, **spread("quality", quality), "interval": between(quality.low, quality.high, MEAN)}
         row |= {name: each.point[name] for name in ("good", "p95_ms", "throughput")}
         row["answered"] = float(answered.mean()) if len(answered) else None
-        row["usd"] = 1000 * (each.cost_usd + hour_usd / 3600 / through) if through else None
+        known = through and each.cost_usd is not None
+        row["usd"] = 1000 * (each.cost_usd + hour_usd / 3600 / through) if known else None
         rows.append(row)
     for row in rows:
         row["frontier"] = "yes" if not any(_dominates(other, row) for other in rows) else ""

@@ -438,7 +438,8 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
      "WHERE finish_reason <> 'stop' ORDER BY id DESC"),
     ("What the answers of each engine took",
      "SELECT engine, model, count(*) AS answers, median(first_token_ms) AS first_token_ms, sum(prompt_tokens) AS prompt_tokens,\n"
-     "sum(answer_tokens) AS answer_tokens, sum(cost_usd) AS cost_usd FROM answers GROUP BY ALL ORDER BY answers DESC"),
+     "sum(answer_tokens) AS answer_tokens, CASE WHEN count(cost_usd) = count(*) THEN sum(cost_usd) END AS cost_usd\n"
+     "FROM answers GROUP BY ALL ORDER BY answers DESC"),
     ("Labels of people by study, system and label",
      "SELECT l.study, i.system, l.label, count(*) AS sentences FROM sentence_labels l\n"
      "JOIN (SELECT DISTINCT ON (study, item, response) * FROM study_items ORDER BY study_id DESC) i\n"

@@ -164,10 +164,15 @@ def is_here(host: str) -> bool:
     return host.rpartition(":")[0].strip("[]") in ("127.0.0.1", "localhost", "::1")
 
 
+def is_paid(part: PartConfig) -> bool:
+    """Whether an answer of a generator costs money."""
+    return not part.local and not is_here(part.destination())
+
+
 def answer_usd(workbench: Workbench, part: PartConfig, number: int) -> Usd | None:
     """What so many answers of a service cost by the price table, and by the tokens of its stored answers, else of usual ones. None
     of a model on this machine."""
-    if part.local or not number or is_here(part.destination()):
+    if not number or not is_paid(part):
         return None
     if (asked := prices.price(part.model, prices.table())) is None:
         return Usd(np.nan, np.nan)

@@ -159,7 +159,7 @@ def _spent(
         hallucinated = float((faithful < judge.direction * judge.fixed_threshold()).mean()) if len(faithful) else None
     if variant.hyde:
         hyde = queries.cost(variant.recipe, evaluation.corpus.queries, queries.tools(workbench, evaluation.run))
-    usd = [answer.cost_usd for answer in said if answer.cost_usd is not None]
+    usd = [answer.cost_usd for answer in said if answer.asked] + ([hyde.usd] if hyde else [])
     return {
         "answers": len(said),
         MAIN: evaluation.intervals[MAIN].mean if variant.passages else None,
@@ -170,7 +170,7 @@ def _spent(
         "answer tokens": _mean([answer.answer_tokens for answer in written]),
         "HyDE tokens": hyde and hyde.tokens_a_question,
         "HyDE s": hyde and hyde.seconds_a_question,
-        "usd": sum(usd) + (hyde.usd or 0.0 if hyde else 0.0) if usd else None,  # of all; None: nothing is paid, or it is not told
+        "usd": sum(usd) if usd and None not in usd else None,  # of all; None: nothing is paid, or of some it is not told
     }
 
 

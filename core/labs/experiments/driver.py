@@ -63,7 +63,7 @@ class Outcome(NamedTuple):
     winner: str  # trial with the best mean of the first metric; "" where nothing was measured
     reported: tuple[str, ...]  # trials of the winner and the base on the questions to report on
     seconds: float
-    usd: float
+    usd: float | None  # None: of some answers it is not known
     workers: int
     settled: str = ""  # why the question was settled before all points were asked everything
 
@@ -285,7 +285,8 @@ class _Study:
             self._values[trial_id]["total_ms"] = sum(tried.record["timings_ms"].values())
             if point.questions:
                 self._by_question[trial_id] = tried.values
-            self._usd += tried.record["costs"].get("usd") or 0.0
+            usd = tried.record["costs"].get("usd", 0.0)
+            self._usd = None if None in (self._usd, usd) else self._usd + usd
         else:
             self._failed[point.key] = StudyFailure(point.words, tried.record["reason"], trial_id)
         return good
@@ -295,6 +296,8 @@ class _Study:
         budget = self.experiment.budget
         if budget.seconds and time.monotonic() - self._started > budget.seconds:
             self.stopped = f"the budget of {budget.seconds:,g} s is used up"
+        elif budget.usd and self._usd is None:
+            self.stopped = f"what answers cost is not known, so that the budget of {budget.usd:,g} USD cannot be held to"
         elif budget.usd and self._usd >= budget.usd:
             self.stopped = f"the budget of {budget.usd:,g} USD is used up"
         return bool(self.stopped)

@@ -14,7 +14,7 @@ import numpy as np
 from core import files, registry
 from core.config import TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
-from core.labs.answers.answering import AnswerSet, cases, drawn, recorded_set, write
+from core.labs.answers.answering import AnswerSet, cases, drawn, is_paid, recorded_set, write
 from core.labs.experiments.experiment import Experiment
 from core.models.all_cores import compute_on
 from core.pipeline.memory import noted
@@ -114,8 +114,9 @@ def _behind(config: TrialConfig, answers: AnswerTask) -> list[Any]:
 
 def _answered(
     workbench: Workbench, evaluation: Evaluation, task: AnswerTask
-) -> Generator[Progress, None, tuple[dict[str, dict[str, float | None]], dict[str, float], dict[str, list[float]]]]:
-    """(measure -> question -> score; None: unmeasurable, what the answers cost now, what each took when it was written)."""
+) -> Generator[Progress, None, tuple[dict[str, dict[str, float | None]], dict[str, float | None], dict[str, list[float]]]]:
+    """(measure -> question -> score; None: unmeasurable, what the answers cost now, in USD None where that is not known of all, what each
+    took when it was written)."""
     run, base = evaluation.run, build(task.base)
     yield from fetched(run.config, answering=True)
     rows = drawn(run.corpus.queries, base.seed, task.questions)
@@ -132,12 +133,10 @@ def _answered(
             raise WorkbenchError(f"{len(failed):,} of {len(made):,} answers were not judged by {name}: {failed[0]}.")
         scores[name] = {query.id: plain(score.value) for query, score in zip(answers.queries, made, strict=True)}
     noted(evaluation.trace, "scores", began, judged)
-    paid = [
-        after.cost_usd
-        for after, earlier in zip(answers.answers, before.answers, strict=True)
-        if earlier is None and after.cost_usd
-    ]
-    return scores, {"answers": len(rows)} | ({"usd": sum(paid)} if paid else {}), _spent(answers)
+    both = zip(answers.answers, before.answers, strict=True)
+    paid = [after.cost_usd for after, earlier in both if earlier is None and after.asked]
+    usd = {"usd": None if None in paid else sum(paid)} if paid and is_paid(run.config.generation) else {}
+    return scores, {"answers": len(rows)} | usd, _spent(answers)
 
 
 def _spent(answers: AnswerSet) -> dict[str, list[float]]:

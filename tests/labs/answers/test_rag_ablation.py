@@ -1,5 +1,7 @@
 """The RAG ablation: eight ways to passages on the same questions, no stage computed twice, tests against naive by Holm."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from core.comparison.comparison import Rules, compared
 from core.config import TrialConfig
 from core.labs.answers import rag_ablation as lab
 from core.labs.answers.answering import CLOSED, AnswerCost
+from core.pipeline.answers import KeptAnswer
 from core.progress import drain
 from core.statistics.corrections import holm
 from core.workbench import Workbench
@@ -86,3 +89,12 @@ def test_what_is_told_apart_is_said():
     [line] = lab.sentences(told, 0.95)
     assert "None: closed book: Token F1 \N{MINUS SIGN}0.200, worse than naive" in line
     assert "No variant differs significantly" in lab.sentences(told, 1.0)[0]
+
+
+def test_what_answers_cost_is_told_of_all_or_not_at_all():
+    def usd(*costs):
+        said = [KeptAnswer("I don't know.", "abstained"), *(KeptAnswer("a", "stop", cost_usd=cost) for cost in costs)]
+        variant, answers = SimpleNamespace(passages=0, hyde=False), SimpleNamespace(evaluation=None, answers=said)
+        return lab._spent(None, variant, answers, {}, [])["usd"]
+
+    assert usd(0.25, 0.5) == 0.75 and usd(0.25, None) is None and usd(None) is None and usd() is None

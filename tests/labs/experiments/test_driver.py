@@ -195,3 +195,16 @@ def test_the_baseline_that_people_chose_is_measured_on_test_too(bench):
     alone(Workbench(bench.home), toy_study(**halves, baseline=worst.id))
     told = choice.choice(bench, trials(bench), "ndcg_linear", worst.id)
     assert told.on_test is not None and not told.missing
+
+
+@pytest.mark.slow
+def test_a_budget_of_money_stops_where_a_cost_is_not_known(bench, monkeypatch):
+    record = Workbench.trial_record
+
+    def untold(*args):
+        made = record(*args)
+        return made | {"costs": made["costs"] | {"usd": None}}
+
+    monkeypatch.setattr(Workbench, "trial_record", untold)
+    outcome = alone(bench, toy_study(budget={"usd": 1.0}))
+    assert outcome.stopped.startswith("what answers cost is not known") and outcome.usd is None and outcome.measured == 1
