@@ -122,8 +122,9 @@ def _row(line: bytes, place: str, notes: Notes) -> AnswerRow | None:
     asked = clean(question or "")
     answerable = fields.get("answerable")
     case = AnswerCase(asked, clean(answer), passages, references, answerable if isinstance(answerable, bool) else None)
-    group = str(fields.get("group") or json.dumps([asked, passages]))
-    told = {name: str(fields.get(name) or "")[:LONGEST_NAME] for name in ("domain", "id")}
+    told = {name: "" if (value := fields.get(name)) is None else str(value)[:LONGEST_NAME] for name in ("domain", "id")}
+    group = fields.get("group")
+    group = json.dumps([asked, passages]) if group in (None, "") else str(group)
     return AnswerRow(place, case, _label(fields, place, notes), _spans(fields, case.answer, place, notes), group, **told)
 
 

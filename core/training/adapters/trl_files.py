@@ -61,7 +61,8 @@ def _example(line: str, where: str, number: int) -> TrainingExample:
     except ValueError as error:
         raise WorkbenchError(f"The line is no example: {error}.", where=where, todo=TODO) from None
     prompt = tuple(messages[:-1])
-    group = str(row.get("group") or row.get("document") or fingerprint(list(prompt)))
+    named = (row[name] for name in ("group", "document") if row.get(name) not in (None, ""))
+    group = str(next(named, fingerprint(list(prompt))))
     references = row.get("references")
     held = tuple(str(each) for each in references) if isinstance(references, list) and references else (answer,)
     return TrainingExample(str(row.get("id", number)), prompt, answer, held, group, (prompt[-1]["content"],), part)

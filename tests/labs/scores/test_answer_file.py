@@ -100,3 +100,10 @@ def test_a_file_without_answers_says_what_a_line_is(tmp_path):
         with pytest.raises(WorkbenchError) as error:
             drain(read(path))
         assert error.value.where
+
+
+def test_a_group_a_domain_and_an_id_of_zero_are_kept(tmp_path):
+    rows = drain(
+        read(written(tmp_path, *({**GOOD, "question": f"q{n}", "group": 0, "id": 0, "domain": 0} for n in range(2))))
+    ).rows
+    assert [(row.group, row.id, row.domain) for row in rows] == [("0", "0", "0")] * 2
