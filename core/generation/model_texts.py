@@ -28,6 +28,7 @@ FINAL = (
     "stop", "length", "failed: the model wrote nothing", "failed: the tokens allowed were used up before any text",
     "failed: refusal", "failed: not ",  # JSON, or of the schema
 )  # fmt: skip
+CUT = ("length", FINAL[3])  # where the tokens were at their end
 
 
 class TextTools(NamedTuple):
@@ -83,8 +84,7 @@ def written(tools: TextTools, requests: Sequence[Request]) -> Generator[Progress
         return []
     if tools.most is not None and tools.generator.converts():
         raise Unready(f"{len(requests):,} texts by the model, whose file is converted first")
-    keys = keys_of(tools, requests)
-    by_key = _read(tools, keys)
+    keys, by_key = _kept(tools, requests)
     absent = {key: request for key, request in zip(keys, requests, strict=True) if key not in by_key}
     if tools.most is not None and len(absent) > tools.most:
         raise Unready(f"{len(absent):,} texts by the model")
@@ -95,8 +95,7 @@ def written(tools: TextTools, requests: Sequence[Request]) -> Generator[Progress
 
 def at_hand(tools: TextTools, requests: Sequence[Request]) -> list[ModelText | None]:
     """The texts that were written before; None where the model would have to be asked."""
-    keys = keys_of(tools, requests)
-    by_key = _read(tools, keys)
+    keys, by_key = _kept(tools, requests)
     return [by_key.get(key) for key in keys]
 
 
@@ -110,6 +109,29 @@ def keys_of(tools: TextTools, requests: Sequence[Request]) -> list[str]:
             mute = MUTE - {"logprobs"} if request.logprobs else MUTE  # a text without them does not serve who wants them
             settings[request.limits] = fingerprint(identity, {name: value for name, value in told.items() if name not in mute})
     return [fingerprint(settings[request.limits], request.messages, tools.seed + request.draw) for request in requests]
+
+
+def _kept(tools: TextTools, requests: Sequence[Request]) -> tuple[list[str], dict[str, ModelText]]:
+    """(the key of each request, what is kept). What another window than the generator's has cut is no text of this one, which has a key of
+    its own there."""
+    keys = keys_of(tools, requests)
+    by_key = _read(tools, keys)
+    window = getattr(tools.generator, "context_tokens", None)
+    own = {
+        key: fingerprint(key, window)
+        for key, request in zip(keys, requests, strict=True)
+        if key in by_key and window and _cut_elsewhere(by_key[key], request, window)
+    }
+    keys = [own.get(key, key) for key in keys]
+    return keys, by_key | (_read(tools, list(own.values())) if own else {})
+
+
+def _cut_elsewhere(text: ModelText, request: Request, window: int) -> bool:
+    """Whether a text ended where prompt and text filled a window, and that was another one."""
+    cut = (
+        text.finish_reason.startswith(CUT) and None not in (text.tokens, text.prompt_tokens) and text.tokens < request.max_tokens
+    )
+    return cut and text.prompt_tokens + text.tokens != window
 
 
 def _set(part: PartConfig, request: Request) -> PartConfig:

@@ -174,3 +174,26 @@ def test_an_error_of_the_model_keeps_the_batches_before(tmp_path, monkeypatch):
 
 def test_nothing_asked_loads_nothing(tmp_path):
     assert drain(written(tools(tmp_path), [])) == [] and not list(tmp_path.iterdir())
+
+
+def test_a_text_that_its_window_cut_is_written_anew_in_another(tmp_path, monkeypatch):
+    played = play(monkeypatch)
+    [asked] = requests(1, max_tokens=40)
+    room = len(played.tokenize(asked.messages[0]["content"])) + 3
+
+    def windowed(self, prompts, seeds, deadline_s, batch):
+        least = min(self.max_tokens, self.context_tokens - room + 3)
+        return (yield from played.generate_many(self.model_copy(update={"max_tokens": least}), prompts, seeds, deadline_s, batch))
+
+    monkeypatch.setattr(LlamaCpp, "generate_many", windowed)
+    window = lambda size: tools(tmp_path, LlamaCpp().model_copy(update={"context_tokens": size}))  # noqa: E731
+    [cut] = drain(written(window(room), [asked]))
+    assert (cut.finish_reason, cut.tokens) == ("length", 3)
+    assert at_hand(window(2048), [asked]) == [None], "it is none of a window that holds more"
+    [whole] = drain(written(window(2048), [asked]))
+    assert whole.finish_reason == "stop" and whole.text.startswith(cut.text) and len(whole.text) > len(cut.text)
+    runs = len(played.runs)
+    assert drain(written(window(2048), [asked])) == [whole] and drain(written(window(room), [asked])) == [cut]
+    assert len(played.runs) == runs, "each is written once"
+    [short] = requests(1, max_tokens=2)
+    assert drain(written(window(room), [short])) == at_hand(window(2048), [short]), "what its own limit cut is the same in any"
