@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.answering.protocol import Material, Writing, together, whole
+from core.config import ContextConfig
 from core.context.citations import pattern
-from core.context.prompt import Prompt
+from core.context.prompt import Prompt, within
 from core.generation.protocol import Generated
 from core.progress import Running
 from core.records import Hit
@@ -38,16 +39,38 @@ def renumbered(text: str, numbers: dict[int, int], style: str, missing: str = "0
     return re.sub(r" +(?=[.,;!?]|$)", "", pattern(style).sub(cites, text)) if not missing else pattern(style).sub(cites, text)
 
 
+def as_shown(seen: Sequence[Hit], used: Sequence[Hit], context: ContextConfig) -> tuple[list[Hit], list[int]]:
+    """(all that was read as it was shown last, the number there of each that was seen). What has grown or was cut to its best sentences
+    stands once, in the place of the first that it was made from. used: of the last prompt."""
+    cut, shown, numbers = context.compress < 1, [], []
+    for hit in seen:
+        place = hit.document_id, hit.start, hit.end
+        same = [other for other in used if (other.document_id, other.start, other.end) == place]
+        same += [other for other in used if within(hit, other) or (cut and within(other, hit))]
+        last = same[0] if same else hit
+        if last not in shown:
+            shown.append(last)
+        numbers.append(shown.index(last) + 1)
+    return [*shown, *(hit for hit in used if hit not in shown)], numbers
+
+
 def concluded(
     material: Material, prompt: Prompt, seen: list[Hit], texts: list[Generated], started: float, detail: dict[str, Any]
 ) -> Writing:
     """The answer to the last prompt, its citations by the numbers of all that was read. texts: those before, with which it takes what
-    all took since `started`; detail: what was done on the way."""
-    numbers = numbered(prompt.used, seen)
+    all took since `started`; detail: what was done on the way, with the numbers of passages in `seen`."""
+    shown, places = as_shown(seen, prompt.used, material.context)
+    numbers = {number: shown.index(hit) + 1 for number, hit in enumerate(prompt.used, 1)}
+    for row in (*detail.get("decisions", ()), *detail.get("thoughts", ())):
+        if row.get("passage"):
+            row["passage"] = places[row["passage"] - 1]
+        if row.get("passages"):
+            row["passages"] = list(dict.fromkeys(places[number - 1] for number in row["passages"]))
+    detail["first"] = len(set(places[: detail["first"]]))
     for _ in (running := Running(material.generator.generate(prompt.messages, material.seed, material.left_s))):
         yield ""
     texts.append(running.result)
     text = renumbered(running.result.text, numbers, material.context.citations)
     yield text
     taken = together(running.result._replace(text=text), texts, started)
-    return whole(material, taken, tuple(seen), {**detail, "calls": len(texts)}, notes=prompt.notes)
+    return whole(material, taken, tuple(shown), {**detail, "calls": len(texts)}, notes=prompt.notes)

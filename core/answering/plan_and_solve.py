@@ -8,7 +8,8 @@ from core.answering.numbering import concluded, numbered
 from core.answering.protocol import Answering, Material, Writing
 from core.config import PartConfig, knob
 from core.context.citations import pattern, plain
-from core.records import Progress
+from core.context.prompt import within
+from core.records import Hit, Progress
 from core.registry import part
 
 KNOWN = "$passages\n\nKnown so far:\n{so_far}\n\nQuestion: $question\n$reminder"
@@ -59,13 +60,16 @@ class PlanAndSolve(Answering):
             hits = hits or began
             part_of = material._replace(question=simpler).prompt(hits)
             said = yield from written(material, part_of.messages, texts)
-            numbers = list(numbered(part_of.used, seen).values())
-            best += [hit for hit in hits[:1] if hit not in best]
+            read = [hit for hit in hits if any(within(hit, other) or within(other, hit) for other in part_of.used)]
+            numbers = list(numbered(read, seen).values())
+            best += hits[:1]
             text = " ".join(pattern(style).sub(" ", said.text).split())
             rows.append({"passage": numbers[0], "text": simpler, "decision": text or said.finish_reason, "score": None})
         so_far = "\n".join(f"{row['text']} {row['decision']}" for row in rows).replace("$", "$$")
         template = {"template": KNOWN.format(so_far=so_far)} if rows and not material.context.template else {}
-        passages = best + [hit for hit in began if hit not in best]
-        last = material.prompt_over(passages, **template)
+        by_place: dict[tuple[str, int, int], Hit] = {}  # two searches give the same passage another rank
+        for hit in best + began:
+            by_place.setdefault((hit.document_id, hit.start, hit.end), hit)
+        last = material.prompt_over(list(by_place.values()), **template)
         detail = {"decisions": rows, "searches": searches, "first": len(began)}
         return (yield from concluded(material, last, seen, texts, started, detail))

@@ -53,7 +53,7 @@ class SelfRag(Answering):
             score = self._score(judged) if judged else -2.0
             told = ", ".join(f"{name} {value}" for name, value in judged.items()) or "not judged"
             rows.append({"passage": number, "text": said.text or said.finish_reason, "decision": told, "score": score})
-        best = max(range(len(rows)), key=lambda place: (rows[place]["score"], -place))
+        best = max(range(len(rows)), key=lambda place: (bool(answers[place][0].text), rows[place]["score"], -place))
         yield answers[best][0].text
         hits = tuple(hit for _, hit in answers)
         detail = {"decisions": rows, "taken": best + 1, "calls": len(texts), "first": len(hits)}

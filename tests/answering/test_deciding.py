@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +11,12 @@ from core.answering.corrective import Corrective
 from core.answering.ircot import Ircot
 from core.answering.plan_and_solve import PlanAndSolve
 from core.answering.self_rag import SelfRag
+from core.config import ContextConfig
+from core.context.surroundings import Surroundings
 from core.errors import WorkbenchError
 from core.models.adapters import SHIPPED
-from tests.answering.test_react import FIRST, SECOND, run
+from core.records import Document, Hit
+from tests.answering.test_react import FIRST, SECOND, hit, run
 from tests.support.broken.answers import Echo
 from tests.support.scripted_engine import WornEngine
 
@@ -108,3 +112,57 @@ def test_the_adapter_that_ships_is_worn_for_answers_over_passages_alone(way, sch
     assert [bool(schema) for _, schema in scripted.asked] == schemas
     bare = [schema or isinstance(way, Ircot) and not number for number, schema in enumerate(schemas)]
     assert WornEngine.worn == ["" if each else SHIPPED for each in bare]
+
+
+def test_self_rag_takes_a_text_before_none_however_badly_it_is_judged():
+    def script(chat, schema):
+        told = chat[-1]["content"]
+        if schema:
+            return json.dumps({"relevant": "no", "supported": "no", "useful": "1"})
+        return "Romania" if "ends in Romania" in told else ""
+
+    made, _ = run(script, SelfRag(use=2.0), hits=[FIRST, SECOND])
+    assert (
+        [row["score"] for row in made.detail["decisions"]] == [-2.0, -2.0]
+        and made.text == "Romania"
+        and made.detail["taken"] == 2
+    )
+
+
+LONG = hit("Ulm", "Ulm stands on the river. Bread takes flour and water.")
+
+
+def _cutting(chat, schema):
+    told = chat[-1]["content"]
+    if schema:
+        return json.dumps({"helps": "yes", "questions": ["Where does the river of Ulm end?"]})
+    return "Ulm stands on it." if "step by step" in told else "By Ulm [1], Romania [2]"
+
+
+@pytest.mark.parametrize("way", [Ircot(rounds=1), Corrective(), PlanAndSolve()])
+def test_a_passage_that_was_cut_counts_once_and_is_cited_as_it_was_shown(way):
+    made, scripted = run(_cutting, way, hits=[LONG, SECOND], context=ContextConfig(compress=0.5))
+    assert [each.text for each in made.hits] == ["Ulm stands on the river.", "The Danube ends in Romania."]
+    assert made.text == "By Ulm [1], Romania [2]" and made.cited == (1, 2) and made.detail["first"] == 2
+    assert "Bread" not in scripted.asked[-1][0][0]["content"]
+    assert all(row.get("passage", 1) <= 2 and max(row.get("passages", [1])) <= 2 for row in _rows(made))
+
+
+def test_a_passage_that_has_grown_counts_once_and_what_it_swallowed_too():
+    text = "Ulm stands on it. The Danube ends in Romania."
+    source = Surroundings([Document("d", text)], None, None)
+    parts = [Hit(n, 1.0, "d", "", *span, text[slice(*span)]) for n, span in enumerate([(0, 17), (18, 45)], 1)]
+    how = {"hits": parts, "source": source, "context": ContextConfig(hand_on="merged"), "search": lambda text: parts[1:]}
+    made, _ = run(_cutting, Ircot(rounds=1), **how)
+    assert [each.text for each in made.hits] == [text] and made.detail["first"] == 1
+    assert made.detail["thoughts"][0]["passages"] == [1] and made.cited == (1,)
+
+
+def test_a_plan_gives_a_passage_once_that_two_searches_rank_otherwise():
+    again = replace(SECOND, rank=3, score=0.1)
+    _, scripted = run(_cutting, PlanAndSolve(), hits=[FIRST, SECOND], search=lambda text: [again])
+    assert scripted.asked[-1][0][0]["content"].count("ends in Romania") == 1
+
+
+def _rows(made):
+    return [*made.detail.get("decisions", ()), *made.detail.get("thoughts", ())]
