@@ -151,8 +151,9 @@ def _reason(error: BaseException) -> str:
 
 def _arguments(schema: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:
     """Those that are required, each bounded so that a grammar holds a call to it; None: they cannot be."""
-    properties = schema.get("properties", {})
-    needed = schema.get("required", [])
+    properties, needed = schema.get("properties", {}), schema.get("required", [])
+    if not isinstance(properties, dict) or not isinstance(needed, list) or not all(isinstance(name, str) for name in needed):
+        return None
     if len(needed) > MOST_ARGUMENTS or not set(needed) <= set(properties):
         return None
     made = {name: _bounded(properties[name]) for name in needed}
@@ -162,11 +163,13 @@ def _arguments(schema: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:
 def _bounded(schema: Any) -> dict[str, Any] | None:
     if not isinstance(schema, dict):
         return None
-    if isinstance(schema.get("enum"), list) and all(isinstance(each, str) and len(each) <= STRING for each in schema["enum"]):
-        return {"enum": schema["enum"][:64]}
+    values = schema.get("enum")
+    if isinstance(values, list) and values and all(isinstance(each, str) and len(each) <= STRING for each in values):
+        return {"enum": values[:64]}
     match schema.get("type"):
         case "string":
-            return {"type": "string", "maxLength": min(STRING, int(schema.get("maxLength", STRING)))}
+            most = schema.get("maxLength", STRING)
+            return {"type": "string", "maxLength": min(STRING, most)} if type(most) is int and most >= 0 else None
         case "integer" | "number" | "boolean" as kind:
             return {"type": kind}
         case "array" if (inner := _bounded(schema.get("items", {}))) is not None:

@@ -301,7 +301,14 @@ def checked(names: Sequence[str]) -> tuple[str, ...]:
 
 def chosen(names: Sequence[str]) -> list[Tool]:
     """The tools of these names, a server's in its place; WorkbenchError as `checked`."""
-    return [tool for name in checked(names) for tool in ([TOOLS[name]] if name in TOOLS else _of_server(name))]
+    made: dict[str, Tool] = {}
+    for name in checked(names):
+        for tool in [TOOLS[name]] if name in TOOLS else _of_server(name):
+            if tool.name in made and not tool.lacking():
+                what = f"Two tools are called {tool.name}, and a call of one would be the other's."
+                raise WorkbenchError(what, where="answering.tools", todo=f"Leave {name} out, or rename its tool.")
+            made.setdefault(tool.name, tool)
+    return list(made.values())
 
 
 def _of_server(server: str) -> list[Tool]:

@@ -8,6 +8,8 @@ takes, and drops limits on numbers without a word. Here what cannot be held is r
 """
 
 import json
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from core.config import knob
@@ -24,6 +26,8 @@ _HELD = {
     "string": {"minLength", "maxLength"}, "integer": {"minimum", "maximum"}, "number": {"minimum", "maximum"},
     "boolean": set(), "null": set(),
 }  # fmt: skip
+WHERE, TODO = "generation.json_schema", 'Give a schema such as {"type": "object", "properties": …}.'
+_DATA = {"const", "enum", "default", "examples"}  # hold values, not schemas
 _SIZES = {"minItems", "maxItems", "minLength", "maxLength", "minimum", "maximum"}
 # no control characters, and no \u: half of a surrogate pair is a character of no text
 _CHARACTER = r'char ::= [^"\\\x00-\x1F\x7F] | "\\" ["\\/bfnrt]'
@@ -68,8 +72,41 @@ def closed(tree: Any) -> Any:
 
 
 def read(schema: str) -> dict[str, Any]:
-    todo = 'Give a schema such as {"type": "object", "properties": …}.'
-    return read_json(schema, "The JSON schema", of=dict, where="generation.json_schema", todo=todo)
+    """The schema, where it is one and its references lead somewhere."""
+    tree = read_json(schema, "The JSON schema", of=dict, where=WHERE, todo=TODO)
+    if why := _slip(schema):
+        raise WorkbenchError(f"The JSON schema is none: {why}.", where=WHERE, todo=TODO)
+    return tree
+
+
+@lru_cache(256)
+def _slip(schema: str) -> str:
+    """What a schema has that the standard does not know, or refers to and does not have; "": nothing."""
+    import jsonschema
+
+    tree = read_json(schema, of=dict)
+    try:
+        jsonschema.Draft202012Validator.check_schema(tree)
+    except jsonschema.exceptions.SchemaError as error:
+        return f"{error.message:.200} at {'.'.join(map(str, error.absolute_path)) or 'its top'}"
+    return next((f"there is nothing at its reference {name}" for name in _references(tree) if _target(name, tree) is None), "")
+
+
+def _references(tree: Any) -> Iterator[str]:
+    """Those of a schema and of all within it."""
+    if isinstance(tree, dict):
+        yield from [tree["$ref"]] if isinstance(tree.get("$ref"), str) else ()
+    inner = [value for name, value in tree.items() if name not in _DATA] if isinstance(tree, dict) else tree
+    for each in inner if isinstance(inner, list) else ():
+        yield from _references(each)
+
+
+def _target(name: str, whole: dict) -> Any:
+    """What a reference leads to within a schema; None: nothing."""
+    target: Any = whole if name.startswith("#") else None
+    for step in filter(None, name.removeprefix("#").split("/")):
+        target = target.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(target, dict) else None
+    return target
 
 
 def grammar(schema: str) -> Grammar:
@@ -147,9 +184,11 @@ def _rule(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[s
     """(right-hand side in GBNF, greatest number of characters)."""
     schema, within = _resolved(schema, whole, at, within)
     if "const" in schema or "enum" in schema:
-        values = [json.dumps(v, ensure_ascii=False) for v in schema.get("enum", [schema.get("const")])]
+        _alone(schema, {"const", "enum", "type"} | _SIZES, at)
+        values = [json.dumps(v, ensure_ascii=False) for v in _allowed(schema)]
         return _either([(_literal(value), len(value)) for value in values])
     if alternatives := schema.get("anyOf"):
+        _alone(schema, {"anyOf"}, at)
         return _either([_rule(option, whole, f"{at}.anyOf", within) for option in alternatives])
     kind = schema.get("type", "object" if "properties" in schema else None)
     if isinstance(kind, list):
@@ -171,13 +210,13 @@ def _rule(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[s
         return f'"{{" {_COMMA.join(parts)} "}}"', longest
     if kind == "array":
         rule, size = _rule(schema.get("items", {}), whole, f"{at}[]", within)
-        least, most = schema.get("minItems", 0), schema.get("maxItems", max(LIST_ITEMS, schema.get("minItems", 0)))
+        least, most = _sizes(schema, "Items", LIST_ITEMS, at)
         if most == 0:
             return '"[]"', 2
         more = f"({rule} ({_COMMA}{rule}){{{max(0, least - 1)},{most - 1}}})" if most > 1 else f"({rule})"
         return f'"[" {more}{"" if least else "?"} "]"', 2 + most * size + 2 * (most - 1)
     if kind == "string":
-        least, most = (schema.get("minLength", 0), schema.get("maxLength", max(STRING_CHARACTERS, schema.get("minLength", 0))))
+        least, most = _sizes(schema, "Length", STRING_CHARACTERS, at)
         return f'"\\"" char{{{least},{most}}} "\\""', 2 + 2 * most
     if kind in ("integer", "number"):
         return _number(kind, schema.get("minimum"), schema.get("maximum"), at)
@@ -208,15 +247,36 @@ def _resolved(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tup
         name = schema["$ref"]
         if name in within:
             raise _refused(f"a schema that contains itself at {at}, for such JSON has no greatest length")
-        target: Any = whole
-        for step in filter(None, name.removeprefix("#").split("/")):
-            target = target.get(step) if isinstance(target, dict) else None
-        if target is None or not name.startswith("#"):
-            raise _refused(f"the reference {name} at {at}")
-        schema, within = target, (*within, name)
+        _alone(schema, {"$ref"}, at)
+        schema, within = _target(name, whole), (*within, name)
     if not isinstance(schema, dict):
         raise _refused(f"what stands at {at}")
     return schema, within
+
+
+def _alone(schema: dict, held: set[str], at: str) -> None:
+    """Refuses what stands beside these keys and would bind: a grammar has one rule."""
+    if beside := sorted(set(schema) - _SAID - held - {"$defs", "definitions"}):
+        raise _refused(
+            f"'{beside[0]}' beside '{next(name for name in ('const', 'enum', 'anyOf', '$ref') if name in schema)}' at {at}"
+        )
+
+
+def _allowed(schema: dict) -> list[Any]:
+    """Of the values that a schema lists those that are of it."""
+    import jsonschema
+
+    valid = jsonschema.Draft202012Validator(schema).is_valid
+    return [value for value in schema.get("enum", [schema.get("const")]) if valid(value)]
+
+
+def _sizes(schema: dict, of: str, usual: int, at: str) -> tuple[int, int]:
+    """(least, most) of a list or text; without a limit of its own it has the usual one."""
+    least = int(schema.get(f"min{of}", 0))
+    most = int(schema.get(f"max{of}", max(usual, least)))
+    if least > most:
+        raise _refused(f"min{of} {least:,} above max{of} {most:,} at {at}")
+    return least, most
 
 
 def _either(rules: list[tuple[str, int]]) -> tuple[str, int]:

@@ -106,3 +106,25 @@ def test_a_server_that_cannot_be_had_is_off_with_a_reason(monkeypatch, url, word
     with pytest.raises(WorkbenchError, match="no tool"):
         tools.chosen(["mcp:../x"])
     assert "calculator" in TOOLS
+
+
+def test_two_tools_of_one_name_are_refused(monkeypatch):
+    told = {"mcp:a": "b_c", "mcp:a_b": "c"}
+
+    def offered(server):
+        own = told[server]
+        return [mcp_servers.ServerTool(f"{server.removeprefix('mcp:')}_{own}", own, "", {}, True)], []
+
+    monkeypatch.setattr(mcp_servers, "offered", offered)
+    assert [tool.name for tool in tools.chosen(["mcp:a"])] == ["a_b_c"]
+    with pytest.raises(WorkbenchError, match="Two tools are called a_b_c"):
+        tools.chosen(list(told))
+
+
+@pytest.mark.parametrize("schema", [
+    {"properties": ["a"], "required": []}, {"properties": {"a": {}}, "required": "a"}, {"properties": {}, "required": [{}]},
+    {"properties": {"a": {"type": "string", "maxLength": "many"}}, "required": ["a"]},
+    {"properties": {"a": {"enum": []}}, "required": ["a"]},
+])  # fmt: skip
+def test_slips_in_the_schema_of_a_servers_tool_leave_it_out(schema):
+    assert mcp_servers._arguments(schema) is None

@@ -113,7 +113,16 @@ def test_random_walks_through_the_grammar_all_end_valid_and_within_its_length():
     [("{", "cannot be read"), ("[]", "no mapping"), ('{"type": "string", "pattern": "a+"}', "'pattern'"), ("{}", "no type"),
      ('{"type": "array", "items": {"type": "null"}, "uniqueItems": true}', "'uniqueItems'"),
      ('{"type": "number", "minimum": 0.5}', "limits"), ('{"$ref": "#"}', "contains itself"),
-     ('{"type": "object", "properties": {}, "required": ["a"]}', "required key"), ('{"enum": []}', "empty list")],
+     ('{"type": "object", "properties": {}, "required": ["a"]}', "required key"), ('{"enum": []}', "empty list"),
+     ('{"type": 5}', "5 is not valid"), ('{"type": "text"}', "'text' is not valid"), ('{"type": "object", "required": "a"}', "at required"),
+     ('{"type": "string", "maxLength": "9"}', "at maxLength"), ('{"type": "object", "properties": ["a"]}', "at properties"),
+     ('{"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}}', "nothing at its reference #/\\$defs/b"),
+     ('{"$ref": 5}', "at \\$ref"), ('{"$ref": "http://a.b/c"}', "nothing at its reference"),
+     ('{"type": "array", "items": {"type": "null"}, "minItems": 3, "maxItems": 2}', "minItems 3 above maxItems 2"),
+     ('{"type": "string", "minLength": 3, "maxLength": 2}', "minLength 3 above"),
+     ('{"anyOf": [{"type": "null"}], "type": "null"}', "'type' beside 'anyOf'"),
+     ('{"enum": ["a"], "pattern": "b"}', "'pattern' beside 'enum'"), ('{"enum": ["a"], "type": "integer"}', "empty list"),
+     ('{"$ref": "#/$defs/b", "maxLength": 2, "$defs": {"b": {"type": "string"}}}', "'maxLength' beside '\\$ref'")],
 )  # fmt: skip
 def test_what_cannot_be_held_is_refused(schema, what):
     with pytest.raises(WorkbenchError, match=what):
@@ -215,3 +224,14 @@ def test_what_the_deadline_cut_may_be_whole_another_time():
         finished('{"a": ', "length", schema)[1].startswith("failed: not JSON")
         and finished('{"a": 1}', "stop", schema)[1] == "stop"
     )
+
+
+def test_of_listed_values_those_are_let_through_that_are_of_the_schema():
+    schema = '{"enum": ["a", "long", 1, 7, null], "type": ["string", "integer"], "maxLength": 2, "maximum": 5, "title": "t"}'
+    assert [text for text in ('"a"', '"long"', "1", "7", "null") if accepts(schema, text)] == ['"a"', "1"]
+
+
+def test_a_slip_in_a_schema_that_a_service_is_sent_is_told_as_well():
+    for slip in ('{"type": "object", "required": "a"}', '{"type": "object", "properties": {"a": {"$ref": "#/b"}}}'):
+        with pytest.raises(WorkbenchError, match="JSON schema is none"):
+            problem('{"a": 1}', slip)
