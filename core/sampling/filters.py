@@ -44,7 +44,10 @@ class Temperature(PartConfig):
     )
 
     def apply(self, logits: np.ndarray, history: History) -> np.ndarray:
-        return logits / self.temperature if self.temperature > 0 else Greedy().apply(logits, history)
+        with np.errstate(all="ignore"):
+            scaled = logits / self.temperature if self.temperature > 0 else logits
+        cold = self.temperature == 0 or not np.isfinite(scaled.max())  # so near 0 that the quotients are no numbers
+        return Greedy().apply(logits, history) if cold else scaled
 
 
 class TopK(PartConfig):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +25,10 @@ ALTERNATIVES = 8
 Memory = dict[tuple[int, ...], np.ndarray]  # written tokens -> logits [vocab] of the one that follows
 
 
-def next_logits(part: PartConfig, prompt: Read, memory: Memory) -> Callable[[Sequence[int]], np.ndarray]:
-    """tokens -> logits [vocab] float32 of the one that follows; the model runs only for what `memory` does not hold."""
+def next_logits(
+    part: PartConfig, prompt: Read, memory: Memory, ran: Callable[[tuple[int, ...]], Any] = lambda written: None
+) -> Callable[[Sequence[int]], np.ndarray]:
+    """tokens -> logits [vocab] float32 of the one that follows; the model runs only for what `memory` does not hold, and `ran` is told."""
     size = len(prompt.tokens)
 
     def asked(tokens: Sequence[int]) -> np.ndarray:
@@ -35,6 +38,7 @@ def next_logits(part: PartConfig, prompt: Read, memory: Memory) -> Callable[[Seq
             if len(memory) >= KEPT:
                 memory.pop(next(iter(memory)), None)
             logits = memory[written] = part.next_logits(prompt, written)
+            ran(written)
         return logits
 
     return asked
@@ -99,8 +103,8 @@ def write(
 ) -> Generator[str, None, Written]:
     """Yields pieces of text. With `after`, its tokens before place `at` stand, `token` comes next, the rest is written anew.
     begin: tokens that the answer has to begin with, where there is none before."""
-    most, before, stop = room(part, prompt, max_tokens), len(memory), part.ends()
-    asked = next_logits(part, prompt, memory)
+    most, stop, ran = room(part, prompt, max_tokens), part.ends(), []
+    asked = next_logits(part, prompt, memory, ran.append)
     if after is None:
         start = History(tuple(prompt.tokens), len(prompt.tokens))
         picking = sample(asked, start, steps, max_tokens=most, seed=seed, stop=stop, forced=dict(enumerate(begin)))
@@ -114,4 +118,4 @@ def write(
         pieces.append("" if pick.token in stop else decoder.decode(part.bytes_of(pick.token)))
         yield pieces[-1]
     seconds = time.perf_counter() - started
-    return Written(tuple(steps), seed, tuple(picks), tuple(pieces), running.result, seconds, first_s, len(memory) - before)
+    return Written(tuple(steps), seed, tuple(picks), tuple(pieces), running.result, seconds, first_s, len(ran))

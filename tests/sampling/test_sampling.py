@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
+from core.generation.protocol import Read
 from core.judging import diversity
-from core.progress import Running
+from core.progress import Running, drain
+from core.sampling import writing
 from core.sampling.filters import (
     STEPS,
     Chain,
@@ -366,3 +368,28 @@ def test_summary_counts_what_was_not_measured():
 
 def test_softmax_of_far_logits():
     np.testing.assert_allclose(softmax(np.array([1e4, 1e4, -1e4])), [0.5, 0.5, 0])
+
+
+@pytest.mark.parametrize("temperature", [1e-308, 5e-324, 1e-300])
+def test_a_temperature_next_to_zero_is_the_greedy_choice(temperature):
+    for logits in ([-3.0, 2.0, 1.0], [-9.0, -2.0, -4.0], [-1.0, 0.0, -np.inf]):
+        [_, after] = trace(np.array(logits), (Temperature(temperature=temperature),))
+        assert after.probabilities.tolist() == [0.0, 1.0, 0.0]
+
+
+def test_what_the_model_ran_for_is_counted_though_the_memory_is_full(monkeypatch):
+    monkeypatch.setattr(writing, "KEPT", 4)
+    runs = []
+
+    class Engine:
+        context_tokens = 100
+        ends = staticmethod(lambda: frozenset())
+        bytes_of = staticmethod(lambda token: b"a")
+
+        def next_logits(self, prompt, written):
+            runs.append(written)
+            return np.array([0.0, 1.0], np.float32)
+
+    memory = {(9, 9, number): np.zeros(2, np.float32) for number in range(4)}
+    made = drain(writing.write(Engine(), Read("", [0], [1]), memory, (Greedy(),), seed=0, max_tokens=6))
+    assert made.ran == len(runs) == len(made.picks) == 6
