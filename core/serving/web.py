@@ -408,7 +408,7 @@ def make_app(
             return StreamingResponse(events, **heard(name, own.question))
         made = await answered(request, own, name, path)
         figures.count(path, 200, made["way"], began)
-        choice = {"index": 0, "message": {"role": "assistant", "content": said(made)}, "finish_reason": "stop"}
+        choice = {"index": 0, "message": {"role": "assistant", "content": said(made)}, "finish_reason": reason(made)}
         completion = {**about, "object": "chat.completion", "choices": [choice], "usage": usage(made), "groundwork": made}
         return JSONResponse(completion, 200, headers(made))
 
@@ -497,6 +497,11 @@ def said(made: Reply) -> str:
     return made["answer"] or "\n\n".join(f"[{each['number']}] {each['text']}" for each in made["passages"])
 
 
+def reason(made: Reply) -> str:
+    """Why a chat ended, in OpenAI's words."""
+    return "length" if made["finish_reason"] in ("length", "deadline") else "stop"
+
+
 def usage(made: Reply) -> dict[str, int]:
     tokens = made.get("tokens") or {}
     prompt, answer = tokens.get("prompt") or 0, tokens.get("answer") or 0
@@ -506,8 +511,8 @@ def usage(made: Reply) -> dict[str, int]:
 async def chunks(about: dict[str, Any], first: Any, steps: AsyncGenerator[Any, None]) -> AsyncGenerator[str, None]:
     """OpenAI's events of a chat that is streamed. Text that no longer counts stands before that of the next way."""
 
-    def chunk(delta: dict[str, Any], reason: str | None = None, **others: Any) -> str:
-        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    def chunk(delta: dict[str, Any], end: str | None = None, **others: Any) -> str:
+        choice = {"index": 0, "delta": delta, "finish_reason": end}
         return f"data: {json.dumps({**about, 'object': 'chat.completion.chunk', 'choices': [choice], **others})}\n\n"
 
     def told(step: Any) -> str:
@@ -518,7 +523,7 @@ async def chunks(about: dict[str, Any], first: Any, steps: AsyncGenerator[Any, N
         if isinstance(step, Again):
             return chunk({"content": "\n\n"})
         rest = "" if written.strip() else said(step)
-        return chunk({"content": rest} if rest else {}, "stop", groundwork=step)
+        return chunk({"content": rest} if rest else {}, reason(step), groundwork=step)
 
     written = ""
     try:

@@ -1,5 +1,6 @@
 """A recipe over HTTP: its ways of answering, what a client is told, who is let in, and what ends when it leaves."""
 
+import asyncio
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ from core.config import with_settings
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.progress import drain
+from core.serving import web
 from core.serving.admission import Breaker
 from core.serving.keys import Keys
 from core.serving.routing import Router
@@ -382,3 +384,25 @@ def test_a_breaker_lets_one_try_after_its_rest(monkeypatch):
     assert breaker.lets_in() and not breaker.lets_in()
     breaker.succeeded()
     assert breaker.state == "closed"
+
+
+@pytest.mark.parametrize(("why", "told"), [("length", "length"), ("deadline", "length"), ("stop", "stop")])
+def test_a_chat_that_was_cut_says_so(service, serve, monkeypatch, why, told):
+    written = Service._written
+
+    def cut(self, rung, run, asked):
+        made = yield from written(self, rung, run, asked)
+        return {each: made[each] | {"finish_reason": why} for each in made}
+
+    monkeypatch.setattr(Service, "_written", cut)
+    client, body = serve(service, FREE), {"messages": [{"role": "user", "content": LUND}]}
+    assert client.post("/v1/chat/completions", json=body).json()["choices"][0]["finish_reason"] == told
+    about, step = {"id": "1"}, {"finish_reason": why, "answer": "Cut", "passages": []}
+
+    async def steps():
+        yield step
+
+    async def events():
+        return [event async for event in web.chunks(about, step, steps())]
+
+    assert f'"finish_reason": "{told}"' in asyncio.run(events())[0]
