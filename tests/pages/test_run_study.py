@@ -8,12 +8,13 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.ui import cards
 from core.config import TrialConfig, with_settings
-from core.labs.experiments import book
+from core.labs.experiments import book, results
 from core.labs.experiments.driver import run
 from core.labs.experiments.experiment import made, written
 from core.labs.experiments.standing import Announced
 from core.labs.trials.comparison import trials
 from core.progress import drain
+from core.report.table import MEAN, between
 from core.retrieval.bm25_fast import BM25S
 from core.workbench import Workbench
 from tests.support.played_model import play
@@ -97,6 +98,9 @@ def test_the_list_names_what_is_recorded_and_hides_what_is_archived(bench, monke
     best = book.best(bench, [book.load(bench, "measured")])["measured"]
     at = table["Experiment"].tolist().index("Sizes and k1")
     assert best.recipes == 9 and table["Best recipe"][at] == best.title and table["Mean"][at] == best.mean
+    told = max(results.measured(bench, book.load(bench, "measured"), "mrr"), key=lambda row: row["mrr"])
+    assert best.interval[:4] == pytest.approx(tuple(told[name] for name in ("mrr", "low", "high", "n")))
+    assert table["Interval"][at] == between(told["low"], told["high"], MEAN) and table["n"][at] == told["n"]
     assert begins(app) == "primary"
     monkeypatch.setattr("app.ui.experiments.beginning.runs", lambda home, name: name == "measured")
     assert begins(open_page()) == "secondary", "one runs: to look at it comes first"
