@@ -258,7 +258,7 @@ def metric_of(here: desk.StudyDesk) -> str:
 
 
 def verdict(here: desk.StudyDesk) -> TrialConfig:
-    """The best and its equals in words, and what their context is. Its recipe, to be asked the questions in use."""
+    """The best and those not significantly worse in words, and what their context is. Its recipe, to be asked the questions in use."""
     members = results.question_sets(here.recorded, here.trials)[0]
     shown = results.results(session.workbench(), here.recorded, members, metric_of(here))
     names = words.point_names(here.recorded, [row.trial for row in shown.rows])
