@@ -1,11 +1,10 @@
 """Explain failures: for every question that goes wrong, where it was lost."""
 
-import streamlit as st
-
 from app import session
 from app.ui import forms, jobs, recipe_strip, tables
 from app.ui.failures import asking, bands, questions
 from app.ui.failures.asking import Shown
+from app.ui.halves import no_questions
 from app.ui.search import results
 from core.config import TrialConfig
 
@@ -31,9 +30,7 @@ def climbed(config: TrialConfig, run) -> tuple[int | None, Shown | None]:
     """From the bands to the table of questions; returns the row of the one that was chosen."""
     corpus = jobs.drain(session.workbench().read_corpus(run or config), "Reading the corpus")
     if not corpus.queries:
-        st.info(
-            "This corpus has no questions, so none can fail. Add a questions file on the page Corpus.", icon=":material/info:"
-        )
+        no_questions(config, ", so none can fail")
         return None, None
     shown = asking.ladders(run or config)
     bands.strip(shown)

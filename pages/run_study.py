@@ -12,7 +12,7 @@ LIVE_S = 2.0  # between two looks at the trials of an experiment that runs
 
 def page() -> None:
     name = choice.asked()
-    question = "Which of many recipes is best, which are equal to it, and what does each setting do?"
+    question = "Which of many recipes is best, which are not significantly worse, and what does each setting do?"
     if not name:
         recipe_strip.page_title(NAVIGATION["title"], question)
         choice.missing()

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs, recipe_strip, tables
+from app.ui.halves import no_questions
 from app.ui.index import life
 from app.ui.index.fallback import fallback
 from app.ui.index.filters import filters
@@ -57,9 +58,7 @@ def page() -> None:
             return waiting(config, plan)
         corpus = workbench.corpus(config)
         if not corpus.queries:
-            return st.info(
-                "This corpus has no questions to search with. Add a questions file on the page Corpus.", icon=":material/info:"
-            )
+            return no_questions(config, " to search with")
         index = workbench.index_plan(config)
         if not index.live:
             return waiting(config, index)

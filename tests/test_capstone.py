@@ -10,6 +10,7 @@ from core.labs.answers.results import keep_rows
 from core.labs.experiments import designs, experiment
 from core.labs.papers import prose
 from core.labs.papers.paper import Paper
+from core.labs.trials.leaderboard import AT_TOP, WORSE
 from core.memory.simulation import KIND
 from core.store.batches import batches
 from core.workbench import Workbench
@@ -141,7 +142,7 @@ def row(place: int, group: str) -> dict:
 
 
 def outcomes(plan, p: float, reported: tuple[int, int]) -> dict:
-    board = [row(1, "best or equal"), row(2, "best or equal"), row(3, "worse")]
+    board = [row(1, AT_TOP), row(2, AT_TOP), row(3, WORSE)]
     study = {"id": plan.id, "leaderboard": board, "reported": [f"{place:026}" for place in reported], "missing": 0, "failed": []}
     cells = [{**each, "cells": {"latency_ms": {"mean": 9.0 - n}}} for n, each in enumerate(board)]
     gain = {"difference": 0.02, "low": -0.01, "high": 0.05, "p": p, "n": 40, "mean_a": 0.5}
@@ -162,7 +163,7 @@ def test_a_section_says_what_its_outcome_says_and_names_only_items_of_its_own(p,
     parts = told(QUICK, outcomes(plan, p, reported))
     [(_, [section])] = parts
     assert says in section.text
-    assert "Recipe 2 searches fastest" in section.text, "the third is faster, and does not equal the best"
+    assert "Recipe 2 searches fastest" in section.text, "the third is faster, and is significantly worse than the best"
     paper = Paper.model_validate(document(parts))  # which refuses a text that names what is no item
     assert [item.place for item in paper.items if item.kind == "text"] == ["before", "results", "after"]
     assert not prose.unmentioned(paper) and isinstance(section.findings[0], Finding if reported[0] != reported[1] else Unbeaten)

@@ -92,11 +92,16 @@ def read_scores(text: str, table: LabelTable, name: str, more: Sequence[str] = (
             "The file has no columns unit and score.", where=f"{name}:1", todo="Take the table of units as a start."
         )
     place = {unit: row for row, unit in enumerate((*table.items, *more))}
-    scores = np.full(len(place), np.nan)
+    scores, line_of = np.full(len(place), np.nan), {}
     for line, row in rows:
         where = f"{name}:{line}"
         if row["unit"] not in place:
             raise WorkbenchError(f"There is no unit '{row['unit']}' among these labels.", where=where)
+        if line_of.setdefault(row["unit"], line) != line:
+            todo = "Keep one score of each unit, such as the mean of several runs."
+            raise WorkbenchError(
+                f"The unit '{row['unit']}' stands here again after line {line_of[row['unit']]}.", where=where, todo=todo
+            )
         if not (row["score"] or "").strip():
             continue
         try:

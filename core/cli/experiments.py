@@ -82,7 +82,7 @@ def show_outcome(outcome: dict[str, Any]) -> None:
     """The trials, best first, then what was not measured and why, then what the run was."""
     if rows := outcome["leaderboard"]:
         show_table([{name: value for name, value in row.items() if name not in ("trial", "n")} for row in rows])
-        equals = sum(row["group"] == "best or equal" for row in rows)
+        equals = sum(row["group"].startswith("best") for row in rows)
         print(f"\nNot significantly different from the best: {equals:,} of {len(rows):,}, the best among them.\n")
     for sentence in outcome["not_compared"]:
         print(f"Left out: {sentence}")

@@ -47,8 +47,8 @@ def tost(differences: np.ndarray, margin: float, alpha: float = 0.05, resamples:
     """Two one-sided t tests of paired differences [n] float64 against -margin and +margin; NaN = unmeasured, left out.
 
     Both have to reject for equivalence, so that the chance to call a difference of the margin's size equivalent is at
-    most alpha. Where all differences are the same the standard error is 0 and p is 0 within the margin, 1 outside; of fewer than 20
-    such questions nothing is concluded.
+    most alpha. Where all differences are the same the standard error is 0, and p is that of the test by signs: 1 outside the margin,
+    never 0 within; of fewer than 20 such questions nothing is concluded.
     Source: Schuirmann 1987, "A comparison of the two one-sided tests procedure and the power approach for assessing the
     equivalence of average bioavailability"; paired form as in Lakens 2017, "Equivalence tests: a practical primer for t
     tests, correlations, and meta-analyses", equations 1 and 2 of the dependent t test.
@@ -67,8 +67,8 @@ def tost(differences: np.ndarray, margin: float, alpha: float = 0.05, resamples:
         if n < FEWEST and abs(mean) < margin:
             note = f"all differences are equal, and {n} questions are too few to conclude from that"
             return Equivalence(mean, *rules, note=note)
-        p = 0.0 if abs(mean) < margin else 1.0
-        return Equivalence(mean, *rules, *[mean] * 4, p, 0.0 if mean else 1.0, p < alpha, "all differences are equal")
+        p = 0.5**n if abs(mean) < margin else 1.0
+        return Equivalence(mean, *rules, *[mean] * 4, p, 2 * 0.5**n if mean else 1.0, p < alpha, "all differences are equal")
     mean, error = float(measured.mean()), float(measured.std(ddof=1) / np.sqrt(n))
     half = float(stdtrit(n - 1, 1 - alpha)) * error
     p = max(float(stdtr(n - 1, -(mean + margin) / error)), float(stdtr(n - 1, (mean - margin) / error)))

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import ndtr
 
-_EXACT = 25  # differences up to which the distribution is counted, where no two are of equal size
+_EXACT = 25  # differences up to which the distribution is counted
 _TIE = 1e-12
 
 
@@ -11,8 +11,9 @@ def signed_rank(differences: np.ndarray) -> tuple[float | None, float | None]:
     """(two-sided p, rank-biserial correlation) of paired differences [n]; NaN left out, and zeros, which have no sign.
 
     H0: the differences lie symmetrically about 0. The correlation is the share of the rank sum in favour minus that against, -1 to 1.
-    Choose it over `paired` where single differences are so large that they decide a mean. Few or tied sizes: normal approximation
-    with the correction for ties. None: no difference is other than 0.
+    Choose it over `paired` where single differences are so large that they decide a mean. Equal sizes share
+    their mean rank. Of up to 25 differences all signs are counted, of more: normal approximation with the correction for ties. None:
+    no difference is other than 0.
     Source: Wilcoxon 1945, "Individual comparisons by ranking methods"; Pratt and Gibbons 1981; Kerby 2014, "The simple difference
     formula: an approach to teaching nonparametric correlation".
     """
@@ -25,12 +26,13 @@ def signed_rank(differences: np.ndarray) -> tuple[float | None, float | None]:
     ranks = (np.cumsum(count) - (count - 1) / 2)[place]
     above, whole = ranks[nonzero > 0].sum(), n * (n + 1) / 2
     correlation = float((2 * above - whole) / whole)
-    if n <= _EXACT and (count == 1).all():
-        ways = np.zeros(int(whole) + 1)
+    if n <= _EXACT:
+        # twice the ranks: shared ones are whole or half
+        ways = np.zeros(n * (n + 1) + 1)
         ways[0] = 1
-        for rank in range(1, n + 1):
+        for rank in (2 * ranks).astype(int):
             ways[rank:] += ways[:-rank].copy()
-        return min(1.0, float(2 * ways[: int(min(above, whole - above)) + 1].sum() / 2.0**n)), correlation
+        return min(1.0, float(2 * ways[: int(2 * min(above, whole - above)) + 1].sum() / 2.0**n)), correlation
     variance = n * (n + 1) * (2 * n + 1) / 24 - (count**3 - count).sum() / 48
     return float(2 * ndtr(-abs(above - whole / 2) / np.sqrt(variance))), correlation
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core.labs.trials.leaderboard import AT_TOP
 from core.report.tables import markdown_text
 from docs.capstone.items import Finding, Told, Unbeaten, equal, figure, number, table
 from docs.capstone.running import Outcomes, Step
@@ -193,7 +194,7 @@ def _said(plan: StudyPlan, field: str) -> str:
 
 def _at_top(study: dict[str, Any]) -> set[str]:
     """The trials that are not distinguishable from the best of its leaderboard, that one among them."""
-    return {row["trial"] for row in study["leaderboard"] if row["group"] == "best or equal"}
+    return {row["trial"] for row in study["leaderboard"] if row["group"] == AT_TOP}
 
 
 def _first(plan: StudyPlan, study: dict[str, Any], name: str) -> str:
@@ -218,7 +219,7 @@ def _gain(plan: StudyPlan, study: dict[str, Any], tested: dict[str, Any], name: 
 
 
 def _cheapest(plan: StudyPlan, study: dict[str, Any], costs: dict[str, Any], items: list[dict[str, Any]]) -> str:
-    """Which of the recipes that equal the best answers fastest, with both latencies as numbers; "" where nothing was timed."""
+    """Which of the recipes at the top answers fastest, with both latencies as numbers; "" where nothing was timed."""
     equals = _at_top(study)
     timed = [
         row for row in costs["rows"] if row["trial"] in equals and row["cells"].get("latency_ms", {}).get("mean") is not None

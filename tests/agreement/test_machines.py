@@ -57,6 +57,9 @@ def test_a_judges_scores_are_read_by_unit():
     for text in ("a,b\n1,2\n", "unit,score\n9,0.5\n", "unit,score\n1,2\n", "unit,score\n1,nan\n", "unit,score\n1,x\n"):
         with pytest.raises(WorkbenchError):
             machines.read_scores(text, found, "judge.csv")
+    with pytest.raises(WorkbenchError, match="unit '1' stands here again after line 2") as twice:
+        machines.read_scores("unit,score\n1,0.9\n3,0.1\n1,0.2\n", found, "judge.csv")
+    assert twice.value.where == "judge.csv:4"
 
 
 def test_a_person_and_a_machine_are_held_against_the_same():

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui.trials import table
-from core.labs.trials import comparison
+from core.labs.trials import comparison, listing
 from core.workbench import Workbench
 from tests.support.screen import visit
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
@@ -70,6 +70,20 @@ def test_the_table_lists_all_newest_first_with_failures_and_their_reason(bench, 
     assert frame["Status"][1] == "failed: The encoder <b>…"
     assert frame["nDCG@10"].isna().tolist() == [False, True, False, False]
     assert frame["Questions"].tolist()[-1] == 39 and "of" not in frame, "by the number it sorts"
+
+
+@pytest.mark.slow
+def test_an_experiment_in_the_address_stays_the_filter_once_it_has_one_more_trial(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    questions = add_questions(bench.store)
+    add_trial(bench.store, questions)
+    for seed in (1, 2):
+        add_trial(bench.store, questions, {"fusion.weight": seed / 10}, seed=seed, sweep="a")
+    before = listing.everything(bench).summary().sweeps["a"]
+    assert len(shown(open_page(sweep=before))) == 2 and before.endswith(", 2 trials")
+    add_trial(bench.store, questions, {"fusion.weight": 0.3}, seed=3, sweep="a")
+    assert len(shown(open_page(sweep=before))) == len(shown(open_page(sweep="a"))) == 3
 
 
 @pytest.mark.slow

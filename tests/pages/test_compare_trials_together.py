@@ -57,7 +57,7 @@ def test_the_leaderboard_has_the_numbers_of_the_command_and_says_who_is_equal(be
     frame = shown(app, "Place")
     assert frame["nDCG@10"].tolist() == [row.interval.mean for row in board.rows]
     assert (
-        frame["Group"].tolist() == ["best", *["equal"] * (board.equals - 1), *[""] * (9 - board.equals)]
+        frame["Group"].tolist() == ["best", *["not significantly worse"] * (board.equals - 1), *[""] * (9 - board.equals)]
         and "Repeats" not in frame.columns
     )
     assert "Not significantly different from the best" in texts(app) or "All others are significantly worse" in texts(app)
@@ -162,7 +162,10 @@ def test_parallel_coordinates_draw_each_recipe_and_the_best_stand_out(bench, sho
     [chart] = charts_of(app)
     points = {trace["name"]: sum(y is not None for y in trace["y"]) for trace in chart["data"]}
     axes = 3  # size, weight, and the metric
-    assert points == {"Worse than the best": axes * (9 - board.equals), "The best and its equals": axes * board.equals}
+    assert points == {
+        "Significantly worse than the best": axes * (9 - board.equals),
+        "The best and those not significantly worse": axes * board.equals,
+    }
     assert chart["layout"]["xaxis"]["ticktext"] == ["chunking size", "fusion dense weight", "nDCG@10"]
     assert "python -m core trials leaderboard s --metric ndcg_linear --settings" in shown_commands
     best = board.rows[0].trial
@@ -268,7 +271,7 @@ def test_a_study_without_any_result_says_that_there_is_nothing_to_compare(tmp_pa
 @pytest.mark.slow
 def test_equal_scores_are_one_group_on_the_frontier_and_without_effects(tmp_path, monkeypatch):
     said = edge(tmp_path, monkeypatch, GRID, "Leaderboard", "Frontier", "Effects")
-    assert "5 other recipes; the order among them is chance" in said and "These recipes do not differ significantly" in said
+    assert "5 other recipes; the order among them may be chance" in said and "These recipes do not differ significantly" in said
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The page Experiments: beginning, the plan and what is wrong with it, how it stands, and what it says."""
 
 import json
+import re
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -8,12 +9,13 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.ui import cards
 from core.config import TrialConfig, with_settings
-from core.labs.experiments import book
+from core.labs.experiments import book, results
 from core.labs.experiments.driver import run
 from core.labs.experiments.experiment import made, written
 from core.labs.experiments.standing import Announced
 from core.labs.trials.comparison import trials
 from core.progress import drain
+from core.report.table import MEAN, between
 from core.retrieval.bm25_fast import BM25S
 from core.workbench import Workbench
 from tests.support.played_model import play
@@ -97,6 +99,9 @@ def test_the_list_names_what_is_recorded_and_hides_what_is_archived(bench, monke
     best = book.best(bench, [book.load(bench, "measured")])["measured"]
     at = table["Experiment"].tolist().index("Sizes and k1")
     assert best.recipes == 9 and table["Best recipe"][at] == best.title and table["Mean"][at] == best.mean
+    told = max(results.measured(bench, book.load(bench, "measured"), "mrr"), key=lambda row: row["mrr"])
+    assert best.interval[:4] == pytest.approx(tuple(told[name] for name in ("mrr", "low", "high", "n")))
+    assert table["Interval"][at] == between(told["low"], told["high"], MEAN) and table["n"][at] == told["n"]
     assert begins(app) == "primary"
     monkeypatch.setattr("app.ui.experiments.beginning.runs", lambda home, name: name == "measured")
     assert begins(open_page()) == "secondary", "one runs: to look at it comes first"
@@ -170,7 +175,7 @@ def test_each_design_has_only_its_own_knobs_and_reporting_on_test_chooses_on_dev
 def test_what_is_measured_is_ranked_with_the_best_and_its_equals(bench):
     app = open_page(study="measured")
     table = shown(app, "Recipe")
-    assert len(table) == 9 and table["Group"].tolist()[0] == "best" and "equal" in table["Group"].tolist()
+    assert len(table) == 9 and table["Group"].tolist()[0] == "best" and "not significantly worse" in table["Group"].tolist()
     assert {name.removesuffix("  (base)") for name in table["Recipe"]} == {
         f"BM25, fixed chunk {size}, k1 {k1}" for size in (16, 24, 32) for k1 in ("0.5", "1", "1.5")
     }
@@ -347,6 +352,10 @@ def test_the_winner_on_dev_is_told_on_test(bench):
     app = open_page(study="halves")
     told = " ".join(e.value for e in app.info).replace("\\", "")
     assert "reported on test: **BM25, fixed chunk 32" in told and ", p" in told and "against the base (n" in told
+    first, second = (
+        float(words.replace(",", "")) for words in re.search(r"reads ([\d,]+) tokens.*?the base ([\d,]+):", told).groups()
+    )
+    assert first > 1.2 * second and "times the context" in told, "larger chunks are more text"
     assert "All trials are measured: 7 (5 on dev, 2 on test)" in texts(app)  # the base among them
 
 

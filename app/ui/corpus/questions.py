@@ -4,8 +4,10 @@ from typing import Any
 
 import streamlit as st
 
+from app import session
 from app.ui import cards, cells, evidence
 from app.ui.corpus.contents import contents
+from app.ui.halves import no_questions
 from core.labs.corpus.contents import questions_with
 from core.records import Corpus, Gold, Query
 
@@ -15,12 +17,8 @@ MOST = 20  # pieces of evidence shown of a question
 
 def draw(corpus: Corpus) -> None:
     if not corpus.queries:
-        cards.empty(
-            "No questions",
-            "This corpus has no questions in the chosen half, or none at all. Metrics need questions with evidence; "
-            "searching and asking work without. Own documents take a questions file under Own documents.",
-        )
-        return
+        instead = ", under Own documents. Metrics need questions with evidence; searching and asking work without"
+        return no_questions(session.config(), instead=instead, title="No questions")
     query = choice(corpus)
     if query is None:
         cards.empty("Evidence", "Click a question to see its gold evidence in the text around it.")

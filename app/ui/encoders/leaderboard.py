@@ -10,6 +10,7 @@ from app.ui import cards, cells, jobs
 from app.ui.encoders.cells import difference, html_table, named, number
 from app.ui.encoders.press import button, cancellable
 from app.ui.export import download
+from app.ui.halves import no_questions
 from core.config import TrialConfig
 from core.evaluation.metric import MAIN
 from core.labs.encoders import comparison, training
@@ -31,11 +32,7 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
             strip(config, rows, ready, time.perf_counter() - started)
         reproduce(config, rows, metric, reference, compare_command(config, chosen, reference, everything))
     if ready and not ready[0].intervals[metric].n:
-        st.info(
-            "This corpus has no questions with gold evidence, so nothing can be measured. The geometry and the map work "
-            "without questions. Add a questions file on the page Corpus.",
-            icon=":material/info:",
-        )
+        no_questions(config, ", so nothing can be measured; the geometry and the map work without", gold=True)
     elif ready:
         leaderboard(config, rows, reference, metric)
     trained = training.trained() if any(row.offer.part.part == "trained" for row in ready) else []

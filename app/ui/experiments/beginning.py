@@ -14,7 +14,7 @@ from core.labs.experiments import book
 from core.labs.experiments.book import Best, Shelved
 from core.labs.experiments.experiment import read
 from core.labs.experiments.standing import runs
-from core.report.table import COUNT, DAY_TIME, MEAN, Column, Table
+from core.report.table import COUNT, DAY_TIME, MEAN, Column, Table, between
 from core.workbench import command_line, one_phase
 
 WHAT = "An experiment: one question, asked of many recipes"
@@ -104,6 +104,8 @@ def recorded(listed: list[Shelved]) -> None:
         Column("best recipe", width=min(260, named), help="The highest mean on the questions that the choice is made on."),
         Column("measured by"),
         Column("mean", "", MEAN),
+        Column("interval", width=118, help="Of that mean over the questions, by itself: the highest of many is partly luck."),
+        Column("n", "n", COUNT, "Questions that it measured."),
         Column(
             "recipes", "", COUNT, "Measured on the questions that the choice is made on; those on the other half are not counted."
         ),
@@ -121,6 +123,8 @@ def _row(row: Shelved, best: Best | None) -> dict[str, Any]:
         "best recipe": best and best.title,
         "measured by": best and f"{best.metric}{half}",
         "mean": best and best.mean,
+        "interval": between(best.interval.low, best.interval.high, MEAN) if best else "",
+        "n": best and best.interval.n,
         "recipes": best.recipes if best else row.trials.get("ok", 0),
         "failed": row.trials.get("failed", 0),
         "last run": row.last_run,

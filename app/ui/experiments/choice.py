@@ -10,7 +10,6 @@ from app.ui.export import download
 from core.labs.experiments import book, experiment
 from core.labs.experiments.book import Version
 from core.labs.path import steps
-from core.labs.trials import listing
 from core.workbench import command_line
 
 
@@ -88,8 +87,7 @@ def doings(here: StudyDesk) -> None:
         disabled=not here.trials,
         help="Its trials on the page Trials.",
     ):
-        named = listing.everything(session.workbench()).summary().sweeps
-        ways.go("compare_trials", sweep=named[study.id])  # the filter's address holds its words
+        ways.go("compare_trials", sweep=study.id)
     with st.popover("Export", icon=":material/ios_share:", type="tertiary", key="hand_on"):
         handing.pack(here)
     with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):

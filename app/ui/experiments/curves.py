@@ -16,6 +16,7 @@ from core.labs.experiments import results
 from core.labs.experiments.experiment import Experiment
 from core.labs.experiments.results import PointResult, StudyResults
 from core.labs.trials import comparison
+from core.labs.trials.leaderboard import NOT_WORSE
 
 LINES = 6  # of a second factor
 DOTS = 40  # points one below the other
@@ -100,7 +101,7 @@ def points(shown: Shown) -> None:
     rows = every if len(every) <= DOTS else sorted(every, key=lambda row: order[row.trial.id])[:DOTS]
     drawn = [
         dots.Mark(
-            name + (", best" if row.trial.id == best else ", equal" if row.equal else ""),
+            name + (", best" if row.trial.id == best else f", {NOT_WORSE}" if row.equal else ""),
             *shown.read(row),
             color=charts.COLORS[0] if row.equal else charts.BASELINE,
             symbol="star" if row.trial.id == best else "circle",

@@ -13,6 +13,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, forms, jobs, ways
 from app.ui.experiments import curves, define, desk, factors, failures, leaderboard, running, words
+from app.ui.halves import no_questions
 from core.config import PartConfig, TrialConfig, difference, fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import judges
@@ -34,7 +35,7 @@ Suggested = Mapping[str, Sequence[Any]]
 def draw(config: TrialConfig, suggested: Suggested) -> None:
     """suggested: the settings to begin with, one or two, with their values; without values some around the one in use."""
     if not any(query.gold for query in session.workbench().corpus(config).queries):
-        return st.caption("This corpus has no questions with gold evidence: there is nothing to measure.")
+        return no_questions(config, ", so there is nothing to measure", gold=True)
     asked = "the dev half of the questions" if config.corpus.questions == "dev" else "all questions"
     with_what = "the recipe in use: the base" if define.pinned_baseline(config) is None else "the pinned baseline"
     st.caption(f"Each combination is measured on {asked}, and compared, question by question, with {with_what}.")
@@ -258,7 +259,7 @@ def metric_of(here: desk.StudyDesk) -> str:
 
 
 def verdict(here: desk.StudyDesk) -> TrialConfig:
-    """The best and its equals in words, and what their context is. Its recipe, to be asked the questions in use."""
+    """The best and those not significantly worse in words, and what their context is. Its recipe, to be asked the questions in use."""
     members = results.question_sets(here.recorded, here.trials)[0]
     shown = results.results(session.workbench(), here.recorded, members, metric_of(here))
     names = words.point_names(here.recorded, [row.trial for row in shown.rows])

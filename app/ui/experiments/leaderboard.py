@@ -147,7 +147,7 @@ def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
         st.info(
             f"Chosen on dev, reported on test: **{name}** has {label(metric, k)} {own:.3f}, {paired_words(paired, paired.p)} against the "
             f"{reference} (n {paired.n:,}). Selection inflates its mean on dev by about {told.winner.optimism:.3f} "
-            "(bootstrap).",
+            f"(bootstrap). {told.more_context(reference)}".rstrip(),
             icon=":material/flag:",
         )
 
@@ -192,13 +192,13 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     head = label(shown.metric, shown.k)
     st.caption(
         f"{cards.count(len(ranked), 'recipe')} on {cards.plain(here.recorded.recipe.corpus.dataset)}, n {shown.board.n:,} questions. "
-        "The order of the best and those equal to it is chance. Click one to open it."
+        "The order of the best and those not significantly worse may be chance. Click one to open it."
     )
     columns = [
         Column("recipe", help="The varied settings; all others are the same.", width=258),
         Column("mean", head, MEAN),
         Column("interval", "95% interval", width=132),
-        Column("group", help="The best, and those that do not differ significantly from it (paired test, Holm, 5%).", width=62),
+        Column("group", help="The best, and those that do not differ significantly from it (paired test, Holm, 5%).", width=150),
         Column("difference", to_it, SIGNED, f"Mean difference from the {shown.reference}, by question."),
         Column("interval of the difference", "Its interval", width=150, help="95% interval of that difference."),
         Column(
@@ -219,7 +219,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
             "recipe": names[row.trial.id] + (f"  ({shown.reference})" if row.trial.id == baseline and not row.beside else ""),
             "mean": row.interval.mean,
             "interval": between(row.interval.low, row.interval.high, MEAN),
-            "group": "best" if board[row.trial.id][0] == 1 else "equal" if row.equal else "",
+            "group": "best" if board[row.trial.id][0] == 1 else lab.NOT_WORSE if row.equal else "",
             "difference": row.difference and row.difference.difference,
             "interval of the difference": between(row.difference.low, row.difference.high, MEAN) if row.difference else "",
             "p (Holm)": row.difference and row.difference.p_holm,
@@ -236,6 +236,9 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     whole = bool(own & first)
     if whole and (words_of := results.left_out(here.recorded, here.trials)):
         st.caption(cards.plain("Left out: " + " ".join(words_of)))
+    changes = [row.difference for row in ranked if row.difference]
+    if any(at_odds(change.low, change.high, change.p_holm, 1 - comparison.ALPHA) for change in changes):
+        st.caption(f"{AT_ODDS}.")
     if shown.board.left_out:
         st.caption(f"{shown.board.left_out:,} recipes of lower means are left out.")
     if row is not None and ranked[row].trial.id in own:

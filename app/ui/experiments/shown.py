@@ -1,4 +1,4 @@
-"""What the charts of an experiment share: values or differences, the best and its equals marked, and what stands below."""
+"""What the charts of an experiment share: values or differences, the best and those not told from it marked, and what stands below."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, evidence, forms, jobs
+from app.ui.halves import no_questions
 from app.ui.held import result_of
 from app.ui.inside import figures
 from app.ui.tables import wrapped_table
@@ -22,9 +23,7 @@ OFFERED = 300  # questions offered for a prompt
 def attention(config: TrialConfig) -> None:
     corpus = jobs.drain(session.workbench().read_corpus(config), "Reading the corpus")
     if not corpus.queries:
-        return st.info(
-            "This corpus has no questions to make a prompt from. Add a questions file on the page Corpus.", icon=":material/info:"
-        )
+        return no_questions(config, " to make a prompt from")
     left, right = st.columns([1, 2], gap="medium")
     with left:
         question, passages, tokens = prompt_form(corpus.queries)

@@ -9,6 +9,7 @@ from app import session
 from app.ui import cards, forms, jobs
 from app.ui.search import results
 from app.ui.search.answers import progress_words
+from core.errors import WorkbenchError
 from core.labs.answers import answering
 from core.labs.scores import sets
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
@@ -61,7 +62,14 @@ def chosen() -> Shown | None:
             help="How a passage is found to support a statement: by shared word sequences, or by the entailment model, which "
             "also recognises other words and takes a job.",
         )
-    return {RECIPE: of_recipe, STORED: of_system, FILE: of_file}[source](row)
+    shown = {RECIPE: of_recipe, STORED: of_system, FILE: of_file}[source](row)
+    if shown is not None and shown.other is not None:
+        try:
+            sets.same_questions(shown.answers.rows, shown.other.rows)
+        except WorkbenchError as error:
+            cards.problem(error)
+            return shown._replace(other=None)
+    return shown
 
 
 def knobs() -> dict[str, str]:

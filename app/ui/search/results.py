@@ -5,6 +5,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, jobs
+from app.ui.halves import no_questions
 from core.config import TrialConfig
 from core.evaluation.metric import headlines
 from core.labs.trials import comparison
@@ -57,7 +58,7 @@ def asked(config: TrialConfig, title: str, instead: str = "") -> Evaluation | No
         return None
     evaluation = jobs.drain(session.workbench().evaluating(plan.run or config))
     if not evaluation.corpus.queries:
-        cards.empty(title, f"This corpus has no questions. Add a questions file on the page Corpus{instead}.")
+        no_questions(config, instead=instead, title=title)
         return None
     return evaluation
 
@@ -79,15 +80,7 @@ def shown_before(config: TrialConfig) -> Evaluation | None:
 
 def without_questions(config: TrialConfig) -> None:
     """Own documents without a questions file: searching still works."""
-    half = config.corpus.questions
-    st.info(
-        "This corpus has no questions with gold evidence, so there is nothing to measure. Add a questions file on the page Corpus, "
-        "or try a question here."
-        if half == "all"
-        else f"The {half} half of this corpus has no questions with gold evidence: questions of one document stay together, and of few "
-        "documents all may fall into the other half. Choose All above, or try a question here.",
-        icon=":material/info:",
-    )
+    no_questions(config, ", so there is nothing to measure", ", or try a question here", gold=True)
     if question := st.text_input("Question", key="typed", bind="query-params"):
         evidence.show([evidence.hit_html(hit, query=question) for hit in session.workbench().search(config, question)])
 

@@ -12,6 +12,9 @@ REPEATS = "Of equal recipes (the same settings, documents and questions) the new
 def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
     """The trials that the filters leave; a filter with one choice is not offered."""
     tags, sweeps = summary.tags, summary.sweeps
+    if "sweep" not in st.session_state and (asked := st.query_params.get("sweep")):
+        # the address holds a name, which tells how many trials there were, or an id
+        st.session_state.sweep = summary.sweep_named(asked)
     offered = {
         "dataset": ("Corpus", "of_corpus", {name: name for name in summary.datasets}, 2),
         "status": ("Status", "status", {name: name for name in summary.statuses}, 1.5),

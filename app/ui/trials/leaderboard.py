@@ -38,11 +38,12 @@ def summary(board: Leaderboard) -> str:
         "All others are significantly worse."
         if not others
         else (
-            f"Not significantly different from the best: {cards.count(others, 'other recipe')}; the order among them is chance."
+            f"Not significantly different from the best: {cards.count(others, 'other recipe')}; the order among them may be chance."
         )
     )
     text += f" Paired t tests against the best with Holm's correction over {cards.count(board.tested, 'comparison')}, 5%."
     text += f" {lab.worth(board)} Confirm a choice on questions that were not used to make it."
+    text += f" {board.odd}" * bool(board.odd)
     if board.n < FEW:
         text += f" Only {cards.count(board.n, 'question')}: on so few, few differences are significant."
     contexts = [tokens for row in board.rows if (tokens := results.context(row.trial))]
@@ -111,6 +112,8 @@ def reported(scope: Scope) -> None:
         words = f"{row['difference']:+.3f} ({interval}), p {row['p']:.4f}, n {row['n']:,}"
         lines.append((f"Winner minus base on {row['questions']}", tables.minus(words)))
     cards.facts(lines)
+    if told := result.more_context():
+        st.caption(told)
     if record["to do"]:
         st.caption(cards.plain(record["to do"].split(": python")[0] + "."))
         for trial in result.missing:

@@ -1,4 +1,4 @@
-"""The tab Parallel coordinates: each recipe a line through its settings to its mean; the best and its equals stand out."""
+"""The tab Parallel coordinates: each recipe a line through its settings to its mean; the best and those not told from it stand out."""
 
 from typing import Any
 
@@ -28,8 +28,8 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
     marked = {trial.id: trial for trial in scope.chosen}
     traces = []
     for title, equal, color, width in (
-        ("Worse than the best", False, charts.faint(charts.BASELINE, 0.35), 1),
-        ("The best and its equals", True, charts.COLORS[0], 2),
+        ("Significantly worse than the best", False, charts.faint(charts.BASELINE, 0.35), 1),
+        ("The best and those not significantly worse", True, charts.COLORS[0], 2),
     ):
         places = [i for i, row in enumerate(board.rows) if row.equal == equal and row.trial.id not in marked]
         traces += lines(board.rows, paths, places, title, color, width)

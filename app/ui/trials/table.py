@@ -54,7 +54,7 @@ def untick() -> None:
 
 
 def draw(shown: Listing, summary: TrialsSummary, view: TrialView) -> None:
-    """In the order and with the columns of the view, the best of comparable trials in bold with its equals."""
+    """In the order and with the columns of the view, the best of comparable trials in bold with those not significantly worse."""
     import pandas as pd
 
     count = len(shown)

@@ -9,17 +9,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from core.config import difference
+from core.comparison.comparison import Rules
+from core.config import difference, fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import judges
 from core.files import hold
 from core.labs.experiments.experiment import Experiment, made
 from core.labs.experiments.older import DEFAULTS, completed
-from core.labs.trials.comparison import direction, label
+from core.labs.trials.comparison import direction, label, some
+from core.statistics.bootstrap import Interval
 from core.workbench import Workbench
 
 # of halving only the round on the most questions: a mean of few is high by chance
-BEST = """SELECT sweep, coalesce(nullif(name, ''), made_name, id) AS title, mean, k,
+BEST = """SELECT sweep, coalesce(nullif(name, ''), made_name, id) AS title, id, metric, k,
     count(*) OVER (PARTITION BY sweep, num_queries) AS recipes
     FROM (SELECT unnest($1) AS sweep, unnest($2) AS judged, unnest($3) AS half, unnest($4) AS direction)
     JOIN trials USING (sweep) JOIN trial_metrics ON trial_id = id
@@ -52,8 +54,12 @@ class Best(NamedTuple):
 
     title: str
     metric: str
-    mean: float
+    interval: Interval  # of the mean over questions
     recipes: int
+
+    @property
+    def mean(self) -> float:
+        return self.interval.mean
 
 
 class Change(NamedTuple):
@@ -146,12 +152,27 @@ def experiments(workbench: Workbench, archived: bool = False) -> list[Shelved]:
 
 
 def best(workbench: Workbench, listed: Sequence[Experiment]) -> dict[str, Best]:
-    """id -> its best, of those that have measured one by their first metric; one query, however many there are."""
+    """id -> its best, of those that have measured one by their first metric."""
     judged = {of.id: next(filter(judges, of.metrics), "") for of in listed}
     asked = [of for of in listed if judged[of.id]]
     columns = [[of.id for of in asked], [judged[of.id] for of in asked], [of.choose_on for of in asked]]
     rows = workbench.store.query(BEST, [*columns, [direction(metric) for metric in columns[1]]]) if asked else []
-    return {row["sweep"]: Best(row["title"], label(judged[row["sweep"]], row["k"]), row["mean"], row["recipes"]) for row in rows}
+    return {
+        row["sweep"]: Best(row["title"], label(judged[row["sweep"]], row["k"]), _interval(workbench, row), row["recipes"])
+        for row in rows
+    }
+
+
+def _interval(workbench: Workbench, row: dict[str, Any]) -> Interval:
+    """Of a trial's mean, by the rules it was measured by; computed once."""
+
+    def computed() -> Interval:
+        [trial] = some(workbench, [row["id"]])
+        sql = "SELECT value FROM scores WHERE trial_id = ? AND metric = ?"
+        rules = trial.config["evaluation"]["resamples"], trial.config["evaluation"]["confidence"], trial.config["seed"]
+        return Rules(*rules).mean(workbench.store.columns(sql, [row["id"], row["metric"]])["value"])
+
+    return workbench.pipeline.remember("interval of the best", fingerprint(row["id"], row["metric"]), computed)
 
 
 def from_other_bases(workbench: Workbench, experiment: Experiment) -> list[Shelved]:

@@ -15,7 +15,7 @@ from core.labs.experiments.experiment import Experiment, Factor
 from core.labs.experiments.rounds import SAME
 from core.labs.trials import values
 from core.labs.trials.comparison import Trial, named_groups, some
-from core.labs.trials.leaderboard import Leaderboard, leaderboard
+from core.labs.trials.leaderboard import AT_TOP, WORSE, Leaderboard, leaderboard
 from core.labs.trials.listing import everything
 from core.labs.trials.values import recipe_key, scores
 from core.statistics.bootstrap import Interval
@@ -183,7 +183,7 @@ def rows(experiment: Experiment, result: StudyResults) -> list[dict[str, Any]]:
             "high": row.interval.high,
             **gap_columns(row.difference, f"to the {result.reference}"),
             "context tokens": context(row.trial),
-            "group": "best or equal" if row.equal else "worse",
+            "group": AT_TOP if row.equal else WORSE,
             "repeats": row.repeats,
             "n": row.interval.n,
         }

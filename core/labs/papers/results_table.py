@@ -8,6 +8,7 @@ from core.errors import WorkbenchError
 from core.evaluation.metric import headlines, metric_or_measure, metrics_and_measures
 from core.labs.trials import comparison
 from core.labs.trials.comparison import ALPHA, COSTS, MOST, Trial, direction
+from core.labs.trials.leaderboard import AT_TOP
 from core.report.tables import DIFFERENCE
 from core.statistics.paired import Paired
 from core.workbench import Workbench
@@ -19,8 +20,8 @@ def table(
     """Means with intervals, the best of each metric with those not told from it, and p against the reference (default: the
     first), corrected over all tests of the table.
 
-    Best: the highest mean (the lowest where less is better); equal to it is what the paired permutation test, by Holm over
-    the column, does not tell from it at 5%. Costs are told and not tested: of a time the median over its questions.
+    Best: the highest mean (the lowest where less is better); with it stands what the paired permutation test, by Holm
+    over the column, does not tell from it at 5%. Costs are told and not tested: of a time the median over its questions.
     """
     trials, base = _chosen(workbench, list(words), reference)
     for name, names in [(m, metrics_and_measures()) for m in metrics] + [(c, COSTS) for c in costs]:
@@ -62,7 +63,7 @@ def table(
 
 
 def ranked(record: dict[str, Any], metric: str) -> dict[str, Any]:
-    """The leaderboard that the command answers as a table: the best and its equals, each difference to the best, and p of the
+    """The leaderboard that the command answers as a table: the best and those not told from it, each difference to the best, and p of the
     paired t tests against it, corrected over all comparisons, those of rows that are not shown too."""
     rows, unit, better = record["leaderboard"], metric_or_measure(metric).unit, direction(metric)
     names = {"mean": metric, "low": "low", "high": "high", "n": "n", "p": "p (Holm)"}
@@ -83,7 +84,7 @@ def ranked(record: dict[str, Any], metric: str) -> dict[str, Any]:
                         "difference_low": row["difference low"],
                         "difference_high": row["difference high"],
                         "total": record["asked"],
-                        "best": row["group"] == "best or equal",
+                        "best": row["group"] == AT_TOP,
                     },
                     DIFFERENCE: {key: row[name] for key, name in gap.items()},
                 },

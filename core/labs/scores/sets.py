@@ -1,7 +1,9 @@
 """Sets of answers whose scores a page shows: a recipe's to its questions, those stored of a system, those of a file."""
 
+import itertools
 import json
-from collections.abc import Generator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +33,7 @@ from core.labs.scores.judging import (
 )
 from core.labs.scores.people import Means
 from core.pipeline.scores import at_hand, judge_tools
-from core.progress import drain
+from core.progress import counted, drain
 from core.records import Progress, Query
 from core.statistics.paired import Paired, paired_difference
 from core.workbench import Workbench
@@ -77,10 +79,11 @@ def answers_file(workbench: Workbench, rows: Sequence[AnswerRow]) -> Path:
 
 def pairs_file(workbench: Workbench, a: ScoredSet, b: ScoredSet) -> tuple[Path, int]:
     """The two sets' answers to the same questions, as `scores judge-bias` reads them, and how many pairs these are. None is empty."""
-    theirs = dict(zip(_asked(b.rows), b.rows, strict=True))
+    asked, other = same_questions(a.rows, b.rows)
+    theirs = dict(zip(other, b.rows, strict=True))
     lines = [
         {"question": row.case.question, "passages": row.case.passages, "a": row.case.answer, "b": theirs[key].case.answer}
-        for key, row in zip(_asked(a.rows), a.rows, strict=True)
+        for key, row in zip(asked, a.rows, strict=True)
         if key in theirs and row.case.answer.strip() and theirs[key].case.answer.strip()
     ]
     return answer_file.receive(workbench.home, "\n".join(map(json.dumps, lines)).encode()), len(lines)
@@ -159,15 +162,36 @@ def paired(a: ScoredSet, b: ScoredSet, name: str, seed: int = 0) -> Paired | Non
     mine, other = a.of(name), b.of(name)
     if mine is None or other is None:
         return None
-    theirs = dict(zip(_asked(b.rows), other.values, strict=True))
-    values = [theirs.get(key, np.nan) for key in _asked(a.rows)]
+    asked, others = same_questions(a.rows, b.rows)
+    theirs = dict(zip(others, other.values, strict=True))
+    values = [theirs.get(key, np.nan) for key in asked]
     return paired_difference(mine.values, np.array(values, np.float64), seed=seed)[0]
 
 
-def _asked(rows: list[AnswerRow]) -> list[str]:
-    """What tells the same question in two sets: its words, or its place where several have the same."""
-    words = [row.case.question for row in rows]
-    return words if len(set(words)) == len(words) else [str(place) for place in range(len(words))]
+def same_questions(a: Sequence[AnswerRow], b: Sequence[AnswerRow]) -> list[list[Hashable]]:
+    """What tells the same question in two sets, of each row of either: its id, where those in both have the same words, else its words
+    and how often they stood before. WorkbenchError: the sets have the same words unequally often: nothing tells which belong together."""
+    by_id = [{row.id: row.case.question for row in rows if row.id} for rows in (a, b)]
+    both = by_id[0].keys() & by_id[1].keys()
+    whole = len(by_id[0]) == len(a) and len(by_id[1]) == len(b)
+    if both and whole and all(by_id[0][each] == by_id[1][each] for each in both):
+        return [[row.id for row in rows] for rows in (a, b)]
+    keys = [_numbered([row.case.question for row in rows]) for rows in (a, b)]
+    times = [Counter(words for words, _ in own) for own in keys]
+    if unlike := [words for words in times[0] if times[1][words] not in (0, times[0][words])]:
+        first, second = (own[unlike[0]] for own in times)
+        raise WorkbenchError(
+            f"One set has {counted(first, 'answer')} to the question '{unlike[0]:.80}', the other {second:,}: nothing tells which belong "
+            "together.",
+            todo='Give the answers an "id", the same for the same question in both sets.',
+        )
+    return keys
+
+
+def _numbered(words: Sequence[str]) -> list[tuple[str, int]]:
+    """With how often each stood before."""
+    before: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
+    return [(each, next(before[each])) for each in words]
 
 
 def score_answers(

@@ -13,7 +13,7 @@ import numpy as np
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.labs.experiments import results
-from core.labs.trials.comparison import Trial, direction, groups, label, labels, recipe, some
+from core.labs.trials.comparison import Trial, direction, groups, label, labels, recipe, some, times_context
 from core.labs.trials.listing import everything
 from core.labs.trials.values import RecipeScores, recipe_key, scores
 from core.statistics.paired import Paired
@@ -34,6 +34,14 @@ class Reported(NamedTuple):
     on_test: Paired | None  # None: not measured yet, or the base won
     test_means: tuple[float, float] | None  # of winner and base
     missing: list[Trial]  # of winner and base those that were not measured on test
+    contexts: tuple[float | None, float | None] = (None, None)  # tokens of the first k chunks on test, of winner and base
+
+    def more_context(self, base: str = "base") -> str:
+        """How much more or less text the winner reads on test than the base, called so; "" where it is about as much, or not known."""
+        mine, other = self.contexts
+        if mine is None or other is None or not (times := times_context(mine, other)):
+            return ""
+        return f"The winner reads {mine:,.0f} tokens of context a question, the {base} {other:,.0f}: they are compared {times}."
 
 
 def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: str = "") -> Reported:
@@ -81,7 +89,8 @@ def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: st
     both = np.intersect1d(first.places, second.places)
     columns = [of.values[0][np.isin(of.places, both)] for of in (first, second)]
     test = measured.rules.difference(*columns)
-    return Reported(metric, measured, best, base_place, dev, test, tuple(float(c.mean()) for c in columns), [])
+    contexts = tuple(results.context(of[0]) for of in on_test)
+    return Reported(metric, measured, best, base_place, dev, test, tuple(float(c.mean()) for c in columns), [], contexts)
 
 
 def on_test_key(trial: Trial) -> str:
@@ -107,6 +116,7 @@ def record(workbench: Workbench, result: Reported) -> dict[str, Any]:
         "interval of the choice, high": high,
         "mean on test": result.test_means and result.test_means[0],
         "base on test": result.test_means and result.test_means[1],
+        "context on test": result.more_context(),
         "to do": todo(workbench, result),
         "difference to the base": [
             {

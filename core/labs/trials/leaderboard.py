@@ -1,7 +1,7 @@
 """Trials of one group ranked by a metric: the best, what is not told apart from it, and how sure that is.
 
 The best is the highest mean. The others are compared with it by question; the group that is *not distinguishable from the
-best* is what a claim can rest on, the order within it is chance.
+best* is what a claim can rest on; the order within it may be chance, and nobody has shown that they are equal.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,13 @@ from core.labs.trials.comparison import ALPHA, Trial, differing, direction, labe
 from core.labs.trials.values import RecipeScores, scores
 from core.report.table import MEAN, P_VALUE, PERCENT, SIGNED, Column, Table, between
 from core.statistics.bootstrap import Interval, resampled_means
+from core.statistics.paired import AT_ODDS, at_odds
 from core.statistics.proportion import unit_intervals
 from core.statistics.selection import winner
 from core.workbench import Workbench
+
+NOT_WORSE, WORSE = "not significantly worse", "significantly worse"  # than the best
+AT_TOP = f"best or {NOT_WORSE}"
 
 
 class Ranked(NamedTuple):
@@ -48,6 +52,12 @@ class Leaderboard(NamedTuple):
     @property
     def equals(self) -> int:
         return sum(row.equal for row in self.rows)
+
+    @property
+    def odd(self) -> str:
+        """Why an interval of a difference to the best excludes 0 where the test does not reject; "": none does."""
+        odd = any(at_odds(row.gap.low, row.gap.high, row.gap.p_holm, 1 - ALPHA) for row in self.rows if row.gap)
+        return f"{AT_ODDS}." if odd else ""
 
 
 def leaderboard(workbench: Workbench, members: Sequence[Trial], metric: str) -> Leaderboard:
@@ -81,7 +91,7 @@ def rows(board: Leaderboard, settings: bool = False) -> list[dict[str, Any]]:
             "low": row.interval.low,
             "high": row.interval.high,
             **gap_columns(row.gap, "to the best"),
-            "group": "best or equal" if row.equal else "worse",
+            "group": AT_TOP if row.equal else WORSE,
             "first in": row.first,
             "repeats": row.repeats,
             "between seeds": row.seed_spread,
@@ -99,7 +109,7 @@ def table(board: Leaderboard) -> Table:
         | {
             "interval": between(row["low"], row["high"], MEAN),
             "interval of it": between(row["difference low"], row["difference high"]),
-            "standing": "best" if row["place"] == 1 else "equal" if ranked.equal else "",
+            "standing": "best" if row["place"] == 1 else NOT_WORSE if ranked.equal else "",
         }
         for row, ranked in zip(rows(board), board.rows, strict=True)
     ]
@@ -111,7 +121,7 @@ def table(board: Leaderboard) -> Table:
         Column("to the best", "", SIGNED),
         Column("interval of it", width=150),
         Column("p (Holm)", "p (Holm)", P_VALUE, "Paired t test against the best."),
-        Column("standing", "Group", help="The best, and those that do not differ significantly from it.", width=60),
+        Column("standing", "Group", help="The best, and those that do not differ significantly from it.", width=150),
         Column("first in", "", PERCENT, "Share of resamples of the questions in which it has the highest mean."),
     ]
     if any(row.repeats > 1 for row in board.rows):

@@ -4,6 +4,7 @@ All of it is asked of the database, so that a hundred thousand trials are listed
 those alone that are looked at.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
@@ -30,6 +31,7 @@ AMONG = (
 )
 TITLE = "coalesce(nullif(name, ''), made_name, '')"
 CORPUS = "coalesce(nullif(corpus, ''), dataset, '')"
+COUNTED = re.compile(r", [\d,]+ trials?\b")  # in the name of a sweep
 NEWEST = ("plain", "created", False)
 PLAINLY = {"title": f"lower({TITLE})", "corpus": f"lower({CORPUS})", "note": "lower(nullif(note, ''))"}  # else by id: by age
 SORTED = {  # kind of what else a list is sorted by -> of each trial `sorted_id`, and its number or text
@@ -52,6 +54,13 @@ class TrialsSummary(NamedTuple):
     statuses: list[str]
     tags: list[str]
     sweeps: dict[str, str]  # sweep -> its name, newest first
+
+    def sweep_named(self, words: str) -> str:
+        """The sweep of this id or name, whose number of trials may have changed since; "" where it is none, or may be several."""
+        named = [
+            sweep for sweep, name in self.sweeps.items() if words == sweep or COUNTED.sub("", words) == COUNTED.sub("", name)
+        ]
+        return named[0] if len(named) == 1 else ""
 
 
 class Listing(Sequence[Trial]):

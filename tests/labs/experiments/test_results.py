@@ -79,7 +79,11 @@ def test_halving_is_told_by_its_last_round(bench):
 
 def test_the_table_is_that_of_the_command_and_an_unmeasured_study_says_what_to_do(bench):
     table = results.measured(bench, study())
-    assert [row["sparse.k1"] for row in table] == [0.5, 1.0, 1.5] and table[0]["group"] == "worse" and "ndcg_linear" in table[0]
+    assert (
+        [row["sparse.k1"] for row in table] == [0.5, 1.0, 1.5]
+        and table[0]["group"] == "significantly worse"
+        and "ndcg_linear" in table[0]
+    )
     book.save(bench, study(id="new"))
     with pytest.raises(WorkbenchError, match="no measured trial"):
         results.measured(bench, book.load(bench, "new"))

@@ -6,7 +6,9 @@ import pytest
 
 from core.__main__ import main
 from core.errors import WorkbenchError
+from core.judging.measure import AnswerCase
 from core.labs.scores import sets
+from core.labs.scores.answer_file import AnswerRow
 from core.progress import drain
 from tests.support.failing import failing, read, recipe
 
@@ -23,3 +25,32 @@ def test_answers_are_made_once_scored_and_told_by_question(tmp_path, monkeypatch
         drain(sets.score_answers(bench, recipe(), 5, system="nobody"))
     assert main(["score-answers", "--questions", "5", "--measure", "f1", *bench.arguments(recipe()), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["answers_scored"] == 5 and len(reader.prompts) == asked
+
+
+def rows(*told: tuple[str, str]) -> list[AnswerRow]:
+    """(id, question) of each."""
+    return [
+        AnswerRow(str(place), AnswerCase(question, "yes", ()), id=identity) for place, (identity, question) in enumerate(told)
+    ]
+
+
+def pairs(a: list[AnswerRow], b: list[AnswerRow]) -> list[tuple[int, int]]:
+    """Places in both sets of the same questions."""
+    mine, theirs = sets.same_questions(a, b)
+    return [(place, theirs.index(key)) for place, key in enumerate(mine) if key in theirs]
+
+
+def test_answers_to_questions_in_the_same_words_are_paired_by_their_ids():
+    a, b = rows(("1", "Why?"), ("2", "Who?"), ("3", "Why?")), rows(("3", "Why?"), ("1", "Why?"))
+    assert pairs(a, b) == [(0, 1), (2, 0)]
+    assert pairs(a, rows(("1", "Who?"), ("2", "Why?"), ("3", "Why?"))) == [(0, 1), (1, 0), (2, 2)], (
+        "such ids are of other questions"
+    )
+
+
+def test_without_ids_the_first_of_the_same_words_belongs_to_the_first_and_unequal_numbers_are_refused():
+    a, b = rows(("", "Why?"), ("", "Who?"), ("", "Why?")), rows(("", "Who?"), ("", "Why?"), ("", "Why?"), ("", "When?"))
+    assert pairs(a, b) == [(0, 1), (1, 0), (2, 2)]
+    assert pairs(a, rows(("", "When?"), ("", "When?"), ("", "Who?"))) == [(1, 2)]
+    with pytest.raises(WorkbenchError, match=r"2 answers to the question 'Why\?', the other 1"):
+        pairs(a, rows(("", "Why?"), ("", "Who?")))

@@ -43,6 +43,10 @@ def test_before_the_test_questions_the_report_says_what_is_missing_then_it_pairs
         assert test_row[name] == pytest.approx(wanted[name])
     assert record["mean on test"] == pytest.approx(wanted["mean_b"]) and not record["to do"]
     assert record["chosen in"][0]["share"] > 0.9
+    told = choice.choice(bench, dev, "ndcg_linear")
+    assert record["context on test"] == told.more_context() == "", "nothing is known of these"
+    longer = told._replace(contexts=(1200.0, 400.0)).more_context("baseline")
+    assert "1,200 tokens" in longer and "the baseline 400" in longer and "at 3.0 times the context" in longer
 
 
 def test_where_the_base_wins_there_is_nothing_to_report(bench):

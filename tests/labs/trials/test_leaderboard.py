@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
+from app.ui.trials.leaderboard import summary
 from core.__main__ import main
+from core.comparison.comparison import Gap
 from core.errors import WorkbenchError
 from core.labs.trials import comparison, leaderboard, values
 from core.statistics.corrections import holm
@@ -44,6 +46,14 @@ def test_the_matrix_holds_each_trials_own_values(bench, members):
     for row, trial in zip(table, members, strict=True):
         own = by_question(bench, trial, "mrr")
         assert row == pytest.approx(own[~np.isnan(own)])
+
+
+def test_an_interval_at_odds_with_its_test_is_explained(bench, members):
+    board = leaderboard.leaderboard(bench, members, "ndcg_linear")
+    first, second, *_ = board.rows
+    assert board.odd == "" and "exclude zero" not in summary(board)
+    odd = board._replace(rows=[first, second._replace(gap=Gap(-0.1, -0.2, -0.01, 0.08))])
+    assert odd.odd.endswith("the verdict follows the test.") and odd.odd in summary(odd)
 
 
 def test_a_metric_that_the_store_has_not_is_derived(bench, members, monkeypatch):
@@ -120,7 +130,7 @@ def test_the_command_prints_the_numbers(home, bench, members, monkeypatch, capsy
     assert main(["leaderboard", "s", "--settings", "--json"]) == 0
     assert {row["fusion.weight"] for row in json.loads(capsys.readouterr().out)["leaderboard"]} == {"0.1", "0.2", "0.3", "0.4"}
     assert main(["leaderboard", "--only", members[0].id, members[1].id]) == 0
-    assert "best or equal" in capsys.readouterr().out
+    assert "best or not significantly worse" in capsys.readouterr().out
 
 
 def test_two_questions_that_say_the_same_tell_nothing_apart():

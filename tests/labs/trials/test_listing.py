@@ -89,6 +89,11 @@ def test_the_summary_is_of_all_trials_and_follows_what_is_stored(bench):
     assert (summary.trials, summary.failed, summary.tags) == (7, 1, ["paper", "ünusual"])
     assert summary.datasets == ["Other", "tiny"] and summary.statuses == ["failed", "ok"]
     assert summary.sweeps == {"a": "sparse k1 × fusion × evaluation k, 3 trials"}
+    for asked in ("a", "sparse k1 × fusion × evaluation k, 3 trials", "sparse k1 × fusion × evaluation k, 1 trial"):
+        assert summary.sweep_named(asked) == "a", "also by the name of before it had more trials"
+    several = summary._replace(sweeps={"a": "Ours, 3 trials, 2026-01-01 10:00:00", "b": "Ours, 3 trials, 2026-01-02 10:00:00"})
+    assert several.sweep_named("Ours, 2 trials, 2026-01-02 10:00:00") == "b"
+    assert several.sweep_named("Ours, 3 trials") == several.sweep_named("nothing") == ""
     own = Workbench(bench.home)
     bench.describe(listing.everything(bench).ids[0], tags=["new"])
     assert "new" in listing.everything(own).summary().tags and "new" in listing.everything(bench).summary().tags
