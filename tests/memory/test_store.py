@@ -57,6 +57,13 @@ def test_a_note_in_other_words_is_the_same_and_its_opposite_is_not(store):
     assert store.write(FactDraft("The gate of the yard is not open.")).outcome == "new"
 
 
+@pytest.mark.parametrize(("value", "other"), [("-18 degrees", "18 degrees"), ("10² bar", "102 bar"), ("*", "**")])
+def test_a_sign_makes_another_value(store, value, other):
+    for outcome, each in (("new", value), ("update", other)):
+        assert told(store, "pump K4", "limit", each).outcome == outcome
+        assert store.write(FactDraft(f"The store of pump K4 is kept at {each}.")).outcome == "new"
+
+
 def test_another_process_sees_what_was_written_ended_and_removed(tmp_path):
     here, there = memory(tmp_path), memory(tmp_path)
     fact = told(here, "pump K4", "firmware", "v1.0")
