@@ -69,7 +69,7 @@ class Fact(NamedTuple):
 
 class WrittenFact(NamedTuple):
     """What became of a draft. outcome: new, duplicate (told before), update (another value, the older is superseded), or history
-    (older than what is known)."""
+    (older than what is known). One that holds from a later time on is new, and supersedes what holds then."""
 
     id: str
     outcome: str

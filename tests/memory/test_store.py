@@ -7,6 +7,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.memory.exchange import import_lines
 from core.memory.facts import FactDraft, read_draft
+from core.memory.shown import fact_row
 from core.memory.tools import AgentMemory
 from core.progress import drain
 from tests.support.remembered import memory
@@ -31,6 +32,27 @@ def test_a_new_value_takes_the_place_of_the_old_one_which_stays_as_history(store
     assert [fact.value for fact in store.history(second.id)] == ["v0.9", "v1.0", "v2.0"]
     assert [hit.fact.value for hit in store.read("Which firmware runs on pump K4?")] == ["v2.0"]
     assert store.fact(first.id).said == 2
+
+
+def test_a_value_told_of_a_later_time_holds_from_then_on(tmp_path):
+    clock = [1000.0]
+    store = memory(tmp_path, clock=lambda: clock[0])
+    now = told(store, "pump K4", "firmware", "v1.0")
+    derived = store.write(FactDraft("The manual of pump K4 is that of v1.0.", derived_from=(now.id,)))
+    plan = told(store, "pump K4", "firmware", "v2.0", time=2000.0)
+    assert (plan.outcome, plan.superseded, plan.stale) == ("new", "", ())
+    assert told(store, "pump K4", "firmware", "V2.0", time=2000.0).outcome == "duplicate"
+    assert [hit.fact.value for hit in store.read("firmware of pump K4", 1)] == ["v1.0"] and not store.fact(derived.id).stale
+    assert fact_row(store.fact(now.id))["state"] == "current" and store.trim(3, 30.0) == 0
+    dropped = told(store, "pump K4", "firmware", "v3.0", time=3000.0)
+    store.end(dropped.id)
+    clock[0] = 2000.0
+    assert [hit.fact.value for hit in store.read("firmware of pump K4", 1)] == ["v2.0"]
+    assert store.fact(now.id).superseded_by == plan.id and store.fact(derived.id).stale == f"changed {now.id}"
+    told(store, "pump K4", "firmware", "v4.0", time=4000.0)
+    store.remove([fact.id for fact in store.history(now.id)])
+    clock[0] = 5000.0
+    assert not store.about("pump K4")
 
 
 def test_what_was_derived_is_stale_by_however_many_steps_and_says_what_it_would_be(store):
