@@ -208,6 +208,39 @@ def test_chats_that_are_streamed_are_counted(service, serve):
     assert 'groundwork_seconds_count{path="/v1/chat/completions"} 1.0' in told
 
 
+def test_a_stream_that_ends_before_its_first_piece_is_counted_once(service, serve, monkeypatch):
+    import httpx2
+
+    go = threading.Event()
+
+    def generate(self, messages, seed=0, deadline_s=120.0):
+        while not go.wait(0.01):
+            if go.is_set():
+                yield "word "
+        raise WorkbenchError("The model is gone.")
+
+    monkeypatch.setattr(LlamaCpp, "generate", generate)
+    client = serve(service, FREE)
+    with pytest.raises(httpx2.ReadTimeout):
+        client.post("/answer", json={"question": LUND, "stream": True}, timeout=0.5)
+    go.set()
+    left = 'groundwork_requests_total{path="/answer",status="499",way="stream"} 1.0'
+    deadline = time.monotonic() + 5
+    while left not in (told := client.get("/metrics").text):
+        assert time.monotonic() < deadline, told
+        time.sleep(0.02)
+    assert 'groundwork_seconds_count{path="/answer"} 1.0' in told
+    chat = {"messages": [{"role": "user", "content": LUND}], "stream": True}
+    for path, body in (("/answer", {"question": LUND, "stream": True, "deadline_s": 1e-9}), ("/v1/chat/completions", chat)):
+        status = client.post(path, json=body).status_code
+        lines = [
+            line
+            for line in client.get("/metrics").text.splitlines()
+            if f'requests_total{{path="{path}",status="{status}"' in line
+        ]
+        assert sum(float(line.split()[-1]) for line in lines) == 1.0, lines
+
+
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
