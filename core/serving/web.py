@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response, Streami
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from core.errors import WorkbenchError
@@ -26,7 +26,7 @@ from core.serving.admission import Admission, RateLimit, Refusal
 from core.serving.arms import FIRST, SECOND, SecondRecipe, ServedArm, Shadow, arm_of
 from core.serving.batching import AnswerBatches, stepped
 from core.serving.feedback import MOST_SAID, FeedbackBook
-from core.serving.guard import Guard
+from core.serving.guard import MOST_BYTES, Guard
 from core.serving.keys import Keys
 from core.serving.request_trace import LEFT, RefusedRequests, RequestTrace, traced
 from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Reply, ServedQuestion, Service
@@ -37,7 +37,16 @@ HOST, STOPPING_S = "127.0.0.1", 60
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds
 EVENTS = {"media_type": "text/event-stream", "headers": {"cache-control": "no-store"}}
 
-Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S", examples=["What does the with statement do?"])]
+
+def _printable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("it holds a NUL character")
+    return text
+
+
+Whole = AfterValidator(_printable)
+Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S", examples=["What does the with statement do?"]), Whole]
+Words = Annotated[str, Field(max_length=MOST_BYTES), Whole]  # a bound, for only then half a character is refused
 Deadline = Annotated[float, Field(gt=0, le=600, description="Seconds after which nobody waits for the answer.")]
 
 
@@ -66,13 +75,13 @@ class FeedbackBody(BaseModel):
     trace: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     span: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?$", description="Needed where a trace has several answers.")] = ""
     thumb: Literal["up", "down"]
-    correction: Annotated[str, Field(max_length=MOST_SAID, description="What the answer should have been.")] = ""
-    comment: Annotated[str, Field(max_length=MOST_SAID)] = ""
+    correction: Annotated[str, Field(max_length=MOST_SAID, description="What the answer should have been."), Whole] = ""
+    comment: Annotated[str, Field(max_length=MOST_SAID), Whole] = ""
 
 
 class ChatMessage(BaseModel):
-    role: str
-    content: str
+    role: Words
+    content: Words
 
 
 class ChatBody(BaseModel):

@@ -199,6 +199,19 @@ def test_a_question_that_does_not_fit_is_no_failure_of_the_engine(service, serve
     assert client.get("/ready").json()["breakers"] == {"local": "closed"}
 
 
+@pytest.mark.parametrize("text", [r"When\ud800?", r"a\u0000b", r"\u0000"])
+def test_half_a_character_and_a_nul_are_refused_in_words(service, serve, text):
+    client, told = serve(service, FREE), {"content-type": "application/json"}
+    for path in ("/answer", "/search", "/classify"):
+        for more in ("", ', "stream": true') if path == "/answer" else ("",):
+            response = client.post(path, content=f'{{"question": "{text}"{more}}}', headers=told)
+            assert response.status_code == 422 and response.json()["error"].startswith("question: "), response.text
+    for more in ("", ', "stream": true'):
+        body = f'{{"messages": [{{"role": "user", "content": "{text}"}}]{more}}}'
+        response = client.post("/v1/chat/completions", content=body, headers=told)
+        assert response.status_code == 422 and "messages/0/content" in response.json()["error"]
+
+
 def test_chats_that_are_streamed_are_counted(service, serve):
     client = serve(service, FREE)
     body = {"messages": [{"role": "user", "content": LUND}], "stream": True}
