@@ -117,10 +117,10 @@ def _watch(job_id: str) -> None:
                     f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">{escape(job.label)}</span>'
                     f"<span>{status}</span></div>{_bar(job)}</div>"
                 )
-                if job.active:
+                if job.alive:
                     title = "Stop" if job.status == "up" else "Cancel"
                     cards.press(title, "close", f"cancel/{job_id}", workbench.jobs.cancel, job_id)
-                elif job.status != "done":
+                if not job.active and job.status != "done":
                     press_button(
                         "Resume",
                         Press(verb_of(job.arguments), again(job)),

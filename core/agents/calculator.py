@@ -8,9 +8,19 @@ from typing import Any
 
 from core.errors import WorkbenchError
 
+MOST_DIGITS = 300  # behind, or before, the point, to which a number is rounded
 LONGEST = 200  # characters of an expression
 LARGEST = 1e300  # absolute value of any number on the way
 MOST_POWER = 1000
+
+
+def _rounded(number: int | float, digits: int = 0) -> int | float:
+    """Python makes a number of so many digits to round a whole one."""
+    if abs(digits) > MOST_DIGITS:
+        raise OverflowError(f"a number is rounded to {MOST_DIGITS} digits at most")
+    return round(number, digits) if digits else round(number)
+
+
 OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -32,7 +42,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "log10": math.log10,
     "max": max,
     "min": min,
-    "round": round,
+    "round": _rounded,
     "sin": math.sin,
     "sqrt": math.sqrt,
     "tan": math.tan,

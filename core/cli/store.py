@@ -22,9 +22,7 @@ def sql(workbench: Any, statement: Text, /) -> list[dict[str, Any]]:
         tell(f"Only the first {len(table.rows):,} rows are here: aggregate, or add LIMIT.")
     if table.cut_cells:
         tell(f"Long cells are cut and end with an ellipsis: {table.cut_cells:,}.")
-    # two columns of one name (SELECT a.id, b.id) are numbered, or the first would be lost
-    names = [n if table.columns.index(n) == i else f"{n} ({i + 1})" for i, n in enumerate(table.columns)]
-    return [dict(zip(names, row, strict=True)) for row in table.rows]
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
 @verb("tables", show_table)

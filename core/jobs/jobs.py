@@ -66,10 +66,16 @@ class Job:
     finished: float | None = None
     result: Any = None  # id of what it made, or a small value
     error: str = ""
+    hangs: bool = False  # it is told to have died, but its process is there
 
     @property
     def active(self) -> bool:
         return self.status in LIVE
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has a process, which may work on."""
+        return self.active or self.hangs
 
     @property
     def share(self) -> float | None:
@@ -104,12 +110,12 @@ class Jobs:
     def start(
         self, arguments: Sequence[str], label: str, units: int = 1, expected: tuple[float, float] | None = None, like: str = ""
     ) -> str:
-        """Starts a job and returns its id; the id of the running one if the very same is under way. units: how much of its verb's
+        """Starts a job and returns its id; the id of the running one if the very same is under way, or hangs. units: how much of its verb's
         work it is, for what the next one is expected to take; like: what else decides that. expected: seconds, fewest and most, as
         they were told."""
         with self._starting():
             for job in self.list():
-                if job.active and job.arguments == tuple(arguments):
+                if job.alive and job.arguments == tuple(arguments):
                     return job.id
             self._prune()
             job_id = new_id()
@@ -154,7 +160,7 @@ class Jobs:
 
     def get(self, job_id: str) -> Job:
         about = self._about(job_id)
-        state = _read(self.folder / job_id / "state.json")
+        state, hangs = _read(self.folder / job_id / "state.json"), False
         if state.get("status", "running") in LIVE:
             spawning = not about["pid"] and time.time() - about["spawned"] < STALE_S
             alive = spawning or self._process(job_id) is not None
@@ -163,6 +169,7 @@ class Jobs:
             beat = state.get("heartbeat") or time.time()  # none yet: it is still importing
             if state["status"] in LIVE and (not alive or time.time() - beat > STALE_S):
                 state |= {"status": "died", "finished": beat, "error": self._last_words(job_id, alive)}
+                hangs = alive
         return Job(
             job_id,
             about["label"],
@@ -173,6 +180,7 @@ class Jobs:
             like=about.get("like", ""),
             expected=tuple(about["expected"]) if "expected" in about else None,
             **{name: state[name] for name in TOLD if name in state},
+            hangs=hangs,
         )
 
     def _about(self, job_id: str) -> dict:
@@ -188,12 +196,13 @@ class Jobs:
     def cancel(self, job_id: str, grace_s: float = 5.0) -> Job:
         """Asks a job to stop and waits; after the grace it is killed, what is up after STOPPING_S. Its stages keep what they had cached."""
         job = self.get(job_id)
-        if not job.active:
+        if not job.alive:
             return job
         grace_s = STOPPING_S if job.status == "up" else grace_s
         if process := self._process(job_id):
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(process.pid, signal.SIGTERM)
+                os.killpg(process.pid, signal.SIGCONT)  # what is suspended hears nothing
         deadline = time.monotonic() + grace_s
         while self._process(job_id) and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -268,7 +277,7 @@ class Jobs:
                 yield
 
     def _prune(self) -> None:
-        for job in [job for job in self.list() if not job.active][KEPT - 1 :]:
+        for job in [job for job in self.list() if not job.alive][KEPT - 1 :]:
             shutil.rmtree(self.folder / job.id, ignore_errors=True)
 
 

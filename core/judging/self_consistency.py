@@ -10,6 +10,7 @@ MARKER = "Answer:"  # as a model is asked for it; "The answer is", as in Wei et 
 _MARK = re.compile(
     r"\banswer(?:\s+(?:to|for)\s+(?:this|that|the)\s+question)?\s*(?:\*\*)?\s*(?:is\b\s*[:：]?|[:：])", re.IGNORECASE
 )
+_MINUS, _POINT = re.compile(r"(?<![\w.)])[-−](?=\.?\d)"), re.compile(r"(?<!\w)\.(?=\d)|(?<=\d)\.(?=\d)")
 
 
 def final_answer(text: str) -> str | None:
@@ -27,8 +28,9 @@ def is_marked(text: str) -> bool:
 
 
 def vote_of(answer: str, citations: str = BRACKETS) -> str:
-    """What counts as the same answer: SQuAD's normalisation, without citations."""
-    return normalise_answer(pattern(citations).sub(" ", answer))
+    """What counts as the same answer: SQuAD's normalisation, without citations; a number keeps its sign and its point."""
+    text = _MINUS.sub(" minus ", pattern(citations).sub(" ", answer))
+    return normalise_answer(_POINT.sub(" point ", text))
 
 
 def majority(answers: Sequence[str | None], citations: str = BRACKETS) -> tuple[int | None, int]:

@@ -15,6 +15,7 @@ SHORTEST = 8  # bytes of a text: so many are sought when it is forgotten
 MOST_PARENTS = 32  # facts that one is derived from
 CONTROL = "control of a forgetting"  # the subject of what is planted to prove one
 WORD = re.compile(r"\w+")
+_POWER = re.compile(r"(?<=\d)[⁻⁺]?[⁰¹²³⁴-⁹]")
 _own = threading.local()  # a stemmer serves one thread
 _UNSEEN = ("Cc", "Cs", "Cf")  # categories of characters that no sentence needs
 
@@ -68,7 +69,7 @@ class Fact(NamedTuple):
 
 class WrittenFact(NamedTuple):
     """What became of a draft. outcome: new, duplicate (told before), update (another value, the older is superseded), or history
-    (older than what is known)."""
+    (older than what is known). One that holds from a later time on is new, and supersedes what holds then."""
 
     id: str
     outcome: str
@@ -140,8 +141,8 @@ def checked(draft: FactDraft, where: str = "") -> FactDraft:
 
 
 def folded(text: str) -> str:
-    """What texts that a person takes for the same share: letters, without case and extra space."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """What texts that a person takes for the same share: letters, without case and extra space. 10² is another number than 102."""
+    return " ".join(unicodedata.normalize("NFKC", _POWER.sub(r"^\g<0>", text)).casefold().split())
 
 
 def sought_words(text: str, subject: str, attribute: str) -> list[str]:

@@ -275,7 +275,7 @@ def _without(value: Any, forms: Sequence[str]) -> Any:
 def _drop_job(workbench: Workbench, job_id: str) -> int:
     """What a finished job printed and was asked; one that runs is left alone."""
     with suppress(WorkbenchError):
-        if workbench.jobs.get(job_id).active:
+        if workbench.jobs.get(job_id).alive:
             return 0
     with suppress(FileNotFoundError):
         files.remove_whole(workbench.home / JOBS / job_id)

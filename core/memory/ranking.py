@@ -5,7 +5,9 @@ Source: Park et al. 2023, "Generative agents: interactive simulacra of human beh
 a recency of 0.995 an hour since the last use (a half-life of 5.8 days) and an importance that a model gives.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -49,3 +51,20 @@ def parts_of_score(
         weights.recency * scaled(recency(age_s, weights.half_life_days)),
         weights.importance * scaled(importance),
     )
+
+
+def marks_of(said: Iterable[str]) -> np.ndarray:
+    """A number a word, [words] uint32: of 4 billion, so that hardly two words of a fact share one."""
+    return np.fromiter((crc32(word.encode()) for word in said), np.uint32)
+
+
+def overlap(marks: Sequence[bytes], idf: dict[str, float]) -> np.ndarray:
+    """[facts] float64 share of what a question's words count that a fact has, by the marks of its words."""
+    asked = marks_of(idf)
+    order = np.argsort(asked)
+    every = np.frombuffer(b"".join(marks), np.uint32)
+    place = np.minimum(np.searchsorted(asked[order], every), len(asked) - 1)
+    met = asked[order][place] == every
+    fact = np.repeat(np.arange(len(marks)), [len(some) // 4 for some in marks])
+    counts = np.array(list(idf.values()))[order]
+    return np.bincount(fact[met], counts[place[met]], len(marks)) / (counts.sum() or 1.0)

@@ -1,5 +1,6 @@
 """Facts as tables: what a page and a terminal say of them."""
 
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,7 @@ COLUMNS = (
     Column("subject", width=120),
     Column("attribute", width=110),
     Column("since", "Holds since", DAY_TIME, width=110),
-    Column("state", "State", help="Current, stale (what it was derived from has changed), or ended.", width=90),
+    Column("state", "State", help="Current, stale (what it was derived from has changed), ended, or later.", width=90),
     Column("uses", "Used", COUNT, "How often it was among what a question was answered from."),
     Column("said", "Told", COUNT, "How often it was told."),
     Column("confidence", format=TWO),
@@ -25,7 +26,7 @@ COLUMNS = (
 
 
 def fact_row(fact: Fact) -> dict[str, Any]:
-    state = "ended" if not fact.current else "stale" if fact.stale else "current"
+    state = "later" if fact.time > time.time() else "ended" if not fact.current else "stale" if fact.stale else "current"
     since = datetime.fromtimestamp(fact.time, UTC) if abs(fact.time) < 2e11 else None  # beyond it there is no date
     return {**fact._asdict(), "since": since, "state": state}
 

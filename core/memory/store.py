@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
-from zlib import crc32
 
 import numpy as np
 
@@ -18,10 +17,10 @@ from core.embedding.vectors import encode_all
 from core.errors import WorkbenchError
 from core.files import hold
 from core.files.ids import new_id
-from core.memory import tables
+from core.memory import later, tables
 from core.memory.columns import SignCodes
 from core.memory.facts import Fact, FactDraft, FactHit, WrittenFact, checked, folded, sought_words, words
-from core.memory.ranking import USUAL, Weights, parts_of_score
+from core.memory.ranking import USUAL, Weights, marks_of, overlap, parts_of_score
 from core.records import Progress
 from core.serving.caches import same_asked
 from core.statistics.half_life import HalfLife, fitted_half_life
@@ -129,8 +128,8 @@ class FactStore:
     def end(self, fact_id: str, at: float | None = None) -> WrittenFact:
         """A fact holds no more, and nothing takes its place. What was derived from it is stale."""
         with self._lock, self._changing("ending a fact") as change:
-            fact = self.fact(fact_id)
-            if not fact.current:
+            planned = self._connection.execute("DELETE FROM due WHERE id = ?", (fact_id,)).rowcount
+            if not self.fact(fact_id).current and not planned:
                 raise WorkbenchError("This fact has ended already.", where=fact_id)
             ended = self._clock() if at is None else at
             self._connection.execute("UPDATE facts SET ended = ?, change = ? WHERE id = ?", (ended, change, fact_id))
@@ -161,13 +160,22 @@ class FactStore:
         subject, attribute = folded(draft.subject), folded(draft.attribute)
         key = f"{subject}\x1f{attribute}" if attribute else f"\x1e{folded(draft.text)}"
         rows = self._connection.execute(
-            "SELECT id, value, time, ended, stale, held FROM facts WHERE key = ? ORDER BY time, number", (key,)
+            "SELECT id, value, time, ended, stale, held FROM facts WHERE key = ? AND id NOT IN (SELECT id FROM due) "
+            "ORDER BY time, number",
+            (key,),
         ).fetchall()
         # what holds; what it was told to have been in between may have begun later
         latest = next((row for row in reversed(rows) if row[3] is None), rows[-1] if rows else None)
         parents_stale = self._stale_parent(draft.derived_from)
         if self._adds_all:
             return WrittenFact(self._insert(draft, vector, key, subject, at, now, change, parents_stale), "new")
+        if at > now:
+            if same := later.planned(self._connection, key, at, draft.value):
+                self._tell_again(same, draft, at, now, change)
+                return WrittenFact(same, "duplicate")
+            made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=at)
+            self._connection.execute("INSERT INTO due VALUES (?, ?)", (made, at))
+            return WrittenFact(made, "new")
         if not attribute and not rows and (same := self._note_like(draft, vector)):
             latest = (same, draft.value, at, None, "", at)
         if latest and at < latest[2]:  # it was true before what is known
@@ -246,7 +254,7 @@ class FactStore:
             **{name: getattr(draft, name) for name in ("text", "subject", "attribute", "value", "source", "confidence")},
             **{name: getattr(draft, name) for name in ("importance", "document", "start", "end", "span")},
             **{"id": made, "time": at, "first": now, "told": now, "held": at, "stale": stale, "ended": ended},
-            **{"superseded_by": by, "about": about, "key": key, "marks": _marks(own).tobytes(), "change": change},
+            **{"superseded_by": by, "about": about, "key": key, "marks": marks_of(own).tobytes(), "change": change},
         }
         names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
         number = self._connection.execute(f"INSERT INTO facts ({names}) VALUES ({marks})", list(row.values())).lastrowid
@@ -269,6 +277,7 @@ class FactStore:
         [vector] = self._vectors([question], True)
         at = self._clock() if at is None else at
         with self._lock, tables.told(self.path):
+            self._begin_due()
             self._codes.follow(self._connection)
             rows, relevance = self._candidates(question, vector)
             if not rows:
@@ -315,18 +324,25 @@ class FactStore:
         ).fetchall()
         if not rows:
             return [], np.zeros(0)
-        overlap = _overlap([row[1] for row in rows], idf)
+        shared = overlap([row[1] for row in rows], idf)
         if vector is None or any(row[4] is None for row in rows):
-            return rows, overlap
-        return rows, (_unpacked([row[4] for row in rows]) @ vector + overlap) / 2
+            return rows, shared
+        return rows, (_unpacked([row[4] for row in rows]) @ vector + shared) / 2
 
     def _facts(self, numbers: Sequence[int]) -> dict[int, Fact]:
         marks = ", ".join("?" * len(numbers))
         rows = self._connection.execute(f"SELECT number, {_COLUMNS} FROM facts WHERE number IN ({marks})", list(numbers))
         return {row[0]: Fact(*row[1:]) for row in rows}
 
+    def _begin_due(self) -> None:
+        """What was told of a time that has come since holds now; no reading goes on before."""
+        if not self._connection.in_transaction and later.waits(self._connection, self._clock()):
+            with self._changing("beginning facts"):
+                pass
+
     def _where(self, condition: str, values: Sequence[Any] = ()) -> list[Fact]:
         with self._lock, tables.told(self.path):
+            self._begin_due()
             return [Fact(*row) for row in self._connection.execute(f"SELECT {_COLUMNS} FROM facts {condition}", values)]
 
     def fact(self, fact_id: str) -> Fact:
@@ -431,6 +447,7 @@ class FactStore:
 
     def counts(self) -> Counts:
         with self._lock, tables.told(self.path):
+            self._begin_due()
             numbers = self._connection.execute(
                 "SELECT count(*), count(*) FILTER (WHERE ended IS NULL), count(*) FILTER (WHERE ended IS NULL AND stale <> ''), "
                 "count(DISTINCT nullif(about, '')), coalesce(sum(uses), 0) FROM facts"
@@ -482,7 +499,8 @@ class FactStore:
             self._connection.execute(
                 "DELETE FROM edges WHERE child IN (SELECT id FROM picked) OR parent IN (SELECT id FROM picked)"
             )
-            self._connection.execute("DELETE FROM facts WHERE id IN (SELECT id FROM picked)")
+            for table in ("due", "facts"):
+                self._connection.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM picked)")
             self._connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'deletions'")
             return tuple(stale)
 
@@ -491,7 +509,8 @@ class FactStore:
         importance, halved with each half-life since they were told or used. How many went."""
         at = self._clock() if at is None else at
         sql = """
-            SELECT id, ended IS NULL OR id IN (SELECT parent FROM edges JOIN facts below ON below.id = child WHERE below.ended IS NULL),
+            SELECT id, ended IS NULL OR id IN (SELECT parent FROM edges JOIN facts below ON below.id = child WHERE below.ended IS NULL
+                UNION SELECT id FROM due),
                 importance * confidence, max(told, coalesce(last_use, 0)) FROM facts"""
         with self._lock, tables.told(self.path):
             self.count_uses()
@@ -530,6 +549,10 @@ class FactStore:
                 self._connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'changes'")
                 [change] = self._connection.execute("SELECT value FROM meta WHERE name = 'changes'").fetchone()
                 self._note_uses(uses)
+                for made, before in later.begin(self._connection, self._clock(), change):
+                    parents = [row[0] for row in self._connection.execute("SELECT parent FROM edges WHERE child = ?", (made,))]
+                    self._connection.execute("UPDATE facts SET stale = ? WHERE id = ?", (self._stale_parent(parents), made))
+                    self.mark_below([before], f"changed {before}", change)
                 yield change
                 self._connection.execute("COMMIT")
             except BaseException:
@@ -545,23 +568,6 @@ class FactStore:
         self._connection.executemany(
             "UPDATE facts SET uses = uses + 1, last_use = max(coalesce(last_use, 0), ?) WHERE id = ?", rows
         )
-
-
-def _marks(said: Iterable[str]) -> np.ndarray:
-    """A number a word, [words] uint32: of 4 billion, so that hardly two words of a fact share one."""
-    return np.fromiter((crc32(word.encode()) for word in said), np.uint32)
-
-
-def _overlap(marks: Sequence[bytes], idf: dict[str, float]) -> np.ndarray:
-    """[facts] float64 share of what a question's words count that a fact has, by the marks of its words."""
-    asked = _marks(idf)
-    order = np.argsort(asked)
-    every = np.frombuffer(b"".join(marks), np.uint32)
-    place = np.minimum(np.searchsorted(asked[order], every), len(asked) - 1)
-    met = asked[order][place] == every
-    fact = np.repeat(np.arange(len(marks)), [len(some) // 4 for some in marks])
-    counts = np.array(list(idf.values()))[order]
-    return np.bincount(fact[met], counts[place[met]], len(marks)) / (counts.sum() or 1.0)
 
 
 def packed(vector: np.ndarray) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core import files
 from core.errors import WorkbenchError
+from core.memory.later import DUE
 
 NAME = "facts.sqlite"
 VERSION = 1
@@ -70,6 +71,7 @@ def opened(path: Path) -> sqlite3.Connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if not version:
             connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT")
+        connection.execute(DUE)
     if version > VERSION:
         raise WorkbenchError("The memory was written by a newer version.", where=str(path), todo="Update this one.")
     return connection

@@ -3,14 +3,15 @@ Markdown, HTML and CSV draw it; none names a column again.
 """
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 
 MEAN, SIGNED, WHOLE, ONE, TWO = "%.3f", "%+.3f", "%.0f", "%.1f", "%.2f"
+SMALL, LEAST = "%.3g", 0.0005  # of what three decimals would make a zero
 COUNT, PERCENT = "localized", "percent"
 DAY, DAY_TIME = "D MMM", "D MMM, HH:mm"
 P_VALUE = "p"  # the format of a p value: none is shown as 0
@@ -92,7 +93,7 @@ def written(value: float, pattern: str) -> str:
     if pattern == PERCENT:
         return written(100 * value, "%.1f%%")
     text = f"{value:,}" if pattern == COUNT else pattern % value if "%" in pattern else str(value)
-    if not text.strip("+-0. %"):  # what rounds to zero has no sign
+    if "0" in text and not re.search("[1-9]", text):  # what rounds to zero has no sign
         text = text.lstrip("+-")
     return text.replace("-", MINUS)
 
@@ -122,16 +123,23 @@ def in_words(value: Any, pattern: str) -> str:
         return ", ".join(in_words(each, pattern) for each in value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return {None: "", True: "yes", False: "no"}[value] if isinstance(value, bool | None) else str(value)
-    return "" if value != value else written(value, pattern or (COUNT if isinstance(value, int) else MEAN))
+    usual = COUNT if isinstance(value, int) else SMALL if 0 < abs(value) < LEAST else MEAN
+    return "" if value != value else written(value, pattern or usual)
 
 
 def rows_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows of any fields, whole. What a spreadsheet would compute is quoted."""
-    made, names = io.StringIO(), list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.writer(made, lineterminator="\n")
-    writer.writerow(map(no_formula, names))
-    writer.writerows([no_formula(row.get(name)) for name in names] for row in rows)
-    return made.getvalue()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return csv_text([names, *([row.get(name) for name in names] for row in rows)])
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Lines of cells, as every table here is written. The writer of Python 3.11 quotes a carriage return only where the lines end with
+    one."""
+    lines: list[str] = []
+    writer = csv.writer(SimpleNamespace(write=lambda line: lines.append(line.removesuffix("\r\n") + "\n")))
+    writer.writerows(map(no_formula, row) for row in rows)
+    return "".join(lines)
 
 
 def no_formula(value: Any) -> Any:

@@ -5,15 +5,13 @@ One of results is a mapping: `columns` (name, label, unit, direction), `rows` (n
 `reference`, `tests`, `questions`, `confidence`. Names come from people and corpora, and are escaped.
 """
 
-import csv
 import html
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from core.report.caption import escape
-from core.report.table import P_VALUE, Column, in_words, no_formula, read, rows_csv
+from core.report.table import P_VALUE, Column, csv_text, in_words, read, rows_csv
 from core.statistics.paired import AT_ODDS, at_odds
 
 LEVELS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
@@ -66,16 +64,14 @@ def to_csv(table: Mapping[str, Any]) -> str:
     """Every value whole; of results a line a cell: what is read on is not what is looked at."""
     if of_page(table):
         return rows_csv(table["data"])
-    made = io.StringIO()
-    writer = csv.writer(made, lineterminator="\n")
     fields = ("mean", "low", "high", "n", "difference", "difference_low", "difference_high", "p", "best")
-    writer.writerow(("trial", "recipe", "measure", "unit", *fields))
+    lines: list[tuple] = [("trial", "recipe", "measure", "unit", *fields)]
     for row in table["rows"]:
         for column in table["columns"]:
             cell = row["cells"][column["name"]]
             values = ["" if cell.get(field) is None else cell[field] for field in fields]
-            writer.writerow((row["trial"], no_formula(row["name"]), column["name"], column["unit"], *values))
-    return made.getvalue()
+            lines.append((row["trial"], row["name"], column["name"], column["unit"], *values))
+    return csv_text(lines)
 
 
 def html_table(table: Mapping[str, Any], digits: int) -> str:

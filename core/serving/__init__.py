@@ -36,6 +36,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         {
             "key": ("VARCHAR", "Trace of the answer, and the time."),
             "trace": ("VARCHAR", "Of the answer, as its spans have it."),
+            "span": ("VARCHAR", "Of the answer within its trace; empty: of before it was kept."),
             "thumb": ("VARCHAR", "up or down."),
             "correction": ("VARCHAR", "What the answer should have been; empty: not said."),
             "comment": ("VARCHAR", "What was said besides."),

@@ -1,8 +1,8 @@
 """Answers that were given before: to the same question, or to one that asks the same in other words.
 
 Similarity alone mistakes one question for another: "before" for "after", 2019 for 2020, a for b. So two questions are the same only where a
-gate of words agrees too: what denies, asks or relates, numbers, names, and the other words by their stems. Where a word relates two things
-("than", "from") their order has to be the same as well.
+gate of words agrees too: what denies, asks or relates, numbers with their sign, names, signs such as * or **, and the other words by their
+stems. Where a word or a sign relates two things ("than", "<") their order has to be the same as well.
 """
 
 import re
@@ -18,7 +18,11 @@ from core.serving.search_caches import CacheUse
 
 MOST = 10_000  # answers
 AGE_S = 86_400.0
-WORD = re.compile(r"\d[\d,.:/-]*\d|\d|[^\W\d_]+(?:['’][^\W\d_]+)?")
+MARKS = ".,;:?!'\"`’‘“”()…–—-"  # of a sentence: beside words they say nothing
+WORD = re.compile(
+    r"(?:(?<![\w.)])[-−]?\.?)?\d(?:[\d,.:/-]*\d)?|[^\W\d_]+(?:['’][^\W\d_]+)?"
+    rf"|(?<!\S)[^\w\s]+(?!\S)|(?:_|[^\w\s{re.escape(MARKS)}])+"
+)
 EMPTY = frozenset(
     "a an the please is are was were be been do does did have has had will would can could shall should may might "
     "you me tell say explain describe know i we it that this there s and of in on at".split()
@@ -45,11 +49,12 @@ def same_asked(first: str, second: str) -> bool:
     marked = DENYING | RELATING
     if [word for word in a if word in marked or word[0] == "#"] != [word for word in b if word in marked or word[0] == "#"]:
         return False
-    return a == b if any(word in RELATING for word in a) else sorted(a) == sorted(b)
+    related = any(word in RELATING or not re.search(r"[^\W_]", word) for word in a)
+    return a == b if related else sorted(a) == sorted(b)
 
 
 def _words(text: str) -> list[str]:
-    """Stems in their order, without those that say nothing; # before a number or a name."""
+    """Stems in their order, without those that say nothing; # before a number, a name or a sign."""
     import Stemmer
 
     stem, words = Stemmer.Stemmer("english").stemWord, []
@@ -57,8 +62,8 @@ def _words(text: str) -> list[str]:
         word, lower = match[0], match[0].lower().replace("’", "'")
         if lower.endswith("n't"):
             words.append("not")
-        elif word[0].isdigit() or (place and word[0].isupper()):
-            words.append(f"#{lower}")
+        elif not word[0].isalpha() or (place and word[0].isupper()):
+            words.append(f"#{lower.replace('−', '-')}")
         elif lower not in EMPTY:
             words.append(lower if lower in DENYING | RELATING else stem(lower))
     return words

@@ -24,12 +24,12 @@ LEFT = 499  # status of a request whose client left, as nginx has it
 
 class RequestTrace:
     """id: 32 hexadecimal digits, as the reply tells it: the caller's where the request has a traceparent, of whose span it is then a
-    part. attributes: of the whole."""
+    part. root: the span of the whole, 16 digits. attributes: of the whole."""
 
     def __init__(self, path: str, question: ServedQuestion, about: Mapping[str, Any]) -> None:
         caller = TRACEPARENT.fullmatch(question.traceparent)
         self.id, self._parent = caller.groups() if caller else (os.urandom(16).hex(), "")
-        self._root, self._path, self.question = os.urandom(8).hex(), path, question
+        self.root, self._path, self.question = os.urandom(8).hex(), path, question
         self.attributes: dict[str, Any] = dict(about)
         self.start_ns = time.time_ns()
 
@@ -46,12 +46,12 @@ class RequestTrace:
     def spans(self, status: str, message: str = "") -> list[TraceSpan]:
         end_ns = time.time_ns()
         told = {"question": self.question.text, "tried": self.question.tried, **self.attributes}
-        whole = TraceSpan(self.id, self._root, self._parent, self._path, "other", self.start_ns, end_ns, status, message, told)
+        whole = TraceSpan(self.id, self.root, self._parent, self._path, "other", self.start_ns, end_ns, status, message, told)
         return [whole] + [
             TraceSpan(
                 self.id,
                 os.urandom(8).hex(),
-                self._root,
+                self.root,
                 mark.name,
                 mark.kind,
                 mark.start_ns,

@@ -95,11 +95,10 @@ def served_answers(
     return _answers(workbench.store.query(_ANSWERS.format(which="start_ns >= $since"), asked))
 
 
-def answers_of_traces(workbench: Workbench, traces: Iterable[str]) -> dict[str, ServedAnswer]:
-    """By the trace; those that are not recorded, or gave no answer, are not there."""
+def answers_of_traces(workbench: Workbench, traces: Iterable[str]) -> list[ServedAnswer]:
+    """The oldest first; those that are not recorded, or gave no answer, are not there."""
     asked = {"since": 0, "name": "", "paths": list(ANSWERING), "traces": list(traces)}
-    rows = workbench.store.query(_ANSWERS.format(which="spans.trace IN (SELECT unnest($traces))"), asked)
-    return {answer.trace: answer for answer in _answers(rows)}
+    return _answers(workbench.store.query(_ANSWERS.format(which="spans.trace IN (SELECT unnest($traces))"), asked))
 
 
 def _answers(rows: Sequence[dict[str, Any]]) -> list[ServedAnswer]:

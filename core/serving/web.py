@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response, Streami
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from core.errors import WorkbenchError
@@ -26,9 +26,9 @@ from core.serving.admission import Admission, RateLimit, Refusal
 from core.serving.arms import FIRST, SECOND, SecondRecipe, ServedArm, Shadow, arm_of
 from core.serving.batching import AnswerBatches, stepped
 from core.serving.feedback import MOST_SAID, FeedbackBook
-from core.serving.guard import Guard
+from core.serving.guard import MOST_BYTES, Guard
 from core.serving.keys import Keys
-from core.serving.request_trace import RefusedRequests, RequestTrace, traced
+from core.serving.request_trace import LEFT, RefusedRequests, RequestTrace, traced
 from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Reply, ServedQuestion, Service
 from core.serving.spans import Recorder
 
@@ -37,7 +37,16 @@ HOST, STOPPING_S = "127.0.0.1", 60
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds
 EVENTS = {"media_type": "text/event-stream", "headers": {"cache-control": "no-store"}}
 
-Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S", examples=["What does the with statement do?"])]
+
+def _printable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("it holds a NUL character")
+    return text
+
+
+Whole = AfterValidator(_printable)
+Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S", examples=["What does the with statement do?"]), Whole]
+Words = Annotated[str, Field(max_length=MOST_BYTES), Whole]  # a bound, for only then half a character is refused
 Deadline = Annotated[float, Field(gt=0, le=600, description="Seconds after which nobody waits for the answer.")]
 
 
@@ -60,18 +69,19 @@ BODIES = {"/search": SearchBody, "/answer": AnswerBody}
 
 
 class FeedbackBody(BaseModel):
-    """What a person says of an answer. trace: as its reply tells it."""
+    """What a person says of an answer. trace, span: as its reply tells them."""
 
     model_config = ConfigDict(extra="forbid")
     trace: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    span: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?$", description="Needed where a trace has several answers.")] = ""
     thumb: Literal["up", "down"]
-    correction: Annotated[str, Field(max_length=MOST_SAID, description="What the answer should have been.")] = ""
-    comment: Annotated[str, Field(max_length=MOST_SAID)] = ""
+    correction: Annotated[str, Field(max_length=MOST_SAID, description="What the answer should have been."), Whole] = ""
+    comment: Annotated[str, Field(max_length=MOST_SAID), Whole] = ""
 
 
 class ChatMessage(BaseModel):
-    role: str
-    content: str
+    role: Words
+    content: Words
 
 
 class ChatBody(BaseModel):
@@ -254,12 +264,14 @@ def make_app(
         return made | said_with(trace) | {"ms": made.get("ms", {}) | {"work": work_ms}}
 
     def said_with(trace: RequestTrace) -> dict[str, str]:
-        return {"trace": trace.id} | ({"arm": trace.attributes["arm"]} if arms and "arm" in trace.attributes else {})
+        return {"trace": trace.id, "span": trace.root} | (
+            {"arm": trace.attributes["arm"]} if arms and "arm" in trace.attributes else {}
+        )
 
     def ended(trace: RequestTrace, made: Reply) -> None:
         trace.replied(made, status(made))
         if made.get("answer"):
-            book.served(trace.id)
+            book.served(trace.id, trace.root)
             if shadow:
                 shadow.ask(trace.question.text, trace.id)
 
@@ -293,30 +305,35 @@ def make_app(
         `answer` or `error`."""
         began = time.perf_counter()
         if body.stream:
-            steps = streamed(request, body, name, "/answer")
+            steps = counted(streamed(request, body, name, "/answer"), "/answer", began)
             first = await anext(steps)  # what is refused has its status
-            return StreamingResponse(told(first, steps, began), **heard(name, body.question))
+            return StreamingResponse(told(first, steps), **heard(name, body.question))
         return reply(await answered(request, body, name, "/answer"), "/answer", began)
 
-    async def told(first: Any, steps: AsyncGenerator[Any, None], began: float) -> AsyncGenerator[str, None]:
+    async def told(first: Any, steps: AsyncGenerator[Any, None]) -> AsyncGenerator[str, None]:
         try:
             yield event(first)
-            async for step in counted(steps, "/answer", began):
+            async for step in steps:
                 yield event(step)
         except (Refusal, WorkbenchError) as error:
             yield f"event: error\ndata: {json.dumps({'error': str(error)})}\n\n"
+        finally:
+            await steps.aclose()
 
     async def counted(steps: AsyncGenerator[Any, None], path: str, began: float) -> AsyncGenerator[Any, None]:
-        """What is streamed, for the metrics; where it fails, status 200 is sent already."""
-        status = 200
+        """What is streamed, for the metrics; where it fails after its first piece, status 200 is sent already. What fails before is
+        counted where it is refused, and a client that left before as such."""
+        status = LEFT
         try:
             async for step in steps:
+                status = 200
                 yield step
-        except (Refusal, WorkbenchError):
-            status = 500
+        except (Refusal, WorkbenchError, OSError):
+            status = 500 if status == 200 else 0
             raise
         finally:
-            figures.count(path, status, "stream", began)
+            if status:
+                figures.count(path, status, "stream", began)
             await steps.aclose()
 
     def reply(made: Reply, path: str, began: float) -> Response:
@@ -403,8 +420,8 @@ def make_app(
         number = hashlib.sha256(repr((began, own.question)).encode()).hexdigest()[:24]
         about = {"id": f"chatcmpl-{number}", "created": int(time.time()), "model": service.name}
         if body.stream:
-            steps = streamed(request, own, name, path)
-            events = chunks(about, await anext(steps), counted(steps, path, began))
+            steps = counted(streamed(request, own, name, path), path, began)
+            events = chunks(about, await anext(steps), steps)
             return StreamingResponse(events, **heard(name, own.question))
         made = await answered(request, own, name, path)
         figures.count(path, 200, made["way"], began)

@@ -14,7 +14,9 @@ from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 from os import _exit
+from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 STEP = 64  # rows fetched at once: what stands between two looks at the bytes
 # DuckDB's own limit leaves out what a function makes within one value (repeat) and what the planner takes
@@ -50,13 +52,32 @@ class BoundedAnswer:
         if isinstance(value, datetime | date):
             return {"time": value.isoformat()} if isinstance(value, datetime) else str(value)
         if isinstance(value, bytes | bytearray | memoryview):
-            value = "".join(chr(b) if 32 <= b < 127 and b != 92 else f"\\x{b:02X}" for b in bytes(value[: self.cell + 1]))
+            value = _of_bytes(value[: self.cell + 1])
         elif not isinstance(value, str):
-            value = json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)
+            value = json.dumps(value, ensure_ascii=False, default=_inner) if isinstance(value, list | dict) else str(value)
         if len(value) > self.cell:
             self.cut += 1
             return value[: self.cell] + "…"
         return value
+
+
+def _of_bytes(value: bytes | bytearray | memoryview) -> str:
+    """As DuckDB itself shows them."""
+    return "".join(chr(b) if 32 <= b < 127 and b != 92 else f"\\x{b:02X}" for b in bytes(value))
+
+
+def _inner(value: Any) -> Any:
+    """What stands in a list or a struct."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _of_bytes(value)
+    return float(value) if isinstance(value, Decimal) and len(value.as_tuple().digits) <= 15 else str(value)
+
+
+class Zone(ZoneInfo):
+    """A time zone as DuckDB asks pytz for it, which is no package of ours: without one, TIMESTAMP WITH TIME ZONE is refused."""
+
+    def localize(self, moment: datetime) -> datetime:
+        return moment.replace(tzinfo=self)
 
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +105,7 @@ def peak() -> int:
 
 
 def serve() -> None:
+    sys.modules["pytz"] = SimpleNamespace(timezone=Zone)
     import duckdb
 
     # macOS knows no limit of address space: there the watch below, and the clock, hold

@@ -69,7 +69,18 @@ def ask(path: Path, text: str, config: dict[str, str], row_cap: int, seconds: fl
     if kind := told.get("error"):
         raise _refusal(kind, told["said"], config)
     rows = [tuple(datetime.fromisoformat(c["time"]) if isinstance(c, dict) else c for c in row) for row in told["rows"]]
-    return SqlResult(told["columns"], rows, told["more"], told["cut"])
+    return SqlResult(_apart(told["columns"]), rows, told["more"], told["cut"])
+
+
+def _apart(names: list[str]) -> list[str]:
+    """Two columns of one name (SELECT a.id, b.id) are numbered, or whoever reads rows by their columns would lose one."""
+    made: list[str] = []
+    for place, name in enumerate(names):
+        number, own = names[: place + 1].count(name), name
+        while own in made or (own != name and own in names):
+            own, number = f"{name} ({number})", number + 1
+        made.append(own)
+    return made
 
 
 def _child() -> "_SqlChild":

@@ -45,7 +45,9 @@ def test_answers_are_judged_sampled_and_their_feedback_listed_and_made_a_study(w
     assert (quality["judged"], quality["waiting"]) == (15, 5) and quality["rows"][0]["used"] == 0.0
     assert told(workbench, "serving", "sample", "towns", "--share", "1")["items"] == 20
     assert told(workbench, "serving", "feedback") == []
-    FeedbackBook(workbench).add({"trace": traces[3], "thumb": "up", "correction": "", "comment": "Good.", "client": ""})
+    FeedbackBook(workbench).add(
+        {"trace": traces[3], "span": "", "thumb": "up", "correction": "", "comment": "Good.", "client": ""}
+    )
     [row] = told(workbench, "serving", "feedback", "towns")
     assert (row["question"], row["thumb"], row["comment"]) == ("Question 3?", "up", "Good.")
     made = told(workbench, "serving", "feedback-study", "towns", "--title", "Thumbs", "--annotator", "Ann")

@@ -219,6 +219,21 @@ def test_a_heart_that_stopped_is_seen(jobs, monkeypatch):
     assert not psutil.pid_exists(process.pid) or jobs._process(job_id).pid != process.pid
 
 
+def test_a_job_that_hangs_is_not_started_beside_itself_and_can_be_cancelled(jobs, monkeypatch):
+    for kind, cleaned in (("count", True), ("deaf", False)):
+        job_id = jobs.start([kind, "1000"], "Counting")
+        wait(jobs, job_id, lambda job: job.heartbeat and job.message)
+        jobs._process(job_id).suspend()
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "STALE_S", 0.5)
+            assert wait(jobs, job_id).status == "died" and jobs.get(job_id).hangs
+            assert jobs.start([kind, "1000"], "again") == job_id and len(jobs.list()) == 1 + (kind == "deaf")
+            assert jobs.cancel(job_id, grace_s=5.0 if cleaned else 0.2).status == "cancelled"
+        assert jobs._process(job_id) is None and not jobs.get(job_id).alive
+        assert (jobs.home / "cleaned.txt").exists() == cleaned
+        (jobs.home / "cleaned.txt").unlink(missing_ok=True)
+
+
 def test_a_pid_that_was_given_out_again_is_not_taken_for_the_job(jobs):
     job_id = jobs.start(["count", "1000"], "Counting")
     wait(jobs, job_id, begun)

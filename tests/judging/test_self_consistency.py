@@ -29,6 +29,7 @@ def test_the_vote_is_over_normalised_answers_and_ties_go_to_the_first():
     assert majority(["the Mill!", "a bridge", "mill", "Bridge", "MILL"]) == (0, 3)
     assert majority(["b", "a", "a", "b", "c"]) == (0, 2), "of two with two votes the one that came first"
     assert majority([None, "x", None, "y [1]", "y"]) == (3, 2), "without citations, and without what could not be read"
+    assert majority(["-18", "18", "18.0", "1.8", "−18"]) == (0, 2), "a sign and a point make another number"
     assert majority([None, None]) == majority([]) == majority(["the", "."]) == (None, 0)
 
 

@@ -7,6 +7,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.memory.exchange import import_lines
 from core.memory.facts import FactDraft, read_draft
+from core.memory.shown import fact_row
 from core.memory.tools import AgentMemory
 from core.progress import drain
 from tests.support.remembered import memory
@@ -33,6 +34,27 @@ def test_a_new_value_takes_the_place_of_the_old_one_which_stays_as_history(store
     assert store.fact(first.id).said == 2
 
 
+def test_a_value_told_of_a_later_time_holds_from_then_on(tmp_path):
+    clock = [1000.0]
+    store = memory(tmp_path, clock=lambda: clock[0])
+    now = told(store, "pump K4", "firmware", "v1.0")
+    derived = store.write(FactDraft("The manual of pump K4 is that of v1.0.", derived_from=(now.id,)))
+    plan = told(store, "pump K4", "firmware", "v2.0", time=2000.0)
+    assert (plan.outcome, plan.superseded, plan.stale) == ("new", "", ())
+    assert told(store, "pump K4", "firmware", "V2.0", time=2000.0).outcome == "duplicate"
+    assert [hit.fact.value for hit in store.read("firmware of pump K4", 1)] == ["v1.0"] and not store.fact(derived.id).stale
+    assert fact_row(store.fact(now.id))["state"] == "current" and store.trim(3, 30.0) == 0
+    dropped = told(store, "pump K4", "firmware", "v3.0", time=3000.0)
+    store.end(dropped.id)
+    clock[0] = 2000.0
+    assert [hit.fact.value for hit in store.read("firmware of pump K4", 1)] == ["v2.0"]
+    assert store.fact(now.id).superseded_by == plan.id and store.fact(derived.id).stale == f"changed {now.id}"
+    told(store, "pump K4", "firmware", "v4.0", time=4000.0)
+    store.remove([fact.id for fact in store.history(now.id)])
+    clock[0] = 5000.0
+    assert not store.about("pump K4")
+
+
 def test_what_was_derived_is_stale_by_however_many_steps_and_says_what_it_would_be(store):
     hall, channel = told(store, "pump K4", "hall", "hall Fir"), told(store, "hall Fir", "radio", "channel 1")
     other = told(store, "hall Elm", "radio", "channel 2")
@@ -55,6 +77,13 @@ def test_a_note_in_other_words_is_the_same_and_its_opposite_is_not(store):
     store.write(FactDraft("The gate of the yard is open."))
     assert store.write(FactDraft("The gate of the yard is open")).outcome == "duplicate"
     assert store.write(FactDraft("The gate of the yard is not open.")).outcome == "new"
+
+
+@pytest.mark.parametrize(("value", "other"), [("-18 degrees", "18 degrees"), ("10² bar", "102 bar"), ("*", "**")])
+def test_a_sign_makes_another_value(store, value, other):
+    for outcome, each in (("new", value), ("update", other)):
+        assert told(store, "pump K4", "limit", each).outcome == outcome
+        assert store.write(FactDraft(f"The store of pump K4 is kept at {each}.")).outcome == "new"
 
 
 def test_another_process_sees_what_was_written_ended_and_removed(tmp_path):

@@ -34,6 +34,32 @@ def test_the_current_value_is_that_which_holds_since_last(said):
 
 
 @settings(max_examples=25)
+@example([(5, 0), (20, 1), (10, 2), (7, 0), (20, 1)], [10, 1, 1, 1, 1])  # told of later, told again, told of earlier
+@given(
+    some.lists(some.tuples(some.integers(1, 60), some.integers(0, 3)), min_size=1, max_size=10, unique_by=lambda told: told[0]),
+    some.lists(some.integers(0, 10), min_size=10, max_size=10),
+)
+def test_at_any_time_the_current_value_is_the_latest_that_has_begun(said, waited):
+    with TemporaryDirectory() as home:
+        clock, told = [10.0], {}
+        store, other = (memory(Path(home), encode=None, clock=lambda: clock[0]) for _ in range(2))
+        for (since, value), wait in zip(said, waited, strict=False):
+            clock[0] += wait
+            store.write(FactDraft("", "subject a", "is", f"value {value}", time=float(since)))
+            told[since] = f"value {value}"
+            for at in (clock[0], clock[0] + 0.5):
+                clock[0] = at
+                begun = [each for each in told if each <= at]
+                current = [told[max(begun)]] if begun else []
+                assert [fact.value for fact in store.facts()] == current
+                assert [hit.fact.value for hit in other.read("subject a is")] == current and other.counts().current == len(
+                    current
+                )
+        store.close()
+        other.close()
+
+
+@settings(max_examples=25)
 @given(some.lists(some.sets(some.integers(0, 8), max_size=3), min_size=2, max_size=9), some.integers(0, 8))
 def test_what_is_below_a_change_is_stale_and_nothing_else(parents, changed):
     changed %= len(parents)

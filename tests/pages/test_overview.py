@@ -222,6 +222,14 @@ def test_what_leads_to_the_same_place_has_one_line(bench, monkeypatch):
     assert "Paper: On fusion" in links_of(visit("overview"))
 
 
+def test_a_trial_of_one_question_stands_among_the_last_ones(bench, monkeypatch):
+    ready(bench, monkeypatch)
+    add_trial(bench.store, add_questions(bench.store, n=1, name="single", dataset="single", unanswerable=0), quality=1.0)
+    app = visit("overview")
+    table = next(frame.value for frame in app.dataframe if "Trial" in frame.value)
+    assert not app.error and (table["n"][0], table.iloc[0, 2]) == (1, "1.000")
+
+
 def test_who_begins_is_led_to_own_documents(bench, monkeypatch):
     ready(bench, monkeypatch)
     [link] = [link for link in visit("overview").get("page_link") if "Use your own documents" in link.proto.label]

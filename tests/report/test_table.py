@@ -20,6 +20,7 @@ from core.report.table import (
     between,
     between_ms,
     in_words,
+    rows_csv,
     with_values,
     written,
 )
@@ -104,10 +105,27 @@ def test_a_screen_shows_numbers_texts_and_marks_as_wide_as_they_are():
         (float("nan"), MEAN, ""),
         (["a", 2], "", "a, 2"),
         (-0.0001, SIGNED, "0.000"),
+        (-0.0001, "%.2f ms", "0.00 ms"),
+        (-0.2, "%.0f%%", "0%"),
+        (float("-inf"), MEAN, f"{MINUS}inf"),
+        (0.00012, "", "0.00012"),
+        (-0.00012, "", f"{MINUS}0.00012"),
+        (0.0, "", "0.000"),
     ],
 )
 def test_a_cell_in_words(value, pattern, words):
     assert in_words(value, pattern) == words
+
+
+def test_a_cell_of_csv_holds_any_line_end_and_the_rows_end_alike():
+    rows = [{"a": "one\rtwo", "b\r": "x\r\ny", "c": 'he said "so",\n'}, {"a": "\r", "b\r": None, "c": 1}]
+    read = list(csv.DictReader(io.StringIO(rows_csv(rows), newline="")))
+    assert read == [rows[0], {"a": "'\r", "b\r": "", "c": "1"}]
+    assert rows_csv([{"a": 1}]) == "a\n1\n" and rows_csv([]) == "\n"
+    column = {"name": "ndcg\r10", "unit": ""}
+    results = {"columns": [column], "rows": [{"trial": "t", "name": "with\rout", "cells": {"ndcg\r10": {"mean": 0.5}}}]}
+    [row] = csv.DictReader(io.StringIO(tables.to_csv(results), newline=""))
+    assert (row["recipe"], row["measure"], row["mean"]) == ("with\rout", "ndcg\r10", "0.5")
 
 
 def test_an_interval_in_one_cell():

@@ -116,11 +116,15 @@ def thumbs(workbench, first, second):
     values = [(FIRST, up) for up in first] + [(SECOND, up) for up in second]
     traces = [f"{n:032x}" for n in range(1, len(values) + 1)]
     of_arms = zip(traces, values, strict=True)
-    record(workbench, *(answer(1000, f"{trace}?", PASSAGE, trace=trace, arm=arm) for trace, (arm, _) in of_arms))
+    record(
+        workbench, *(answer(1000, f"{trace}?", PASSAGE, trace=trace, span=trace[-16:], arm=arm) for trace, (arm, _) in of_arms)
+    )
     book = FeedbackBook(workbench)
     for trace, (_, up) in zip(traces, values, strict=True):
-        book.served(trace)
-        book.add({"trace": trace, "thumb": "up" if up else "down", "correction": "", "comment": "", "client": ""})
+        book.served(trace, trace[-16:])
+        book.add(
+            {"trace": trace, "span": trace[-16:], "thumb": "up" if up else "down", "correction": "", "comment": "", "client": ""}
+        )
 
 
 def test_thumbs_go_on_until_they_differ_and_say_how_many_more_it_takes(workbench):

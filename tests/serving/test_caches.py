@@ -13,6 +13,7 @@ from core.serving.caches import AnswerCache, same_asked
         ("What is the capital of Norway?", "What's the capital of Norway?"),
         ("Can you explain what a closure is?", "What is a closure?"),
         ("Who wrote the opera Carmen?", "who wrote the opera Carmen"),
+        ("Why is it -18 degrees (outside)?", "Why is it −18 degrees, outside?"),
     ],
 )
 def test_other_words_for_the_same_question(first, second):
@@ -32,6 +33,15 @@ def test_other_words_for_the_same_question(first, second):
         ("When does the market open?", "Where does the market open?"),
         ("Is the market open?", "Isn't the market open?"),
         ("Who founded Lund?", "Who founded Gent?"),
+        ("Is the store kept at -18 degrees?", "Is the store kept at 18 degrees?"),
+        ("Is it .5 metres wide?", "Is it 5 metres wide?"),
+        ("What is 5% of it?", "What is 5 of it?"),
+        ("What does * do?", "What does ** do?"),
+        ("What does ... mean?", "What does : mean?"),
+        ("What does `__init__` do?", "What does `init` do?"),
+        ("Is x < y?", "Is x > y?"),
+        ("Is x < y?", "Is y < x?"),
+        ("What is C#?", "What is C?"),
     ],
 )
 def test_a_negation_number_name_order_or_relation_makes_another_question(first, second):

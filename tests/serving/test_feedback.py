@@ -48,6 +48,8 @@ def test_feedback_stands_beside_its_answer_and_becomes_an_item_with_the_correcti
         ({"trace": TRACE, "thumb": "up", "correction": "x" * 10_001}, 422),
         ({"trace": TRACE, "thumb": "up", "comment": "x" * 10_001}, 422),
         ({"trace": TRACE, "thumb": "up", "more": 1}, 422),
+        ({"trace": TRACE, "thumb": "up", "span": "x"}, 422),
+        ({"trace": TRACE, "thumb": "up", "span": f"{7:016x}"}, 404),
         ({"trace": TRACE, "thumb": "up", "comment": "x" * 200_000}, 413),
     ],
 )
@@ -77,9 +79,9 @@ def test_feedback_asks_for_the_key_and_keeps_the_rate_of_the_others(bench, reade
 
 def test_answers_are_remembered_until_their_spans_are_there_and_no_longer_than_there_is_room(workbench):
     book = FeedbackBook(workbench, most=1)
-    said = {"thumb": "up", "correction": "", "comment": "", "client": ""}
-    for trace in (TRACE, f"{8:032x}"):
-        book.served(trace)
+    said = {"span": "", "thumb": "up", "correction": "", "comment": "", "client": ""}
+    for number, trace in enumerate((TRACE, f"{8:032x}")):
+        book.served(trace, f"{number:016x}")
     book.add({"trace": f"{8:032x}", **said})
     with pytest.raises(Refusal, match="No answer of this service"):
         book.add({"trace": TRACE, **said})
@@ -87,6 +89,23 @@ def test_answers_are_remembered_until_their_spans_are_there_and_no_longer_than_t
     book.add({"trace": TRACE, **said})
     first, second = feedback(workbench, 1.0)
     assert (first.trace, first.answer.text, second.answer) == (TRACE, "At five.", None)
+
+
+def test_of_several_answers_of_a_trace_the_one_is_meant_that_is_named(bench, reader, serve):
+    own = recorder(bench.home)
+    client = serve(Service(bench, recipe(), "towns"), FREE, recorder=own)
+    header = {"traceparent": f"00-{TRACE}-{9:016x}-01"}
+    replies = [client.post("/answer", json={"question": LUND, "fresh": True}, headers=header).json() for _ in range(2)]
+    first, second = (reply["span"] for reply in replies)
+    refused = client.post("/feedback", json={"trace": TRACE, "thumb": "up"})
+    assert refused.status_code == 409 and first in refused.json()["error"] and second in refused.json()["error"]
+    assert client.post("/feedback", json={"trace": f"{8:032x}", "span": first, "thumb": "up"}).status_code == 404
+    for span, thumb in ((first, "up"), (first, "down"), (second, "up")):
+        assert client.post("/feedback", json={"trace": TRACE, "span": span, "thumb": thumb}).status_code == 200
+    own.close()
+    assert {each.answer.span: each.thumb for each in feedback(bench, 1.0)} == {first: "down", second: "up"}
+    with pytest.raises(Refusal, match=f"2 answers.* {first}, {second}"):
+        FeedbackBook(bench).add({"trace": TRACE, "span": "", "thumb": "up", "correction": "", "comment": "", "client": ""})
 
 
 def test_without_feedback_there_is_no_study(workbench):

@@ -201,6 +201,19 @@ def test_a_question_that_does_not_fit_is_no_failure_of_the_engine(service, serve
     assert client.get("/ready").json()["breakers"] == {"local": "closed"}
 
 
+@pytest.mark.parametrize("text", [r"When\ud800?", r"a\u0000b", r"\u0000"])
+def test_half_a_character_and_a_nul_are_refused_in_words(service, serve, text):
+    client, told = serve(service, FREE), {"content-type": "application/json"}
+    for path in ("/answer", "/search", "/classify"):
+        for more in ("", ', "stream": true') if path == "/answer" else ("",):
+            response = client.post(path, content=f'{{"question": "{text}"{more}}}', headers=told)
+            assert response.status_code == 422 and response.json()["error"].startswith("question: "), response.text
+    for more in ("", ', "stream": true'):
+        body = f'{{"messages": [{{"role": "user", "content": "{text}"}}]{more}}}'
+        response = client.post("/v1/chat/completions", content=body, headers=told)
+        assert response.status_code == 422 and "messages/0/content" in response.json()["error"]
+
+
 def test_chats_that_are_streamed_are_counted(service, serve):
     client = serve(service, FREE)
     body = {"messages": [{"role": "user", "content": LUND}], "stream": True}
@@ -208,6 +221,39 @@ def test_chats_that_are_streamed_are_counted(service, serve):
     told = client.get("/metrics").text
     assert 'groundwork_requests_total{path="/v1/chat/completions",status="200",way="stream"} 1.0' in told
     assert 'groundwork_seconds_count{path="/v1/chat/completions"} 1.0' in told
+
+
+def test_a_stream_that_ends_before_its_first_piece_is_counted_once(service, serve, monkeypatch):
+    import httpx2
+
+    go = threading.Event()
+
+    def generate(self, messages, seed=0, deadline_s=120.0):
+        while not go.wait(0.01):
+            if go.is_set():
+                yield "word "
+        raise WorkbenchError("The model is gone.")
+
+    monkeypatch.setattr(LlamaCpp, "generate", generate)
+    client = serve(service, FREE)
+    with pytest.raises(httpx2.ReadTimeout):
+        client.post("/answer", json={"question": LUND, "stream": True}, timeout=0.5)
+    go.set()
+    left = 'groundwork_requests_total{path="/answer",status="499",way="stream"} 1.0'
+    deadline = time.monotonic() + 5
+    while left not in (told := client.get("/metrics").text):
+        assert time.monotonic() < deadline, told
+        time.sleep(0.02)
+    assert 'groundwork_seconds_count{path="/answer"} 1.0' in told
+    chat = {"messages": [{"role": "user", "content": LUND}], "stream": True}
+    for path, body in (("/answer", {"question": LUND, "stream": True, "deadline_s": 1e-9}), ("/v1/chat/completions", chat)):
+        status = client.post(path, json=body).status_code
+        lines = [
+            line
+            for line in client.get("/metrics").text.splitlines()
+            if f'requests_total{{path="{path}",status="{status}"' in line
+        ]
+        assert sum(float(line.split()[-1]) for line in lines) == 1.0, lines
 
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -1,14 +1,21 @@
 """SQL from a person: whatever it asks for, it ends in time and in bytes, and the app that asked lives on."""
 
+import csv
+import io
 import json
+import math
 import os
 import signal
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.agents.tools import TOOLS, ToolDesk, use
 from core.errors import WorkbenchError
+from core.report import tables
+from core.report.table import Column, rows_csv
 from core.store import sql_process
 from core.store.database import Store
 
@@ -83,6 +90,42 @@ def test_values_arrive_as_they_are(store):
     assert (a, b, d, e.isoformat()) == (9007199254740993, 1.5, None, "2026-01-02T03:04:05.500000") and c != c
     assert rest[:6] == ["2026-01-02", "[1, 2]", '{"time": "x"}', True, 9223372036854775807, "a\u2028b\nc"]
     assert rest[6] == "\\x00" and rest[7] == "0.1234567890123456789" and isinstance(rest[8], float)
+
+
+def test_columns_of_one_name_are_told_apart_and_none_is_lost(store):
+    assert store.sql('SELECT 1 AS id, 2 AS x, 3 AS id, 4 AS id, 5 AS "id (2)"').columns == [
+        "id",
+        "x",
+        "id (3)",
+        "id (4)",
+        "id (2)",
+    ]
+    desk = ToolDesk(sql=store.sql)
+    assert use(TOOLS["sql_query"], desk, {"statement": "SELECT 1 AS id, 2 AS id"}).text == "id,id (2)\n1,2"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_a_time_with_its_zone_arrives_without_another_package(store, monkeypatch, zone):
+    monkeypatch.setenv("TZ", zone)
+    while sql_process._idle:
+        sql_process._idle.pop().end()
+    [(moment, inner, now)] = store.sql("SELECT t, [t], now() FROM (SELECT TIMESTAMPTZ '2026-07-01 12:00:00+00' AS t)").rows
+    assert moment == datetime(2026, 7, 1, 12, tzinfo=UTC) and moment.isoformat()[:19] in inner.replace(" ", "T")
+    assert abs(now - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_values_of_every_type_go_into_csv_and_latex(store):
+    result = store.sql(
+        "SELECT {'b': '\\xAA'::BLOB, 'd': 1.5::DECIMAL(9, 2), 't': DATE '2026-01-02'} AS s, ['NaN'::DOUBLE, NULL] AS l,"
+        " INTERVAL 36 HOUR AS i, MAP {'a': 1} AS m, 'inf'::DOUBLE AS f, TIME '10:00' AS t, now() AS n, [] AS e, NULL AS o"
+    )
+    struct, *others, infinite = result.rows[0][:5]
+    assert json.loads(struct) == {"b": "\\xAA", "d": 1.5, "t": "2026-01-02"}
+    assert (others, infinite) == (["[NaN, null]", "1 day, 12:00:00", '{"a": 1}'], math.inf)
+    rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+    assert [row["s"] for row in csv.DictReader(io.StringIO(rows_csv(rows)))] == [struct]
+    content = {"columns": [Column(name)._asdict() for name in result.columns], "data": rows, "first": None}
+    assert r"\begin{tabular}" in tables.latex(content, "t", "", 3, 80)
 
 
 @pytest.mark.slow

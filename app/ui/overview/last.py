@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, tables, ways
+from core.errors import WorkbenchError
 from core.labs.trials import comparison
 from core.labs.trials.leaderboard import leaderboard
 from core.report.table import COUNT, DAY_TIME, MEAN, Column, Table, between
@@ -59,6 +60,9 @@ def mean(trial: comparison.Trial, metric: str) -> str:
     """With its interval, computed once, and of how many questions where they are others than those of the ranking."""
     if trial.metrics.get(metric) is None:
         return ""
-    own = leaderboard(session.workbench(), [trial], metric).rows[0].interval
+    try:
+        own = leaderboard(session.workbench(), [trial], metric).rows[0].interval
+    except WorkbenchError:  # of one question there is no interval
+        return f"{trial.metrics[metric]:.3f}"
     told = f"{own.mean:.3f}" + (f" ({between(own.low, own.high, MEAN)})" if own.low is not None else "")
     return told if own.n == trial.n else f"{told}, n {own.n:,}"

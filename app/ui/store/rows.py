@@ -29,12 +29,6 @@ def behind(answered: Answered) -> None:
         st.warning(cards.plain(answered.behind), icon=":material/history:")
 
 
-def columns(answered: Answered) -> list[str]:
-    """Two of one name (SELECT a.id, b.id) are numbered, for a table needs names apart."""
-    names = answered.result.columns
-    return [name if names.index(name) == place else f"{name} ({place + 1})" for place, name in enumerate(names)]
-
-
 def facts(answered: Answered) -> None:
     result = answered.result
     cards.status_strip(
@@ -48,7 +42,7 @@ def facts(answered: Answered) -> None:
 
 
 def download(answered: Answered) -> None:
-    made = partial(_csv, columns(answered), answered.result.rows)
+    made = partial(_csv, answered.result.columns, answered.result.rows)
     export.download("CSV", made, "query.csv", disabled=not answered.result.rows, type="tertiary")
 
 
@@ -60,7 +54,7 @@ def linked(answered: Answered) -> tuple[Any, dict[str, Any]]:
     """(table, looks of its columns): a column of trials opens them."""
     import pandas as pd
 
-    names = columns(answered)
+    names = answered.result.columns
     frame = pd.DataFrame(answered.result.rows, columns=names)
     looks = {name: st.column_config.NumberColumn(format=_pattern(frame[name])) for name in frame.select_dtypes("float")}
     for name in names:

@@ -178,5 +178,5 @@ def _questions(workbench: Workbench, print_: Any) -> list[Query]:
 
 
 def _same(text: str) -> str:
-    """Texts that differ in case, spaces or punctuation alone are the same."""
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    """Texts that differ in case, spaces or punctuation alone are the same; those of nothing else, where they are the very same."""
+    return " ".join(re.findall(r"\w+", text.casefold())) or text

@@ -52,11 +52,10 @@ class QuestionMatrix(NamedTuple):
 
     @property
     def different_answers(self) -> list[int]:
-        """How many different answers there are to each question, those that differ in case, punctuation and articles alone being one."""
-        return [
-            len({normalise_answer(answers[question].text) for answers in self.answers if question in answers})
-            for question in self.ids
-        ]
+        """How many different answers there are to each question, those that differ in case, punctuation and articles alone being one; *
+        and ** are two."""
+        said = [[answers[question].text for answers in self.answers if question in answers] for question in self.ids]
+        return [len({normalise_answer(text) or text.strip() for text in texts}) for texts in said]
 
 
 def question_matrix(
