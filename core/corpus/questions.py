@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from core.corpus import beir
-from core.corpus.assemble import WHOLE, printed_spans, spans
+from core.corpus.assemble import WHOLE, answer_spans, spans
 from core.corpus.reading import Source, SourceRow, clean, text_of
 from core.corpus.tables import rows
 from core.errors import WorkbenchError
@@ -120,10 +120,9 @@ def _resolve(asks: list[Ask], named: dict[str, list[Document]], documents: Seque
 
 def _evidence(ask: Ask, document: Document) -> Iterator[tuple[int, int]]:
     """Where an answer stands; only inside its context, where the file gives one."""
-    regions = list(spans(document.text, ask.context)) if ask.context else [(0, len(document.text))]
-    for start, end in regions:
+    text = document.text
+    regions = list(spans(text, ask.context)) if ask.context else [(0, len(text))]
+    for region in regions:
         for answer in ask.answers:
-            hits = list(spans(document.text[start:end], answer))
-            if not hits and document.pages:
-                hits = list(printed_spans(document.text[start:end], answer))
-            yield from ((start + first, start + last) for first, last in hits)
+            hits = list(answer_spans(text, answer, *region))
+            yield from hits or (answer_spans(text, answer, *region, printed=True) if document.pages else ())

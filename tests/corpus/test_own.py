@@ -13,7 +13,7 @@ import pytest
 
 from core.corpus import library as library_module
 from core.corpus import own
-from core.corpus.assemble import printed_spans
+from core.corpus.assemble import answer_spans
 from core.corpus.files import Files
 from core.corpus.library import Library
 from core.corpus.own import display_name, safe_name
@@ -168,6 +168,26 @@ def test_questions_are_matched_and_what_is_not_found_is_said(library):
     drain(library.ingest("q", [("c.txt", b"It was yesterday."), ("nowhere.pdf.txt", b"x")]))
     found = {query.id for query in drain(library.open("q")).queries if query.gold}
     assert found == {"1", "2", "3", "6"}, "documents may join later; 4 names a document that does not hold its answer"
+
+
+@pytest.mark.parametrize(("answer", "text", "places"), [
+    ("art", "We start with art, not article.", [14]), ("12", "1200, 12.5, 0.12 or 312: it is 12.", [31]), ("5%", "15% or 5%, 5%", [7, 11]),
+    ("C++", "C++, C++11 and ObjC++", [0, 5]), ("$12", "$1200 or US$12", [11]), (".5", "0.5 and .5", [8]),
+    ("_art_", "_art_ start_art_", [0, 11]),
+    ("рок", "урок, рок", [6]), ("cafe", "cafe\u0301 or cafe", [9]), ("राम", "रामायण राम", [7]), ("a a", "ba a a", [3]),
+    ("北京", "我在北京工作", [2]), ("서울", "서울에서", [0]), ("12", "在12月", [1]), ("1", "sums of 3,1", []),
+])  # fmt: skip
+def test_an_answer_is_found_as_words_and_numbers_of_their_own(answer, text, places):
+    assert [start for start, _ in answer_spans(text, answer, 0, len(text))] == places
+    assert [start for start, _ in answer_spans(text, answer, 0, len(text), printed=True)] == places
+
+
+def test_a_short_answer_is_no_evidence_inside_other_words(library):
+    asked = b"id,question,context,answer\n1,Which?,,art\n2,How many?,Some 12,12\n"
+    files = [("a.txt", b"A start: 1200. Some 1200."), ("b.txt", b"This is art. Some 12.")]
+    drain(library.ingest("words", files, ("q.csv", asked)))
+    for query in drain(library.open("words")).queries:
+        assert {gold.document_id for gold in query.gold} == {"b.txt"}, query
 
 
 def test_questions_as_squad_jsonl_and_beir(library, tmp_path):
@@ -419,7 +439,7 @@ def test_ligatures_are_letters_and_a_passage_is_found_as_it_is_printed(library, 
     assert not set("\ufb00\ufb01\ufb02") & set(corpus.documents[0].text)
     text = "The adip-\niscing x\u2208U0 of it"
     for answer, printed in (("adipiscing x \u2208 U0", "adip-\niscing x\u2208U0"), ("adip iscing", "")):
-        spans = [text[start:end] for start, end in printed_spans(text, answer)]
+        spans = [text[start:end] for start, end in answer_spans(text, answer, 0, len(text), printed=True)]
         assert spans == ([printed] if printed else []), answer
 
 
