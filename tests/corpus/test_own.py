@@ -221,6 +221,40 @@ def test_questions_as_squad_jsonl_and_beir(library, tmp_path):
     assert (query.gold[0].document_id, query.gold[0].grade, query.gold[0].end) == ("a.txt", 2, 26)
 
 
+def test_documents_are_named_by_id_file_or_title_and_what_names_several_is_told(library, tmp_path):
+    rows = [("10.1/x", "First"), ("10.1/y.z", "Second"), ("http://h.org/a", "Third"), ("a", ""), ("A", "a"), ("b/", "")]
+    lines = "\n".join(json.dumps({"id": name, "text": "text", "title": title}) for name, title in rows)
+    files = [
+        ("e.jsonl", lines.encode()),
+        ("sub/paper.one.txt", b"eta"),
+        ("sub/q.md", b"# Title Q\ntheta"),
+        ("other/q.md", b"iota"),
+    ]
+    meant = {
+        **{name: f"e.jsonl/{name}" for name, _ in rows},
+        **{"First": "e.jsonl/10.1/x", "third": "e.jsonl/http://h.org/a", "Title Q": "sub/q.md", "sub/q": "sub/q.md"},
+        **dict.fromkeys(("sub/paper.one.txt", "sub/paper.one", "paper.one.txt", "Paper.One"), "sub/paper.one.txt"),
+        **dict.fromkeys(("q", "q.md", "e", "e.jsonl"), ""),
+    }
+    asked = "\n".join(json.dumps({"id": name, "question": f"What of {name}?", "document": name}) for name in meant)
+    table = drain(library.ingest("names", files, ("q.jsonl", asked.encode())))[-1]
+    found = {query.id: "".join(gold.document_id for gold in query.gold) for query in drain(library.open("names")).queries}
+    assert found == meant and "names several documents, not measured: 4 (q > q," in table.message
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "queries.jsonl").write_text("\n".join(json.dumps({"_id": name, "text": f"What of {name}?"}) for name in meant))
+    (tmp_path / "qrels" / "test.tsv").write_text("".join(f"{name}\t{name}\t1\n" for name in meant))
+    judged = drain(library.ingest("names", [], tmp_path))[-1]
+    assert found == {query.id: "".join(gold.document_id for gold in query.gold) for query in drain(library.open("names")).queries}
+    assert "Judgement names several documents: 4 (q: other/q.md, sub/q.md," in judged.message
+
+
+def test_a_document_that_is_left_out_holds_no_evidence(library):
+    rows = '{"id": "1", "text": "one two"}\n{"id": "1", "text": "two"}'
+    drain(library.ingest("twice", [("e.jsonl", rows.encode())], ("q.csv", b"question,answer\nWhich?,two\n")))
+    (query,) = drain(library.open("twice")).queries
+    assert [(gold.start, gold.end) for gold in query.gold] == [(4, 7)]
+
+
 @pytest.mark.parametrize(("name", "content"), [
     ("q.xlsx", b"x"), ("q.csv", b""), ("q.csv", b"id,question\n"), ("q.json", b"{"), ("q.json", b'{"data": [7]}'),
     ("q.jsonl", b"x\ny\n"),
