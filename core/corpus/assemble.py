@@ -90,6 +90,11 @@ def distinct(documents: Iterable[Document], notes: Notes) -> dict[str, Document]
     return by_id
 
 
+def plain_question(text: str) -> str:
+    """A question without what two writings of the same differ in: capitals, white space, the marks around it."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" ?!.¿¡。")
+
+
 def fingerprint_of(documents: Iterable[Document]) -> str:
     """Of the documents alone, so that editing questions never re-embeds a text."""
     return fingerprint([(document.id, document.text) for document in documents])

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from core.corpus import beir
-from core.corpus.assemble import WHOLE, answer_spans, distinct, spans
+from core.corpus.assemble import WHOLE, answer_spans, distinct, plain_question, spans
 from core.corpus.reading import Notes, Source, SourceRow, clean, text_of
 from core.corpus.tables import rows
 from core.errors import WorkbenchError
@@ -25,6 +25,7 @@ class Ask(NamedTuple):
     context: str  # the passage that the answers stand in, or ""
     answerable: bool
     group: str
+    where: str
     history: tuple[str, ...] = ()  # what was said before it, oldest first
 
 
@@ -44,7 +45,10 @@ def read_questions(source: Source, documents: Sequence[Document]) -> list[Query]
     asks: dict[str, list[Ask]] = defaultdict(list)
     for name in sorted(source.sizes):
         for ask in _asks(source, name):
-            asks[ask.id].append(ask)  # the same id again: one more piece of evidence
+            if (before := asks[ask.id]) and ask.question and plain_question(ask.question) != plain_question(before[0].question):
+                source.notes.add("Question with the id of another left out", f"{ask.id}: {before[0].where}, {ask.where}")
+            else:
+                before.append(ask)  # the same id again: one more piece of evidence
     return [_resolve(group, named, documents, source) for group in asks.values()]
 
 
@@ -70,6 +74,7 @@ def _asks(source: Source, name: str) -> Iterator[Ask]:
                     text_of(paragraph, "context"),
                     not entry.get("is_impossible", False),
                     "",
+                    f"{PurePosixPath(name).name}, '{question:.60}'",
                 )
 
 
@@ -91,6 +96,7 @@ def _ask(row: SourceRow, number: int, source: Source) -> Ask:
         text_of(fields, "context"),
         answerable,
         text_of(fields, "group", "level", "type", "category"),
+        row.where,
         tuple(clean(said) for said in history if isinstance(said, str)) if isinstance(history, list) else (),
     )
 

@@ -248,6 +248,27 @@ def test_documents_are_named_by_id_file_or_title_and_what_names_several_is_told(
     assert "Judgement names several documents: 4 (q: other/q.md, sub/q.md," in judged.message
 
 
+def test_a_second_question_with_an_id_is_told_with_both_lines(library, tmp_path):
+    asked = b"id,question,answer\n1,Who came?,Ann\n2,Who left?,Bob\n1,who came,Bob\n1,Who sang?,Eve\n"
+    [*_, status] = drain(library.ingest("ids", [("a.txt", b"Ann, Bob, Eve")], ("q.csv", asked)))
+    assert "id of another left out: 1 (1: questions.csv:2, questions.csv:5)" in status.message
+    corpus = drain(library.open("ids"))
+    assert [(query.id, query.text, query.answers) for query in corpus.queries] == [
+        ("1", "Who came?", ("Ann", "Bob")),
+        ("2", "Who left?", ("Bob",)),
+    ], "the same question again is one more piece of evidence"
+    squad = [{"id": "1", "question": text, "answers": [{"text": "Ann"}]} for text in ("Who came?", "Who left?")]
+    data = {"data": [{"title": "a", "paragraphs": [{"context": "Ann", "qas": squad}]}]}
+    [status] = drain(library.ingest("ids", [], ("q.json", json.dumps(data).encode())))
+    assert "(1: questions.json, 'Who came?', questions.json, 'Who left?')" in status.message
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "Who came?"}\n{"_id": "1", "text": "Who left?"}')
+    (tmp_path / "qrels" / "test.tsv").write_text("1\ta\t1\n")
+    [status] = drain(library.ingest("ids", [], tmp_path))
+    assert "id of another left out: 1 (1: queries.jsonl:1, queries.jsonl:2)" in status.message
+    assert [query.text for query in drain(library.open("ids")).queries] == ["Who came?"]
+
+
 def test_a_document_that_is_left_out_holds_no_evidence(library):
     rows = '{"id": "1", "text": "one two"}\n{"id": "1", "text": "two"}'
     drain(library.ingest("twice", [("e.jsonl", rows.encode())], ("q.csv", b"question,answer\nWhich?,two\n")))
