@@ -411,7 +411,7 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
         disk.take_place(new, current)
         about = _read(place / "collection.json") or {}
         _write(place / "collection.json", {**about, "questions": len(corpus.queries)})
-        matched = sum(bool(query.gold) for query in corpus.queries)
+        matched = sum(any(gold.grade > 0 for gold in query.gold) for query in corpus.queries)
         notes = " ".join(note for note in corpus.notes if not note.startswith("File "))
         message = f"{len(corpus.queries)} questions, evidence found for {matched}. {notes}"
         return FileStatus(name, "ok", 0, sum(len(query.text) for query in corpus.queries), message.strip())
