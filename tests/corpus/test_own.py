@@ -91,7 +91,11 @@ def test_client_names_are_for_reading_only(name, shown):
 
 def test_hostile_names_stay_inside_the_collection(library, tmp_path):
     before = {path for path in tmp_path.parent.rglob("*") if "home" not in path.parts}
-    drain(library.ingest("../../../outside", [("../../etc/x.txt", b"text"), ("/abs/y.txt", b"text y")]))
+    files = [("../../etc/x.txt", b"text"), ("/abs/y.txt", b"text y")]
+    with pytest.raises(WorkbenchError, match="path is no name"):
+        drain(library.ingest("../../../outside", files))
+    assert not (tmp_path / "home" / "corpora").exists()
+    drain(library.ingest("outside", files))
     assert {path for path in tmp_path.parent.rglob("*") if "home" not in path.parts} == before
     files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
     assert files and all("etc" not in str(path.relative_to(tmp_path)) for path in files)
@@ -99,10 +103,23 @@ def test_hostile_names_stay_inside_the_collection(library, tmp_path):
 
 
 def test_collection_names():
-    assert safe_name(" My Docs ") == "my-docs" and safe_name("Über uns!") == "über-uns" and safe_name("../a/b") == "a-b"
-    for bad in ("", "...", "///", "!!"):
+    assert safe_name(" My Docs ") == "my-docs" and safe_name("Über uns!") == "über-uns"
+    assert safe_name("n" * 60) == "n" * 60
+    for bad in ("", "...", "///", "!!", "../a", "a/b", "a\\b", "n" * 61):
         with pytest.raises(WorkbenchError):
             safe_name(bad)
+
+
+def test_a_name_that_would_be_cut_or_is_a_path_is_refused_before_anything_is_stored_or_removed(library):
+    drain(library.ingest("n" * 60, [("a.txt", b"x")]))
+    drain(library.ingest("own", [("a.txt", b"x")]))
+    for bad in ("n" * 61, "../own", "./own", "corpora/own"):
+        with pytest.raises(WorkbenchError):
+            drain(library.ingest(bad, [("b.txt", b"x")]))
+        with pytest.raises(WorkbenchError):
+            library.remove(bad)
+        assert not library.has_pages(bad, "a.txt")
+    assert [(each.name, each.documents) for each in own.collections(library.home)] == [("n" * 60, 1), ("own", 1)]
 
 
 def test_names_of_data_sets_are_taken(library):
