@@ -19,6 +19,7 @@ from core.corpus.library import Library
 from core.corpus.own import display_name, safe_name
 from core.corpus.parse import TextOfHTML, parse_html
 from core.corpus.pdf_page import located
+from core.corpus.reading import Notes
 from core.errors import WorkbenchError
 from core.files import write_whole
 from core.progress import drain
@@ -263,6 +264,19 @@ def test_documents_are_named_by_id_file_or_title_and_what_names_several_is_told(
     judged = drain(library.ingest("names", [], tmp_path))[-1]
     assert found == {query.id: "".join(gold.document_id for gold in query.gold) for query in drain(library.open("names")).queries}
     assert "Judgement names several documents: 4 (q: other/q.md, sub/q.md," in judged.message
+
+
+def test_an_id_with_half_a_sign_is_refused_with_its_line(library):
+    rows = b'{"id": "a", "text": "one"}\n{"id": "\\ud800", "text": "two"}'
+    titled = b'{"id": null, "_id": "x", "text": "three", "title": "t\\udc00"}\n{"id": null, "text": "four"}'
+    bad, good = drain(library.ingest("half", [("e.jsonl", rows), ("f.jsonl", titled)]))
+    assert (bad.name, bad.status) == ("e.jsonl", "failed") and "line 2: its id has half a sign (\\ud800)" in bad.message
+    assert good.status == "ok"
+    documents = drain(library.open("half")).documents
+    assert [(each.id, each.title) for each in documents] == [("f.jsonl/x", "t\ufffd"), ("f.jsonl/2", "")]
+    notes = Notes()
+    notes.add("Left out", "\ud800")
+    assert notes.lines() == ("Left out: 1 (\ufffd).",)
 
 
 def test_a_second_question_with_an_id_is_told_with_both_lines(library, tmp_path):
