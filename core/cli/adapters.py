@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import subject, verb
-from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, read_grid, read_settings
+from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, keep_apart, read_grid, read_settings
 from core.cli.tables import kept_of, show_parts, show_table, told_after
 from core.errors import WorkbenchError
 from core.records import plain
@@ -171,6 +171,11 @@ def adapter_data(
     """What an adapter would learn from: the card of the data, and the data itself as files."""
     from core.labs.adapters import training as lab
 
+    if out is not None and file is not None:
+        from core.training.adapters.trl_files import PARTS, files_of
+
+        for part in PARTS:
+            keep_apart(out.expanduser() / f"{part}.jsonl", *files_of(file))
     make = lab.preference_data if form in ("preference", "reward") else lab.adapter_data
     data = yield from make(workbench, recipe.read(), read_settings(train), file)
     if out is not None:

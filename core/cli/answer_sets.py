@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from core import files
 from core.cli.frame import verb
-from core.cli.options import USUAL, Asked, Positive, RecipeOptions
+from core.cli.options import USUAL, Asked, Positive, RecipeOptions, keep_apart
 from core.cli.tables import kept_of, told_after
 from core.records import plain
 
@@ -70,6 +70,7 @@ def contamination(
     """Whether the model knows the questions by heart: closed book, in other words, and how much of the documents it gives back."""
     from core.labs.answers import contamination as lab
 
+    keep_apart(save, rephrasings, recipe.config)
     read = recipe.read()
     made = yield from lab.probe_contamination(workbench, read, ask, rephrasings)
     if save:

@@ -1,5 +1,6 @@
 """What many verbs take: a recipe, settings, grids, whole numbers from 1."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +45,14 @@ class RecipeOptions:
 
 
 USUAL = RecipeOptions()
+
+
+def keep_apart(out: Path | None, *read: Path | str | None) -> None:
+    """Refuses, before any work, to write over a file that the same command reads or writes besides, by whatever name or link."""
+    for path in filter(None, read) if out else ():
+        if os.path.realpath(out) == os.path.realpath(path) or (out.exists() and os.path.exists(path) and out.samefile(path)):
+            what = f"The same command uses this file as '{path}': it would be written over."
+            raise WorkbenchError(what, where=str(out), todo="Name another file to write.")
 
 
 @contextmanager

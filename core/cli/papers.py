@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from core.cli.frame import subject, verb
-from core.cli.options import Positive, Text, read_settings
+from core.cli.options import Positive, Text, keep_apart, read_settings
 from core.cli.tables import show_table, show_value
 
 subject("paper", "Papers and their items.")
@@ -182,6 +182,7 @@ def draw_figure(
     """Draw a figure again from its plotly mapping, as PDF, SVG or PNG by the name of the file."""
     from core.labs.papers import bundle
 
+    keep_apart(out, spec)
     return bundle.drawn_again(spec, out, width, dpi, panel, serif)
 
 
@@ -247,6 +248,7 @@ def export_paper(
     from core.labs.papers import bundle
 
     if paper_id.endswith(".zip") or (Path(paper_id) / "paper.yaml").is_file():
+        keep_apart(out, paper_id)
         return bundle.again(Path(paper_id), out)
     return bundle.export(workbench, paper_id, out)
 
@@ -275,6 +277,7 @@ def paper_pdf(
     """The PDF of a bundle, by this machine's pdflatex, which can run no program."""
     from core.labs.papers import typesetting
 
+    keep_apart(out, file)
     return typesetting.typeset(file, out)
 
 

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from core import registry
 from core.cli.frame import subject, verb
-from core.cli.options import Positive, read_settings
+from core.cli.options import Positive, keep_apart, read_settings
 from core.cli.tables import between, show_parts
 from core.config import valid
 from core.errors import WorkbenchError
@@ -55,6 +55,7 @@ def runs(
 
     if out and not fuse:
         raise WorkbenchError("There is nothing to write.", where="--out", todo="Say with --fuse how the runs are fused.")
+    keep_apart(out, *files, qrels)
     if against > len(files):
         raise WorkbenchError(f"There is no run {against}.", where="--against", todo=f"Count from 1 to {len(files)}.")
     measures = [measuring.measure_of(words) for words in metric or measuring.METRICS]
@@ -87,6 +88,7 @@ def run_file(
     from core.labs.runs import trec
     from core.labs.runs.trials import run_of
 
+    keep_apart(qrels, out)
     run, questions = run_of(workbench, trial)
     trec.write_run(run, out, depth)
     if qrels:

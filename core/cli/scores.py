@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from core.cli.frame import subject, verb
-from core.cli.options import ASK, USUAL, Asked, Positive, RecipeOptions, read_settings
+from core.cli.options import ASK, USUAL, Asked, Positive, RecipeOptions, keep_apart, read_settings
 from core.cli.tables import between, cell, show_table, show_whole, told_after
 
 subject("scores", "Scores of answers: by measures, by judges, compared with people.")
@@ -138,6 +138,7 @@ def judge(
     """Score anybody's answers: JSON lines with question, passages, answer, and if there reference, label and spans."""
     from core.labs.scores import judged_file, judging
 
+    keep_apart(answers, file, recipe.config)
     labels = label_means, label_from
     judged, left = yield from judged_file.judge(workbench, recipe.read(), file, measure, read_settings(knob), *labels, answers)
     return judging.record(judged, left)

@@ -1,6 +1,7 @@
 """From what a loader read to a Corpus whose every id is unique and whose every gold span lies in its document."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -10,6 +11,11 @@ from core.errors import WorkbenchError
 from core.records import Corpus, Document, Gold, Query
 
 WHOLE = -1  # as the end of a gold span: the whole document, whatever its length
+# of scripts that set no space between words, or hang endings on them: Thai to Burmese, Khmer, Japanese, Chinese, Korean
+UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+NUMBER = re.compile(r"\d[.,]\d")
 
 
 def spans(text: str, answer: str) -> Iterator[tuple[int, int]]:
@@ -25,13 +31,32 @@ def _in_any_lines(answer: str) -> re.Pattern[str] | None:
     return re.compile(r"\s+".join(map(re.escape, words))) if words else None
 
 
-def printed_spans(text: str, answer: str) -> Iterator[tuple[int, int]]:
-    """As `spans`, in text read from printed pages: a word may be divided at the end of a line, and white space may be missing,
-    as around the signs of a formula."""
-    words = [r"(?:-?\n)?".join(map(re.escape, word)) for word in answer.split()]
-    if words:
-        for match in re.finditer(r"\s*".join(words), text):
+def answer_spans(text: str, answer: str, start: int, end: int, printed: bool = False) -> Iterator[tuple[int, int]]:
+    """As `spans`, from `start` to `end` of the text, but nothing that stands inside another word or number: 12 is not in 1200.
+
+    printed: in text read from printed pages a word may be divided at the end of a line, and white space may be missing, as
+    around the signs of a formula."""
+    words = _as_printed(answer) if printed else _in_any_lines(answer)
+    while words and (match := words.search(text, start, end)):
+        cut = _goes_on(text, match.start()) or _goes_on(text, match.end())
+        if not cut:
             yield match.span()
+        start = match.start() + 1 if cut else match.end()
+
+
+@lru_cache(maxsize=1)
+def _as_printed(answer: str) -> re.Pattern[str] | None:
+    words = [r"(?:-?\n)?".join(map(re.escape, word)) for word in answer.split()]
+    return re.compile(r"\s*".join(words)) if words else None
+
+
+def _goes_on(text: str, place: int) -> bool:
+    """Whether a word or a number goes on across this place."""
+    before, after = text[max(place - 2, 0) : place], text[place : place + 2]
+    pair = before[-1:] + after[:1]
+    word = len(pair) == 2 and all(sign.isalnum() or unicodedata.category(sign)[0] == "M" for sign in pair)
+    number = NUMBER.fullmatch(before + after[:1]) or NUMBER.fullmatch(before[-1:] + after)
+    return bool((word and not UNSPACED.search(pair)) or number)
 
 
 def assemble(name: str, documents: Iterable[Document], queries: Iterable[Query], notes: Notes) -> Corpus:
@@ -63,6 +88,11 @@ def distinct(documents: Iterable[Document], notes: Notes) -> dict[str, Document]
         else:
             by_id[document.id] = document
     return by_id
+
+
+def plain_question(text: str) -> str:
+    """A question without what two writings of the same differ in: capitals, white space, the marks around it."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" ?!.¿¡。")
 
 
 def fingerprint_of(documents: Iterable[Document]) -> str:

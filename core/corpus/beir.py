@@ -1,5 +1,5 @@
 from collections import defaultdict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -50,33 +50,41 @@ def queries(source: Source, split: str, known_as: Callable[[str], str] = str) ->
             where=str(source.path),
             todo=f"Choose qrels: {have or 'none here'}.",
         )
-    judged = judgements(source, files[0], known_as)
-    questions = []
+    judged = judgements(source, files, known_as)
+    questions, first = [], {}
     for row in source.json_lines(source.needed("queries.jsonl", "queries.jsonl.gz", todo=LAYOUT)[0]):
         identity = text_of(row.fields, "_id", "id")
-        if identity in judged:
-            questions.append(Query(identity, text_of(row.fields, "text"), tuple(judged.pop(identity))))
-    for identity in judged:
+        if identity in first:
+            source.notes.add("Question with the id of another left out", f"{identity}: {first[identity]}, {row.where}")
+        elif identity in judged:
+            first[identity] = row.where
+            questions.append(Query(identity, text_of(row.fields, "text"), tuple(judged[identity])))
+    for identity in (identity for identity in judged if identity not in first):
         source.notes.add("Judgements of an unknown question left out", identity)
     return questions
 
 
-def judgements(source: Source, name: str, known_as: Callable[[str], str] = str) -> dict[str, list[Gold]]:
-    """Query id -> judged documents, of BEIR's three columns or TREC's four; a document is a unit of its own."""
+def judgements(
+    source: Source, names: Sequence[str], known_as: Callable[[str], str] = str, asked_as: Callable[[str], str] = str
+) -> dict[str, list[Gold]]:
+    """Query id -> judged documents, of files with BEIR's three columns or TREC's four; a document is a unit of its own."""
     grades: dict[str, dict[str, int]] = defaultdict(dict)  # judged twice: the last one holds
-    for number, line, _ in source.lines(name):
-        fields = line.decode("utf-8", "replace").split("\t" if b"\t" in line else None)
-        where = f"{PurePosixPath(name).name}:{number}"
-        try:
-            query, document, grade = fields[0], fields[-2], int(float(fields[-1]))
-            if grade > MOST_GRADE:
-                raise ValueError
-        except (ValueError, OverflowError, IndexError):
-            if number > 1 and line.strip():  # the first line may be a header
-                source.notes.add("Judgement that cannot be read, skipped", where)
-            continue
-        # below 0 is TREC's mark for spam: judged, not relevant
-        grades[query.strip()][known_as(document.strip())] = max(grade, 0)
+    for name in names:
+        for number, line, _ in source.lines(name):
+            fields = line.decode("utf-8", "replace").split("\t" if b"\t" in line else None)
+            where = f"{PurePosixPath(name).name}:{number}"
+            try:
+                query, document, grade = fields[0], fields[-2], float(fields[-1])
+                if not grade <= MOST_GRADE:
+                    raise ValueError
+            except (ValueError, IndexError):
+                if number > 1 and line.strip():  # the first line may be a header
+                    source.notes.add("Judgement that cannot be read, skipped", where)
+                continue
+            if grade % 1:
+                source.notes.add("Judgement whose grade is no whole number, skipped", where)
+            else:  # below 0 is TREC's mark for spam: judged, not relevant
+                grades[asked_as(query.strip())][known_as(document.strip())] = max(int(grade), 0)
     return {
         query: [Gold(document, 0, WHOLE, grade, unit) for unit, (document, grade) in enumerate(judged.items())]
         for query, judged in grades.items()

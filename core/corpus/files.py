@@ -7,7 +7,7 @@ from core.config import knob
 from core.corpus.assemble import assemble
 from core.corpus.protocol import Loader
 from core.corpus.questions import read_questions
-from core.corpus.reading import Notes, Source
+from core.corpus.reading import Notes, Source, clean
 from core.errors import WorkbenchError
 from core.files import Unsealed, damage_in, read_json, read_sealed
 from core.records import Corpus, Document, Progress
@@ -53,7 +53,8 @@ class Files(Loader):
                 continue
             for entry in entries:
                 pages = tuple(entry.get("pages", ()))
-                documents.append(Document(entry["id"], entry["text"], entry.get("title", ""), record["name"], pages))
+                title = clean(entry.get("title", ""))  # where an earlier version read them, ids and titles may have half a sign
+                documents.append(Document(clean(entry["id"]), entry["text"], title, record["name"], pages))
         return documents
 
 

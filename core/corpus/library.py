@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from core.config import code_version, fingerprint
 from core.corpus import own
-from core.corpus.assemble import distinct, fingerprint_of
+from core.corpus.assemble import distinct, fingerprint_of, plain_question
 from core.corpus.cards import Card, Status, cards, read_card
 from core.corpus.download import fetch_card
 from core.corpus.files import Files
@@ -179,9 +180,10 @@ def split(corpus: Corpus, part: str) -> Corpus:
     """All questions, or a half of them: "dev" or "test".
 
     Questions that share a gold document fall into the same half, so that no evidence leaks, and so do those whose gold
-    documents have one title, as the paragraphs of an article; unanswerable ones are divided by their own id. Where more than
-    half of the questions hang together by their titles, titles do not count; where they do by documents (densely judged
-    collections), no such division exists: then each goes with the first of its gold documents, and a note says so.
+    documents have one title, as the paragraphs of an article, and the same question asked again; unanswerable ones are divided
+    by their own id. Where more than half of the questions hang together by their titles, titles do not count; where they do by
+    documents (densely judged collections), no such division exists: then each goes with the first of its gold documents, and a
+    note says so.
     """
     if part == "all":
         return corpus
@@ -189,7 +191,10 @@ def split(corpus: Corpus, part: str) -> Corpus:
         raise WorkbenchError(f"There is no half '{part}'.", todo="Choose all, dev or test.")
     anchors, notes = articles(corpus), corpus.notes
     if _most(anchors) > max(len(corpus.queries) // 2, 1):
-        anchors = {query.id: query.gold[0].document_id if query.gold else query.id for query in corpus.queries}
+        asked: dict[Any, str] = {}
+        alone = {query.id: next((g.document_id for g in query.gold if g.grade > 0), query.id) for query in corpus.queries}
+        texts = _texts(corpus.queries)
+        anchors = {name: asked.setdefault(texts.get(name, (name,)), document) for name, document in alone.items()}
         notes += ("Questions share so much evidence that dev and test have documents in common.",)
     queries = tuple(q for q in corpus.queries if (int(fingerprint(anchors[q.id]), 16) % 2 == 0) == (part == "dev"))
     return Corpus(corpus.name, corpus.documents, queries, notes, corpus.fingerprint)
@@ -208,23 +213,40 @@ def _most(anchors: Mapping[str, str]) -> int:
 
 
 def linked(queries: Sequence[Query], titles: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """Query id -> smallest document id of all that are linked to it through shared gold documents, or through those with one
-    of these titles."""
+    """Query id -> smallest document id of all that are linked to it through shared gold documents, through those with one of these
+    titles, or by being the same question."""
     parent: dict[str, str] = {}
     first: dict[str, str] = {}  # document of each title
+    texts, of_text = _texts(queries), {}  # document of each text
+    alone: dict[str, str] = {}  # question of each text that has none
 
     def root(document: str) -> str:
         while parent.setdefault(document, document) != document:
             parent[document] = document = parent[parent[document]]
         return document
 
+    def anchor(identity: str, documents: Sequence[str]) -> str:
+        if documents:
+            return root(documents[0])
+        text = texts.get(identity)
+        return root(of_text[text]) if text in of_text else alone.setdefault(text, identity) if text else identity
+
     relevant = {query.id: [gold.document_id for gold in query.gold if gold.grade > 0] for query in queries}
-    for documents in relevant.values():
+    for identity, documents in relevant.items():
         alike = [first.setdefault(titles[document], document) for document in documents if document in titles]
+        if documents and identity in texts:
+            alike.append(of_text.setdefault(texts[identity], documents[0]))
         for document in (*documents[1:], *alike):
             low, high = sorted((root(documents[0]), root(document)))
             parent[high] = low
-    return {identity: root(documents[0]) if documents else identity for identity, documents in relevant.items()}
+    return {identity: anchor(identity, documents) for identity, documents in relevant.items()}
+
+
+def _texts(queries: Sequence[Query]) -> dict[str, str]:
+    """Query id -> its text, of those that may be the same question: not where more than half of all are worded alike."""
+    texts = {query.id: plain_question(query.text) for query in queries}
+    counts = Counter(texts.values())
+    return {identity: text for identity, text in texts.items() if text and counts[text] <= max(len(texts) // 2, 2)}
 
 
 def _completed(corpus: Corpus, loader: Loader, place: Path) -> Generator[Progress, None, Corpus | None]:

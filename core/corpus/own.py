@@ -36,6 +36,7 @@ WALL_S, CPU_S = 180, 120  # seconds for one file
 VIEW_S = 10  # seconds of processor time for the picture of a page
 MEMORY_MB = 2048  # of address space for its parser; the largest test document needs 400
 ROOT = Path(__file__).resolve().parents[2]
+LONGEST_NAME = 60  # characters of a collection's
 EMPTY = "is empty"
 COUNTS = ("documents", "pages", "characters")  # of a file
 SHA256 = 64  # digits with which a record's `content` begins
@@ -97,7 +98,13 @@ class Collection(NamedTuple):
 
 def safe_name(name: str) -> str:
     """A collection's name as people write it, as the one folder name that it stands for."""
-    text = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name).strip().lower()).strip("-._")[:60]
+    if re.search(r"[/\\]", name):
+        todo = "Give a name, as `python -m core corpus list` lists them."
+        raise WorkbenchError("A path is no name of a collection.", where=repr(name), todo=todo)
+    text = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name).strip().lower()).strip("-._")
+    if len(text) > LONGEST_NAME:  # cut, two names would be one
+        todo = f"Give one of {LONGEST_NAME} at most."
+        raise WorkbenchError(f"The name of the collection has {len(text):,} characters.", where=repr(name), todo=todo)
     if not text:
         raise WorkbenchError("The collection needs a name with at least one letter or digit.", where=repr(name))
     return text
@@ -159,7 +166,9 @@ def _strays(files: Path) -> list[Path]:
 
 def has_pages(home: Path, name: str, document_id: str) -> bool:
     """Whether the document is an ingested PDF whose file is there, so that its pages can be seen."""
-    return _source(home, name, document_id).is_file()
+    with suppress(WorkbenchError):  # a data set may be called what no collection is
+        return _source(home, name, document_id).is_file()
+    return False
 
 
 def page_view(home: Path, name: str, document_id: str, page: int, texts: dict[str, str]) -> PageView:
@@ -411,7 +420,7 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
         disk.take_place(new, current)
         about = _read(place / "collection.json") or {}
         _write(place / "collection.json", {**about, "questions": len(corpus.queries)})
-        matched = sum(bool(query.gold) for query in corpus.queries)
+        matched = sum(any(gold.grade > 0 for gold in query.gold) for query in corpus.queries)
         notes = " ".join(note for note in corpus.notes if not note.startswith("File "))
         message = f"{len(corpus.queries)} questions, evidence found for {matched}. {notes}"
         return FileStatus(name, "ok", 0, sum(len(query.text) for query in corpus.queries), message.strip())

@@ -27,6 +27,7 @@ from pathlib import Path
 MAX_RESULT = 256 << 20  # bytes written
 NO_ROOM = 3  # exit code: the disk is full, which is no fault of the file
 LIGATURE = re.compile("[\ufb00-\ufb06]")  # fi, fl, ff as one sign: nobody types it, so no search would find the word
+LONE = re.compile("[\ud800-\udfff\0]")
 MAX_CHARACTERS = 50_000_000
 MAX_UNPACKED = 512 << 20  # bytes of all members of a DOCX
 
@@ -235,9 +236,12 @@ def parse_jsonl(data: bytes, warn: Callable[[str], None]) -> list[dict]:
         except (ValueError, KeyError, TypeError, RecursionError):
             warn(f"line {number} is not an object with a text, skipped")
             continue
-        documents.append(
-            {"id": str(fields.get("id", fields.get("_id", number))), "text": text, "title": str(fields.get("title") or "")}
-        )
+        identity = str(next((fields[name] for name in ("id", "_id") if fields.get(name) is not None), number))
+        if LONE.search(identity):  # two such would be one, and no screen could list them
+            raise Unreadable(
+                "failed", f"line {number}: its id has half a sign (\\u{ord(LONE.search(identity)[0]):x}); give another id"
+            )
+        documents.append({"id": identity, "text": text, "title": str(fields.get("title") or "")})
     if not documents:
         raise Unreadable("failed", "no line is a JSON object with a field 'text'")
     return documents
@@ -267,7 +271,7 @@ def parse(source: Path, kind: str) -> dict:
     try:
         documents = PARSERS[kind](source.read_bytes(), warnings.append)
         for document in documents:  # lone surrogates are in no encoding; the length stays
-            document["text"] = re.sub("[\ud800-\udfff\0]", "\ufffd", document["text"])
+            document |= {name: LONE.sub("\ufffd", document[name]) for name in ("text", "title") if name in document}
         documents = [document for document in documents if document["text"].strip()]
         if not documents:
             raise Unreadable("skipped", "holds no text")

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from core.corpus import beir
-from core.corpus.assemble import WHOLE, printed_spans, spans
-from core.corpus.reading import Source, SourceRow, clean, text_of
+from core.corpus.assemble import WHOLE, answer_spans, distinct, plain_question, spans
+from core.corpus.reading import Notes, Source, SourceRow, clean, text_of
 from core.corpus.tables import rows
 from core.errors import WorkbenchError
 from core.records import Document, Gold, Query
@@ -25,19 +25,30 @@ class Ask(NamedTuple):
     context: str  # the passage that the answers stand in, or ""
     answerable: bool
     group: str
+    where: str
     history: tuple[str, ...] = ()  # what was said before it, oldest first
 
 
 def read_questions(source: Source, documents: Sequence[Document]) -> list[Query]:
     """What cannot be found is noted: it is never guessed."""
-    named = names_of(documents)
+    documents = tuple(distinct(documents, Notes()).values())  # what is left out holds no evidence
+    named = DocumentNames(documents)
     if source.find("queries.jsonl"):
-        ids = {alias: matches[0].id for alias, matches in named.items() if len(matches) == 1}
-        return beir.queries(source, "", lambda identity: ids.get(identity.lower(), identity))
+
+        def known_as(name: str) -> str:
+            alike = named.called(name)
+            if len(alike) > 1:
+                source.notes.add("Judgement names several documents", f"{name}: {', '.join(each.id for each in alike[:3])}")
+            return alike[0].id if len(alike) == 1 else name
+
+        return beir.queries(source, "", known_as)
     asks: dict[str, list[Ask]] = defaultdict(list)
     for name in sorted(source.sizes):
         for ask in _asks(source, name):
-            asks[ask.id].append(ask)  # the same id again: one more piece of evidence
+            if (before := asks[ask.id]) and ask.question and plain_question(ask.question) != plain_question(before[0].question):
+                source.notes.add("Question with the id of another left out", f"{ask.id}: {before[0].where}, {ask.where}")
+            else:
+                before.append(ask)  # the same id again: one more piece of evidence
     return [_resolve(group, named, documents, source) for group in asks.values()]
 
 
@@ -63,6 +74,7 @@ def _asks(source: Source, name: str) -> Iterator[Ask]:
                     text_of(paragraph, "context"),
                     not entry.get("is_impossible", False),
                     "",
+                    f"{PurePosixPath(name).name}, '{question:.60}'",
                 )
 
 
@@ -84,24 +96,40 @@ def _ask(row: SourceRow, number: int, source: Source) -> Ask:
         text_of(fields, "context"),
         answerable,
         text_of(fields, "group", "level", "type", "category"),
+        row.where,
         tuple(clean(said) for said in history if isinstance(said, str)) if isinstance(history, list) else (),
     )
 
 
-def names_of(documents: Sequence[Document]) -> dict[str, list[Document]]:
-    """What people write for a document: its id, its file name, that without the ending, its title; in lower case."""
-    by_alias: dict[str, list[Document]] = defaultdict(list)
-    for document in documents:
-        path = PurePosixPath(document.id)
-        for alias in {str(path), path.name, path.stem, document.title, document.source}:
-            by_alias[alias.lower()].append(document)
-    return by_alias
+class DocumentNames:
+    """What people write for a document: its id, also that within its file, which counts first and as it is written; else its file's
+    name and its title in any case, a name also without its folders and its ending."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self._ids = {document.id: [document] for document in documents}
+        self._within: dict[str, list[Document]] = defaultdict(list)
+        self._others: dict[str, list[Document]] = defaultdict(list)
+        for document in documents:
+            within = document.id.removeprefix(f"{document.source}/")
+            self._within[within.strip()].append(document)
+            names = {form for name in (document.id, within, document.source) for form in _forms(name)}
+            for name in {name.strip().lower() for name in (*names, document.title)}:
+                self._others[name].append(document)
+
+    def called(self, name: str) -> list[Document]:
+        """Those that the name can mean."""
+        return self._ids.get(name) or self._within.get(name.strip()) or self._others.get(name.strip().lower(), [])
 
 
-def _resolve(asks: list[Ask], named: dict[str, list[Document]], documents: Sequence[Document], source: Source) -> Query:
+def _forms(name: str) -> set[str]:
+    path = PurePosixPath(name)
+    return {name, name.removesuffix(path.suffix), path.name, path.stem}
+
+
+def _resolve(asks: list[Ask], named: DocumentNames, documents: Sequence[Document], source: Source) -> Query:
     gold: list[Gold] = []
     for unit, ask in enumerate(asks):
-        where = named.get(ask.document.lower(), []) if ask.document else ()
+        where = named.called(ask.document) if ask.document else []
         if ask.document and not where and not ask.context:
             source.notes.add("Question names a document that is not here", f"{ask.id} > {ask.document}")
         elif ask.answerable and ask.answers:
@@ -111,6 +139,8 @@ def _resolve(asks: list[Ask], named: dict[str, list[Document]], documents: Seque
                 source.notes.add("Answer not found word for word in the documents", ask.id)
         elif ask.answerable and len(where) == 1:
             gold.append(Gold(where[0].id, 0, WHOLE, unit=unit))
+        elif ask.answerable and where:
+            source.notes.add("Question names several documents, not measured", f"{ask.id} > {ask.document}")
         elif ask.answerable:
             source.notes.add("Question without evidence, not measured", ask.id)
     first = asks[0]
@@ -120,10 +150,9 @@ def _resolve(asks: list[Ask], named: dict[str, list[Document]], documents: Seque
 
 def _evidence(ask: Ask, document: Document) -> Iterator[tuple[int, int]]:
     """Where an answer stands; only inside its context, where the file gives one."""
-    regions = list(spans(document.text, ask.context)) if ask.context else [(0, len(document.text))]
-    for start, end in regions:
+    text = document.text
+    regions = list(spans(text, ask.context)) if ask.context else [(0, len(text))]
+    for region in regions:
         for answer in ask.answers:
-            hits = list(spans(document.text[start:end], answer))
-            if not hits and document.pages:
-                hits = list(printed_spans(document.text[start:end], answer))
-            yield from ((start + first, start + last) for first, last in hits)
+            hits = list(answer_spans(text, answer, *region))
+            yield from hits or (answer_spans(text, answer, *region, printed=True) if document.pages else ())

@@ -31,7 +31,7 @@ class Notes:
     def add(self, what: str, where: str = "") -> None:
         self._counts[what] += 1
         if self._counts[what] <= SHOWN:
-            self._places.setdefault(what, []).append(where)
+            self._places.setdefault(what, []).append(clean(where))
 
     def count(self, what: str) -> int:
         return self._counts[what]

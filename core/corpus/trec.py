@@ -49,21 +49,23 @@ class Trec(Loader):
                 documents += (document for name_ in inner.find("*") for document in _documents(inner, name_))
             else:
                 documents += _documents(source, member)
-        judged = {}
-        for member in source.needed(self.qrels, todo=NAMES):
-            for query, gold in judgements(source, member).items():
-                judged[_number(query)] = judged.get(_number(query), []) + gold
+        judged = judgements(source, source.needed(self.qrels, todo=NAMES), asked_as=_number)
         _mend(judged, {document.id for document in documents}, source.notes)
-        queries = []
+        queries, first = [], {}
         for member in source.needed(self.topics, todo=NAMES):
             for position, (identity, text) in enumerate(_topics(source, member), 1):
-                gold = judged.pop(str(position) if self.topic_numbers == "counted" else _number(identity), None)
-                if gold is None:
-                    source.notes.add("Topic without judgements left out", identity)
+                key, where = (
+                    str(position) if self.topic_numbers == "counted" else _number(identity),
+                    f"{member}, topic {position}",
+                )
+                if key in first:
+                    source.notes.add("Topic with the number of another left out", f"{identity}: {first[key]}; {where}")
+                elif key in judged:
+                    first[key] = where
+                    queries.append(Query(identity, text, tuple(judged[key])))
                 else:
-                    units = (evidence._replace(unit=unit) for unit, evidence in enumerate(gold))
-                    queries.append(Query(identity, text, tuple(units)))
-        for identity in judged:
+                    source.notes.add("Topic without judgements left out", identity)
+        for identity in (identity for identity in judged if identity not in first):
             source.notes.add("Judgements of an unknown topic left out", identity)
         return assemble(name, documents, queries, source.notes)
 
@@ -72,10 +74,13 @@ def _mend(judged: dict[str, list[Gold]], documents: set[str], notes: Notes) -> N
     """Judgements of CACM-756 where the document is CACM-0756."""
     padded = {re.sub(r"(?<!\d)0+(?=\d)", "", document): document for document in documents}
     for query, golds in judged.items():
-        for place, gold in enumerate(golds):
-            if gold.document_id not in documents and gold.document_id in padded:
-                golds[place] = gold._replace(document_id=padded[gold.document_id])
+        mended: dict[str, Gold] = {}  # judged under both names: the last one holds
+        for gold in golds:
+            document = gold.document_id if gold.document_id in documents else padded.get(gold.document_id, gold.document_id)
+            if document != gold.document_id:
                 notes.add("Judgement of a document whose number is written with zeros in front", f"{query} > {gold.document_id}")
+            mended[document] = gold._replace(document_id=document)
+        judged[query] = [gold._replace(unit=unit) for unit, gold in enumerate(mended.values())]
 
 
 def _number(identity: str) -> str:

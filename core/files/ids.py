@@ -1,9 +1,11 @@
-"""Names of records and jobs that sort by time."""
+"""Names of records and jobs that sort by time, and names made from the words of a title."""
 
+import re
 import secrets
 import threading
 import time
 from datetime import UTC, datetime
+from hashlib import blake2b
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts like the number, no letters to confuse
 ID_LETTERS = 26
@@ -45,3 +47,15 @@ def well_formed(text: str) -> bool:
 
 def _number(record_id: str) -> int:
     return sum(ALPHABET.index(letter) << 5 * place for place, letter in enumerate(reversed(record_id)))
+
+
+def slug(words: str, otherwise: str, most: int, letter_first: bool = False) -> str:
+    """A name from words: small letters, digits and hyphens. Where that loses letters or digits of them, as of Greek or Chinese, it
+    ends with a mark of the whole: titles that differ keep names that do. otherwise: of what has neither."""
+    words = " ".join(words.lower().split())
+    plain = re.sub(r"[^a-z0-9]+", "-", words).strip("-")
+    name = plain.lstrip("-0123456789") if letter_first else plain
+    if name == plain and len(name) <= most and not any(letter.isalnum() and not letter.isascii() for letter in words):
+        return name or otherwise
+    mark = blake2b(words.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
+    return f"{name[: most - 7].strip('-') or otherwise}-{mark}"

@@ -197,3 +197,28 @@ def test_ended_by_the_system_a_command_stops_what_it_has_started_as_by_a_key():
     """
     told = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, capture_output=True, text=True)
     assert told.stdout.endswith("interrupted\n"), told.stderr
+
+
+def test_no_command_writes_over_a_file_that_it_uses(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "home"))
+    (tmp_path / "train.jsonl").write_text("{}\n")
+    file, link, hard = tmp_path / "file.zip", tmp_path / "link.zip", tmp_path / "hard.zip"
+    file.write_text("1 0 d 1\n")
+    link.symlink_to(file)
+    hard.hardlink_to(file)
+    (tmp_path / "same").symlink_to(tmp_path)
+    for other in map(str, (file, link, hard, tmp_path / "same" / "file.zip")):
+        for words in (
+            ["runs", "compare", "a.run", "--qrels", str(file), "--fuse", "rrf", "--out", other],
+            ["runs", "compare", str(file), "--qrels", "q", "--fuse", "rrf", "--out", other],
+            ["runs", "write", "trial", str(file), "--qrels", other],
+            ["judge", str(file), "--answers", other],
+            ["contamination", "--rephrasings", str(file), "--save", other],
+            ["draw", str(file), other],
+            ["export", str(file), "--out", other],
+            ["paper-pdf", str(file), "--out", other],
+        ):
+            assert main(words) == 1, words
+            assert "The same command uses this file as" in capsys.readouterr().err, words
+    assert main(["adapter-data", "--file", str(tmp_path), "--out", str(tmp_path / "same")]) == 1
+    assert "would be written over" in capsys.readouterr().err and file.read_text() == "1 0 d 1\n"

@@ -150,6 +150,32 @@ def test_densely_judged_collections_are_halved_with_a_note():
     assert split(Corpus("c", documents, zero), "dev").notes == (), "a document judged not relevant is no evidence"
 
 
+def test_the_same_question_is_of_one_half():
+    def halves(queries):
+        corpus = Corpus("c", documents, tuple(queries))
+        return [{query.id for query in split(corpus, half).queries} for half in ("dev", "test")]
+
+    documents = tuple(Document(f"d{i}", "text") for i in range(200))
+    asked = [Query(f"q{i}", f"What is {i // 2}{'?' * (i % 2)}".upper() if i % 3 else f" what  is {i // 2} ") for i in range(200)]
+    of_documents = [query._replace(gold=(Gold(f"d{i}", 0, 4),)) for i, query in enumerate(asked)]
+    some = [query._replace(gold=query.gold if i % 2 else ()) for i, query in enumerate(of_documents)]
+    dense = [query._replace(gold=(*query.gold, Gold("d0", 0, 4, unit=1))) for query in of_documents]
+    for queries in (asked, of_documents, some, dense):
+        dev, test = halves(queries)
+        assert min(len(dev), len(test)) > 60
+        assert all((f"q{i}" in dev) == (f"q{i + 1}" in dev) for i in range(0, 200, 2))
+    dev, test = halves(query._replace(text="Which?") for query in of_documents)
+    assert min(len(dev), len(test)) > 60, "words that most questions share make none the same"
+
+
+def test_a_document_judged_not_relevant_decides_no_half():
+    documents = tuple(Document(f"d{i}", "text") for i in range(60))
+    judged = [(Gold("d0", 0, 4, 0), Gold(f"d{i}", 0, 4, 1, 1), Gold("d1", 0, 4, 1, 2)) for i in range(60)]
+    queries = tuple(Query(f"q{i}", f"What is {i}?", gold) for i, gold in enumerate(judged))
+    dev, test = (split(Corpus("c", documents, queries), half).queries for half in ("dev", "test"))
+    assert min(len(dev), len(test)) > 15
+
+
 def test_stamp_is_cheap(local, tmp_path):
     library = Library(tmp_path / "home")
     library.stamp("python-api")

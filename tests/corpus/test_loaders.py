@@ -12,6 +12,7 @@ import pytest
 from core.corpus import python_api
 from core.corpus.cards import DATASETS, cards
 from core.errors import WorkbenchError
+from core.labs.runs.trec import read_judgements
 from core.progress import drain
 from core.records import Corpus, Gold
 from core.registry import find
@@ -153,6 +154,38 @@ def test_beir_reads_grades_and_reports_what_does_not_fit(beir):
     text = " ".join(corpus.notes)
     assert "unknown document" in text and "q1 > gone" in text and "unknown question" in text and "test.tsv:6" in text
     assert [query.id for query in load("beir", beir, qrels="dev").queries] == ["q2"]
+
+
+def test_a_grade_with_a_fraction_is_told_by_its_line(beir):
+    (beir / "qrels" / "half.tsv").write_text("q1\td1\t1.5\nq1\td2\t1.0\nq2\td1\t0.5\n")
+    corpus = load("beir", beir, qrels="half")
+    assert [(query.id, [(gold.document_id, gold.grade) for gold in query.gold]) for query in corpus.queries] == [
+        ("q1", [("d2", 1)])
+    ]
+    assert "grade is no whole number, skipped: 2 (half.tsv:1, half.tsv:3)." in corpus.notes[0]
+    with pytest.raises(WorkbenchError, match=r"No document is judged relevant.*half.trec:1"):
+        read_judgements(write(beir, {"half.trec": "1 0 d 0.5\n"}) / "half.trec")
+
+
+def test_a_document_of_two_files_is_judged_once(tmp_path):
+    folder = write(
+        tmp_path / "trec",
+        {
+            "docs1.jsonl": lines({"id": "A-001", "text": "one"}, {"id": "B", "text": "two"}),
+            "docs2.jsonl": lines({"id": "B", "text": "two"}),
+            "topics.tsv": "1\twhat?\n1\twho?\n",
+            "qrels.a": "01 0 B 1\n1 0 A-1 0\n",
+            "qrels.b": "1 0 B 2\n1 0 A-001 1\n",
+        },
+    )
+    corpus = load("trec", folder)
+    (query,) = corpus.queries
+    assert [(gold.document_id, gold.grade, gold.unit) for gold in query.gold] == [("B", 2, 0), ("A-001", 1, 1)]
+    assert "number of another left out: 1 (1: topics.tsv, topic 1; topics.tsv, topic 2)" in " ".join(corpus.notes)
+    judged = write(tmp_path / "qrels", {"a": "1 0 B 1\n1 0 C 1\n", "b": "1 0 B 2\n1 0 D 1\n"})
+    ((asked,), notes) = read_judgements(judged)
+    assert [(gold.document_id, gold.grade, gold.unit) for gold in asked.gold] == [("B", 2, 0), ("C", 1, 1), ("D", 1, 2)]
+    assert not notes
 
 
 def test_beir_folder_and_zip_give_the_same_corpus(beir, tmp_path):

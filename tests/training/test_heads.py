@@ -107,6 +107,12 @@ def test_questions_of_a_corpus_come_with_their_passage_and_its_answer():
         "c", (Document("d", "It was red.", "T"),), (Query("q", "Which?", (Gold("d", 7, 10),), ("red",)), Query("r", "?"))
     )
     assert examples.asked(corpus) == [PassageQuestion("Which?", "It was red.", (("red", 7),), "T")]
+    judged = (
+        Query("q", "Which?", (Gold("e", 0, 1, 0), Gold("d", 7, 10)), group="g"),
+        Query("r", "?", (Gold("e", 0, 1, 0),), group="g"),
+    )
+    grouped = [each.group for each in examples.of_corpus(Corpus("c", corpus.documents, judged))]
+    assert grouped == ["d", "r"], "what is judged not relevant is no evidence"
 
 
 def test_preferences_come_as_trl_has_them_and_as_qa_feedback_has_them(tmp_path):

@@ -18,6 +18,7 @@ from core import files, registry
 from core.config import FIELDS, PART_KINDS, StageConfig, TrialConfig, knob, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, judges, measures_among, metrics_and_measures
+from core.files import ids
 from core.files.texts import LONGEST_NAME
 from core.labs.trials.comparison import COSTS, OF_ANSWERS
 from core.pipeline.stages import answering_fields, asks_model
@@ -379,5 +380,5 @@ def written(experiment: Experiment) -> str:
 
 
 def slug(words: str) -> str:
-    """Small letters, digits and hyphens: "Chunk sizes on XQuAD" is chunk-sizes-on-xquad."""
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:80].strip("-") or "study"
+    """An experiment's id from its title: "Chunk sizes on XQuAD" is chunk-sizes-on-xquad."""
+    return ids.slug(words, "study", 80)

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from core import files
 from core.config import StageConfig, knob, valid
 from core.errors import WorkbenchError
+from core.files import ids
 from core.labs.papers import derived, looked, sources
 from core.labs.papers.looked import ComparedRecipes
 from core.labs.papers.reading import OnDemand
@@ -437,8 +438,8 @@ def _keep(folder: Path, name: str, showed: Taken) -> None:
 
 
 def _slug(words: str) -> str:
-    """A name from words: small letters, digits and hyphens, a letter first."""
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).lstrip("-0123456789")[:50].strip("-") or "paper"
+    """A name from words, a letter first."""
+    return ids.slug(words, "paper", 50, letter_first=True)
 
 
 def _only(fields: dict[str, Any], names: tuple[str, ...]) -> None:

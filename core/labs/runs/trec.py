@@ -113,13 +113,12 @@ def ordered(scores: Iterable[tuple[str, float]], ties: Ties = "id") -> list[tupl
 
 def read_judgements(path: Path) -> tuple[tuple[Query, ...], tuple[str, ...]]:
     """The judged questions, without their texts, with graded documents; and what was skipped."""
-    source, judged = Source(path, Notes()), {}
-    for name in source.find("*"):
-        for question, gold in judgements(source, name).items():
-            judged.setdefault(question, []).extend(gold)
+    source = Source(path, Notes())
+    judged = judgements(source, source.find("*"))
     if not any(gold.grade for of_question in judged.values() for gold in of_question):
         todo = "A line of judgements is: question 0 document grade."
-        raise WorkbenchError("No document is judged relevant.", where=str(path), todo=todo)
+        what = " ".join(["No document is judged relevant.", *source.notes.lines()])
+        raise WorkbenchError(what, where=str(path), todo=todo)
     return tuple(Query(question, "", tuple(gold)) for question, gold in judged.items()), source.notes.lines()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from core.corpus.assemble import spans
-from core.corpus.questions import names_of
+from core.corpus.questions import DocumentNames
 from core.labs.systems.replies import SystemPassage
 from core.pipeline.answers import Span
 from core.records import Document
@@ -17,7 +17,7 @@ class DocumentPlaces:
     """Looks passages up in these documents, each once."""
 
     def __init__(self, documents: Sequence[Document]) -> None:
-        self._documents, self._named = documents, names_of(documents)
+        self._documents, self._named = documents, DocumentNames(documents)
         self._memory: dict[SystemPassage, tuple[Span, ...]] = {}
 
     def of(self, passage: SystemPassage) -> tuple[Span, ...]:
@@ -27,7 +27,7 @@ class DocumentPlaces:
         return self._memory[passage]
 
     def _looked_up(self, passage: SystemPassage) -> Iterable[Span]:
-        named = self._named.get(passage.document.lower(), []) if passage.document else []
+        named = self._named.called(passage.document) if passage.document else []
         if told := [span for document in named if (span := _told(document, passage))]:
             return told
         return list(islice(_with(passage.text, named), MOST_PLACES)) or _with(passage.text, self._documents)

@@ -142,7 +142,7 @@ def places_of_documents(corpus: Corpus) -> dict[str, SplitPlace]:
     groups = {d.id: first.setdefault(d.title, d.id) if d.title else d.id for d in corpus.documents}
     halves = {}
     for half in ("dev", "test"):
-        golds = (gold for query in library.split(corpus, half).queries for gold in query.gold)
+        golds = (gold for query in library.split(corpus, half).queries for gold in query.gold if gold.grade > 0)
         halves |= {groups[gold.document_id]: half for gold in golds if gold.document_id in groups}
     return {document: SplitPlace(group, halves.get(group, "")) for document, group in groups.items()}
 

@@ -218,7 +218,7 @@ def with_wrong(some: Sequence[Part], share: float, seed: int) -> list[Part]:
 def of_corpus(corpus: Corpus) -> list[Labelled]:
     """Questions of a corpus with their type as label, and the document of their evidence as group."""
     return [
-        Labelled(query.text, (query.group,), query.gold[0].document_id if query.gold else query.id)
+        Labelled(query.text, (query.group,), next((gold.document_id for gold in query.gold if gold.grade > 0), query.id))
         for query in corpus.queries
         if query.group
     ]

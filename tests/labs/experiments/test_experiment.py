@@ -29,6 +29,15 @@ def test_its_name_is_made_from_its_title():
     assert made({}).id == "study" and made({"id": "mine", "title": "Other"}).id == "mine"
 
 
+def test_titles_that_differ_in_letters_of_any_script_or_after_the_cut_have_ids_that_differ():
+    titles = ["混合检索", "重排序", "Гибрид", "Υβριδική", "RAG 检索", "RAG 排序", "a" * 90, "a" * 91, "Does it help on 语料?"]
+    names = [made({"title": title}).id for title in titles]
+    assert len(set(names)) == len(names) and all(
+        name == made({"title": f" {title} "}).id for name, title in zip(names, titles, strict=True)
+    )
+    assert names[4].startswith("rag-") and names[0].startswith("study-") and max(map(len, names)) == 80
+
+
 def test_the_base_is_said_as_a_mapping_or_by_dotted_settings():
     nested = made({"base": {"fusion": {"part": "rrf", "weight": 0.25}, "retrieval": {"top_k": 5}}})
     dotted = made({"base": {"fusion.weight": 0.25, "retrieval.top_k": 5, "fusion": "rrf"}})

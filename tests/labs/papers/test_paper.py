@@ -40,6 +40,15 @@ def test_items_come_in_their_order_and_are_moved_replaced_and_removed(bench):
         papers.taken(bench, "small", "gain-p")
 
 
+def test_papers_whose_titles_have_no_latin_letters_are_not_one(bench):
+    titles = ["混合检索", "重排序", "Гибридный поиск", "2024 results", "2025 results", "a" * 55, "a" * 56]
+    assert len({papers.create(bench, title).id for title in titles}) == len(titles)
+    assert papers.create(bench, "Small results").id == "small-results"
+    papers.add_table(bench, "重排序", "mean", f"trials table {three_trials(bench)[0]}")
+    assert [papers.load(bench, name).title for name in papers.names(bench) if papers.load(bench, name).items] == ["重排序"]
+    assert len(papers.names(bench)) == len(titles) + 1, "found again by its title"
+
+
 @pytest.mark.slow
 def test_an_item_answers_what_its_command_prints(bench):
     small_paper(bench)
