@@ -29,6 +29,7 @@ NO_ROOM = 3  # exit code: the disk is full, which is no fault of the file
 LIGATURE = re.compile("[\ufb00-\ufb06]")  # fi, fl, ff as one sign: nobody types it, so no search would find the word
 MAX_CHARACTERS = 50_000_000
 MAX_UNPACKED = 512 << 20  # bytes of all members of a DOCX
+MOST_WARNINGS, MOST_PLACES = 4, 40  # told of a file, and of lines named in one of them
 
 
 class Unreadable(Exception):
@@ -225,7 +226,8 @@ def parse_markdown(data: bytes, warn: Callable[[str], None]) -> list[dict]:
 
 
 def parse_jsonl(data: bytes, warn: Callable[[str], None]) -> list[dict]:
-    documents = []
+    documents: dict[str, dict] = {}
+    left: dict[str, list[int]] = {}  # why a line is not taken -> the numbers of such lines
     for number, line in enumerate(_decode(data, warn).split("\n"), 1):
         if not line.strip():
             continue
@@ -233,17 +235,39 @@ def parse_jsonl(data: bytes, warn: Callable[[str], None]) -> list[dict]:
             fields = json.loads(line, parse_constant=lambda _: None)
             text = fields["text"] if isinstance(fields["text"], str) else ""
         except (ValueError, KeyError, TypeError, RecursionError):
-            warn(f"line {number} is not an object with a text, skipped")
+            left.setdefault("no object with a text", []).append(number)
             continue
-        documents.append(
-            {"id": str(fields.get("id", fields.get("_id", number))), "text": text, "title": str(fields.get("title") or "")}
-        )
-    if not documents:
+        identity = next((str(value) for value in (fields.get("id"), fields.get("_id")) if value not in (None, "")), str(number))
+        if not text.strip():
+            left.setdefault("an empty text or none", []).append(number)
+        elif identity in documents:
+            left.setdefault("the id of an earlier line", []).append(number)
+        else:
+            documents[identity] = {"id": identity, "text": text, "title": str(fields.get("title") or "")}
+    if left.keys() == {"no object with a text"} and not documents:
         raise Unreadable("failed", "no line is a JSON object with a field 'text'")
-    return documents
+    for why, numbers in left.items():
+        warn(f"{_counted(numbers)} skipped: {why}")
+    return [*documents.values()]
+
+
+def _counted(numbers: list[int]) -> str:
+    """ "line 7", "3 lines (2, 5-6)"; of very many places the first."""
+    if len(numbers) == 1:
+        return f"line {numbers[0]}"
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    shown = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs[:MOST_PLACES])
+    return f"{len(numbers):,} lines ({shown}{', …' if len(runs) > MOST_PLACES else ''})"
 
 
 def _decode(data: bytes, warn: Callable[[str], None]) -> str:
+    if data[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):  # begins like UTF-16
+        return data.decode("utf-32", "replace")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
     if b"\0" in data[:8192]:
@@ -279,7 +303,9 @@ def parse(source: Path, kind: str) -> dict:
         return {"status": "failed", "message": "needs too much memory to read", "documents": []}
     except RecursionError:
         return {"status": "failed", "message": "nested too deeply to read", "documents": []}
-    message = f"{len(warnings)} warning(s), first: {warnings[0][:200]}" if warnings else ""
+    message = "; ".join(warning[:400] for warning in warnings[:MOST_WARNINGS])
+    if more := warnings[MOST_WARNINGS:]:
+        message += f"; and {len(more):,} more warning{'s'[: len(more) - 1]}"
     return {"status": "ok", "message": message, "documents": documents}
 
 

@@ -42,10 +42,21 @@ def test_a_file_mostly_broken_is_an_error_with_file_and_line(tmp_path):
     assert caught.value.where.endswith("d.jsonl:2") and caught.value.todo
 
 
+def test_a_line_without_text_and_one_with_an_id_that_was_there_are_told_with_their_number(tmp_path):
+    rows = ['{"id": "a", "text": "b"}', '{"id": "c"}', '{"id": "d", "text": " "}', '{"id": "a", "text": "e"}', '{"text": "f"}']
+    corpus = load("jsonl", file(tmp_path, "d.jsonl", "\n".join(rows)))
+    assert [document.text for document in corpus.documents] == ["b", "f"]
+    assert corpus.notes == (
+        "Document without text left out: 2 (d.jsonl:2, d.jsonl:3).",
+        "Document with a repeated id left out: 1 (a, d.jsonl:4).",
+    )
+
+
 def test_wrong_encoding_is_read_and_reported(tmp_path):
     corpus = load("jsonl", file(tmp_path, "d.jsonl", b'{"id": "a", "text": "caf\xe9"}\n{"id": "b", "text": "ok"}'))
     assert corpus.documents[0].text == "café" and "Windows-1252" in corpus.notes[0] and "d.jsonl:1" in corpus.notes[0]
-    assert load("csv", file(tmp_path, "d.csv", "id,text\n1,naïve\n".encode("utf-16"))).documents[0].text == "naïve"
+    for encoding in ("utf-16", "utf-32"):
+        assert load("csv", file(tmp_path, "d.csv", "id,text\n1,naïve\n".encode(encoding))).documents[0].text == "naïve"
 
 
 def test_nan_nulls_numbers_and_lone_surrogates_are_survived(tmp_path):
@@ -124,6 +135,21 @@ def test_zip_members_that_lead_outside_are_skipped_and_named(tmp_path):
     assert len(corpus.queries[0].gold) == 1
     assert "leads outside" in corpus.notes[0] and ": 4 (" in corpus.notes[0]
     assert not list(tmp_path.parent.rglob("evil.jsonl")), "nothing is ever unpacked"
+
+
+def test_hidden_files_of_folders_and_archives_are_left_out_and_counted(tmp_path):
+    members = {
+        name: b'{"text": "a"}' for name in (".git/a.jsonl", "__MACOSX/._d.jsonl", "x/.ipynb_checkpoints/d.jsonl", "x/d.jsonl")
+    }
+    packed = archive(tmp_path / "z.zip", members)
+    for name, data in members.items():
+        file(tmp_path / "in", name, data)
+    file(tmp_path / "in", ".ours.lock", b"")
+    (tmp_path / "in" / "broken.jsonl").symlink_to("nowhere")
+    for path in (packed, tmp_path / "in"):
+        corpus = load("jsonl", path)
+        assert len(corpus.documents) == 1 and any("Hidden file left out: 3 (" in note for note in corpus.notes)
+    assert any("broken.jsonl" in note for note in corpus.notes)
 
 
 def test_zip_bombs_are_refused_before_they_unpack(tmp_path, monkeypatch):
