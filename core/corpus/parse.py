@@ -18,11 +18,12 @@ import sys
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import unescape
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 MAX_RESULT = 256 << 20  # bytes written
 NO_ROOM = 3  # exit code: the disk is full, which is no fault of the file
@@ -195,7 +196,7 @@ class TextOfHTML(HTMLParser):
 def parse_docx(data: bytes, warn: Callable[[str], None]) -> list[dict]:
     from docx import Document
     from docx.opc.exceptions import OpcError
-    from docx.table import Table
+    from docx.oxml import parse_xml
 
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
@@ -203,16 +204,71 @@ def parse_docx(data: bytes, warn: Callable[[str], None]) -> list[dict]:
         if unpacked > MAX_UNPACKED or unpacked > max(10 << 20, 200 * len(data)):
             raise Unreadable("failed", f"unpacks to {unpacked / 1e6:,.0f} MB: refused")
         document = Document(BytesIO(data))
-        lines = []
-        for block in document.iter_inner_content():
-            if isinstance(block, Table):
-                lines += (" | ".join(cell.text.strip() for cell in row.cells) for row in block.rows)
-            elif block.text.strip():
-                level = re.fullmatch(r"Heading (\d)", block.style.name if block.style is not None else "")
-                lines.append("#" * int(level[1]) + " " + block.text if level else block.text)
-    except (zipfile.BadZipFile, OpcError, KeyError, ValueError, AttributeError, SyntaxError) as error:
+        lines = [*_docx_lines(_unwrapped(document.element.body), document)]
+        links = [link for link in document.part.rels.values() if not link.is_external]
+        for kind in ("footnotes", "endnotes", "header", "footer"):
+            beside = [link.target_part.blob for link in links if link.reltype.endswith(f"/{kind}")]
+            lines += dict.fromkeys(line for blob in beside for line in _docx_lines(_unwrapped(parse_xml(blob)), document))
+    except (zipfile.BadZipFile, OpcError, KeyError, IndexError, ValueError, AttributeError, SyntaxError) as error:
         raise Unreadable("failed", f"not a readable DOCX: {error}") from error
     return [{"text": "\n\n".join(lines), "title": document.core_properties.title or ""}]
+
+
+WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+SIGNS = {f"{WORD}tab": "\t", f"{WORD}ptab": "\t", f"{WORD}cr": "\n", f"{WORD}noBreakHyphen": "-"}
+# what is no text, was deleted or moved away, or stands there a second time for older programs
+UNREAD = {
+    *(f"{WORD}{name}" for name in ("pPr", "rPr", "del", "moveFrom")),
+    "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback",
+}
+
+
+def _unwrapped(root: Any) -> Any:
+    """Without the frames of content controls, which may stand around anything: paragraphs, rows, words."""
+    for frame in [*root.iter(f"{WORD}sdt")]:
+        for content in frame.findall(f"{WORD}sdtContent"):
+            for child in [*content]:
+                frame.addprevious(child)
+        frame.getparent().remove(frame)
+    return root
+
+
+def _docx_lines(parent: Any, document: Any) -> Iterator[str]:
+    """Paragraphs and the rows of tables, also those in text boxes, forms and tables of tables."""
+    from docx.table import Table
+    from docx.text.paragraph import Paragraph
+
+    for block in parent:
+        if block.tag == f"{WORD}p":
+            pieces, boxes = [], []
+            _docx_text(block, pieces, boxes)
+            if (text := "".join(pieces)).strip():
+                style = Paragraph(block, document._body).style
+                level = re.fullmatch(r"Heading (\d)", style.name if style is not None and style.name else "")
+                yield "#" * int(level[1]) + " " + text if level else text
+            for box in boxes:
+                yield from _docx_lines(box, document)
+        elif block.tag == f"{WORD}tbl":
+            for row in Table(block, document._body).rows:
+                yield " | ".join("\n".join(_docx_lines(cell._tc, document)).strip() for cell in row.cells)
+        elif block.tag not in UNREAD and block.get(f"{WORD}type") not in ("separator", "continuationSeparator"):  # of footnotes
+            yield from _docx_lines(block, document)
+
+
+def _docx_text(element: Any, pieces: list[str], boxes: list[Any]) -> None:
+    """The text of a paragraph; what stands in text boxes apart."""
+    for child in element:
+        name = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
+        if name == "txbxContent":
+            boxes.append(child)
+        elif name == "t":  # also of a formula
+            pieces.append(child.text or "")
+        elif name == "br" and child.get(f"{WORD}type", "textWrapping") == "textWrapping":
+            pieces.append("\n")
+        elif child.tag in SIGNS:
+            pieces.append(SIGNS[child.tag])
+        elif name and child.tag not in UNREAD:
+            _docx_text(child, pieces, boxes)
 
 
 def parse_text(data: bytes, warn: Callable[[str], None]) -> list[dict]:

@@ -17,7 +17,7 @@ from core.corpus.assemble import printed_spans
 from core.corpus.files import Files
 from core.corpus.library import Library
 from core.corpus.own import display_name, safe_name
-from core.corpus.parse import TextOfHTML, parse_html
+from core.corpus.parse import TextOfHTML, parse_docx, parse_html
 from core.corpus.pdf_page import located
 from core.errors import WorkbenchError
 from core.files import write_whole
@@ -40,6 +40,67 @@ def docx(body: str = "") -> bytes:
     document.add_paragraph("Last paragraph.")
     document.save(stream)
     return stream.getvalue()
+
+
+def notes_part(kind: str, text: str):
+    """A part of footnotes or endnotes as Word writes it."""
+    from docx.opc.packuri import PackURI
+    from docx.opc.part import Part
+
+    names = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    line = "<w:p><w:r><w:t>{}</w:t></w:r></w:p>".format
+    notes = f'<w:{kind} w:type="separator" w:id="-1">{line("-----")}</w:{kind}><w:{kind} w:id="2">{line(text)}</w:{kind}>'
+    of = f"application/vnd.openxmlformats-officedocument.wordprocessingml.{kind}s+xml"
+    return Part(PackURI(f"/word/{kind}s.xml"), of, f"<w:{kind}s {names}>{notes}</w:{kind}s>".encode())
+
+
+def test_all_text_of_a_word_document_is_read():
+    from docx import Document
+    from docx.oxml import parse_xml
+
+    names = (
+        'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:v="urn:schemas-microsoft-com:vml" '
+        'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    )
+    box = "<w:txbxContent><w:p><w:r><w:t>in a box</w:t></w:r></w:p></w:txbxContent>"
+    document, stream = Document(), io.BytesIO()
+    paragraph = document.add_paragraph("before the box")
+    paragraph._p.append(
+        parse_xml(
+            f'<w:r {names}><mc:AlternateContent><mc:Choice Requires="wps"><w:drawing>{box}</w:drawing></mc:Choice>'
+            f"<mc:Fallback><w:pict><v:shape>{box}</v:shape></w:pict></mc:Fallback></mc:AlternateContent></w:r>"
+        )
+    )
+    paragraph._p.append(
+        parse_xml(
+            f'<w:ins {names}><w:r><w:t xml:space="preserve"> and inserted</w:t><w:br/><w:t>line</w:t></w:r>'
+            "<w:del><w:r><w:delText>gone</w:delText></w:r></w:del><w:moveFrom><w:r><w:t>moved</w:t></w:r></w:moveFrom></w:ins>"
+        )
+    )
+    document.element.body.append(
+        parse_xml(f"<w:sdt {names}><w:sdtContent><w:p><w:r><w:t>in a form</w:t></w:r></w:p></w:sdtContent></w:sdt>")
+    )
+    table = document.add_table(2, 2)
+    table.cell(0, 0).text, table.cell(0, 1).text, table.cell(1, 1).text = "left", "right", "below"
+    table.cell(1, 0).add_table(1, 2).cell(0, 1).text = "deep"
+    header, footer = document.sections[0].header, document.sections[0].footer
+    header.paragraphs[0].text, footer.paragraphs[0].text = "the header", "the footer"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    for kind in ("endnote", "footnote"):
+        document.part.relate_to(notes_part(kind, f"a {kind}"), f"{office}/{kind}s")
+    document.save(stream)
+    (read,) = parse_docx(stream.getvalue(), lambda _: None)
+    assert read["text"].split("\n\n") == [
+        "before the box and inserted\nline",
+        "in a box",
+        "left | right",
+        "| deep | below",
+        "in a form",
+        "a footnote",
+        "a endnote",
+        "the header",
+        "the footer",
+    ]
 
 
 @pytest.mark.slow
