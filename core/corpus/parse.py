@@ -85,7 +85,8 @@ def parse_html(data: bytes, warn: Callable[[str], None]) -> list[dict]:
     reader.handle_data(unescape(markup[last:]))
     reader.finish()
     title = " ".join(filter(None, (piece.strip() for piece in reader.title)))
-    return [{"text": re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", "".join(reader.pieces)).strip(), "title": title}]
+    # looking behind: a run of spaces is gone through once
+    return [{"text": re.sub(r"(?<![ \t])[ \t]*\n\s*\n\s*", "\n\n", "".join(reader.pieces)).strip(), "title": title}]
 
 
 class TextOfHTML(HTMLParser):
@@ -277,8 +278,8 @@ def parse_text(data: bytes, warn: Callable[[str], None]) -> list[dict]:
 
 def parse_markdown(data: bytes, warn: Callable[[str], None]) -> list[dict]:
     text = _decode(data, warn)  # kept as it is, so that offsets are those of the source
-    heading = re.search(r"^#{1,2}[ \t]+(\S.*?)[ \t#\r]*$", text, re.MULTILINE)
-    return [{"text": text, "title": heading[1] if heading else ""}]
+    heading = re.search(r"^#{1,2}[ \t]+(\S)(.*)$", text, re.MULTILINE)
+    return [{"text": text, "title": heading[1] + heading[2].rstrip(" \t#\r") if heading else ""}]
 
 
 def parse_jsonl(data: bytes, warn: Callable[[str], None]) -> list[dict]:

@@ -17,7 +17,7 @@ from core.corpus.assemble import printed_spans
 from core.corpus.files import Files
 from core.corpus.library import Library
 from core.corpus.own import display_name, safe_name
-from core.corpus.parse import TextOfHTML, parse_docx, parse_html
+from core.corpus.parse import PARSERS, TextOfHTML, parse_docx, parse_html
 from core.corpus.pdf_page import located
 from core.errors import WorkbenchError
 from core.files import write_whole
@@ -520,6 +520,23 @@ def test_a_page_of_unclosed_tags_is_read_in_one_pass(markup):
         parse_html((markup * (size // len(markup)) + "end").encode(), lambda _: None)
         seconds.append(time.process_time() - started)
     assert seconds[1] < 10 * max(seconds[0], 0.02), "four times the page takes some four times the time"
+
+
+@pytest.mark.parametrize(("kind", "text"), [
+    (".html", "<p>a" + " " * 200_000 + "b"), (".html", "<pre>a" + "\t" * 200_000 + "\n b"), (".md", "# a" + " " * 100_000 + "b"),
+    (".md", "# a" + " #" * 50_000 + "b"),
+])  # fmt: skip
+def test_a_long_run_of_spaces_is_read_at_once(kind, text):
+    started = time.process_time()
+    assert PARSERS[kind](text.encode(), lambda _: None)[0]["text"]
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(("line", "title"), [
+    ("# A title ##\r", "A title"), ("## #", "#"), ("# a # b #", "a # b"), ("### no\n# b", "b"), ("# ", ""), ("#a", ""),
+])  # fmt: skip
+def test_the_first_heading_is_the_title(line, title):
+    assert PARSERS[".md"](line.encode(), lambda _: None)[0]["title"] == title
 
 
 def test_a_page_with_a_section_that_nobody_knows_is_read():
