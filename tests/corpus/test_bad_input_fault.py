@@ -228,6 +228,23 @@ def test_csv_quotes_and_ragged_rows(tmp_path):
     assert any("number of columns" in note and "d.csv:2" in note for note in corpus.notes)
 
 
+@pytest.mark.parametrize(("table", "texts", "note"), [
+    ('id,text\n1,"a\nb"\n2,c\n', ["a\nb", "c"], ""), ("\ufeffid;text\n1;a,b\n2;c", ["a,b", "c"], ""),
+    ('"id","text","x;y;z"\n1,a,b\n', ["a"], ""), ("id,text\n1,a\0b\n2,c\n", ["a\0b", "c"], ""),
+    ("id,Text,text \n1,a,b\n", ["b"], "d.csv: text"), ('id,text\n1,a "b" c\n2,"d" e\n', ['a "b" c', "d e"], ""),
+])  # fmt: skip
+def test_of_a_table_nothing_is_lost_without_a_word(tmp_path, table, texts, note):
+    corpus = load("csv", file(tmp_path, "d.csv", table))
+    assert [document.text for document in corpus.documents] == texts
+    assert [note in told for told in corpus.notes] == [True] * bool(note)
+
+
+def test_a_quote_that_nothing_closes_swallows_no_rows(tmp_path):
+    with pytest.raises(WorkbenchError, match="nothing closes") as caught:
+        load("csv", file(tmp_path, "d.csv", 'id,text\n1,a\n2,"b\n3,c\n4,d\n'))
+    assert caught.value.where.endswith("d.csv:3")
+
+
 def test_a_missing_file_or_folder(tmp_path):
     for loader in ("squad", "beir", "trec", "triviaqa", "medquad", "jsonl", "csv"):
         with pytest.raises(WorkbenchError, match="No such file"):
