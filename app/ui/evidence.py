@@ -57,13 +57,13 @@ def marked(text: str, marks: Iterable[Mark], begin: int = 0, end: int | None = N
 
 # what stands in code, grammars, sessions and tables, and seldom in a sentence
 _CODE = re.compile(
-    r">>>|::=|[^=!<>]=[^=]|\w\([^)]*\)\s*:?$|[{}\[\]();]\s*$|^\s*(?:[#@|+]|\"\"\"|(?:def|class|for|while|if|elif|else|try|except|finally|with"
+    r">>>|::=|[^=!<>]=[^=]|\w\((?:(?!\w\()[^)])*\)\s*:?$|[{}\[\]();]\s*$|^\s*(?:[#@|+]|\"\"\"|(?:def|class|for|while|if|elif|else|try|except|finally|with"
     r"|return|import|from|print|async|await|raise|pass|match|case|del|assert|global|nonlocal|yield|lambda)\b[^.]*$)|\S {3,}\S|^\s*[-=]{4,}"
 )
 JOIN, INDENT = "\ue000", "\ue001"  # of no alphabet
 WIDTHS = range(50, 121)  # characters of a line that a program filled
 _ITEM = re.compile(r"\s*(?:[-*+•#>|]|\(?\w{1,3}[.)]\s)")
-_PARAGRAPH = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*\n?")
+_PARAGRAPH = re.compile(r"^[^\S\n]*+\S[^\n]*(?:\n[^\S\n]*+\S[^\n]*)*\n?", re.MULTILINE)  # a line of spaces is gone through once
 
 
 def preformatted(text: str) -> list[tuple[int, int]]:

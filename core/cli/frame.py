@@ -4,7 +4,7 @@ A verb is a function with `@verb("subject its-name")`: its signature is what it 
 does. Most stand by the key that jobs and papers keep for them; `core.jobs.verbs` has the name that goes with it.
 A first parameter `workbench` is given, not parsed. A long verb is a generator: frozen `Progress` goes to standard error,
 text to standard output. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, and something could not be checked (1 with
---strict). With --json, standard output holds one JSON document and nothing else.
+--strict), 130 cancelled by Ctrl-C. With --json, standard output holds one JSON document and nothing else.
 """
 
 import inspect
@@ -28,7 +28,7 @@ from core.jobs.verbs import as_typed
 from core.progress import PhaseClock, Running, pace
 from core.records import Progress
 
-UNCHECKED = 3  # exit code
+UNCHECKED, CANCELLED = 3, 130  # exit codes; the second as shells have it
 MOST_NOTICES = 5
 USUAL = Parameter(negative=(), allow_repeating=True)  # --again has no --no-again; the last counts
 OUTPUT = (
@@ -175,8 +175,11 @@ def _main(arguments: Sequence[str]) -> int:
         _say_failure(missing_package(error) if isinstance(error, ImportError) else error, call.json)
         return 1
     except KeyboardInterrupt:
-        tell("\nCancelled; what was finished is kept.")
-        return 1
+        if call.json:
+            _say_failure(WorkbenchError("Cancelled; what was finished is kept."), as_json=True)
+        else:
+            tell("\nCancelled; what was finished is kept.")
+        return CANCELLED
 
 
 def _say_failure(error: WorkbenchError, as_json: bool) -> None:

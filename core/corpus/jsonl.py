@@ -44,18 +44,23 @@ def load_table(
             where=str(path),
             todo="Put the table into this folder, or choose another loader.",
         )
-    documents: list[Document] = []
+    documents: dict[str, Document] = {}
     for file in files:
         for number, row in enumerate(rows(source, file)):
             if number % 2000 == 0:
                 yield Progress(row.position, row.size, f"Reading {PurePosixPath(file).name}")
             identity = text_of(row.fields, part.id.lower(), "_id") or row.where
-            documents.append(
-                Document(identity, text_of(row.fields, part.text.lower()), text_of(row.fields, part.title.lower()), file)
-            )
+            text = text_of(row.fields, part.text.lower())
+            if not text.strip():  # told here, where the line is known
+                source.notes.add("Document without text left out", row.where)
+            elif identity in documents:
+                source.notes.add("Document with a repeated id left out", f"{identity}, {row.where}")
+            else:
+                documents[identity] = Document(identity, text, text_of(row.fields, part.title.lower()), file)
+    read = [*documents.values()]
     source.sizes = {file: source.sizes[file] for file in asked}
-    queries = read_questions(source, documents) if asked else []
-    return assemble(name, documents, [*queries, *(_asked(documents) if titles else ())], source.notes)
+    queries = read_questions(source, read) if asked else []
+    return assemble(name, read, [*queries, *(_asked(read) if titles else ())], source.notes)
 
 
 def _asked(documents: Iterable[Document]) -> Iterator[Query]:

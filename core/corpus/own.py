@@ -16,7 +16,7 @@ import tempfile
 import time
 import unicodedata
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -27,7 +27,7 @@ from core.config import code_version
 from core.corpus.files import Files, read_parsed, read_status
 from core.corpus.parse import NO_ROOM, PARSERS, parse
 from core.corpus.questions import FORMATS
-from core.corpus.reading import shape_reported
+from core.corpus.reading import hidden, shape_reported
 from core.errors import WorkbenchError
 from core.records import Progress
 
@@ -65,6 +65,14 @@ class FileStatus(NamedTuple):
     pages: int
     characters: int
     message: str = ""
+
+
+class Unread(NamedTuple):
+    """What is not read of a folder. kept: it stands among the files of the collection."""
+
+    status: str
+    message: str
+    kept: bool = True
 
 
 class PageView(NamedTuple):
@@ -153,7 +161,10 @@ def _ingest(place: Path, name: str, files: list[Upload], questions: Upload | Non
     statuses = []
     for done, (display, upload) in enumerate(uploads):
         yield Progress(done, len(uploads), f"Reading {display}")
-        statuses.append((yield from _ingest_one(place, display, upload, done, len(uploads))))
+        if isinstance(upload, Unread) and not upload.kept:
+            statuses.append(FileStatus(display, upload.status, 0, 0, upload.message))
+        else:
+            statuses.append((yield from _ingest_one(place, display, upload, done, len(uploads))))
     if questions is not None:
         yield Progress(len(uploads), len(uploads), "Matching the questions with the documents")
         statuses.append((yield from _ingest_questions(place, questions)))
@@ -225,27 +236,44 @@ def display_name(name: str) -> str:
     return "/".join(parts)[-200:] or "unnamed"
 
 
-def _expand(files: list[Upload]) -> Iterator[tuple[str, Upload | None]]:
-    """Folders become their files, None in place of a link that leads out of them; two different files of one name in the
-    same call get numbers."""
+def _expand(files: list[Upload]) -> Iterator[tuple[str, Upload | Unread]]:
+    """Folders become their files, Unread in place of what is not read; two different files of one name in the same call get numbers."""
     seen: dict[str, int] = {}
     for upload in files:
         if not isinstance(upload, Path):
-            pairs: list[tuple[str, Upload | None]] = [(_name_of(upload), upload)]
-        elif upload.is_dir():
-            inside = sorted(path for path in upload.rglob("*") if not path.is_dir())
-            pairs = [
-                (path.relative_to(upload).as_posix(), path if _within(path, upload) else None)
-                for path in inside
-                if path.name[0] != "."
-            ]
+            pairs: Iterable[tuple[str, Upload | Unread]] = [(_name_of(upload), upload)]
+        elif os.path.isdir(upload):
+            pairs = _inside(upload)
         else:
             pairs = [(upload.name, upload)]
         for name, content in pairs:
-            name = display_name(name)
-            seen[name] = seen.get(name, 0) + 1
-            path = PurePosixPath(name)
-            yield name if seen[name] == 1 else str(path.with_name(f"{path.stem} ({seen[name]}){path.suffix}")), content
+            shown = name = display_name(name)
+            while shown in seen:
+                seen[name] += 1
+                path = PurePosixPath(name)
+                shown = str(path.with_name(f"{path.stem} ({seen[name]}){path.suffix}"))
+            seen[shown] = 1
+            yield shown, content
+
+
+def _inside(folder: Path) -> Iterator[tuple[str, Path | Unread]]:
+    """The files of a folder, and what is not read of it."""
+    refused: list[OSError] = []
+    inside = []
+    for here, folders, names in os.walk(folder, onerror=refused.append):
+        inside += (Path(here, name) for name in names)
+        inside += (path for name in folders if (path := Path(here, name)).is_symlink() and not _within(path, folder))
+    names = {path: path.relative_to(folder).as_posix() for path in sorted(inside)}
+    for path, name in names.items():
+        if not hidden(name):
+            yield name, path if _within(path, folder) else Unread("skipped", OUTSIDE)
+    for error in refused:
+        yield os.path.relpath(error.filename, folder), Unread("failed", f"cannot be listed: {error.strerror}")
+    if number := sum(map(hidden, names.values())):
+        yield (
+            Path(os.path.realpath(folder)).name,
+            Unread("skipped", f"{number:,} hidden file{'s'[: number - 1]} left out", kept=False),
+        )
 
 
 def _name_of(upload: Upload) -> str:
@@ -256,16 +284,15 @@ def _within(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(Path(folder).resolve())  # where a link leads to itself, it is there
 
 
-def _ingest_one(place: Path, name: str, upload: Upload | None, done: int, total: int) -> Generator[Progress, None, FileStatus]:
+def _ingest_one(place: Path, name: str, upload: Upload | Unread, done: int, total: int) -> Generator[Progress, None, FileStatus]:
     key, kind = _key(name), PurePosixPath(name).suffix.lower()
     files = place / "files"
-    work, origin = (
-        files / f"{uuid.uuid4().hex}.work",
-        _origin(upload),
-    )  # before it is copied: what is written meanwhile came later
+    work, status = files / f"{uuid.uuid4().hex}.work", files / f"{key}.status.json"
+    old, digest = _record(status), ""
+    origin = _origin(upload)  # before it is copied: what is written meanwhile came later
     try:
-        if upload is None:
-            result = {"status": "skipped", "message": OUTSIDE}
+        if isinstance(upload, Unread):
+            result = {"status": upload.status, "message": upload.message}
         elif kind not in PARSERS:
             types = ", ".join(sorted(PARSERS))
             result = {"status": "skipped", "message": f"files of type '{kind or 'none'}' are not read ({types} are)"}
@@ -273,12 +300,11 @@ def _ingest_one(place: Path, name: str, upload: Upload | None, done: int, total:
             result = {"status": "skipped" if problem == EMPTY else "failed", "message": problem}
         else:
             digest = _digest(work)
-            old = _record(files / f"{key}.status.json")
             if old and old["status"] == "ok" and old["content"] == digest + code_version(parse):
                 with suppress(WorkbenchError):  # damaged: read anew
                     read_parsed(files / f"{key}.parsed.json", old)
                     if origin and old.get("origin", {}).get("path") != origin["path"]:
-                        _write_status(files / f"{key}.status.json", old | {"origin": origin})
+                        _write_status(status, old | {"origin": origin})
                     return _status(old)
             result = yield from _parse(work, kind, name, Progress(done, total, f"Reading {name}"))
             result |= {"content": digest + code_version(parse), "origin": origin}
@@ -287,7 +313,16 @@ def _ingest_one(place: Path, name: str, upload: Upload | None, done: int, total:
         for suffix in WORKING:
             with suppress(OSError):
                 work.with_suffix(suffix).unlink()
-    return _status(read_status(files / f"{key}.status.json"))
+    return _replaced(_status(read_status(status)), old, digest)
+
+
+def _replaced(status: FileStatus, old: dict | None, digest: str) -> FileStatus:
+    """It says so where it took the place of other text."""
+    if not old or not old["documents"] or old["content"][:SHA256] == digest:
+        return status
+    before = old.get("origin", {}).get("path", "")
+    said = f"takes the place of the file of this name that was added before{f' ({before})' if before else ''}"
+    return status._replace(message="; ".join(filter(None, (said, status.message))))
 
 
 def _parse(work: Path, kind: str, name: str, progress: Progress) -> Generator[Progress, None, dict]:
@@ -338,7 +373,7 @@ def _documents(work: Path) -> Path:
     return work.with_suffix(".result")
 
 
-def _origin(upload: Upload | None) -> dict | None:
+def _origin(upload: Upload | Unread) -> dict | None:
     """The file on this machine that is read, as it is now; None of what a browser sent, or where it cannot be looked at."""
     if not isinstance(upload, Path):
         return None
@@ -415,6 +450,7 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
         if not corpus.queries:
             return failed(" ".join(corpus.notes) or "holds no question")
         disk.seal_folder(new)
+        others = current.exists() and disk.contents(current / disk.CHECKSUMS) != disk.contents(new / disk.CHECKSUMS)
         if current.exists():
             disk.remove_whole(current)
         disk.take_place(new, current)
@@ -422,6 +458,7 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
         _write(place / "collection.json", {**about, "questions": len(corpus.queries)})
         matched = sum(any(gold.grade > 0 for gold in query.gold) for query in corpus.queries)
         notes = " ".join(note for note in corpus.notes if not note.startswith("File "))
+        notes = "They take the place of those before. " * others + notes
         message = f"{len(corpus.queries)} questions, evidence found for {matched}. {notes}"
         return FileStatus(name, "ok", 0, sum(len(query.text) for query in corpus.queries), message.strip())
     finally:

@@ -18,11 +18,12 @@ import sys
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import unescape
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 MAX_RESULT = 256 << 20  # bytes written
 NO_ROOM = 3  # exit code: the disk is full, which is no fault of the file
@@ -30,6 +31,7 @@ LIGATURE = re.compile("[\ufb00-\ufb06]")  # fi, fl, ff as one sign: nobody types
 LONE = re.compile("[\ud800-\udfff\0]")
 MAX_CHARACTERS = 50_000_000
 MAX_UNPACKED = 512 << 20  # bytes of all members of a DOCX
+MOST_WARNINGS, MOST_PLACES = 4, 40  # told of a file, and of lines named in one of them
 
 
 class Unreadable(Exception):
@@ -84,7 +86,8 @@ def parse_html(data: bytes, warn: Callable[[str], None]) -> list[dict]:
     reader.handle_data(unescape(markup[last:]))
     reader.finish()
     title = " ".join(filter(None, (piece.strip() for piece in reader.title)))
-    return [{"text": re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", "".join(reader.pieces)).strip(), "title": title}]
+    # looking behind: a run of spaces is gone through once
+    return [{"text": re.sub(r"(?<![ \t])[ \t]*\n\s*\n\s*", "\n\n", "".join(reader.pieces)).strip(), "title": title}]
 
 
 class TextOfHTML(HTMLParser):
@@ -195,7 +198,7 @@ class TextOfHTML(HTMLParser):
 def parse_docx(data: bytes, warn: Callable[[str], None]) -> list[dict]:
     from docx import Document
     from docx.opc.exceptions import OpcError
-    from docx.table import Table
+    from docx.oxml import parse_xml
 
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
@@ -203,16 +206,71 @@ def parse_docx(data: bytes, warn: Callable[[str], None]) -> list[dict]:
         if unpacked > MAX_UNPACKED or unpacked > max(10 << 20, 200 * len(data)):
             raise Unreadable("failed", f"unpacks to {unpacked / 1e6:,.0f} MB: refused")
         document = Document(BytesIO(data))
-        lines = []
-        for block in document.iter_inner_content():
-            if isinstance(block, Table):
-                lines += (" | ".join(cell.text.strip() for cell in row.cells) for row in block.rows)
-            elif block.text.strip():
-                level = re.fullmatch(r"Heading (\d)", block.style.name if block.style is not None else "")
-                lines.append("#" * int(level[1]) + " " + block.text if level else block.text)
-    except (zipfile.BadZipFile, OpcError, KeyError, ValueError, AttributeError, SyntaxError) as error:
+        lines = [*_docx_lines(_unwrapped(document.element.body), document)]
+        links = [link for link in document.part.rels.values() if not link.is_external]
+        for kind in ("footnotes", "endnotes", "header", "footer"):
+            beside = [link.target_part.blob for link in links if link.reltype.endswith(f"/{kind}")]
+            lines += dict.fromkeys(line for blob in beside for line in _docx_lines(_unwrapped(parse_xml(blob)), document))
+    except (zipfile.BadZipFile, OpcError, KeyError, IndexError, ValueError, AttributeError, SyntaxError) as error:
         raise Unreadable("failed", f"not a readable DOCX: {error}") from error
     return [{"text": "\n\n".join(lines), "title": document.core_properties.title or ""}]
+
+
+WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+SIGNS = {f"{WORD}tab": "\t", f"{WORD}ptab": "\t", f"{WORD}cr": "\n", f"{WORD}noBreakHyphen": "-"}
+# what is no text, was deleted or moved away, or stands there a second time for older programs
+UNREAD = {
+    *(f"{WORD}{name}" for name in ("pPr", "rPr", "del", "moveFrom")),
+    "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback",
+}
+
+
+def _unwrapped(root: Any) -> Any:
+    """Without the frames of content controls, which may stand around anything: paragraphs, rows, words."""
+    for frame in [*root.iter(f"{WORD}sdt")]:
+        for content in frame.findall(f"{WORD}sdtContent"):
+            for child in [*content]:
+                frame.addprevious(child)
+        frame.getparent().remove(frame)
+    return root
+
+
+def _docx_lines(parent: Any, document: Any) -> Iterator[str]:
+    """Paragraphs and the rows of tables, also those in text boxes, forms and tables of tables."""
+    from docx.table import Table
+    from docx.text.paragraph import Paragraph
+
+    for block in parent:
+        if block.tag == f"{WORD}p":
+            pieces, boxes = [], []
+            _docx_text(block, pieces, boxes)
+            if (text := "".join(pieces)).strip():
+                style = Paragraph(block, document._body).style
+                level = re.fullmatch(r"Heading (\d)", style.name if style is not None and style.name else "")
+                yield "#" * int(level[1]) + " " + text if level else text
+            for box in boxes:
+                yield from _docx_lines(box, document)
+        elif block.tag == f"{WORD}tbl":
+            for row in Table(block, document._body).rows:
+                yield " | ".join("\n".join(_docx_lines(cell._tc, document)).strip() for cell in row.cells)
+        elif block.tag not in UNREAD and block.get(f"{WORD}type") not in ("separator", "continuationSeparator"):  # of footnotes
+            yield from _docx_lines(block, document)
+
+
+def _docx_text(element: Any, pieces: list[str], boxes: list[Any]) -> None:
+    """The text of a paragraph; what stands in text boxes apart."""
+    for child in element:
+        name = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
+        if name == "txbxContent":
+            boxes.append(child)
+        elif name == "t":  # also of a formula
+            pieces.append(child.text or "")
+        elif name == "br" and child.get(f"{WORD}type", "textWrapping") == "textWrapping":
+            pieces.append("\n")
+        elif child.tag in SIGNS:
+            pieces.append(SIGNS[child.tag])
+        elif name and child.tag not in UNREAD:
+            _docx_text(child, pieces, boxes)
 
 
 def parse_text(data: bytes, warn: Callable[[str], None]) -> list[dict]:
@@ -221,12 +279,13 @@ def parse_text(data: bytes, warn: Callable[[str], None]) -> list[dict]:
 
 def parse_markdown(data: bytes, warn: Callable[[str], None]) -> list[dict]:
     text = _decode(data, warn)  # kept as it is, so that offsets are those of the source
-    heading = re.search(r"^#{1,2}[ \t]+(\S.*?)[ \t#\r]*$", text, re.MULTILINE)
-    return [{"text": text, "title": heading[1] if heading else ""}]
+    heading = re.search(r"^#{1,2}[ \t]+(\S)(.*)$", text, re.MULTILINE)
+    return [{"text": text, "title": heading[1] + heading[2].rstrip(" \t#\r") if heading else ""}]
 
 
 def parse_jsonl(data: bytes, warn: Callable[[str], None]) -> list[dict]:
-    documents = []
+    documents: dict[str, dict] = {}
+    left: dict[str, list[int]] = {}  # why a line is not taken -> the numbers of such lines
     for number, line in enumerate(_decode(data, warn).split("\n"), 1):
         if not line.strip():
             continue
@@ -234,20 +293,41 @@ def parse_jsonl(data: bytes, warn: Callable[[str], None]) -> list[dict]:
             fields = json.loads(line, parse_constant=lambda _: None)
             text = fields["text"] if isinstance(fields["text"], str) else ""
         except (ValueError, KeyError, TypeError, RecursionError):
-            warn(f"line {number} is not an object with a text, skipped")
+            left.setdefault("no object with a text", []).append(number)
             continue
-        identity = str(next((fields[name] for name in ("id", "_id") if fields.get(name) is not None), number))
-        if LONE.search(identity):  # two such would be one, and no screen could list them
-            raise Unreadable(
-                "failed", f"line {number}: its id has half a sign (\\u{ord(LONE.search(identity)[0]):x}); give another id"
-            )
-        documents.append({"id": identity, "text": text, "title": str(fields.get("title") or "")})
-    if not documents:
+        identity = next((str(value) for value in (fields.get("id"), fields.get("_id")) if value not in (None, "")), str(number))
+        if half := LONE.search(identity):  # two such would be one, and no screen could list them
+            raise Unreadable("failed", f"line {number}: its id has half a sign (\\u{ord(half[0]):x}); give another id")
+        if not text.strip():
+            left.setdefault("an empty text or none", []).append(number)
+        elif identity in documents:
+            left.setdefault("the id of an earlier line", []).append(number)
+        else:
+            documents[identity] = {"id": identity, "text": text, "title": str(fields.get("title") or "")}
+    if left.keys() == {"no object with a text"} and not documents:
         raise Unreadable("failed", "no line is a JSON object with a field 'text'")
-    return documents
+    for why, numbers in left.items():
+        warn(f"{_counted(numbers)} skipped: {why}")
+    return [*documents.values()]
+
+
+def _counted(numbers: list[int]) -> str:
+    """ "line 7", "3 lines (2, 5-6)"; of very many places the first."""
+    if len(numbers) == 1:
+        return f"line {numbers[0]}"
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    shown = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs[:MOST_PLACES])
+    return f"{len(numbers):,} lines ({shown}{', …' if len(runs) > MOST_PLACES else ''})"
 
 
 def _decode(data: bytes, warn: Callable[[str], None]) -> str:
+    if data[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):  # begins like UTF-16
+        return data.decode("utf-32", "replace")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
     if b"\0" in data[:8192]:
@@ -283,7 +363,9 @@ def parse(source: Path, kind: str) -> dict:
         return {"status": "failed", "message": "needs too much memory to read", "documents": []}
     except RecursionError:
         return {"status": "failed", "message": "nested too deeply to read", "documents": []}
-    message = f"{len(warnings)} warning(s), first: {warnings[0][:200]}" if warnings else ""
+    message = "; ".join(warning[:400] for warning in warnings[:MOST_WARNINGS])
+    if more := warnings[MOST_WARNINGS:]:
+        message += f"; and {len(more):,} more warning{'s'[: len(more) - 1]}"
     return {"status": "ok", "message": message, "documents": documents}
 
 

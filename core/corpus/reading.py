@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -19,6 +20,7 @@ MAX_WHOLE = 1 << 30  # bytes of one member that has to be held in memory
 MAX_TOTAL = 16 << 30  # bytes of a whole archive, unpacked; MS MARCO has some 3 GB
 MAX_RATIO = 200  # text compresses 3 to 20 times; more is made to fill memory
 SHOWN = 5  # places named in a note
+OURS = (files.CHECKSUMS, ".lock", ".gate", ".tmp")  # ends of the hidden files that we keep beside others
 
 
 class Notes:
@@ -61,7 +63,9 @@ def clean(text: str) -> str:
 
 
 def decode(data: bytes, notes: Notes, where: str) -> str:
-    """UTF-8, UTF-16 with its mark, else Windows-1252, which is reported."""
+    """UTF-8, UTF-16 and UTF-32 with their marks, else Windows-1252, which is reported."""
+    if data[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):  # begins like UTF-16
+        return data.decode("utf-32", "replace")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return clean(data.decode("utf-16", "replace"))
     try:
@@ -69,6 +73,11 @@ def decode(data: bytes, notes: Notes, where: str) -> str:
     except UnicodeDecodeError:
         notes.add("Not valid UTF-8, read as Windows-1252", where)
         return data.decode("cp1252", "replace")
+
+
+def hidden(name: str) -> bool:
+    """Whether it is what a system or an editor keeps for itself (.git, .venv, .DS_Store, __MACOSX), or stands in such a folder."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
 def text_of(fields: dict, *names: str) -> str:
@@ -120,9 +129,7 @@ class Source:
             files.regular(path)
         with damage_reported(str(path)):
             if path.is_dir():
-                for file in sorted(path.rglob("*")):
-                    if file.is_file() and not file.name.startswith("."):
-                        self.sizes[file.relative_to(path).as_posix()] = file.stat().st_size
+                self._index_folder()
             elif zipfile.is_zipfile(path) or path.suffix == ".zip":
                 self._index_zip()
             elif tarfile.is_tarfile(path):
@@ -130,10 +137,25 @@ class Source:
             else:
                 self.sizes[path.name] = 0 if path.suffix == ".gz" else path.stat().st_size
 
+    def _index_folder(self) -> None:
+        for file in sorted(self.path.rglob("*")):
+            name = file.relative_to(self.path).as_posix()
+            try:
+                state = file.stat()
+            except OSError as error:
+                self.notes.add(f"Not to be read ({error.strerror}), left out", name)
+                continue
+            if stat.S_ISDIR(state.st_mode) or file.name.startswith(".") and file.name.endswith(OURS) or not self._seen(name):
+                continue
+            if stat.S_ISREG(state.st_mode):
+                self.sizes[name] = state.st_size
+            else:
+                self.notes.add("No file but a pipe or a device, left out", name)
+
     def _index_zip(self) -> None:
         self._zip = zipfile.ZipFile(self.path)
         for info in self._zip.infolist():
-            if not info.is_dir() and self._safe(info.filename):
+            if not info.is_dir() and self._safe(info.filename) and self._seen(info.filename):
                 # zipfile never yields more than the declared size, so the declared sizes can be judged
                 ratio = info.file_size / max(info.compress_size, 1)
                 if info.file_size > 10 << 20 and ratio > MAX_RATIO:
@@ -148,7 +170,7 @@ class Source:
             total += member.size
             if total > MAX_TOTAL:
                 self._refuse(f"it unpacks to more than {MAX_TOTAL / 1e9:,.0f} GB")
-            if member.isfile() and self._safe(member.name):
+            if member.isfile() and self._safe(member.name) and self._seen(member.name):
                 self.sizes[member.name] = member.size
 
     def _refuse(self, why: str) -> None:
@@ -163,6 +185,11 @@ class Source:
         if not inside:
             self.notes.add("Archive member with a path that leads outside, skipped", name)
         return inside
+
+    def _seen(self, name: str) -> bool:
+        if hidden(name):
+            self.notes.add("Hidden file left out", name)
+        return not hidden(name)
 
     def find(self, pattern: str) -> list[str]:
         """Names that match a glob from the right ("qrels/*.tsv"), sorted; a wrapping folder does not matter."""

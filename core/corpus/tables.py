@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -20,14 +22,26 @@ def rows(source: Source, name: str) -> Iterator[SourceRow]:
 
 def _csv_rows(source: Source, name: str) -> Iterator[SourceRow]:
     text, file = source.text(name), PurePosixPath(name).name
-    header = text.lstrip().partition("\n")[0]
+    header = re.sub('"[^"]*"', "", text.lstrip().partition("\n")[0])
     delimiter = max(",;\t", key=header.count)  # the first of the three wins a tie
     csv.field_size_limit(MAX_LINE)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    over: list[bool] = []
+
+    def lines() -> Iterator[str]:
+        yield from io.StringIO(text, newline="")
+        over.append(True)
+
+    reader = csv.DictReader(lines(), delimiter=delimiter)
     try:
         reader.fieldnames = [str(column).strip().lower() for column in reader.fieldnames or ()]
+        for column, often in Counter(reader.fieldnames).items():
+            if column and often > 1:
+                source.notes.add("Several columns have one name, only the last is read", f"{file}: {column}")
+        last = reader.line_num
         for row in reader:
-            where = f"{file}:{reader.line_num}"
+            if over:  # it went on looking for the end of this row
+                raise csv.Error("a quote is opened that nothing closes, so all rows from here on would be one")
+            where, last = f"{file}:{reader.line_num}", reader.line_num
             if None in row or None in row.values():
                 source.notes.add("Row has another number of columns than the header", where)
             fields = {key: value for key, value in row.items() if key and value is not None}
@@ -35,6 +49,6 @@ def _csv_rows(source: Source, name: str) -> Iterator[SourceRow]:
     except csv.Error as error:
         raise WorkbenchError(
             f"The table cannot be read: {error}.",
-            where=f"{source.place(name)}:{reader.line_num}",
+            where=f"{source.place(name)}:{last + 1 if over else reader.line_num}",
             todo="Check the quotes around this line.",
         ) from None

@@ -165,9 +165,10 @@ def disk_error(error: Exception, what: str, path: Path, needed: int = 0) -> Disk
     words = os.strerror(number) if number else str(error).splitlines()[0] if str(error) else type(error).__name__
     todo = {
         **dict.fromkeys(FORBIDDEN, "Get permission to write there, or set GROUNDWORK_HOME to a folder that may be written."),
+        errno.ENOTDIR: "A file is in the place of a folder: move it away, or set GROUNDWORK_HOME to another folder.",
         errno.EIO: "The disk itself fails: look at the system's log, and move the data folder to another disk.",
     }.get(number, "Free some space, or set GROUNDWORK_HOME to another disk; then do it again.")
-    if number not in FORBIDDEN and (free := free_bytes(path)) is not None:
+    if number not in (*FORBIDDEN, errno.ENOTDIR) and (free := free_bytes(path)) is not None:
         words += f" ({size(free)} free{f', {size(needed)} needed' if needed else ''})"
     problem = DiskError(f"{what} could not be written: {words}.", where=str(path), todo=todo)
     problem.number = number
@@ -222,8 +223,7 @@ def changing(path: Path, seconds: float = 10) -> Iterator[None]:
 @contextmanager
 def hold(path: Path, *, purpose: str, seconds: float, shared: bool = False, what: str = "store") -> Iterator[None]:
     """Holds a lock between processes and threads; Busy names the holder if it could not be had within `seconds`."""
-    with suppress(OSError):  # a folder that may only be read is read without
-        path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent, what)
     deadline = time.monotonic() + seconds
     gate = _acquire(path.with_suffix(".gate"), fcntl.LOCK_EX, deadline)
     try:
@@ -249,6 +249,22 @@ def hold(path: Path, *, purpose: str, seconds: float, shared: bool = False, what
         yield
     finally:
         os.close(handle)
+
+
+def _make_folder(folder: Path, what: str) -> None:
+    """What is refused matters only where there is no such folder: one that may only be read is read without a lock."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        lacking = next((place for place in (*reversed(folder.parents), folder) if not os.path.isdir(place)), None)
+        if lacking is not None:
+            taken = os.path.lexists(lacking)
+            raise WorkbenchError(
+                f"The folder of the {what} cannot be made: {'a file is in its place' if taken else error.strerror}.",
+                where=str(lacking),
+                todo=f"{'Move that file away' if taken else 'Get permission to write there'}, or set GROUNDWORK_HOME to a folder "
+                "that may be written.",
+            ) from error
 
 
 def holder(path: Path) -> str:

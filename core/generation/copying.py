@@ -44,7 +44,7 @@ class Evened:
             letters.pop()
         self.text = "".join(letters)
         self.begins, self.stops = set(), set()  # characters at which a quote may begin, and behind which it may stop
-        for match in re.finditer(r"([^\w\s]*)(\S*?)[^\w\s]*(?=\s|$)", self.text):
+        for match in re.finditer(r"([^\w\s]*+)(\S*\w|)[^\w\s]*+", self.text):
             if match.end() > match.start():
                 self.begins |= {match.start(), match.end(1)} - {match.end()}
                 self.stops |= {match.end(), match.end(2)} - {match.start()}

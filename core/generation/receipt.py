@@ -94,7 +94,7 @@ def _build(part: PartConfig) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\s*\S+", text)
+    return re.findall(r"\s*\S+", text.rstrip())  # behind the last word the search would begin at each space
 
 
 def _sha256(text: str) -> str:

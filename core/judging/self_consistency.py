@@ -8,7 +8,7 @@ from core.judging.diversity import normalise_answer
 
 MARKER = "Answer:"  # as a model is asked for it; "The answer is", as in Wei et al. 2022, is read as well
 _MARK = re.compile(
-    r"\banswer(?:\s+(?:to|for)\s+(?:this|that|the)\s+question)?\s*(?:\*\*)?\s*(?:is\b\s*[:：]?|[:：])", re.IGNORECASE
+    r"\banswer(?:\s+(?:to|for)\s+(?:this|that|the)\s+question)?\s*+(?:\*\*)?\s*+(?:is\b\s*[:：]?|[:：])", re.IGNORECASE
 )
 _MINUS, _POINT = re.compile(r"(?<![\w.)])[-−](?=\.?\d)"), re.compile(r"(?<!\w)\.(?=\d)|(?<=\d)\.(?=\d)")
 

@@ -1,6 +1,7 @@
 """Quotes: whatever a model would like to write, only runs of the passages' words come out, each with its place."""
 
 import random
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -82,6 +83,9 @@ def test_the_refusal_is_whole_or_not_there_and_a_quote_comes_once():
 
 
 def test_the_white_space_of_a_document_is_evened_and_its_brackets_pose_as_no_citation():
+    started = time.process_time()
+    assert len(Evened("a" + "." * 100_000 + "b").stops) == 1, "a row of dots is gone through once"
+    assert time.process_time() - started < 2
     passage = Evened("  See\n\n[2] and\ta[1].  ")
     assert passage.text == "See [ 2 ] and a[ 1 ]."
     assert passage.find("See [ 2 ]") == (2, 10)

@@ -1,6 +1,7 @@
 """Text from corpora and models is shown as text: marked in the right places, never taken for markup."""
 
 import re
+import time
 from html import unescape
 
 import numpy as np
@@ -172,3 +173,18 @@ def test_lines_of_a_text_that_was_not_filled_stay(text):
 def test_no_word_is_lost_or_joined_to_another_where_lines_are_joined(text):
     plain = unescape(re.sub(r"<[^>]+>", "", evidence.laid(text, [])))
     assert plain.split() == text.split()
+
+
+@pytest.mark.parametrize("unit", [" ", "\t", "\r\n", "\u00a0", "a(", "(", "| ", "} ", "1. "])
+def test_a_long_line_of_nothing_is_drawn_at_once(unit):
+    text, started = unit * (40_000 // len(unit)), time.process_time()
+    assert plain(evidence.laid(text + "x", [])).endswith("x")
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(("line", "code"), [
+    ("f(x)", True), ("f(x) :", True), ("f(a, (b)", True), ("f(a) g(b)", True), ("f(a(b)", True), ("see (x)", True), ("f(x) and", False),
+    ("f(a)) b", False), ("one f(two", False),
+])  # fmt: skip
+def test_a_call_at_the_end_of_a_line_is_code(line, code):
+    assert bool(evidence._CODE.search(line)) == code

@@ -3,9 +3,11 @@
 import ast
 import inspect
 import json
+import re
 import subprocess
 import sys
 import textwrap
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -222,3 +224,59 @@ def test_no_command_writes_over_a_file_that_it_uses(capsys, tmp_path, monkeypatc
             assert "The same command uses this file as" in capsys.readouterr().err, words
     assert main(["adapter-data", "--file", str(tmp_path), "--out", str(tmp_path / "same")]) == 1
     assert "would be written over" in capsys.readouterr().err and file.read_text() == "1 0 d 1\n"
+
+
+def _strings(tree: ast.AST):
+    """All texts of a module, braces for what is put into them."""
+    inside = {id(value) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for value in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(value.value if isinstance(value, ast.Constant) else "{}" for value in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+            yield node.value
+
+
+def test_each_command_that_a_text_names_is_there():
+    names, wrong = {verb.name for verb in VERBS.values()}, []
+    for path in (path for folder in ("core", "app", "pages") for path in (ROOT / folder).rglob("*.py")):
+        for text in _strings(ast.parse(path.read_text("utf-8"))):
+            for said, options in re.findall(r"python -m core((?: [a-z][a-z-]*)+)([^`\n]*)", text):
+                words = verbs.as_typed(said.split())
+                name = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in names), "")
+                of = reduce(lambda app, word: app[word], name.split(), frame.app)
+                known = {each for argument in of.assemble_argument_collection() for each in argument.names} if name else ()
+                bad = [option for option in re.findall(r"--[a-z][a-z-]*", options) if option not in known]
+                put_in = options.startswith(" {}") and words[0] in frame.app  # its name stands in a table
+                if not (name or put_in) or bad:
+                    wrong.append(f"{path.relative_to(ROOT)}: {said.strip()} {' '.join(bad)}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("arguments", [["list", "chunker"], ["list", "chunker", "--json"]])
+def test_cancelled_a_command_says_so_also_as_json(monkeypatch, capsys, arguments):
+    monkeypatch.setattr(frame, "_carry_out", lambda call: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert main(arguments) == 130
+    told = capsys.readouterr()
+    if arguments[-1] == "--json":
+        assert "Cancelled" in json.loads(told.out)["error"]["what"]
+    else:
+        assert told.out == "" and "Cancelled" in told.err
+
+
+def test_a_data_folder_that_cannot_be_made_says_why(monkeypatch, capsys, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    for home in (file, file / "deep"):
+        monkeypatch.setenv("GROUNDWORK_HOME", str(home))
+        assert main(["trials", "list", "--json"]) == 1
+        told = json.loads(capsys.readouterr().out)["error"]
+        assert "a file is in its place" in told["what"] and told["where"] == str(file) and "GROUNDWORK_HOME" in told["todo"]
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "none"))
+
+    def refused(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    assert main(["trials", "list", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)["error"]
+    assert "cannot be made: Permission denied" in told["what"] and told["where"] == str(tmp_path / "none")

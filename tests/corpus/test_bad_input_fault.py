@@ -42,10 +42,21 @@ def test_a_file_mostly_broken_is_an_error_with_file_and_line(tmp_path):
     assert caught.value.where.endswith("d.jsonl:2") and caught.value.todo
 
 
+def test_a_line_without_text_and_one_with_an_id_that_was_there_are_told_with_their_number(tmp_path):
+    rows = ['{"id": "a", "text": "b"}', '{"id": "c"}', '{"id": "d", "text": " "}', '{"id": "a", "text": "e"}', '{"text": "f"}']
+    corpus = load("jsonl", file(tmp_path, "d.jsonl", "\n".join(rows)))
+    assert [document.text for document in corpus.documents] == ["b", "f"]
+    assert corpus.notes == (
+        "Document without text left out: 2 (d.jsonl:2, d.jsonl:3).",
+        "Document with a repeated id left out: 1 (a, d.jsonl:4).",
+    )
+
+
 def test_wrong_encoding_is_read_and_reported(tmp_path):
     corpus = load("jsonl", file(tmp_path, "d.jsonl", b'{"id": "a", "text": "caf\xe9"}\n{"id": "b", "text": "ok"}'))
     assert corpus.documents[0].text == "café" and "Windows-1252" in corpus.notes[0] and "d.jsonl:1" in corpus.notes[0]
-    assert load("csv", file(tmp_path, "d.csv", "id,text\n1,naïve\n".encode("utf-16"))).documents[0].text == "naïve"
+    for encoding in ("utf-16", "utf-32"):
+        assert load("csv", file(tmp_path, "d.csv", "id,text\n1,naïve\n".encode(encoding))).documents[0].text == "naïve"
 
 
 def test_nan_nulls_numbers_and_lone_surrogates_are_survived(tmp_path):
@@ -126,6 +137,21 @@ def test_zip_members_that_lead_outside_are_skipped_and_named(tmp_path):
     assert not list(tmp_path.parent.rglob("evil.jsonl")), "nothing is ever unpacked"
 
 
+def test_hidden_files_of_folders_and_archives_are_left_out_and_counted(tmp_path):
+    members = {
+        name: b'{"text": "a"}' for name in (".git/a.jsonl", "__MACOSX/._d.jsonl", "x/.ipynb_checkpoints/d.jsonl", "x/d.jsonl")
+    }
+    packed = archive(tmp_path / "z.zip", members)
+    for name, data in members.items():
+        file(tmp_path / "in", name, data)
+    file(tmp_path / "in", ".ours.lock", b"")
+    (tmp_path / "in" / "broken.jsonl").symlink_to("nowhere")
+    for path in (packed, tmp_path / "in"):
+        corpus = load("jsonl", path)
+        assert len(corpus.documents) == 1 and any("Hidden file left out: 3 (" in note for note in corpus.notes)
+    assert any("broken.jsonl" in note for note in corpus.notes)
+
+
 def test_zip_bombs_are_refused_before_they_unpack(tmp_path, monkeypatch):
     bomb = archive(tmp_path / "bomb.zip", {"corpus.jsonl": b"0" * (40 << 20)})
     with pytest.raises(WorkbenchError, match="times its size"):
@@ -200,6 +226,23 @@ def test_csv_quotes_and_ragged_rows(tmp_path):
     corpus = load("csv", file(tmp_path, "d.csv", "id,text\n1,a,b,c\n2,ok\n3\n"))
     assert [document.id for document in corpus.documents] == ["1", "2"]
     assert any("number of columns" in note and "d.csv:2" in note for note in corpus.notes)
+
+
+@pytest.mark.parametrize(("table", "texts", "note"), [
+    ('id,text\n1,"a\nb"\n2,c\n', ["a\nb", "c"], ""), ("\ufeffid;text\n1;a,b\n2;c", ["a,b", "c"], ""),
+    ('"id","text","x;y;z"\n1,a,b\n', ["a"], ""), ("id,text\n1,a\0b\n2,c\n", ["a\0b", "c"], ""),
+    ("id,Text,text \n1,a,b\n", ["b"], "d.csv: text"), ('id,text\n1,a "b" c\n2,"d" e\n', ['a "b" c', "d e"], ""),
+])  # fmt: skip
+def test_of_a_table_nothing_is_lost_without_a_word(tmp_path, table, texts, note):
+    corpus = load("csv", file(tmp_path, "d.csv", table))
+    assert [document.text for document in corpus.documents] == texts
+    assert [note in told for told in corpus.notes] == [True] * bool(note)
+
+
+def test_a_quote_that_nothing_closes_swallows_no_rows(tmp_path):
+    with pytest.raises(WorkbenchError, match="nothing closes") as caught:
+        load("csv", file(tmp_path, "d.csv", 'id,text\n1,a\n2,"b\n3,c\n4,d\n'))
+    assert caught.value.where.endswith("d.csv:3")
 
 
 def test_a_missing_file_or_folder(tmp_path):

@@ -17,7 +17,7 @@ from core.corpus.assemble import answer_spans
 from core.corpus.files import Files
 from core.corpus.library import Library
 from core.corpus.own import display_name, safe_name
-from core.corpus.parse import TextOfHTML, parse_html
+from core.corpus.parse import PARSERS, TextOfHTML, parse_docx, parse_html
 from core.corpus.pdf_page import located
 from core.corpus.reading import Notes
 from core.errors import WorkbenchError
@@ -41,6 +41,67 @@ def docx(body: str = "") -> bytes:
     document.add_paragraph("Last paragraph.")
     document.save(stream)
     return stream.getvalue()
+
+
+def notes_part(kind: str, text: str):
+    """A part of footnotes or endnotes as Word writes it."""
+    from docx.opc.packuri import PackURI
+    from docx.opc.part import Part
+
+    names = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    line = "<w:p><w:r><w:t>{}</w:t></w:r></w:p>".format
+    notes = f'<w:{kind} w:type="separator" w:id="-1">{line("-----")}</w:{kind}><w:{kind} w:id="2">{line(text)}</w:{kind}>'
+    of = f"application/vnd.openxmlformats-officedocument.wordprocessingml.{kind}s+xml"
+    return Part(PackURI(f"/word/{kind}s.xml"), of, f"<w:{kind}s {names}>{notes}</w:{kind}s>".encode())
+
+
+def test_all_text_of_a_word_document_is_read():
+    from docx import Document
+    from docx.oxml import parse_xml
+
+    names = (
+        'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:v="urn:schemas-microsoft-com:vml" '
+        'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    )
+    box = "<w:txbxContent><w:p><w:r><w:t>in a box</w:t></w:r></w:p></w:txbxContent>"
+    document, stream = Document(), io.BytesIO()
+    paragraph = document.add_paragraph("before the box")
+    paragraph._p.append(
+        parse_xml(
+            f'<w:r {names}><mc:AlternateContent><mc:Choice Requires="wps"><w:drawing>{box}</w:drawing></mc:Choice>'
+            f"<mc:Fallback><w:pict><v:shape>{box}</v:shape></w:pict></mc:Fallback></mc:AlternateContent></w:r>"
+        )
+    )
+    paragraph._p.append(
+        parse_xml(
+            f'<w:ins {names}><w:r><w:t xml:space="preserve"> and inserted</w:t><w:br/><w:t>line</w:t></w:r>'
+            "<w:del><w:r><w:delText>gone</w:delText></w:r></w:del><w:moveFrom><w:r><w:t>moved</w:t></w:r></w:moveFrom></w:ins>"
+        )
+    )
+    document.element.body.append(
+        parse_xml(f"<w:sdt {names}><w:sdtContent><w:p><w:r><w:t>in a form</w:t></w:r></w:p></w:sdtContent></w:sdt>")
+    )
+    table = document.add_table(2, 2)
+    table.cell(0, 0).text, table.cell(0, 1).text, table.cell(1, 1).text = "left", "right", "below"
+    table.cell(1, 0).add_table(1, 2).cell(0, 1).text = "deep"
+    header, footer = document.sections[0].header, document.sections[0].footer
+    header.paragraphs[0].text, footer.paragraphs[0].text = "the header", "the footer"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    for kind in ("endnote", "footnote"):
+        document.part.relate_to(notes_part(kind, f"a {kind}"), f"{office}/{kind}s")
+    document.save(stream)
+    (read,) = parse_docx(stream.getvalue(), lambda _: None)
+    assert read["text"].split("\n\n") == [
+        "before the box and inserted\nline",
+        "in a box",
+        "left | right",
+        "| deep | below",
+        "in a form",
+        "a footnote",
+        "a endnote",
+        "the header",
+        "the footer",
+    ]
 
 
 @pytest.mark.slow
@@ -159,10 +220,109 @@ def test_a_folder_brings_its_files_and_equal_names_get_numbers(library, tmp_path
         ("one/a.txt", "ok"),
         ("two/a.txt", "ok"),
         ("two/skip.exe", "skipped"),
+        ("in", "skipped"),  # the hidden one
         ("x.txt", "ok"),
         ("x (2).txt", "ok"),
         ("gone.txt", "failed"),
     ]
+
+
+def test_each_line_that_is_not_taken_is_told_with_its_number(library):
+    rows = [
+        '{"id": "a", "text": "alpha"}',
+        '{"id": "b"}',
+        "broken",
+        '{"id": "c", "text": "  "}',
+        "",
+        '{"id": "e", "text": 5}',
+        '{"id": "a", "text": "again"}',
+        '{"id": null, "text": "beta"}',
+        '{"id": null, "text": "gamma"}',
+        "[1]",
+    ]
+    (status,) = drain(library.ingest("j", [("e.jsonl", "\n".join(rows).encode())]))
+    assert status.message == (
+        "3 lines (2-3, 10) skipped: no object with a text; 2 lines (4, 6) skipped: an empty text or none; "
+        "line 7 skipped: the id of an earlier line"
+    )
+    assert [document.text for document in drain(library.open("j")).documents] == ["alpha", "beta", "gamma"]
+    many = "\n".join("x" if number % 2 else '{"text": "a"}' for number in range(1000))
+    (status,) = drain(library.ingest("k", [("e.jsonl", many.encode())]))
+    assert status.message.startswith("500 lines (2, 4, 6") and "…)" in status.message
+
+
+def test_a_text_in_utf_32_is_read(library):
+    written = {"little.txt": "utf-32", "jsonl.jsonl": "utf-32", "page.html": "utf-32", "short.txt": "utf-16"}
+    texts = {"jsonl.jsonl": '{"text": "wörld"}', "page.html": "<p>wörld</p>"}
+    files = [(name, texts.get(name, "wörld").encode(encoding)) for name, encoding in written.items()]
+    drain(library.ingest("u", [*files, ("big.txt", b"\0\0\xfe\xff" + "wörld".encode("utf-32-be"))]))
+    assert [document.text for document in drain(library.open("u")).documents] == ["wörld"] * 5
+
+
+def test_a_file_that_takes_the_place_of_another_says_so(library, tmp_path):
+    for folder, text in (("one", "of one"), ("two", "of two")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.txt").write_text(text)
+    first, second = (tmp_path / folder / "a.txt" for folder in ("one", "two"))
+    assert drain(library.ingest("c", [first]))[0].message == ""
+    assert drain(library.ingest("c", [first]))[0].message == "", "the same text"
+    (status,) = drain(library.ingest("c", [second]))
+    assert "takes the place of the file of this name" in status.message and str(first) in status.message
+    asked = [("q.csv", f"question,document\n{question}?,a.txt\n".encode()) for question in ("Who", "Who", "What")]
+    told = [drain(library.ingest("c", [], questions))[-1].message for questions in asked]
+    assert ["take the place" in message for message in told] == [False, False, True]
+    (status,) = drain(library.ingest("c", [("a.txt", b"")]))
+    assert status.message.startswith("takes the place") and status.message.endswith("is empty")
+
+
+def test_no_two_files_of_a_call_get_one_name(library):
+    drain(library.ingest("n", [("x.txt", b"1"), ("x.txt", b"2"), ("x (2).txt", b"3"), ("x.txt", b"4")]))
+    assert sorted(document.text for document in drain(library.open("n")).documents) == ["1", "2", "3", "4"]
+
+
+def test_hidden_folders_are_left_out_and_counted(library, tmp_path):
+    folder = tmp_path / "in"
+    for name in (".git/HEAD.txt", ".venv/lib/a.txt", "b/.ipynb_checkpoints/c.md", "__MACOSX/d.txt", "b/.DS_Store", "b/e.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    found = drain(library.ingest("h", [folder]))
+    assert [(status.name, status.message) for status in found] == [("b/e.txt", ""), ("in", "5 hidden files left out")]
+    assert [status.name for status in library.files("h")] == ["b/e.txt"]
+
+
+def test_what_cannot_be_read_has_a_line_of_its_own_and_the_others_are_taken(library, tmp_path, monkeypatch):
+    folder, gone = tmp_path / "in", tmp_path / "in" / "gone.txt"
+    (folder / "x.pdf").mkdir(parents=True)
+    (folder / "locked").mkdir()
+    (folder / "z.txt").write_text("last")
+    (folder / "x.pdf" / "y.txt").write_text("within")
+    gone.write_text("soon gone")
+    os.mkfifo(folder / "pipe.txt")
+    (folder / "broken.txt").symlink_to("nowhere.txt")
+    (folder / "loop").symlink_to(folder)
+    real = os.scandir
+
+    def scandir(path):
+        if os.fspath(path).endswith("locked"):  # as for anybody who is not root
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path)
+
+    monkeypatch.setattr(own.os, "scandir", scandir)
+    steps = library.ingest("f", [folder, tmp_path / "z.txt" / "no.txt"])
+    next(steps)
+    gone.unlink()
+    found = {status.name: status for status in drain(steps)}
+    assert {name: status.status for name, status in found.items()} == {
+        "broken.txt": "failed",
+        "gone.txt": "failed",
+        "pipe.txt": "failed",
+        "x.pdf/y.txt": "ok",
+        "z.txt": "ok",
+        "locked": "failed",
+        "no.txt": "failed",
+    }
+    assert "Permission denied" in found["locked"].message and "a pipe" in found["pipe.txt"].message
+    assert len(drain(library.open("f")).documents) == 2
 
 
 def test_questions_are_matched_and_what_is_not_found_is_said(library):
@@ -430,8 +590,9 @@ def test_links_that_lead_out_of_a_folder_are_named_and_not_read(library, tmp_pat
         "out.txt": "skipped",
         "deep/up.txt": "skipped",
         "loop.txt": "failed",
+        "all": "skipped",
     }
-    assert "link that leads out" in found["out.txt"].message
+    assert "link that leads out" in found["out.txt"].message and "link that leads out" in found["all"].message
     assert all("1234" not in document.text for document in drain(library.open("f")).documents)
     beir = tmp_path / "beir"
     beir.mkdir()
@@ -465,6 +626,23 @@ def test_a_page_of_unclosed_tags_is_read_in_one_pass(markup):
         parse_html((markup * (size // len(markup)) + "end").encode(), lambda _: None)
         seconds.append(time.process_time() - started)
     assert seconds[1] < 10 * max(seconds[0], 0.02), "four times the page takes some four times the time"
+
+
+@pytest.mark.parametrize(("kind", "text"), [
+    (".html", "<p>a" + " " * 200_000 + "b"), (".html", "<pre>a" + "\t" * 200_000 + "\n b"), (".md", "# a" + " " * 100_000 + "b"),
+    (".md", "# a" + " #" * 50_000 + "b"),
+])  # fmt: skip
+def test_a_long_run_of_spaces_is_read_at_once(kind, text):
+    started = time.process_time()
+    assert PARSERS[kind](text.encode(), lambda _: None)[0]["text"]
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(("line", "title"), [
+    ("# A title ##\r", "A title"), ("## #", "#"), ("# a # b #", "a # b"), ("### no\n# b", "b"), ("# ", ""), ("#a", ""),
+])  # fmt: skip
+def test_the_first_heading_is_the_title(line, title):
+    assert PARSERS[".md"](line.encode(), lambda _: None)[0]["title"] == title
 
 
 def test_a_page_with_a_section_that_nobody_knows_is_read():

@@ -91,7 +91,7 @@ def save(workbench: Workbench, experiment: Experiment) -> int:
 
 def create(workbench: Workbench, title: str, **fields: Any) -> Experiment:
     """A new experiment under an id made of its title."""
-    experiment = made({"title": " ".join(title.split()), **fields})
+    experiment = made({"title": _title(title), **fields})
     if experiment.id in latest(workbench):
         raise WorkbenchError(
             f"There is already an experiment '{experiment.id}'.", todo="Give it another title, or save a new version of that one."
@@ -102,7 +102,13 @@ def create(workbench: Workbench, title: str, **fields: Any) -> Experiment:
 
 def describe(workbench: Workbench, name: str, **fields: Any) -> int:
     """Changes its title, question, note or tags; the number of the version."""
-    return _changed(workbench, name, **fields)
+    return _changed(workbench, name, **fields | ({"title": _title(fields["title"])} if "title" in fields else {}))
+
+
+def _title(words: str) -> str:
+    if not (title := " ".join(words.split())):
+        raise WorkbenchError("The experiment has no title.", todo="Say in a few words what it varies.")
+    return title
 
 
 def load(workbench: Workbench, name: str, version: int | None = None) -> Experiment:

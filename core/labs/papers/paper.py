@@ -191,6 +191,7 @@ def written(paper: Paper) -> str:
 
 def create(workbench: Workbench, title: str, paper_id: str = "") -> Paper:
     """A new paper; its id comes from its title where none is said."""
+    _check_title(title)
     paper = valid(Paper, {"id": paper_id or _slug(title), "title": title})
     path = _folder(workbench, paper.id) / "paper.yaml"
     if path.exists():
@@ -202,6 +203,7 @@ def create(workbench: Workbench, title: str, paper_id: str = "") -> Paper:
 def change(workbench: Workbench, paper_id: str, **fields: Any) -> Paper:
     """Another title, authors, abstract, type, resolution or colours."""
     _only(fields, ("title", "authors", "abstract", "serif", "dpi", "colours"))
+    _check_title(fields.get("title", paper_id))
     return _changed(workbench, paper_id, lambda paper: fields)
 
 
@@ -440,6 +442,11 @@ def _keep(folder: Path, name: str, showed: Taken) -> None:
 def _slug(words: str) -> str:
     """A name from words, a letter first."""
     return ids.slug(words, "paper", 50, letter_first=True)
+
+
+def _check_title(title: str) -> None:
+    if not title.strip():
+        raise WorkbenchError("The paper has no title.", todo="Give the one that is to stand on its first page.")
 
 
 def _only(fields: dict[str, Any], names: tuple[str, ...]) -> None:

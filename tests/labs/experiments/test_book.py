@@ -123,3 +123,13 @@ def test_a_record_from_before_a_default_changed_means_what_it_meant(bench, base)
     today = made({"title": "New", "base": base, "factors": factors})
     book.save(bench, today)
     assert book.load(Workbench(bench.home), "new") == today and today.recipe.rerank.weight == MaxSim().weight != 1.0
+
+
+@pytest.mark.parametrize("title", ["", "   ", "\n"])
+def test_an_experiment_without_a_title_is_refused(bench, title):
+    with pytest.raises(WorkbenchError, match="no title"):
+        book.create(bench, title)
+    name = book.create(bench, "Sizes").id
+    with pytest.raises(WorkbenchError, match="no title"):
+        book.describe(bench, name, title=title)
+    assert book.load(bench, name).title == "Sizes" and book.describe(bench, name, note="x") == 2

@@ -240,3 +240,14 @@ def test_macros_have_letters_only_and_say_what_is_behind_them(bench):
     for record in json.loads(numbers.to_json(items, values)):
         assert record["checksum"] == papers.checksum(values[record["name"]]) and record["checksum"][:16] in tex
         assert record["trials"] and record["command"].startswith("python -m core ") and record["place"]
+
+
+@pytest.mark.parametrize("title", ["", "   "])
+def test_a_paper_without_a_title_is_refused(bench, title):
+    with pytest.raises(WorkbenchError, match="no title"):
+        papers.create(bench, title, "mine")
+    papers.create(bench, "Mine")
+    with pytest.raises(WorkbenchError, match="no title"):
+        papers.change(bench, "mine", title=title)
+    papers.change(bench, "mine", authors="A")
+    assert (papers.load(bench, "mine").title, papers.load(bench, "mine").authors) == ("Mine", "A")
