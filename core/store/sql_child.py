@@ -73,11 +73,8 @@ def _inner(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) and len(value.as_tuple().digits) <= 15 else str(value)
 
 
-class Zone(ZoneInfo):
-    """A time zone as DuckDB asks pytz for it, which is no package of ours: without one, TIMESTAMP WITH TIME ZONE is refused."""
-
-    def localize(self, moment: datetime) -> datetime:
-        return moment.replace(tzinfo=self)
+# a time zone as DuckDB asks pytz for it, which is no package of ours: without one, TIMESTAMP WITH TIME ZONE is refused
+ZONE = type("PytzZone", (ZoneInfo,), {"localize": lambda own, moment: moment.replace(tzinfo=own)})
 
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +102,7 @@ def peak() -> int:
 
 
 def serve() -> None:
-    sys.modules["pytz"] = SimpleNamespace(timezone=Zone)
+    sys.modules["pytz"] = SimpleNamespace(timezone=ZONE)
     import duckdb
 
     # macOS knows no limit of address space: there the watch below, and the clock, hold
