@@ -118,7 +118,9 @@ def ingest(
     files: Annotated[tuple[Path, ...], Parameter(consume_multiple=(1, 1_000_000))],
     /,
     *,
-    questions: Annotated[Path | None, Parameter(help="CSV, JSONL, SQuAD JSON or BEIR folder.")] = None,
+    questions: Annotated[
+        Path | None, Parameter(help="CSV, JSONL, SQuAD JSON or BEIR folder; replaces all questions before.")
+    ] = None,
 ) -> Any:
     """Make a corpus of own documents."""
     return workbench.library.ingest(name, list(files), questions)

@@ -450,16 +450,16 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
         if not corpus.queries:
             return failed(" ".join(corpus.notes) or "holds no question")
         disk.seal_folder(new)
-        others = current.exists() and disk.contents(current / disk.CHECKSUMS) != disk.contents(new / disk.CHECKSUMS)
         if current.exists():
             disk.remove_whole(current)
         disk.take_place(new, current)
         about = _read(place / "collection.json") or {}
+        before = about.get("questions")
         _write(place / "collection.json", {**about, "questions": len(corpus.queries)})
         matched = sum(any(gold.grade > 0 for gold in query.gold) for query in corpus.queries)
         notes = " ".join(note for note in corpus.notes if not note.startswith("File "))
-        notes = "They take the place of those before. " * others + notes
-        message = f"{len(corpus.queries)} questions, evidence found for {matched}. {notes}"
+        replaced = f" They replace the {before} before." if before else ""
+        message = f"{len(corpus.queries)} questions, evidence found for {matched}.{replaced} {notes}"
         return FileStatus(name, "ok", 0, sum(len(query.text) for query in corpus.queries), message.strip())
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -460,6 +460,14 @@ def test_a_second_question_with_an_id_is_told_with_both_lines(library, tmp_path)
     assert [query.text for query in drain(library.open("ids")).queries] == ["Who came?"]
 
 
+def test_what_questions_replace_is_told(library):
+    first, second = (f"question,answer\n{rows}".encode() for rows in ("Which?,one\nWhat?,one\n", "Who?,one\n"))
+    status = drain(library.ingest("c", [("a.txt", b"one")], ("first.csv", first)))[-1]
+    assert status.message == "2 questions, evidence found for 2."
+    [status] = drain(library.ingest("c", [], ("second.csv", second)))
+    assert status.message == "1 questions, evidence found for 1. They replace the 2 before."
+
+
 def test_a_document_that_is_left_out_holds_no_evidence(library):
     rows = '{"id": "1", "text": "one two"}\n{"id": "1", "text": "two"}'
     drain(library.ingest("twice", [("e.jsonl", rows.encode())], ("q.csv", b"question,answer\nWhich?,two\n")))

@@ -131,6 +131,15 @@ def test_uploaded_files_are_read_by_a_job_while_the_page_answers(tmp_path, monke
     assert not list((tmp_path / "data" / "inbox").glob("*")), "what was sent is kept only until it is read"
 
 
+@pytest.mark.slow
+def test_it_is_said_beforehand_which_questions_are_replaced(bench):
+    app = visit("browse_corpus", {"tab": "Own documents"})
+    next(box for box in app.text_input if box.label == "Name of the corpus").set_value("Tiny")
+    app.file_uploader[1].set_value(("asked.csv", b"question\nWhat?\n", ""))
+    app = app.run()
+    assert not app.exception and "They replace 2 questions of tiny." in [line.value for line in app.warning]
+
+
 @pytest.mark.parametrize(("before", "used"), [("python-reference", "tiny"), ("python-api", ""), (None, "")])
 def test_what_was_read_comes_into_use_once_where_no_other_corpus_was_chosen_meanwhile(bench, monkeypatch, before, used):
     read = {"name": "rivers.txt", "status": "ok", "message": ""}

@@ -1,6 +1,7 @@
 """Own documents: what is added, and what became of the files of each collection."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -12,6 +13,7 @@ from app.ui.jobs import Press
 from core.corpus.cards import Status
 from core.corpus.own import FileStatus, safe_name
 from core.corpus.questions import FORMATS
+from core.errors import WorkbenchError
 from core.labs.corpus import contents as lab
 from core.report.table import COUNT, Column, Table
 from core.workbench import one_phase
@@ -32,7 +34,7 @@ def draw() -> None:
     own = {status.name: status for status in workbench.datasets() if status.kind == "own"}
     every = [job for job in workbench.jobs.list() if job.arguments[0] == VERB]
     reading(every, own)
-    add("A new name, or one of those below to add to it" if own else "my-papers")
+    add("A new name, or one of those below to add to it" if own else "my-papers", own)
     if not own and not any(job.active for job in every):
         cards.empty("No own documents yet", "Each collection becomes a corpus of its own, beside the built-in ones.")
     for status in own.values():
@@ -40,7 +42,7 @@ def draw() -> None:
             collection(status)
 
 
-def add(example: str) -> None:
+def add(example: str, own: Mapping[str, Status]) -> None:
     """What is to be read, and the button that begins it. example: of a name."""
     turn = st.session_state.setdefault("own_turn", 0)  # new keys empty the fields once their files are in
     with st.container(border=True):
@@ -50,6 +52,10 @@ def add(example: str) -> None:
             files = documents(turn)
         with right:
             asked = questions(turn)
+            with suppress(WorkbenchError):  # no name yet
+                there = own.get(safe_name(name))
+                if asked and there and there.questions:
+                    st.warning(f"They replace {cards.count(there.questions, 'question')} of {cards.plain(there.name)}.")
         if not jobs.press_button("Add", Press(VERB, TAKES), key="own_add", type="primary", icon=":material/add:"):
             return
     if name.strip() and (files or asked):
