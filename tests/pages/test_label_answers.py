@@ -193,6 +193,18 @@ def test_a_clicked_word_belongs_to_the_answer_at_its_place(bench):
 
 
 @pytest.mark.slow
+def test_the_door_of_a_finished_study_leads_to_agreement_and_offers_only_a_look(bench, monkeypatch):
+    rounds.freeze(bench, rating(), "main")
+    start = next(button for button in open_page().button if button.key == "label_start")
+    assert (start.label, start.proto.type) == ("Start labelling", "primary")
+    monkeypatch.setattr("app.ui.labelling.door.how_far", lambda workbench, frozen: (True, "main round, all labelled"))
+    app = open_page()
+    start = next(button for button in app.button if button.key == "label_start")
+    assert (start.label, start.proto.type) == ("Look at the labels", "secondary")
+    assert any("The study is finished" in each.value for each in app.caption)
+
+
+@pytest.mark.slow
 def test_names_and_tokens(bench):
     frozen = rounds.freeze(bench, rating(tokens=True), "main")
     token = tokens.issue_token(bench, "toy", "Ann")

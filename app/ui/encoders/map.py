@@ -30,6 +30,8 @@ RING = {"size": 14, "symbol": "circle-open", "color": charts.COLORS[3], "line": 
 
 def corpus_map(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> None:
     workbench, queries = session.workbench(), row.evaluation.corpus.queries
+    if (there := len(row.transform.chunks)) < 3:
+        return st.info(f"A map needs three chunks; this corpus has {there} in these settings.", icon=":material/info:")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         about = "PCA preserves large distances, t-SNE neighbourhoods: in t-SNE, sizes of clusters and distances between them mean nothing."
         method = forms.one_of("Map", {"pca": "PCA", "tsne": "t-SNE"}, "map_method", width="content", help=about)

@@ -26,6 +26,10 @@ SLOW_POINTS = 150_000  # chunks times points of a curve: of more it is computed 
 
 def curve(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> None:
     workbench, config = session.workbench(), row.config
+    if len(row.transform.chunks) < 2:
+        return st.info(
+            "This corpus is one chunk in these settings: nothing varies that could be left out.", icon=":material/info:"
+        )
     shape = config.transform
     # what was asked for stays while the dimension moves
     about = row.offer.id, shape.model_copy(update={"quantise": "none", "dimensions": 0, "code_bytes": 32, "rescore": 1})

@@ -44,7 +44,7 @@ def draw(frozen: Frozen | None) -> None:
         study = st.selectbox("Study", ids, ids.index(frozen.study.id) if frozen else 0, format_func=titles.get)
         frozen = next(version for version in studies if version.study.id == study)
         whole, told = how_far(session.workbench(), frozen)
-        st.caption(f"{told.capitalize()}.{' Nothing is open: labels can be looked at and changed.' * whole}")
+        st.caption(f"{told.capitalize()}.{' The study is finished: labels can be looked at and changed.' * whole}")
         if whole:
             ways.link("measure_agreement", "Agreement", "handshake", study=frozen.study.id)
         people = frozen.study.at_work(frozen.round)
@@ -54,8 +54,13 @@ def draw(frozen: Frozen | None) -> None:
             if frozen.study.tokens:
                 token = st.text_input("Your token", type="password", help=whence).strip()
             why = "" if name else "Choose your name to start."
-            look = {"type": "primary", "icon": ":material/edit_note:", "disabled": bool(why), "help": why or None}
-            started = st.form_submit_button("Start labelling", key="label_start", **look)
+            look = {
+                "type": "secondary" if whole else "primary",
+                "icon": ":material/edit_note:",
+                "disabled": bool(why),
+                "help": why or None,
+            }
+            started = st.form_submit_button("Look at the labels" if whole else "Start labelling", key="label_start", **look)
             if name:
                 st.caption(f"{cards.count(len(items_of(frozen, name)), 'screen')} for you in this round.")
         if started and tokens.may_label(session.workbench(), frozen, name, token):

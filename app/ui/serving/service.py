@@ -53,23 +53,31 @@ def put_up() -> None:
         jobs.watch(job.id)
         st.fragment(up, run_every=2.0)(int(port))
     else:
-        if chosen != IN_USE:
-            told_if_below(chosen)
+        below = chosen != IN_USE and told_if_below(chosen)
         label = f"Serving {'the recipe in use' if chosen == IN_USE else chosen}"
-        cards.press("Start the service", "dns", "put_up", session.workbench().jobs.start, arguments, label, type="primary")
+        cards.press(
+            "Start the service",
+            "dns",
+            "put_up",
+            session.workbench().jobs.start,
+            arguments,
+            label,
+            type="secondary" if below else "primary",
+        )
         st.caption("It runs until it is stopped, even if this page is closed. Only programs on this machine can reach it.")
 
 
-def told_if_below(name: str) -> None:
-    """What it means to serve a recipe that did not pass its gate."""
+def told_if_below(name: str) -> bool:
+    """What it means to serve a recipe that did not pass its gate; whether it did not."""
     gate = latest(session.workbench(), name).gate
     if reached(gate):
-        return
+        return False
     side = worse_end(gate)
     end, label = gate[side], cards.plain(registry.lower(label_of(gate)))
     worst = "has no interval" if end is None else f"may be as {side} as {end:.3f}"
     told = f"It did not pass its gate: {label} {worst} (n {gate['measured']:,}); {gate['least']:.3f} was wanted."
     st.warning(told, icon=":material/warning:")
+    return True
 
 
 def address() -> str:
