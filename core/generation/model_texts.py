@@ -84,7 +84,7 @@ def written(tools: TextTools, requests: Sequence[Request]) -> Generator[Progress
         return []
     if tools.most is not None and tools.generator.converts():
         raise Unready(f"{len(requests):,} texts by the model, whose file is converted first")
-    keys, by_key = _kept(tools, requests)
+    keys, by_key = _recorded_texts(tools, requests)
     absent = {key: request for key, request in zip(keys, requests, strict=True) if key not in by_key}
     if tools.most is not None and len(absent) > tools.most:
         raise Unready(f"{len(absent):,} texts by the model")
@@ -95,7 +95,7 @@ def written(tools: TextTools, requests: Sequence[Request]) -> Generator[Progress
 
 def at_hand(tools: TextTools, requests: Sequence[Request]) -> list[ModelText | None]:
     """The texts that were written before; None where the model would have to be asked."""
-    keys, by_key = _kept(tools, requests)
+    keys, by_key = _recorded_texts(tools, requests)
     return [by_key.get(key) for key in keys]
 
 
@@ -111,12 +111,12 @@ def keys_of(tools: TextTools, requests: Sequence[Request]) -> list[str]:
     return [fingerprint(settings[request.limits], request.messages, tools.seed + request.draw) for request in requests]
 
 
-def _kept(tools: TextTools, requests: Sequence[Request]) -> tuple[list[str], dict[str, ModelText]]:
+def _recorded_texts(tools: TextTools, requests: Sequence[Request]) -> tuple[list[str], dict[str, ModelText]]:
     """(the key of each request, what is kept). What another window than the generator's has cut is no text of this one, which has a key of
     its own there."""
     keys = keys_of(tools, requests)
     by_key = _read(tools, keys)
-    window = getattr(tools.generator, "context_tokens", None)
+    window = tools.generator.model_dump().get("context_tokens")
     own = {
         key: fingerprint(key, window)
         for key, request in zip(keys, requests, strict=True)

@@ -168,8 +168,8 @@ def _at_rate(
         row = {"rate": rate, "arm": label, **spread("quality", quality), "interval": between(quality.low, quality.high, MEAN)}
         row |= {name: each.point[name] for name in ("good", "p95_ms", "throughput")}
         row["answered"] = float(answered.mean()) if len(answered) else None
-        known = through and each.cost_usd is not None
-        row["usd"] = 1000 * (each.cost_usd + hour_usd / 3600 / through) if known else None
+        told = through and each.cost_usd is not None
+        row["usd"] = 1000 * (each.cost_usd + hour_usd / 3600 / through) if told else None
         rows.append(row)
     for row in rows:
         row["frontier"] = "yes" if not any(_dominates(other, row) for other in rows) else ""

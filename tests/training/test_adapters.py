@@ -182,6 +182,8 @@ def test_texts_of_a_prompt_and_its_completion_are_turns(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"prompt": "Who?", "completion": "Ada."}\n\n')
     [example] = read_examples(tmp_path / "a.jsonl")[0]
     assert example.messages == ({"role": "user", "content": "Who?"},) and example.answer == "Ada."
+    (tmp_path / "b.jsonl").write_text('{"prompt": "Who?", "completion": "Ada.", "group": 0}\n')
+    assert read_examples(tmp_path / "b.jsonl")[0][0].group == "0", "a group of 0 is one"
 
 
 @pytest.mark.parametrize(
