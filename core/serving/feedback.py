@@ -36,7 +36,7 @@ class FeedbackBook:
     def add(self, said: Mapping[str, Any]) -> None:
         """said: trace, span ("" where the trace has one answer), thumb, correction, comment, client. Raises a Refusal where there is no
         such answer, or several."""
-        trace, span = said["trace"], said["span"]
+        trace, span = said["trace"], said.get("span", "")
         if self._recent.get(span) != trace:
             span = self._named(trace, span)
         row = {**said, "span": span, "said": datetime.now(UTC).isoformat(timespec="milliseconds")}
