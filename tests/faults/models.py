@@ -117,6 +117,7 @@ def halted(place: Path) -> None:
 
     def work() -> int:
         from core.__main__ import main
+        from core.cli.frame import CANCELLED
         from core.training.steps import TrainingSteps
 
         save = TrainingSteps._save
@@ -126,7 +127,7 @@ def halted(place: Path) -> None:
             raise KeyboardInterrupt
 
         TrainingSteps._save = ended
-        return main([*TRAINING]) - 1
+        return main([*TRAINING]) - CANCELLED
 
     forked(work, place, limit_s=300).well()
     assert (place / "encoders" / ".training" / "own" / "checkpoint.pt").exists()
