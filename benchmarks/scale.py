@@ -112,7 +112,10 @@ class Watched:
 
     def killed(self, when: Callable[[], bool]) -> float:
         """Killed with all it started as soon as `when` says so; the seconds until then."""
-        while self.process.poll() is None and not when():
+        while not when():
+            if self.process.poll() is not None:
+                said = self.process.communicate()[0][-500:]
+                raise RuntimeError(f"{self.process.args} ended by itself with {self.process.returncode}: {said}")
             time.sleep(1.0)
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
