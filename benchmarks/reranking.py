@@ -101,7 +101,7 @@ def main() -> None:
     pairs = [(questions[i], paragraphs[i * len(paragraphs) // options.pairs]) for i in range(options.pairs)]
     part = CrossEncoder()
     reader = part._load()
-    lengths = np.array([len(ids) for _, some in reader._windows(pairs) for ids, _ in some])
+    lengths = np.array([len(ids) for some in reader._windows(pairs) for ids, _ in some])
     work = 2 * 6 * sum(k * n for k, n in SHAPES) * lengths.sum() + 2 * 2 * 6 * 384 * (lengths**2).sum()
     list(reader.read(pairs))  # loads what the first call loads
     times, peaks = [], []
