@@ -278,9 +278,22 @@ def promises(folder: Path = RESULTS, benchmarks: Sequence[str] | None = None, ru
             "",
             "Settings:",
             "",
-            *(f"{number}. {text}." for number, text in enumerate(settings, 1)),
+            *(f"{number}. {unlike(text, settings[0])}." for number, text in enumerate(settings, 1)),
         ]
     )
+
+
+def unlike(setting: str, first: str) -> str:
+    """A setting; where it is not the first, what it has that the first has not."""
+    if setting == first:
+        return setting
+    (machine, packages), (_, others) = (some.split("; ") for some in (setting, first))
+    own, base = packages.split(", "), others.split(", ")
+    names = [each.split()[0] for each in own]
+    other = [each for each in own if each not in base] + [
+        f"no {each.split()[0]}" for each in base if each.split()[0] not in names
+    ]
+    return f"{machine}; {', '.join([*other, 'else as 1'])}"
 
 
 def row(judged: Verdict, result: dict | None, runs: list[dict], settings: list[str]) -> tuple[str, ...]:

@@ -208,3 +208,10 @@ def test_a_benchmark_that_is_asked_for_help_measures_nothing():
     for name in bench.names():
         for word, code in (("--help", 0), ("--no-such-option", 2)):
             assert said[f"{name} {word}"][0] == code and "usage:" in said[f"{name} {word}"][1]
+
+
+def test_of_another_setting_only_what_differs_from_the_first_is_told():
+    first = "AMD EPYC, 2 processors; numpy 2.2.6, torch 2.13.0+cpu, hnswlib 0.8.0"
+    assert numbers.unlike(first, first) == first
+    other = "Intel(R) Xeon(R), 4 processors; numpy 2.4.6, torch 2.13.0+cpu"
+    assert numbers.unlike(other, first) == "Intel(R) Xeon(R), 4 processors; numpy 2.4.6, no hnswlib, else as 1"
