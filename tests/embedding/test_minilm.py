@@ -204,6 +204,7 @@ assert "torch" in sys.modules and not {"transformers", "sentence_transformers"} 
 def test_bfloat16_only_where_the_processor_multiplies_it():
     assert hardware._cpu_dtype("flags\t\t: fpu avx512f avx512_bf16 sse\n") == "bfloat16"
     assert hardware._cpu_dtype("flags\t\t: fpu amx_bf16\n") == "bfloat16"
+    assert hardware._cpu_dtype("vendor_id\t: GenuineIntel\nflags\t\t: fpu avx512_bf16\n") == "float32"
     assert hardware._cpu_dtype("flags\t\t: fpu avx2 avx512f avx512_vnni\n") == "float32"
     assert hardware._cpu_dtype("Features\t: fp asimd bf16\n") == "float32"
 
