@@ -59,6 +59,11 @@ class Query(NamedTuple):
     group: str = ""  # type, difficulty or domain, for breakdowns
     history: tuple[str, ...] = ()  # what was said before it, oldest first
 
+    @property
+    def has_evidence(self) -> bool:
+        """Whether a document is judged relevant to it: without one retrieval cannot be measured."""
+        return any(gold.grade > 0 for gold in self.gold)
+
 
 @dataclass(frozen=True)
 class Corpus:

@@ -456,7 +456,7 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
         about = _read(place / "collection.json") or {}
         before = about.get("questions")
         _write(place / "collection.json", {**about, "questions": len(corpus.queries)})
-        matched = sum(any(gold.grade > 0 for gold in query.gold) for query in corpus.queries)
+        matched = sum(query.has_evidence for query in corpus.queries)
         notes = " ".join(note for note in corpus.notes if not note.startswith("File "))
         replaced = f" They replace the {before} before." if before else ""
         message = f"{len(corpus.queries)} questions, evidence found for {matched}.{replaced} {notes}"

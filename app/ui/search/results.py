@@ -95,7 +95,7 @@ def strip(current: Evaluation) -> None:
 
 def facts(current: Evaluation) -> None:
     config, trace = current.config, current.trace
-    measured = sum(any(gold.grade > 0 for gold in query.gold) for query in current.corpus.queries)
+    measured = sum(query.has_evidence for query in current.corpus.queries)
     asked = len(current.corpus.queries)
     without = f"; {asked - measured:,} without evidence are not measured" if measured < asked else ""
     cards.status_strip(
