@@ -62,7 +62,7 @@ def span(hit: Hit) -> Span:
 
 def covered(query: Query, passage: Span, config: TrialConfig) -> frozenset[int]:
     """Pieces of evidence that a passage holds."""
-    return frozenset(each.unit for each in query.gold if each.grade > 0 and covers(passage, each, config.evaluation.overlap))
+    return frozenset(each.unit for each in query.relevant if covers(passage, each, config.evaluation.overlap))
 
 
 def as_ranked(ranked: Ranked) -> Iterator[Asked]:

@@ -84,7 +84,7 @@ def asked(bench: Workbench, one: Collection, settings: dict[str, Any], most: int
         written(bench.home / "datasets" / one.dataset, WRITERS[one.dataset])
     base = {"corpus.dataset": one.dataset, "chunking.part": one.chunker, "retrieval.candidates": one.depth}
     run = bench.resolve(with_settings(TrialConfig(), base | settings))
-    queries = [query for query in run.corpus.queries if any(gold.grade for gold in query.gold)]
+    queries = [query for query in run.corpus.queries if query.relevant]
     if one.own:  # a question whose candidates are all right cannot be ranked wrongly
         queries = [query for query in queries if len({gold.grade for gold in query.gold}) > 1]
     drawn = np.random.default_rng(0).permutation(len(queries))[:most]  # fewer are the first of more

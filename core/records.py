@@ -6,6 +6,7 @@ while the chunker changes. Invariant: `chunk text == document.text[start:end]`.
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,9 +61,9 @@ class Query(NamedTuple):
     history: tuple[str, ...] = ()  # what was said before it, oldest first
 
     @property
-    def has_evidence(self) -> bool:
-        """Whether a document is judged relevant to it: without one retrieval cannot be measured."""
-        return any(gold.grade > 0 for gold in self.gold)
+    def relevant(self) -> tuple[Gold, ...]:
+        """Its evidence: what is judged relevant. Without any retrieval cannot be measured."""
+        return tuple(gold for gold in self.gold if gold.grade > 0)
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ class Corpus:
     queries: tuple[Query, ...] = ()
     notes: tuple[str, ...] = ()
     fingerprint: str = ""
+
+    @cached_property
+    def measurable(self) -> int:
+        """How many of its questions have evidence."""
+        return sum(bool(query.relevant) for query in self.queries)
 
 
 @dataclass(frozen=True)

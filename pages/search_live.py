@@ -39,7 +39,7 @@ def measured(config: TrialConfig, plan: Plan) -> Evaluation | None:
         charts.before(results.shown_before(config))
         return None
     current = jobs.drain(session.workbench().evaluating(plan.run or config))
-    if not any(query.gold for query in current.corpus.queries):
+    if not current.corpus.measurable:
         results.without_questions(config)
         return None
     st.session_state.measured_last = config

@@ -29,5 +29,5 @@ def _other_half(config: TrialConfig, gold: bool) -> str:
     """The half that has such questions where the chosen one has none; "": no half is chosen, or that has none either."""
     if not (other := {"dev": "test", "test": "dev"}.get(config.corpus.questions, "")):
         return ""
-    there = session.workbench().corpus(with_settings(config, {"corpus.questions": other})).queries
-    return other if any(query.gold or not gold for query in there) else ""
+    there = session.workbench().corpus(with_settings(config, {"corpus.questions": other}))
+    return other if (there.measurable if gold else there.queries) else ""

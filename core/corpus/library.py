@@ -192,7 +192,7 @@ def split(corpus: Corpus, part: str) -> Corpus:
     anchors, notes = articles(corpus), corpus.notes
     if _most(anchors) > max(len(corpus.queries) // 2, 1):
         asked: dict[Any, str] = {}
-        alone = {query.id: next((g.document_id for g in query.gold if g.grade > 0), query.id) for query in corpus.queries}
+        alone = {query.id: next((g.document_id for g in query.relevant), query.id) for query in corpus.queries}
         texts = _texts(corpus.queries)
         anchors = {name: asked.setdefault(texts.get(name, (name,)), document) for name, document in alone.items()}
         notes += ("Questions share so much evidence that dev and test have documents in common.",)
@@ -231,7 +231,7 @@ def linked(queries: Sequence[Query], titles: Mapping[str, str] = MappingProxyTyp
         text = texts.get(identity)
         return root(of_text[text]) if text in of_text else alone.setdefault(text, identity) if text else identity
 
-    relevant = {query.id: [gold.document_id for gold in query.gold if gold.grade > 0] for query in queries}
+    relevant = {query.id: [gold.document_id for gold in query.relevant] for query in queries}
     for identity, documents in relevant.items():
         alike = [first.setdefault(titles[document], document) for document in documents if document in titles]
         if documents and identity in texts:

@@ -456,10 +456,9 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
         about = _read(place / "collection.json") or {}
         before = about.get("questions")
         _write(place / "collection.json", {**about, "questions": len(corpus.queries)})
-        matched = sum(query.has_evidence for query in corpus.queries)
         notes = " ".join(note for note in corpus.notes if not note.startswith("File "))
         replaced = f" They replace the {before} before." if before else ""
-        message = f"{len(corpus.queries)} questions, evidence found for {matched}.{replaced} {notes}"
+        message = f"{len(corpus.queries)} questions, evidence found for {corpus.measurable}.{replaced} {notes}"
         return FileStatus(name, "ok", 0, sum(len(query.text) for query in corpus.queries), message.strip())
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -95,8 +95,7 @@ def relevance(corpus: Corpus, chunks: Chunks, overlap: float) -> Relevance:
     spans = [
         (row, gold.unit, gold.grade, number.get(gold.document_id, -1), gold.start, gold.end)
         for row, query in enumerate(corpus.queries)
-        for gold in query.gold
-        if gold.grade > 0
+        for gold in query.relevant
     ]
     row, unit, grade, document, start, end = np.array(spans, np.int64).reshape(-1, 6).T
     unit_row, unit_grade, unit_of_span = _units(row, unit, grade)

@@ -108,7 +108,7 @@ def hidden_gold(allowed: Filter | None, corpus: Corpus) -> int:
     if allowed is None:
         return 0
     number = {each.id: i for i, each in enumerate(corpus.documents)}
-    gold = [[number[g.document_id] for g in query.gold if g.grade > 0] for query in corpus.queries]
+    gold = [[number[g.document_id] for g in query.relevant] for query in corpus.queries]
     return sum(
         bool(some) and not allowed.masks[mask][some].any() for some, mask in zip(gold, allowed.which.tolist(), strict=True)
     )

@@ -13,7 +13,7 @@ from core.labs.answers.answering import alike_answers, answers_phase, covers, dr
 from core.labs.scores.sets import score_answers
 from core.pipeline.forecast import Forecast
 from core.pipeline.stages import STAGES, Resolved
-from core.records import Gold, Hit, Progress, Query
+from core.records import Gold, Hit, Progress
 from core.report.table import MEAN, between
 from core.statistics.canary import noise_floor
 from core.store.batches import batches
@@ -140,10 +140,10 @@ def _canaries(
 ) -> Generator[Progress, None, tuple[list[dict[str, Any]], float]]:
     """The canaries, and the noise floor."""
     queries = run.corpus.queries
-    rows = [row for row in drawn(queries, run.config.seed, len(queries)) if evidence(queries[row])][:most]
+    rows = [row for row in drawn(queries, run.config.seed, len(queries)) if queries[row].relevant][:most]
     evaluation, made, k = (yield from workbench.evaluating(run)), [], run.config.evaluation.k
     for row in rows:
-        gold = evidence(queries[row])
+        gold = queries[row].relevant
         hits = workbench.hits(evaluation, row)[:k]
         spans = [[each.document_id, each.start, each.end] for each in gold]
         told = {"question": queries[row].text, "gold": spans, "found": _holds(run, hits, gold)}
@@ -152,7 +152,7 @@ def _canaries(
     for number in range(replays if able else 0):
         yield Progress(number, replays, "Asking the canaries again, for the noise")
         query = queries[able[number % len(able)]]
-        lost.append(not _holds(run, workbench.search(run, query.text)[:k], evidence(query)))
+        lost.append(not _holds(run, workbench.search(run, query.text)[:k], query.relevant))
     return made, noise_floor(np.array(lost, float)) if lost else 1.0
 
 
@@ -163,7 +163,3 @@ def _holds(run: Resolved, hits: Sequence[Hit], gold: Sequence[Gold]) -> bool:
 def answer_cost(workbench: Workbench, config: TrialConfig, ask: int = 30) -> Forecast:
     """What publishing takes."""
     return Forecast((answers_phase(workbench, config, ask),), units=ask, like=alike_answers(config))
-
-
-def evidence(query: Query) -> list[Gold]:
-    return [each for each in query.gold if each.grade > 0]

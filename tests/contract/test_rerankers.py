@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core import registry
-from core.config import TrialConfig
+from core.config import TrialConfig, with_settings
 from core.embedding.vectors import encode_all
 from core.progress import drain
 from core.records import Candidates, Chunks, Corpus, Document, Query
@@ -50,7 +50,7 @@ def asked_of(folder, rows=(0, 1, 2, 3)) -> Asked:
     chunks = Chunks(numbers, np.zeros_like(numbers), np.array([len(t) for t in TEXTS], np.int32), np.full_like(numbers, 6))
     documents = tuple(Document(f"d{i}", text) for i, text in enumerate(TEXTS))
     queries = tuple(Query(f"q{row}", QUESTIONS[row]) for row in rows)
-    recipe = TrialConfig()
+    recipe = with_settings(TrialConfig(), {"embedding.dtype": "float32"})  # bfloat16 rounds by how many texts are read at once
     tools = RankTools(TEXTS, recipe.embedding, embed, folder, folder, GENERATOR or recipe.generation, 0, None)
     scores = np.where(pool.chunk < 0, -np.inf, pool.score["dense"]).astype(np.float32)
     return Asked(Corpus("c", documents, queries), chunks, queries, pool, scores, tools)

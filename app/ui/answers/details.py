@@ -26,7 +26,7 @@ def known_answer(query: Query, answer: Answer) -> None:
     ]
     place = f"passage {' and '.join(ranks)}" if ranks else "none of the passages"
     with st.container(border=True):
-        st.caption(f"Known answer; its evidence is in {place}" if query.gold else "Known answer")
+        st.caption(f"Known answer; its evidence is in {place}" if query.relevant else "Known answer")
         for text in dict.fromkeys(query.answers):
             evidence.show(f'<div class="gw gw-text">{evidence.marked(text, [])}</div>')
 

@@ -67,7 +67,7 @@ def fitting(rows: list[dict[str, Any]]) -> tuple[list[int], bool, str]:
 
 def panel(corpus: Corpus, query: Query) -> None:
     cards.question_title(query.text)
-    if not query.gold:
+    if not query.relevant:
         cards.empty(
             "No evidence",
             "The corpus does not hold the answer to this question; it is not counted in retrieval metrics."

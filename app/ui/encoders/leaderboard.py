@@ -67,10 +67,9 @@ def strip(config: TrialConfig, rows: Sequence[EncoderResult], ready: Sequence[En
     workbench, facts = session.workbench(), [config.corpus.dataset]
     if ready:
         corpus, whole = ready[0].evaluation.corpus, workbench.corpus(config)
-        measured = sum(query.has_evidence for query in corpus.queries)
         facts = [
             f"{config.corpus.dataset}, {cards.count(len(corpus.documents), 'document')}",
-            f"{measured:,} of {len(whole.queries):,} questions ({config.corpus.questions})",
+            f"{corpus.measurable:,} of {len(whole.queries):,} questions ({config.corpus.questions})",
         ]
     cards.status_strip(
         [

@@ -34,7 +34,7 @@ Suggested = Mapping[str, Sequence[Any]]
 
 def draw(config: TrialConfig, suggested: Suggested) -> None:
     """suggested: the settings to begin with, one or two, with their values; without values some around the one in use."""
-    if not any(query.gold for query in session.workbench().corpus(config).queries):
+    if not session.workbench().corpus(config).measurable:
         return no_questions(config, ", so there is nothing to measure", gold=True)
     asked = "the dev half of the questions" if config.corpus.questions == "dev" else "all questions"
     with_what = "the recipe in use: the base" if define.pinned_baseline(config) is None else "the pinned baseline"

@@ -38,7 +38,7 @@ def halves(recipe: TrialConfig) -> dict[str, str]:
     asked = [
         recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update={"questions": half})}) for half in ("dev", "test")
     ]
-    both = all(any(query.gold for query in session.workbench().corpus(of).queries) for of in asked)
+    both = all(session.workbench().corpus(of).measurable for of in asked)
     return {"choose_on": "dev", "report_on": "test"} if both else {}
 
 

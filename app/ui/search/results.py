@@ -95,8 +95,7 @@ def strip(current: Evaluation) -> None:
 
 def facts(current: Evaluation) -> None:
     config, trace = current.config, current.trace
-    measured = sum(query.has_evidence for query in current.corpus.queries)
-    asked = len(current.corpus.queries)
+    measured, asked = current.corpus.measurable, len(current.corpus.queries)
     without = f"; {asked - measured:,} without evidence are not measured" if measured < asked else ""
     cards.status_strip(
         [

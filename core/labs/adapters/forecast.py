@@ -63,5 +63,5 @@ def _tested(workbench: Workbench, config: TrialConfig, training: LoraTraining, f
     run = workbench.pipeline.at_hand(TrialConfig(corpus={"dataset": config.corpus.dataset})) if file is None else None
     if run is None or training.source != "corpus":
         return most, "at most "
-    there = sum(query.has_evidence for query in library.split(run.corpus, "test").queries)
+    there = library.split(run.corpus, "test").measurable
     return min(most, there), "" if there >= most else "at most "

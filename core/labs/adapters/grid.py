@@ -176,10 +176,11 @@ def _asked(
 def without_evidence(workbench: Workbench, evaluation: Evaluation, row: int) -> list[Hit]:
     """The best passages that hold none of the evidence, as many as the context takes. Their similarity keeps nobody from asking."""
     query, config = evaluation.corpus.queries[row], evaluation.config
-    golds = [gold for gold in query.gold if gold.grade > 0]
     hits = workbench.hits(evaluation, row)
     wrong = [
-        h for h in hits if not any(answering.covers((h.document_id, h.start, h.end), g, config.evaluation.overlap) for g in golds)
+        h
+        for h in hits
+        if not any(answering.covers((h.document_id, h.start, h.end), g, config.evaluation.overlap) for g in query.relevant)
     ]
     return [replace(hit, scores={}) for hit in wrong[: config.context.passages]]
 

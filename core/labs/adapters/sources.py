@@ -109,8 +109,7 @@ def _ranked(workbench: Workbench, config: TrialConfig) -> Generator[Progress, No
     for row, query in enumerate(evaluation.corpus.queries):
         if row % 50 == 0:
             yield Progress(row, len(evaluation.corpus.queries), "Searching for wrong passages")
-        golds = [gold for gold in query.gold if gold.grade > 0]
-        ranked[query.id] = [hit for hit in workbench.hits(evaluation, row) if not _touches(hit, golds)]
+        ranked[query.id] = [hit for hit in workbench.hits(evaluation, row) if not _touches(hit, query.relevant)]
     return ranked
 
 

@@ -276,9 +276,10 @@ def case(query: Query, said: KeptAnswer, texts: dict[str, str], overlap: float, 
 
 def evidence_of(query: Query, shown: Given, overlap: float) -> dict[str, Any]:
     """What an answer over these passages is held against, as fields of a case."""
-    golds = [gold for gold in query.gold if gold.grade > 0]
-    covered = tuple(frozenset(g.unit for g in golds if any(covers(span, g, overlap) for span in spans)) for spans in shown)
-    units = len({gold.unit for gold in golds}) if query.gold or not query.answerable else None
+    covered = tuple(
+        frozenset(g.unit for g in query.relevant if any(covers(span, g, overlap) for span in spans)) for spans in shown
+    )
+    units = len({gold.unit for gold in query.relevant}) if query.gold or not query.answerable else None
     return {"references": query.answers, "answerable": query.answerable, "units": units, "covered": covered}
 
 

@@ -78,7 +78,7 @@ def drawn(evaluation: Evaluation, count: int, evidence: bool = False) -> list[in
     """Rows of the questions that are asked, drawn once, of those with a reference answer, or with evidence besides."""
     queries = evaluation.corpus.queries
     rows = [row for row in answering.drawn(queries, evaluation.config.seed, len(queries)) if queries[row].answers]
-    rows = [row for row in rows if not evidence or queries[row].has_evidence][:count]
+    rows = [row for row in rows if not evidence or queries[row].relevant][:count]
     if not rows:
         what = "a reference answer and evidence" if evidence else "a reference answer"
         raise WorkbenchError(

@@ -197,7 +197,7 @@ def _items(
         worth = {(*arm, name): float(values[arm][name][place]) for arm in answers for name in MEASURES}
         said = answers["closed_book", "original"].text
         right = accepts(said, query.answers, style) and not accepts(query.text, query.answers)
-        source = " ".join(texts[name] for name in dict.fromkeys(gold.document_id for gold in query.gold if gold.grade > 0))
+        source = " ".join(texts[name] for name in dict.fromkeys(gold.document_id for gold in query.relevant))
         items.append(ContaminationItem(query, other, answers, worth, right, copied_share(said, source, query.text)))
     return items
 
@@ -222,7 +222,7 @@ def _gaps(rules: Rules, values: dict[tuple[str, str], dict[str, np.ndarray]], su
 def _heads(draw: Draw) -> dict[str, tuple[str, str]]:
     """Document -> (its beginning, what follows), of the questions' gold documents that are long enough."""
     documents = {document.id: document.text for document in draw.evaluation.corpus.documents}
-    golds = [gold.document_id for query in draw.queries for gold in query.gold if gold.grade > 0]
+    golds = [gold.document_id for query in draw.queries for gold in query.relevant]
     split = {name: documents[name].split(maxsplit=HEAD + TAIL) for name in dict.fromkeys(golds)}
     return {
         name: (one_line(" ".join(tokens[:HEAD])), " ".join(tokens[HEAD : HEAD + TAIL]))

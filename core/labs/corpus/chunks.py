@@ -40,12 +40,7 @@ class GoldSpans(NamedTuple):
 def gold_spans(documents: Sequence[Document], queries: Sequence[Query]) -> GoldSpans:
     """A span counts once, however many questions share it."""
     number = {document.id: i for i, document in enumerate(documents)}
-    gold = {
-        (number[g.document_id], g.start, g.end)
-        for query in queries
-        for g in query.gold
-        if g.grade > 0 and g.document_id in number
-    }
+    gold = {(number[g.document_id], g.start, g.end) for query in queries for g in query.relevant if g.document_id in number}
     # a chunk never has white space at its ends, so gold is compared without it
     tight = {(d, *trim(documents[d].text, start, end)) for d, start, end in gold}
     parts = [(d, s, e) for d, s, e in tight if s < e and (s, e) != trim(documents[d].text, 0, len(documents[d].text))]

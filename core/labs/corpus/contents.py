@@ -33,7 +33,7 @@ def asked_of(corpus: Corpus) -> dict[str, list[int]]:
     """Document id -> places of the questions that have gold evidence in it."""
     asked: dict[str, list[int]] = {}
     for place, query in enumerate(corpus.queries):
-        for document_id in dict.fromkeys(gold.document_id for gold in query.gold if gold.grade > 0):
+        for document_id in dict.fromkeys(gold.document_id for gold in query.relevant):
             asked.setdefault(document_id, []).append(place)
     return asked
 
@@ -60,7 +60,7 @@ def question_rows(corpus: Corpus) -> list[dict[str, Any]]:
             "id": query.id,
             "question": query.text,
             "group": query.group,
-            "evidence": len({gold.unit for gold in query.gold if gold.grade > 0}),
+            "evidence": len({gold.unit for gold in query.relevant}),
             "answerable": query.answerable,
             "answers": " ".join("; ".join(dict.fromkeys(query.answers)).split()),
         }

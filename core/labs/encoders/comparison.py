@@ -125,7 +125,7 @@ def measured(
 def asked(workbench: Workbench, run: Resolved) -> Resolved:
     """The recipe on its corpus; on one with more than QUESTIONS measurable questions with so many, drawn by the seed."""
     corpus, seed = run.corpus, run.config.seed
-    rows = [row for row, query in enumerate(corpus.queries) if query.has_evidence]
+    rows = [row for row, query in enumerate(corpus.queries) if query.relevant]
     if len(rows) <= QUESTIONS:
         return run
 

@@ -148,8 +148,8 @@ def covered(query: Query, passages: Sequence[tuple[str, int, int]], overlap: flo
     """Whether one of these spans holds evidence of the question, by the overlap rule of the evaluation; or whether together they
     hold every piece of it."""
     met: dict[int, bool] = {}  # piece -> whether one of its spans is covered
-    for gold in query.gold:
-        if gold.grade > 0 and not met.get(gold.unit):
+    for gold in query.relevant:
+        if not met.get(gold.unit):
             met[gold.unit] = any(covers(span, gold, overlap) for span in passages)
     return any(met.values()) if evidence == "any" else bool(met) and all(met.values())
 
@@ -344,8 +344,7 @@ def question_record(ladder: Ladder, identity: str) -> dict[str, Any]:
             "end": gold.end,
             "text": texts[gold.document_id][gold.start : gold.end],
         }
-        for gold in query.gold
-        if gold.grade > 0
+        for gold in query.relevant
     ]
     answers = [
         {

@@ -63,9 +63,8 @@ def gold_hits(workbench: Workbench, evaluation: Evaluation, row: int) -> list[Hi
     relevance = evaluation.judged.relevance
     own = relevance.pair_chunk[slice(*np.searchsorted(relevance.pair_row, [row, row + 1]))]
     units: dict[int, list[Gold]] = {}
-    for gold in sorted(query.gold, key=lambda gold: -gold.grade):
-        if gold.grade > 0:
-            units.setdefault(gold.unit, []).append(gold)
+    for gold in sorted(query.relevant, key=lambda gold: -gold.grade):
+        units.setdefault(gold.unit, []).append(gold)
     hits, seen = [], set()
     for golds in units.values():
         shares = [

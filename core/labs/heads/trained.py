@@ -47,7 +47,7 @@ def corpus_serves(verb: str, corpus: Corpus) -> bool:
     """Whether its questions have what is to be learnt: a type, or exact evidence."""
     if verb == "train-classifier":
         return len({query.group for query in corpus.queries}) > 1
-    return verb == "train-reader" and any(query.gold for query in corpus.queries)
+    return verb == "train-reader" and corpus.measurable > 0
 
 
 def learnt(record: dict[str, Any]) -> str:

@@ -144,7 +144,7 @@ def groupings(corpus: Corpus, chunks: Chunks) -> dict[str, list[str]]:
     """What chunks can be filtered by -> the label of each chunk; only what tells documents apart."""
     type_of: dict[str, set[str]] = {}
     for query in corpus.queries:
-        for gold in query.gold:
+        for gold in query.relevant:
             type_of.setdefault(gold.document_id, set()).add(query.group)
     labels = {
         "source": [d.id.partition("/")[0] if "/" in d.id else d.source for d in corpus.documents],

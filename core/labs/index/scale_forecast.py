@@ -124,7 +124,7 @@ def _asked(questions: int) -> np.ndarray:
 
 def _evidence(query: Query) -> str | None:
     """The one document that holds all its evidence: it is in a sample as often as any other, whatever else is asked."""
-    documents = {gold.document_id for gold in query.gold if gold.grade > 0}
+    documents = {gold.document_id for gold in query.relevant}
     return next(iter(documents)) if len(documents) == 1 else None
 
 

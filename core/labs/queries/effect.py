@@ -148,7 +148,7 @@ def transformed(workbench: Workbench, config: TrialConfig) -> Generator[Progress
         each = {"tokens a question": made.cost.tokens_a_question, "seconds a question": made.cost.seconds_a_question}
         record |= {**made.cost._asdict(), **each}
     record["why"] = [{"why": note, "questions": number} for note, number in made.fell_back.items()]
-    if any(query.gold for query in made.queries) and not config.query.idle:
+    if any(query.relevant for query in made.queries) and not config.query.idle:
         current = yield from told_within(workbench.evaluating(run), Progress(0, 0, "Measuring the gain"))
         differences = yield from told_within(gain(workbench, current), Progress(0, 0, "Measuring the gain"))
         record["gain"] = [{"metric": name, **paired._asdict()} for name, paired in differences.items()]

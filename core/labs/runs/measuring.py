@@ -86,7 +86,7 @@ def _values(run: TrecRun, questions: Sequence[Query], measures: Sequence[Measure
 
 def notes(run: TrecRun, questions: Sequence[Query], measures: Sequence[Measure] = ()) -> list[str]:
     """What of a run is not measured, or measured as 0."""
-    judged, every = {query.id for query in questions if any(gold.grade for gold in query.gold)}, {q.id for q in questions}
+    judged, every = {query.id for query in questions if query.relevant}, {q.id for q in questions}
     unknown = [question for question in run.ranked if question not in every]
     missing = [question for question in judged if question not in run.ranked]
     first = {question: [score for _, score in run.ranked[question][:11]] for question in judged & run.ranked.keys()}
@@ -163,7 +163,7 @@ def report(
     pairs = [(place, against) for place in range(len(every)) if place != against]
     pairs += [(len(runs), place) for place in range(len(runs)) if place != against] if fused else []
     return {
-        "questions": sum(any(gold.grade for gold in query.gold) for query in questions),
+        "questions": sum(bool(query.relevant) for query in questions),
         "notes": " ".join(note for run in runs for note in notes(run, questions, measures)),
         "runs": [
             {

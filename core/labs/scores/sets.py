@@ -109,7 +109,7 @@ def of_recipe(answers: AnswerSet) -> list[AnswerRow]:
 
 
 def _document(query: Query) -> str:
-    return next((gold.document_id for gold in query.gold if gold.grade > 0), query.id)
+    return next((gold.document_id for gold in query.relevant), query.id)
 
 
 def stored(workbench: Workbench, dataset: str = "") -> dict[str, list[AnswerRow]]:

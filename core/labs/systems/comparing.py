@@ -182,10 +182,10 @@ def _ranked(mine: AnswerSet, arm: SystemArm, metrics: Sequence[str]) -> dict[str
 def _ranking(query: Query, places: Sequence[Sequence[Span]], overlap: float) -> list[Span]:
     """A place for each passage: of those that say the same one with evidence of the question, and none twice. A passage without a
     place of its own keeps its rank, and finds nothing."""
-    golds, spans = [gold for gold in query.gold if gold.grade > 0], []
+    spans: list[Span] = []
     for rank, own in enumerate(places):
         free = [place for place in own if place not in spans]
-        covering = (place for place in free if any(answering.covers(place, gold, overlap) for gold in golds))
+        covering = (place for place in free if any(answering.covers(place, gold, overlap) for gold in query.relevant))
         spans.append(next(covering, free[0] if free else ("", rank, rank + 1)))
     return spans
 

@@ -53,7 +53,7 @@ def choose(
     before, halves = getattr(getattr(recipe, stage), field), {}
     for part in ("dev", "test"):
         run = halves[part] = yield from workbench.pipeline.resolve(with_settings(recipe, {"corpus.questions": part}))
-        if not any(gold.grade for query in run.corpus.queries for gold in query.gold):
+        if not run.corpus.measurable:
             raise WorkbenchError(
                 f"No question of the {part} half has evidence, so nothing can be chosen on dev and reported on test.",
                 where="corpus.questions",

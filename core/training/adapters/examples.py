@@ -142,7 +142,7 @@ def places_of_documents(corpus: Corpus) -> dict[str, SplitPlace]:
     groups = {d.id: first.setdefault(d.title, d.id) if d.title else d.id for d in corpus.documents}
     halves = {}
     for half in ("dev", "test"):
-        golds = (gold for query in library.split(corpus, half).queries for gold in query.gold if gold.grade > 0)
+        golds = (gold for query in library.split(corpus, half).queries for gold in query.relevant)
         halves |= {groups[gold.document_id]: half for gold in golds if gold.document_id in groups}
     return {document: SplitPlace(group, halves.get(group, "")) for document, group in groups.items()}
 
@@ -163,7 +163,7 @@ def from_corpus(corpus: Corpus, config: AdapterTraining, ranked: Mapping[str, Se
     every = [
         (query, SplitPlace(anchors[query.id], half)) for half in ("dev", "test") for query in library.split(corpus, half).queries
     ]
-    able = [each for each in every if any(gold.grade > 0 and gold.document_id in documents for gold in each[0].gold)]
+    able = [each for each in every if any(gold.document_id in documents for gold in each[0].relevant)]
     left_out = {"no evidence or no answer": len(every) - len(able)}
     part_of_group = parts_of([place for _, place in able], config.seed)
     parts: dict[str, list[tuple[Query, str]]] = {name: [] for name in PARTS}
@@ -276,7 +276,7 @@ def _of_query(
 ) -> TrainingExample | None:
     """None: it has no answer. beside: hits from which distractors are taken before `others`. share: of the examples that lack the right
     passage."""
-    gold = next(gold for gold in query.gold if gold.grade > 0 and gold.document_id in documents)
+    gold = next(gold for gold in query.relevant if gold.document_id in documents)
     document = documents[gold.document_id]
     evidence = document.text[gold.start : gold.end].strip()
     references = tuple(answer.strip() for answer in query.answers if answer.strip()) or ((evidence,) if evidence else ())

@@ -58,7 +58,7 @@ def split_rows(corpus: Corpus, relevance: Relevance, validation_share: float, se
 
 def evidence_documents(corpus: Corpus, rows: np.ndarray) -> set[str]:
     """Documents that hold evidence of these questions, alternatives included."""
-    return {gold.document_id for row in rows for gold in corpus.queries[row].gold if gold.grade > 0}
+    return {gold.document_id for row in rows for gold in corpus.queries[row].relevant}
 
 
 def corpus_of(corpus: Corpus, rows: np.ndarray) -> Corpus:

@@ -342,7 +342,7 @@ def stories_of_corpus(corpus, most: int, seed: int, asked_of: bool) -> Iterator[
     draw = np.random.default_rng(seed)
     by_document = {}
     for query in corpus.queries if asked_of else ():
-        for gold in (gold for gold in query.gold if gold.grade > 0):
+        for gold in query.relevant:
             by_document.setdefault(gold.document_id, []).append((query.text, gold))
     documents = [document for document in corpus.documents if len(document.text) > 120]
     for i in draw.permutation(len(documents))[:most]:

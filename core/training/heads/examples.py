@@ -192,7 +192,7 @@ def asked(corpus: Corpus) -> list[Any]:
     texts = {document.id: document for document in corpus.documents}
     some = []
     for query in corpus.queries:
-        if gold := [gold for gold in query.gold if gold.grade > 0]:
+        if gold := query.relevant:
             document = texts[gold[0].document_id]
             spans = dict.fromkeys((g.start, g.end) for g in gold if g.document_id == document.id)
             answers = tuple((document.text[start:end], start) for start, end in spans)
@@ -218,7 +218,7 @@ def with_wrong(some: Sequence[Part], share: float, seed: int) -> list[Part]:
 def of_corpus(corpus: Corpus) -> list[Labelled]:
     """Questions of a corpus with their type as label, and the document of their evidence as group."""
     return [
-        Labelled(query.text, (query.group,), next((gold.document_id for gold in query.gold if gold.grade > 0), query.id))
+        Labelled(query.text, (query.group,), next((gold.document_id for gold in query.relevant), query.id))
         for query in corpus.queries
         if query.group
     ]
