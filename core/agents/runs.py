@@ -5,6 +5,7 @@ holds the model to it, so that a call is well formed however small the model; th
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -70,13 +71,13 @@ class AgentLimits(NamedTuple):
 
     def reached(self, steps: Sequence[AgentStep], seconds: float) -> str:
         """The limit that another step would pass, by its name in ENDS. Of tokens and money a step as large as the last is reckoned
-        twice: for the step, and for the answer that is asked for at a limit."""
+        twice: for the step, and for the answer that is asked for at a limit. A step of unknown cost passes any limit of money."""
         if len(steps) >= self.steps:
             return "steps"
         if self.seconds and seconds >= self.seconds:
             return "seconds"
         tokens = [(step.prompt_tokens or 0) + (step.answer_tokens or 0) for step in steps]
-        costs = [step.cost_usd or 0.0 for step in steps]
+        costs = [math.inf if step.cost_usd is None else step.cost_usd for step in steps]
         for name, most, spent in (("tokens", self.tokens, tokens), ("money", self.usd, costs)):
             if most and spent and sum(spent) + 2 * spent[-1] > most:
                 return name

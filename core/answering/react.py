@@ -55,7 +55,7 @@ class React(Answering):
         "the agent write; off, it cannot, whatever it says, and a run that is to write has to do so before it reads.",
         label="Write after reading",
     )
-    usd: float = knob(0.0, "Cost at most, by the price table; 0 sets no limit.", unit="USD", ge=0.0, le=100.0, step=0.01)
+    usd: float = knob(0.0, "Cost at most, by the price table: a step of unknown price ends the run. 0 sets no limit.", unit="USD", ge=0.0, le=100.0, step=0.01)
 
     @field_validator("tools")
     @classmethod
@@ -103,7 +103,8 @@ class AgentRun:
     def __init__(self, way: React, material: Material, steps: Sequence[AgentStep], first: int) -> None:
         self.way, self.material, self.steps = way, material, list(steps)
         self.started = time.perf_counter()
-        self.limits = AgentLimits(way.steps, way.tokens, way.seconds, way.usd)
+        free = material.generator.local  # such a model tells no cost
+        self.limits = AgentLimits(way.steps, way.tokens, way.seconds, 0.0 if free else way.usd)
         self.texts: list[Generated] = []
         self.answer, self.end, self.reason = "", "", ""
         chosen = tools.chosen(way.tools)

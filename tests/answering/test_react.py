@@ -126,6 +126,8 @@ def test_a_model_that_writes_garbage_for_ever_and_no_time_at_all_are_failures_in
 def test_limits_of_money_leave_room_for_the_last_text():
     steps = [AgentStep("", "search_corpus", {}, cost_usd=0.1, prompt_tokens=50, answer_tokens=50)]
     assert AgentLimits(10, 0, 0, 0.25).reached(steps, 1.0) == "money" and AgentLimits(10, 0, 0, 0.5).reached(steps, 1.0) == ""
+    unknown = [*steps, AgentStep("", "search_corpus", {}, cost_usd=None)]
+    assert AgentLimits(10, 0, 0, 9.0).reached(unknown, 1.0) == "money" and AgentLimits(10, 0, 0, 0).reached(unknown, 1.0) == ""
     assert AgentLimits(10, 0, 5, 0).reached(steps, 6.0) == "seconds" and AgentLimits(1, 0, 0, 0).reached(steps, 0.0) == "steps"
     assert AgentLimits(10, 299, 0, 0).reached(steps, 0.0) == "tokens" and AgentLimits(10, 0, 0, 0).reached(steps, 1e9) == ""
 
