@@ -10,7 +10,7 @@ from app import session
 from app.ui import cards, forms
 from app.ui.experiments import desk, factors, outlook, words
 from app.ui.experiments.desk import StudyDesk
-from core.config import TrialConfig, difference
+from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import metrics_and_measures
 from core.labs.experiments.experiment import Budget, Design, Experiment, check_seen
@@ -116,7 +116,7 @@ def set_values(study_id: str, values: dict[str, Any]) -> None:
 
 def without_questions(recipe: TrialConfig) -> TrialConfig:
     """Asked all questions: an experiment says itself which half it uses."""
-    return recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update={"questions": "all"})})
+    return with_settings(recipe, {"corpus.questions": "all"})
 
 
 def design(here: StudyDesk) -> None:

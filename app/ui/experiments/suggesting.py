@@ -6,7 +6,7 @@ from typing import Any
 from app import session
 from app.ui import forms
 from app.ui.experiments import words
-from core.config import TrialConfig, difference
+from core.config import TrialConfig, difference, with_settings
 from core.labs.corpus.chunks import readable_tokens
 from core.labs.experiments.experiment import Experiment, made, slug
 
@@ -19,7 +19,7 @@ def suggestion(recipe: TrialConfig) -> Experiment:
     chosen = suggested_settings(recipe)
     titles = [words.setting_title(setting, recipe).replace(": ", " ").lower() for setting in chosen]
     title = f"{' and '.join(titles)}, {recipe.corpus.dataset}"
-    base = recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update={"questions": "all"})})
+    base = with_settings(recipe, {"corpus.questions": "all"})
     return made(
         {
             "id": slug(title),
@@ -35,9 +35,7 @@ def suggestion(recipe: TrialConfig) -> Experiment:
 def halves(recipe: TrialConfig) -> dict[str, str]:
     """On which questions a new study chooses and reports, whichever the pages use: the winner of dev is measured on test, where both
     halves have questions with evidence."""
-    asked = [
-        recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update={"questions": half})}) for half in ("dev", "test")
-    ]
+    asked = [with_settings(recipe, {"corpus.questions": half}) for half in ("dev", "test")]
     both = all(session.workbench().corpus(of).measurable for of in asked)
     return {"choose_on": "dev", "report_on": "test"} if both else {}
 

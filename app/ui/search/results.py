@@ -102,7 +102,7 @@ def facts(current: Evaluation) -> None:
             f"{config.corpus.dataset}, {cards.count(len(current.corpus.documents), 'document')}",
             f"{measured:,} questions ({config.corpus.questions}){without}",
             config.embedding.device(),
-            f"{cards.duration(current.elapsed_ms / 1000)}, {sum(trace.cached.values())} of {len(trace.cached)} stages cached",
+            f"{cards.duration(current.elapsed_ms / 1000)}, {sum(trace.cached.values())} of {len(trace.cached)} cached",
         ]
     )
 
@@ -127,7 +127,7 @@ def save(config: TrialConfig) -> None:
 
 
 def reproduce(config: TrialConfig) -> None:
-    with st.popover("Reproduce", icon=":material/terminal:"):
+    with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
         st.caption("The command that computes and stores this")
         into = ["--experiment", session.experiment()] if session.experiment() else []
         st.code(session.workbench().command(config, "run", *into), language="bash", wrap_lines=True)

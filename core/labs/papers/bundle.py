@@ -79,8 +79,12 @@ def receive(workbench: Workbench, data: bytes) -> str:
 
 
 def again(source: Path, path: Path | None = None) -> Generator[Progress, None, Exported]:
-    """A bundle made anew from the raw records of another."""
+    """A bundle made anew from the raw records of another, which stays as it is."""
     with opened(source) as (workbench, paper, _):
+        path = path or Path(f"{paper.id}.zip")
+        if path.exists() and path.samefile(source):
+            what = "The bundle is made anew from this file, which would be written over."
+            raise WorkbenchError(what, where=str(path), todo="Name another file to write: --out FILE.")
         return (yield from export(workbench, paper.id, path))
 
 

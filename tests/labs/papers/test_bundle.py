@@ -160,7 +160,7 @@ def no_browser(monkeypatch):
 
 
 @pytest.mark.slow
-def test_export_verify_and_again_through_the_command_line(bench, made, tmp_path, capsys, no_browser):
+def test_export_verify_and_again_through_the_command_line(bench, made, tmp_path, capsys, monkeypatch, no_browser):
     files.use_home(bench.home)
     out = tmp_path / "small.zip"
     drain(bundles.export(bench, "small", out))
@@ -172,6 +172,9 @@ def test_export_verify_and_again_through_the_command_line(bench, made, tmp_path,
     (tmp_path / "unpacked/main.pdf").write_bytes(b"made by make")
     assert main(["export", str(tmp_path / "unpacked"), "--out", str(tmp_path / "again.zip")]) == 0
     assert (tmp_path / "again.zip").read_bytes() == out.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "small.zip"]) == 1 and "Name another file" in capsys.readouterr().err
+    assert (tmp_path / "again.zip").read_bytes() == out.read_bytes(), "what it is made of stays as it is"
     numbers = tmp_path / "unpacked/numbers.tex"
     numbers.write_text(numbers.read_text().replace("97.436", "97.437"))
     assert main(["verify-paper", str(tmp_path / "unpacked")]) == 1
