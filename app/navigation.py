@@ -19,6 +19,7 @@ class Entry(NamedTuple):
     entry: str = ""  # pages of one section that say the same share a link of this title, which leads to the first of them
     step: str = ""  # of the path from a question to the paper that this page takes; "": none
     path: bool = True  # whether the path stands above it: an annotator is not shown how far the study is
+    press: bool = False  # whether it may have a blue button of its own, beside which that of the path is not filled
 
     @property
     def link(self) -> str:

@@ -8,7 +8,7 @@ from app.ui.corpus import about, documents, downloads, own, questions
 from core.errors import WorkbenchError
 from core.records import Corpus
 
-NAVIGATION = {"section": "Explore", "order": 10, "title": "Corpus", "icon": "menu_book", "step": "corpus"}
+NAVIGATION = {"section": "Explore", "order": 10, "title": "Corpus", "icon": "menu_book", "step": "corpus", "press": True}
 OF_CORPUS = {"Documents": documents.draw, "Questions": questions.draw, "About": about.draw}
 WITHOUT = {"Own documents": own.draw, "Get more": downloads.draw}
 

@@ -8,7 +8,7 @@ from app.ui.halves import no_questions
 from app.ui.search import results
 from core.config import TrialConfig
 
-NAVIGATION = {"section": "Compare", "order": 30, "title": "Explain failures", "icon": "stairs", "step": "compare"}
+NAVIGATION = {"section": "Compare", "order": 30, "title": "Explain failures", "icon": "stairs", "step": "compare", "press": True}
 
 
 def page() -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from app.ui import cards, recipe_strip
 from app.ui.experiments import beginning, choice, curves, define, desk, failures, frontier, leaderboard, running
 
-NAVIGATION = {"section": "Compare", "order": 10, "title": "Experiments", "icon": "science", "step": "compare"}
+NAVIGATION = {"section": "Compare", "order": 10, "title": "Experiments", "icon": "science", "step": "compare", "press": True}
 RESULTS = {"Leaderboard": leaderboard.draw, "Factors": curves.draw, "Frontier": frontier.draw, "Failures": failures.draw}
 LIVE_S = 2.0  # between two looks at the trials of an experiment that runs
 

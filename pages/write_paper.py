@@ -10,7 +10,7 @@ from app.ui.papers import adding, bundle, desk, items
 from core.labs.papers import paper as papers
 from core.labs.papers import shelf
 
-NAVIGATION = {"section": "Publish", "order": 10, "title": "Write a paper", "icon": "article", "step": "paper"}
+NAVIGATION = {"section": "Publish", "order": 10, "title": "Write a paper", "icon": "article", "step": "paper", "press": True}
 OF_PAPER = {"Items": items.draw, "Add": adding.draw, "Bundle": bundle.draw}
 
 

@@ -55,7 +55,14 @@ class React(Answering):
         "the agent write; off, it cannot, whatever it says, and a run that is to write has to do so before it reads.",
         label="Write after reading",
     )
-    usd: float = knob(0.0, "Cost at most, by the price table: a step of unknown price ends the run. 0 sets no limit.", unit="USD", ge=0.0, le=100.0, step=0.01)
+    usd: float = knob(
+        0.0,
+        "Cost at most, by the price table: a step of unknown price ends the run. 0: none.",
+        unit="USD",
+        ge=0.0,
+        le=100.0,
+        step=0.01,
+    )
 
     @field_validator("tools")
     @classmethod

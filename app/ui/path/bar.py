@@ -47,7 +47,7 @@ def draw(page: str, questions: int) -> None:
             for step in taken:
                 _step(step, to[step.name], here=step.name == at)
         if following and (following.name, page) != ("people", "design_study"):  # a study says by itself what comes next
-            _next(following, to[following.name], experiment, page, folded=not entry.step)
+            _next(following, to[following.name], experiment, page, entry)
 
 
 def places(experiment: Experiment | None) -> dict[str, Way]:
@@ -74,7 +74,7 @@ def _step(step: PathStep, to: Way, here: bool) -> None:
         ways.link(to.page, f"{MARKS[step.state]}{step.title}", "", about=cards.plain(step.words), **to.address)
 
 
-def _next(step: PathStep, to: Way, experiment: Experiment | None, page: str, folded: bool) -> None:
+def _next(step: PathStep, to: Way, experiment: Experiment | None, page: str, entry: navigation.Entry) -> None:
     # a widget's value says it before the address does
     said = {key: st.session_state.get(key, st.query_params.get(key)) for key in to.address}
     there = to.page == page and said == to.address
@@ -82,11 +82,15 @@ def _next(step: PathStep, to: Way, experiment: Experiment | None, page: str, fol
         works = any(to.address.get("study") in job.arguments for job in jobs.active())
         words = "Next: the result, once it is measured" if works else f"Next, on this page: {to.here}"
         st.html(f'<div class="gw gw-small gw-next">{words}</div>', width="content")
-    elif folded:
+    elif not entry.step:
         with st.container(key="path_folded", width="content"):
             ways.link(to.page, f"Next: {to.press}", "route", about=cards.plain(step.words), **to.address)
-    elif st.button(f"Next: {to.press}", key="path_next", type="primary", help=cards.plain(step.words)):
-        go_on(step, to, experiment)
+    else:
+        with st.container(key="path_beside" if entry.press else "path_alone", width="content"):
+            look = "secondary" if entry.press else "primary"
+            pressed = st.button(f"Next: {to.press}", key="path_next", type=look, help=cards.plain(step.words))
+        if pressed:
+            go_on(step, to, experiment)
 
 
 def go_on(step: PathStep, to: Way, experiment: Experiment | None) -> None:

@@ -97,7 +97,7 @@ def facts(strip: Any, config: TrialConfig, corpus: Corpus, more: list[str]) -> N
                     *more,
                 ]
             )
-        with st.popover("Reproduce", icon=":material/terminal:"):
+        with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
             st.caption(
                 "The address of this page restores prompt, chain and recipe. The command studies this chain on the corpus:"
             )

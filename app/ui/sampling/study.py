@@ -61,7 +61,7 @@ def study(config: TrialConfig) -> None:
     line = command(config, chains, rest)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Stored samples are not drawn again.", width="stretch")
-        with st.popover("Command", icon=":material/terminal:"):
+        with st.popover("Command", icon=":material/terminal:", type="tertiary"):
             st.code(line, language="bash", wrap_lines=True)
     number = samples * questions * len(chains)
     arguments = ["sample-study", *workbench.arguments(config), *words, *rest]
