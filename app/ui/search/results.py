@@ -96,11 +96,11 @@ def strip(current: Evaluation) -> None:
 def facts(current: Evaluation) -> None:
     config, trace = current.config, current.trace
     measured, asked = current.corpus.measurable, len(current.corpus.queries)
-    without = f"; {asked - measured:,} without evidence are not measured" if measured < asked else ""
+    of = f" of {asked:,}" if measured < asked else ""  # the others have no evidence
     cards.status_strip(
         [
             f"{config.corpus.dataset}, {cards.count(len(current.corpus.documents), 'document')}",
-            f"{measured:,} questions ({config.corpus.questions}){without}",
+            f"{measured:,}{of} questions ({config.corpus.questions})",
             config.embedding.device(),
             f"{cards.duration(current.elapsed_ms / 1000)}, {sum(trace.cached.values())} of {len(trace.cached)} cached",
         ]
