@@ -12,7 +12,7 @@ from core.labs.path import steps
 from core.store.batches import batches
 from core.workbench import Workbench
 from tests.support.annotated import frozen_study, judge_all
-from tests.support.screen import visit
+from tests.support.screen import html, visit
 from tests.support.synthetic_trials import add_questions, add_trial
 
 
@@ -110,6 +110,12 @@ def test_who_writes_the_paper_is_not_led_back_to_people(bench, monkeypatch, pape
     monkeypatch.setattr(bar, "_next", lambda step, *_, **__: led_to.append(step.name))
     bar.draw("write_paper", 39)
     assert led_to == [led]
+
+
+def test_without_an_experiment_a_paper_is_begun_by_its_page(bench):
+    app = visit("write_paper")
+    assert not app.exception and not [button for button in app.button if button.key == "path_next"]
+    assert "Next, on this page: Create" in html(app)
 
 
 @pytest.mark.slow

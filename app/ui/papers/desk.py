@@ -33,7 +33,7 @@ def choose(names: list[str]) -> papers.Paper:
 def create() -> None:
     with st.form("new_paper", border=False):
         title = st.text_input("Title of a new paper")
-        if st.form_submit_button("Create") and title.strip():
+        if st.form_submit_button("Create", type="primary") and title.strip():
             try:
                 made = papers.create(session.workbench(), title.strip())
             except WorkbenchError as error:

@@ -65,7 +65,9 @@ def places(experiment: Experiment | None) -> dict[str, Way]:
         if reported
         else Way("search_live", {}, "confirm on test", "Save as trial, on Test"),
         "people": Way("design_study", {}, "have people judge"),
-        "paper": Way("write_paper", bundle, "bundle the paper", "Make the bundle") if paper else Way("write_paper", {}, WRITE),
+        "paper": Way("write_paper", bundle, "bundle the paper", "Make the bundle")
+        if paper
+        else Way("write_paper", {}, WRITE, "" if study else "Create"),  # of an experiment the bar makes one with its result
     }
 
 
