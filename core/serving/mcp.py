@@ -7,6 +7,7 @@ from typing import Any
 from core.errors import WorkbenchError
 from core.progress import drain
 from core.serving.admission import Refusal
+from core.serving.publishing import MOST_K
 from core.serving.service import DEADLINE_S, ServedQuestion, Service
 
 
@@ -34,7 +35,7 @@ def tools(service: Service) -> Any:
         annotations=reads, description=f"The passages of the corpus {corpus} that are nearest to a question, the best first."
     )
     def search(question: str, k: int = 5) -> dict[str, Any]:
-        return told(lambda: service.search(question, min(max(k, 1), 100)))
+        return told(lambda: service.search(question, min(max(k, 1), MOST_K)))
 
     @server.tool(
         annotations=reads, description=f"An answer to a question from the corpus {corpus}, with the passages that it cites."

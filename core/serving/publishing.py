@@ -21,6 +21,7 @@ from core.workbench import Workbench
 
 KIND = "published_recipes"
 MEASURE, LEAST = "faithfulness", 0.85
+MOST_K = 100  # passages that a service gives to a search at most
 REPLAYS = 1000  # without a loss they bound the noise floor by 0.0046
 
 
@@ -63,6 +64,7 @@ def publish(
     """
     if not name.strip():
         raise WorkbenchError("A publication needs a name.", todo="Say under which name it is served.")
+    why = why.strip()
     direction = registry.find("measure", measure).direction
     if not direction:
         raise WorkbenchError(
@@ -86,7 +88,7 @@ def publish(
     run = yield from workbench.pipeline.resolve(config)
     asked, floor = yield from _canaries(workbench, run, canaries, replays)
     about = {"recipe": fingerprint(config), "config": config.model_dump(mode="json"), "stages": stages_of(run)}
-    about |= {"k": config.evaluation.k, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+    about |= {"k": _depth(config), "created": datetime.now(UTC).isoformat(timespec="seconds")}
     told = Publication(name=name, trial=trial, gate=gate, canaries=asked, floor=floor, **about)
     batches(workbench.home).keep(KIND, {told.key: told._asdict()})
     return told
@@ -141,7 +143,7 @@ def _canaries(
     """The canaries, and the noise floor."""
     queries = run.corpus.queries
     rows = [row for row in drawn(queries, run.config.seed, len(queries)) if queries[row].relevant][:most]
-    evaluation, made, k = (yield from workbench.evaluating(run)), [], run.config.evaluation.k
+    evaluation, made, k = (yield from workbench.evaluating(run)), [], _depth(run.config)
     for row in rows:
         gold = queries[row].relevant
         hits = workbench.hits(evaluation, row)[:k]
@@ -154,6 +156,11 @@ def _canaries(
         query = queries[able[number % len(able)]]
         lost.append(not _holds(run, workbench.search(run, query.text)[:k], query.relevant))
     return made, noise_floor(np.array(lost, float)) if lost else 1.0
+
+
+def _depth(config: TrialConfig) -> int:
+    """Passages among which a canary is looked for, here and by the service."""
+    return min(config.evaluation.k, MOST_K)
 
 
 def _holds(run: Resolved, hits: Sequence[Hit], gold: Sequence[Gold]) -> bool:

@@ -28,6 +28,7 @@ from core.serving.batching import AnswerBatches, stepped
 from core.serving.feedback import MOST_SAID, FeedbackBook
 from core.serving.guard import MOST_BYTES, Guard
 from core.serving.keys import Keys
+from core.serving.publishing import MOST_K
 from core.serving.request_trace import LEFT, RefusedRequests, RequestTrace, traced
 from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Reply, ServedQuestion, Service
 from core.serving.spans import Recorder
@@ -62,7 +63,7 @@ class AnswerBody(QuestionBody):
 
 
 class SearchBody(QuestionBody):
-    k: Annotated[int, Field(ge=1, le=100)] = 10
+    k: Annotated[int, Field(ge=1, le=MOST_K)] = 10
 
 
 BODIES = {"/search": SearchBody, "/answer": AnswerBody}

@@ -20,6 +20,8 @@ WHY = "a test"
 def test_a_recipe_goes_out_only_through_its_gate_or_with_the_reason_why_not(bench, reader):
     with pytest.raises(WorkbenchError, match="its lower end is not at least"):
         drain(publish(bench, recipe(), "towns", measure="containment", replays=100, least=1.01))
+    with pytest.raises(WorkbenchError, match="its lower end is not at least"):
+        drain(publish(bench, recipe(), "towns", measure="containment", replays=100, least=1.01, why=" "))
     assert publications(bench) == []
     made = drain(publish(bench, recipe(), "towns", measure="containment", replays=100, least=1.01, why=WHY))
     assert made.gate["why"] == WHY and made.gate["low"] < 1.01 and made.gate["measured"] > 0
@@ -62,6 +64,14 @@ def test_a_service_as_published_raises_no_alarm(bench, reader, serve):
         told = drain(ask_canaries(bench, made, str(client.base_url)))
     assert told.asked == 3 * sum(each["found"] for each in made.canaries) and told.alarm is None and told.lost.mean == 0.0
     assert "no more than the noise" in told.sentence
+
+
+def test_a_recipe_judged_deeper_than_a_service_answers_is_watched_as_deep_as_it_does(bench, reader, serve):
+    deep = with_settings(recipe(), {"evaluation.k": 200})
+    made = drain(publish(bench, deep, "towns", why=WHY, measure="containment", replays=100))
+    client = serve(Service(bench, deep, "towns"), FREE)
+    told = drain(ask_canaries(bench, made, str(client.base_url)))
+    assert told.asked == sum(each["found"] for each in made.canaries) > 0 and told.lost.mean == 0.0
 
 
 @pytest.mark.parametrize(
