@@ -335,9 +335,12 @@ def bad_files(item: str) -> dict[str, tuple[str, int, str]]:
         "sentence.csv": (f"item,annotator,sentence,value\n{item},Ann,9,supported\n", 2, "no sentence 9"),
         "number.csv": (f"item,annotator,part,value\n{item},Ann,helpful,lots\n", 2, "lots"),
         "part.csv": (f"item,annotator,part,value\n{item},Ann,mood,good\n", 2, "no part 'mood'"),
+        "bulk.csv": (f"item,annotator,part,value\n{item},Ann,bulk,yes\n", 2, "named by its number"),
+        "bulk.jsonl": (f'{{"item": "{item}", "annotator": "Ann", "part": "bulk", "value": "yes"}}', 1, "named by its number"),
         "broken.json": ('[\n{"data": {}},\n{"data": ', 3, "cannot be read"),
         "foreign.json": ('[\n{"id": 1}]', 2, "no task of a study"),
         "unknown.json": (json.dumps([{"data": {"item": "x"}}], indent=1), 2, "no item 'x'"),
+        "no_list.json": (json.dumps([{**task, "annotations": 5}]), 1, "no list"),
         "nobody.json": (json.dumps([{**task, "annotations": [{"result": []}]}]), 1, "nobody is named"),
         "two.json": (json.dumps([{**task, "annotations": [{"completed_by": "Ann", "result": twice}]}]), 1, "two labels"),
         "outside.json": (

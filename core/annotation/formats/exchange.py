@@ -278,6 +278,8 @@ def _judged(label: Label, item: Item, row: dict[str, str]) -> Label:
         first, _, last = value.partition("-")
         changes["spans"] = [*label.spans, Span(response=response, first=int(first) - 1, last=int(last or first))]
     elif part == "bulk":
+        if not row.get("number"):
+            raise ValueError("A sentence that was labelled together with others is named by its number")
         changes[part] = [*label.bulk, (response, int(row["number"]) - 1)]
     elif part in ("preference", "comment"):
         if getattr(label, part) not in (None, "", value):

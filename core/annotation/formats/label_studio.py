@@ -145,7 +145,11 @@ def from_tasks(text: str, file: str, study: Study, round_name: str) -> Parsed:
             todo = "Import into the study that the project was made of."
             wrong.add(line, f"There is no item '{data['item']}' in the study '{study.id}'.", todo)
             continue
-        for number, annotation in enumerate(task.get("annotations") or [], 1):
+        annotations = task.get("annotations") or []
+        if not isinstance(annotations, list):
+            wrong.add(line, f"Item {data['item']}: its annotations are no list.", "Export the project as JSON again.")
+            continue
+        for number, annotation in enumerate(annotations, 1):
             try:
                 if not annotation.get("was_cancelled"):
                     labels.append((line, _label(study, study.item(data["item"]), annotation, data, round_name)))
