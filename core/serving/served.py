@@ -26,9 +26,10 @@ SELECT trace, span, path, start_s, ms, try_cast(told[1] AS INTEGER) AS status, c
 FROM wholes WHERE try_cast(told[1] AS INTEGER) IS NOT NULL AND told[3] IS NOT NULL AND $name IN ('', told[3])
 ORDER BY start_s, trace"""
 _ANSWERS = """
-SELECT spans.trace, span, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 AS ms, attributes ->> '$.question' AS question,
-    attributes ->> '$.answer' AS text, attributes -> '$.passages' AS passages, attributes ->> '$.finish_reason' AS finish_reason,
-    attributes ->> '$.way' AS way, attributes ->> '$.served_as' AS served_as, attributes ->> '$.recipe' AS recipe,
+SELECT spans.trace, span, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 AS ms, coalesce(attributes ->> '$.question', '') AS question,
+    attributes ->> '$.answer' AS text, attributes -> '$.passages' AS passages,
+    coalesce(attributes ->> '$.finish_reason', '') AS finish_reason, coalesce(attributes ->> '$.way', '') AS way,
+    attributes ->> '$.served_as' AS served_as, coalesce(attributes ->> '$.recipe', '') AS recipe,
     coalesce(attributes ->> '$.arm', '') AS arm, coalesce(attributes ->> '$.shadow_of', '') AS shadow_of, searched.score
 FROM spans LEFT JOIN (
     SELECT trace, parent, any_value(try_cast(attributes ->> '$.score' AS DOUBLE)) AS score FROM spans
@@ -108,7 +109,12 @@ def _answers(rows: Sequence[dict[str, Any]]) -> list[ServedAnswer]:
 def _passages(read: Any) -> tuple[dict[str, Any], ...]:
     """Those that are whole: spans may come from anybody's file."""
     whole = read if isinstance(read, list) else []
-    return tuple(each for each in whole if isinstance(each, dict) and set(PASSAGE_FIELDS) <= each.keys())
+    return tuple(each for each in whole if isinstance(each, dict) and set(PASSAGE_FIELDS) <= each.keys() and _is_place(each))
+
+
+def _is_place(told: dict[str, Any]) -> bool:
+    texts = (told["document"], told["text"], told["title"] or "")
+    return all(isinstance(text, str) for text in texts) and type(told["start"]) is type(told["end"]) is int
 
 
 def names_served(workbench: Workbench, hours: float = HOURS) -> list[str]:

@@ -11,10 +11,11 @@ from core.serving.judged_by_people import ServedSample, newest_sample, sample_fo
 from core.serving.quality import ALONE, ALWAYS, CORRECTED, PEOPLE, judge_served, quality, quality_table
 from core.serving.served import served_answers
 from tests.support.annotated import judge
-from tests.support.served_spans import PASSAGE, answer, record
+from tests.support.served_spans import PASSAGE, answer, record, request
 
 WRONG, OTHER_WORDS = "Penguins juggle ripe lemons on Tuesdays.", "It can be visited from 5 o'clock onwards daily."
 ANSWERS, BAD, MISJUDGED = 500, 0.08, 0.1  # of them unfaithful; of the faithful ones in words that the measure does not know
+WHOLE = {"document": "Lund.txt", "title": None, "start": 0, "end": 4, "text": "Five"}
 HOW = {"measure": "containment", "least": 0.5}
 
 
@@ -90,6 +91,21 @@ def test_answers_of_the_same_words_are_one_item_whose_label_counts_for_each(work
     drain(judge_served(workbench, "towns", measure="containment"))
     rows = quality(workbench, "towns", **HOW).rows
     assert rows[1]["labels"] == newest_sample(workbench, "towns").drawn and rows[1]["share"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"question": None, "finish_reason": None, "way": None},
+        {"passages": [{**WHOLE, "start": None}]},
+        {"passages": [{**WHOLE, "end": "4"}]},
+        {"passages": [{**WHOLE, "text": 4}]},
+    ],
+)
+def test_spans_of_another_program_s_file_end_nothing(workbench, odd):
+    record(workbench, answer(100, "When?", PASSAGE), request(50, answer="At five.", **{"passages": [WHOLE], **odd}))
+    assert quality(workbench, "towns", **HOW).answers == 2
+    assert len(sample_for_people(workbench, "towns", 1.0, 1.0).study.items) == 2
 
 
 def test_the_draw_is_one_for_each_answer_with_its_chance(workbench):
