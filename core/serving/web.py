@@ -35,6 +35,7 @@ from core.serving.spans import Recorder
 
 WAY, ARM = "x-groundwork-way", "x-groundwork-arm"
 HOST, STOPPING_S = "127.0.0.1", 60
+MOST_ASKED = 10_000  # characters of a question
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds
 EVENTS = {"media_type": "text/event-stream", "headers": {"cache-control": "no-store"}}
 
@@ -46,7 +47,9 @@ def _printable(text: str) -> str:
 
 
 Whole = AfterValidator(_printable)
-Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S", examples=["What does the with statement do?"]), Whole]
+Text = Annotated[
+    str, Field(min_length=1, max_length=MOST_ASKED, pattern=r"\S", examples=["What does the with statement do?"]), Whole
+]
 Words = Annotated[str, Field(max_length=MOST_BYTES), Whole]  # a bound, for only then half a character is refused
 Deadline = Annotated[float, Field(gt=0, le=600, description="Seconds after which nobody waits for the answer.")]
 
@@ -80,9 +83,22 @@ class FeedbackBody(BaseModel):
     comment: Annotated[str, Field(max_length=MOST_SAID), Whole] = ""
 
 
+class ChatPart(BaseModel):
+    """A piece of a message's content; pictures and sounds nobody here reads."""
+
+    type: Literal["text"]
+    text: Words
+
+
 class ChatMessage(BaseModel):
+    """content: a text or its pieces; none of an assistant's that calls tools."""
+
     role: Words
-    content: Words
+    content: Words | list[ChatPart] | None = None
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else "\n".join(piece.text for piece in self.content or ())
 
 
 class ChatBody(BaseModel):
@@ -414,10 +430,12 @@ def make_app(
     @app.post("/v1/chat/completions")
     async def chat(request: Request, body: ChatBody, name: Client):
         """OpenAI's form: the user's last message is the question."""
-        questions = [message.content for message in body.messages if message.role == "user" and message.content.strip()]
+        questions = [message.text for message in body.messages if message.role == "user" and message.text.strip()]
         if not questions:
             raise Refusal(422, "messages: none of the user's holds a question.")
-        began, path, own = time.perf_counter(), "/v1/chat/completions", AnswerBody(question=questions[-1][:10_000])
+        if len(questions[-1]) > MOST_ASKED:
+            raise Refusal(422, f"messages: the question has more than {MOST_ASKED:,} characters.")
+        began, path, own = time.perf_counter(), "/v1/chat/completions", AnswerBody(question=questions[-1])
         number = hashlib.sha256(repr((began, own.question)).encode()).hexdigest()[:24]
         about = {"id": f"chatcmpl-{number}", "created": int(time.time()), "model": service.name}
         if body.stream:

@@ -287,6 +287,21 @@ def test_an_openai_client_uses_the_recipe_as_a_model(service, serve):
     assert "".join(piece.choices[0].delta.content or "" for piece in pieces) == TEXTS["Lund.txt"]
 
 
+def test_a_chat_takes_contents_in_pieces_and_cuts_no_question(service, serve):
+    client = serve(service, FREE)
+
+    def said(*contents):
+        messages = [{"role": role, "content": content} for role, content in contents]
+        return client.post("/v1/chat/completions", json={"messages": messages})
+
+    pieces, picture = [{"type": "text", "text": LUND}], {"type": "image_url", "image_url": {"url": "data:"}}
+    for told in (said(("user", pieces)), said(("user", "Hello"), ("assistant", None), ("user", pieces))):
+        assert told.json()["choices"][0]["message"]["content"] == TEXTS["Lund.txt"]
+    assert "holds a question" in said(("user", None)).json()["error"] and said(("user", [*pieces, picture])).status_code == 422
+    long = said(("user", "x" * 10_001))
+    assert long.status_code == 422 and "more than 10,000 characters" in long.json()["error"]
+
+
 def test_the_description_for_programs_has_examples(service, serve):
     told = serve(service, FREE).get("/openapi.json").json()
     assert {"/answer", "/search", "/v1/chat/completions", "/ready", "/metrics"} <= told["paths"].keys()
