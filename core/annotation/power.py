@@ -18,6 +18,19 @@ ASSUMED = {  # goal -> values to start from
     "rate": {"rate": 0.7, "alpha": 0.6, "target": 0.07},
     "alpha": {"alpha": 0.6, "frequent": 0.6, "categories": 4, "target": 0.1},
 }
+SHARE, SPREAD = (0.0, 1.0), (0.0, 1000.0)
+BOUNDS = {  # of what is assumed; labels worse than chance would count differences the wrong way round
+    "rate": SHARE,
+    "discordant": SHARE,
+    "accuracy": (0.5, 1.0),
+    "alpha": SHARE,
+    "frequent": SHARE,
+    "level": SHARE,
+    "target": SHARE,
+    "sd_items": SPREAD,
+    "sd_label": SPREAD,
+    "categories": (2, 100),
+}
 
 
 class PowerCurves(NamedTuple):
@@ -121,7 +134,10 @@ def predictors(goal: str, values: dict[str, float], k: int) -> tuple[Callable, C
 
 
 def check_values(goal: str, values: dict[str, float]) -> None:
-    """Raises a WorkbenchError where values contradict each other."""
+    """Raises a WorkbenchError where a value cannot be, or values contradict each other."""
+    for name, (low, high) in BOUNDS.items():
+        if name in values and not low <= values[name] <= high:  # NaN included
+            raise WorkbenchError(f"{name} is {values[name]!s:.20}.", todo=f"Give a number from {low:g} to {high:g}.")
     if goal != "difference":
         return
     low, high = discordant_bounds(values["rate"], values["difference"])

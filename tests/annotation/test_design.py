@@ -92,3 +92,21 @@ def test_items_for_an_interval_of_alpha_are_enough_when_simulated(frequent):
     formula, simulation = power.predictors("alpha", values, 2)
     assert formula(found.needed[2]) <= 0.1 and simulation(found.needed[2], 4000, 1) < 0.12
     assert simulation(round(0.8 * found.needed[2]), 4000, 1) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("goal", "odd"),
+    [
+        ("difference", {"accuracy": 0.3}),
+        ("difference", {"level": 2.0}),
+        ("difference", {"target": -1.0}),
+        ("means", {"sd_items": -1.0}),
+        ("rate", {"alpha": 2.0}),
+        ("rate", {"alpha": float("nan")}),
+        ("alpha", {"categories": 10**400}),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(goal, odd):
+    power.check_values(goal, power.ASSUMED[goal])
+    with pytest.raises(WorkbenchError, match=f"{min(odd)} is "):
+        power.check_values(goal, power.ASSUMED[goal] | odd)
