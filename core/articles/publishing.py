@@ -59,7 +59,11 @@ def publish(workbench: Workbench, name: str, folder: Path) -> Generator[Progress
         "sha256": {file: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for file, text in pages.items()},
     }
     keep_step(workbench, name, len(made.steps), PUBLICATION, value)
-    return the_article(workbench, name)
+    out = the_article(workbench, name)
+    if out.steps[len(made.steps)] != (PUBLICATION, value):
+        what = "Somebody else decided on it or published it first, so what was written here is no publication."
+        raise WorkbenchError(what, where=str(folder), todo=f"Look at it with `articles show {name}`.")
+    return out
 
 
 def _put(folder: Path, pages: dict[str, str]) -> None:

@@ -108,6 +108,21 @@ def test_after_three_revisions_a_person_decides(bench, monkeypatch, tmp_path):
     assert "not borne out by its source" in page and "<script>" not in page and "it is &lt;b&gt;known" in page
 
 
+def test_who_publishes_second_is_told_that_it_does_not_count(bench, monkeypatch, tmp_path):
+    play(monkeypatch, truth)
+    made, put = drain(write_article(bench, recipe(), TOPIC)), publishing._put
+
+    def overtaken(folder, pages):
+        monkeypatch.setattr(publishing, "_put", put)
+        drain(publish(bench, made.id, tmp_path / "first"))
+        put(folder, pages)
+
+    monkeypatch.setattr(publishing, "_put", overtaken)
+    with pytest.raises(WorkbenchError, match="no publication"):
+        drain(publish(bench, made.id, tmp_path / "second"))
+    assert steps.the_article(bench, made.id).publication["folder"] == str(tmp_path / "first")
+
+
 def test_a_corpus_that_says_nothing_of_the_topic_ends_it(bench, monkeypatch):
     scripted = play(monkeypatch, truth)
     made = drain(write_article(bench, recipe(), "renormalisation of lattice quantum chromodynamics"))
