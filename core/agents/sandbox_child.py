@@ -170,6 +170,10 @@ def confined(code: bytes, seconds: int) -> None:
         exec(compile(code, "program", "exec"), {"__name__": "__main__"})  # noqa: S102, what it may do stands above
     except SystemExit as end:
         exit_code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if not isinstance(end.code, int | None):  # a last word, which the interpreter prints
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                os.write(1, f"{end.code}\n".encode("utf-8", "replace"))
     except BaseException as error:
         traceback.print_exception(
             error.with_traceback(error.__traceback__.tb_next), limit=-2, file=sys.stdout

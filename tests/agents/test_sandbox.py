@@ -23,6 +23,7 @@ def test_a_program_computes_and_prints():
         broken.failed and broken.told.startswith("before") and "ValueError" in broken.told and "sandbox_child" not in broken.told
     )
     assert sandbox.run("raise SystemExit(3)", 5.0).code == 3
+    assert sandbox.run("import sys\nsys.exit('no solution')", 5.0) == Ran("no solution\n", "", 1)
     assert "SyntaxError" in sandbox.run("print(", 5.0).told
     with pytest.raises(WorkbenchError, match="are run at most"):
         sandbox.run("x" * (sandbox.LONGEST + 1), 1.0)
