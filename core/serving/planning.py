@@ -10,6 +10,7 @@ import numpy as np
 from core.errors import WorkbenchError
 from core.report.table import COUNT, Column, Table
 from core.serving.caches import AGE_S, MOST
+from core.serving.served import ANSWERING
 from core.statistics.burn_rate import alert_times, burn_alerts, burn_rate
 from core.statistics.cache_model import che, lru_hits, stack_distances, zipf
 from core.statistics.queue_simulation import Station, arrival_times, simulate_queue
@@ -22,7 +23,7 @@ _ASKED = """
 SELECT question, asked_s FROM (
     SELECT question, epoch(created) AS asked_s, dataset FROM answers
     UNION ALL SELECT attributes ->> 'question', start_ns / 1e9, attributes ->> 'corpus' FROM spans
-    WHERE name = '/answer' AND NOT (attributes ->> 'streamed' IS NOT NULL AND attributes ->> 'way' IN ('remote', 'local'))
+    WHERE name IN (SELECT unnest(?)) AND NOT (attributes ->> 'streamed' IS NOT NULL AND attributes ->> 'way' IN ('remote', 'local'))
 ) WHERE question IS NOT NULL AND (? = '' OR dataset = ?) ORDER BY asked_s, question
 """
 SIMULATED = 20_000  # requests of a rate
@@ -34,7 +35,7 @@ def cache_curve(
     """A row a size and age of the answer cache: the hit rate of the stored questions in the order they were asked, replayed, and as Zipf's
     law fitted to their counts and Che's approximation tell it; no model is run. ages_s: inf is for ever. answers: hits and misses of a
     service's answer cache, whose rate stands beside what is told of its size and age."""
-    asked = workbench.store.query(_ASKED, [dataset, dataset])
+    asked = workbench.store.query(_ASKED, [list(ANSWERING), dataset, dataset])
     sizes, ages_s = (list(dict.fromkeys([*own, *[of] * bool(answers)])) for own, of in ((sizes, MOST), (ages_s, AGE_S)))
     if len(asked) < 2:
         raise WorkbenchError(

@@ -76,14 +76,15 @@ def test_the_cache_is_replayed_over_the_stored_questions(workbench):
     assert 0 <= small["predicted"] <= large["predicted"] <= 1
 
 
-def test_questions_asked_of_a_service_count_once_and_its_measured_rate_stands_beside(workbench):
+@pytest.mark.parametrize("path", ["/answer", "/v1/chat/completions"])
+def test_questions_asked_of_a_service_count_once_and_its_measured_rate_stands_beside(workbench, path):
     recorder = stored_spans.recorder(workbench.home)
     written, before, streams = {"way": "local"}, {"way": "cached"}, {"streamed": True}
     ways = [("a", written), ("a", before), ("b", written | streams), ("a", before | streams)]
     for number, (question, about) in enumerate(ways):
         told = {"question": question, "corpus": "towns", **about}
         trace, whole, at = f"{number + 1:032x}", f"{1:016x}", number * 10**9
-        recorder.record(TraceSpan(trace, whole, "", "/answer", "other", at, at + 1, "ok", "", told))
+        recorder.record(TraceSpan(trace, whole, "", path, "other", at, at + 1, "ok", "", told))
         recorder.record(TraceSpan(trace, f"{2:016x}", whole, "write", "model", at, at + 1, "ok", "", told))
     recorder.close()
     rows = cache_curve(workbench, "towns", [1], [math.inf], {"hits": 3, "misses": 1, "entries": 1})
