@@ -371,8 +371,9 @@ class Service:
         }
 
     def _remembered(self, question: ServedQuestion, reply: Reply, stamp: str) -> Reply:
-        """stamp: of the corpus when the question was asked."""
-        if reply["finish_reason"] in WHOLE:
+        """The recipe's own is given again; another model's is not, or it would outlast the failure that it stood in for. stamp: of the
+        corpus when the question was asked."""
+        if reply["finish_reason"] in WHOLE and reply["way"] == self.rungs[0].name:
             self.cache.put(question.text, stamp, reply)
         return reply
 

@@ -132,6 +132,16 @@ def test_a_remote_engine_that_fails_is_replaced_by_the_model_of_this_machine(ben
         assert len(endpoint.requests) == tried  # it rests
 
 
+def test_what_stood_in_for_a_remote_engine_is_not_given_again_once_it_answers(bench, reader, serve, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    failing, works = status(400, "overloaded"), stream(events("openai", "At ", "five [1]."))
+    with serving(failing, works, works) as endpoint:
+        client = serve(Service(bench, remote(endpoint.url)), FREE)
+        made = [client.post("/answer", json={"question": LUND}) for _ in range(3)]
+    assert [(each.status_code, each.json()["way"]) for each in made] == [(200, "local"), (200, "remote"), (200, "cached")]
+    assert made[2].json()["answer"] == "At five [1]." and made[2].json()["tried"] == []
+
+
 def test_a_remote_engine_answers_and_streams(bench, reader, serve, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "key")
     with serving(stream(events("openai", "At ", "five [1]."))) as endpoint:
