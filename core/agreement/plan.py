@@ -32,6 +32,7 @@ from core.statistics.proportion import wilson_grouped
 
 DRAWS = 2000
 ABOVE, BELOW = r"above|over|greater than|more than|exceeds", r"below|under|less than"
+P_VALUE = r"\bp(?:[- ]?values?)? (?:(?:is|lies|of) )?"  # its bound is none of the measure's
 NO_ZERO = r"(leaves out|leave out|excludes?|does not (?:include|contain)) 0\b"
 
 
@@ -112,10 +113,11 @@ def _percent(pattern: str, text: str, usual: float) -> float:
 
 def _threshold(test: str) -> tuple[bool, float] | None:
     """(above, the value) of a test that names one."""
-    match = re.search(rf"\b({ABOVE}|{BELOW}) (\d*\.?\d+)\s*(%?)", test, re.IGNORECASE)
+    said = re.finditer(rf"({P_VALUE})?\b({ABOVE}|{BELOW}) (\d*\.?\d+)\s*(%?)", test, re.IGNORECASE)
+    match = next((each for each in said if not each[1]), None)
     if match is None:
         return None
-    return bool(re.match(ABOVE, match[1], re.IGNORECASE)), float(match[2]) / (100 if match[3] else 1)
+    return bool(re.match(ABOVE, match[2], re.IGNORECASE)), float(match[3]) / (100 if match[4] else 1)
 
 
 class _Value(NamedTuple):

@@ -130,6 +130,8 @@ def test_pairs_are_decided_by_the_sign_test(workbench):
 
 @pytest.mark.parametrize(("said", "state"), [({"test": ""}, "own"), ({"test": "We shall see."}, "own"),
                                              ({"measure": "our own index"}, "own"),
+                                             ({"test": "Binomial test, p below 0.05."}, "own"),
+                                             ({"test": "Binomial test, p-value less than 5%; it lies above 0.5."}, "met"),
                                              ({"test": "90% interval: it lies below 0.95."}, "not met")])  # fmt: skip
 def test_what_is_not_understood_is_left_to_the_reader(workbench, said, state):
     labelled(workbench, of_one_system(**said), lambda who, item, n: "supported")
