@@ -325,6 +325,9 @@ HEAD = "item,annotator,value\n"
         ("item;annotator;value\n", 1, "columns"),
         ('{"item": "i", "annotator": "a", "value": 1}\n{"item": "i"}', 2, "not a JSON object"),
         ('[\n{"id": 1, "data": {"text": "x"}}]', 2, "no task of a study"),
+        ('[\n{"data": {"item": "x", "order": 5}, "annotations": [{"completed_by": 1, "result": []}]}]', 2, "Label Studio writes"),
+        ('[\n{"data": {"item": "x", "order": [1, "a"]}, "annotations": [{"completed_by": 1, "result": []}]}]', 2, "Label Studio"),
+        ('{"item": "x", "annotator": "a", "helpful": 5}', 1, "helpful"),
     ],
 )
 def test_a_table_that_does_not_hold_together_is_told_by_line(tmp_path, content, line, said):

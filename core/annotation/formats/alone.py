@@ -7,6 +7,7 @@ texts. Other files hold one judgement a row: item, annotator and value.
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import permutations
 from typing import Any
 
 from core.annotation.formats.exchange import Parsed, Problems, from_csv, from_jsonl, rows
@@ -96,7 +97,8 @@ def _counts(label: dict) -> list[int]:
     """How many sentences each answer has."""
     answers = label.get("sentences")
     lists = [len(names) for names in answers if isinstance(names, list)] if isinstance(answers, list) else []
-    return lists or [0] * len(label.get("helpful") or [0])
+    stars = label.get("helpful")
+    return lists or [0] * (len(stars) if stars and isinstance(stars, list) else 1)
 
 
 def _counts_of_row(row: dict[str, str]) -> list[int]:
@@ -138,7 +140,7 @@ def _items_of_tasks(text: str, wrong: Problems) -> list[Item]:
         data = task.get("data") if isinstance(task, dict) else None
         if isinstance(data, dict) and isinstance(data.get("item"), str) and data["item"]:
             count = 2 if isinstance(data.get("answer_2"), str) else 1
-            order = data.get("order") if sorted(data.get("order") or []) == list(range(count)) else range(count)
+            order = next((each for each in permutations(range(count)) if [*each] == data.get("order")), range(count))
             places = {place: n for n, place in enumerate(order, 1)}
             items[data["item"]] = Item(
                 id=data["item"],
