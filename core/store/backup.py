@@ -33,7 +33,8 @@ def backup(
         parts = database.files()[:1]
         entries = [entry.path for entry in journal.listing().values()]
         labels = [*segments.paths(), *segments.folder.glob(f"*{SEGMENT_END}"), *(home / FOLDER).glob(f"*{ENDING}")]
-        needed = sum(part.lstat().st_size for part in (*parts, *entries, *labels))
+        facts = [home / MEMORY] if (home / MEMORY).exists() else []
+        needed = sum(part.lstat().st_size for part in (*parts, *entries, *labels, *facts))
         free = shutil.disk_usage(path.parent).free
         if free < needed:
             raise WorkbenchError(
@@ -59,8 +60,8 @@ def backup(
                 file.writestr(about, data, zipfile.ZIP_STORED)
             for segment in labels:
                 file.write(segment, segment.relative_to(home))
-            if (home / MEMORY).exists():
-                file.writestr(str(MEMORY), _facts(home / MEMORY))
+            for of in facts:
+                file.writestr(str(MEMORY), _facts(of))
         yield Progress(len(entries), len(entries), "Reading it back")
         with zipfile.ZipFile(temporary) as file:
             if damaged := file.testzip():

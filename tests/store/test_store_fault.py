@@ -280,6 +280,11 @@ def test_a_backup_says_what_it_needs_and_what_is_free(tmp_path, monkeypatch):
     with pytest.raises(WorkbenchError, match=r"needs up to [\d.]+ MB, and 0.0 MB are free"):
         drain(store.backup(tmp_path / "a.zip"))
     assert not list(tmp_path.glob("*.zip")) and not list(tmp_path.glob(".*"))
+    (tmp_path / "memory").mkdir()
+    with open(tmp_path / "memory" / "facts.sqlite", "wb") as facts:
+        facts.truncate(70_000_000)
+    with pytest.raises(WorkbenchError, match=r"needs up to 7\d.\d MB"):
+        drain(store.backup(tmp_path / "a.zip"))
 
 
 def test_whoever_holds_the_lock_is_named(tmp_path, monkeypatch):

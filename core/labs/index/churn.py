@@ -149,6 +149,8 @@ def when_to_rebuild(life: Churn, lost_recall: float) -> Rebuild:
 
     Between two fresh builds the last one is what is compared with.
     """
+    if not lost_recall >= 0:  # NaN included
+        raise WorkbenchError(f"{100 * lost_recall:g} points cannot be lost.", where="--lost", todo="Give 0 points or more.")
     fresh, rebuild_s, worst = None, 0.0, (-np.inf, 0.0)
     builds = [np.nanmean(r.fresh_recall) for r in life.rounds if r.fresh_recall is not None]
     tried, spread = life.rounds[-1].churned, float(max(builds) - min(builds))
@@ -378,8 +380,9 @@ def _check(
     units = len(np.unique(documents))
     if first is not None and not 1 < first <= units or units < 2:
         raise wrong(f"The index cannot begin with {first or 'most'} of {units}.", "first", f"Allowed: 2 to {units}.")
-    if round(share * units) < 1:
-        raise wrong(f"{share:.2%} of {units:,} is less than one.", "share", f"Give {1 / units:.1%} or more.")
+    least, begin = min(filter(None, MODES[mode])), first or round((1 - HELD_BACK) * units)
+    if round(least * share * begin) < 1:  # a round would change nothing
+        raise wrong(f"{least * share:.2%} of {begin:,} is less than one.", "share", f"Give {1 / (least * begin):.1%} or more.")
     if isinstance(updated, np.ndarray) and updated.shape != vectors.shape:
         raise wrong(
             f"The re-embedded vectors have shape {updated.shape}, the vectors {vectors.shape}.",

@@ -127,7 +127,7 @@ def _grouped(groups: Sequence[Any] | np.ndarray, most: int) -> list[tuple[str, n
 
 
 def _random(num_chunks: int, selectivities: Sequence[float], seed: int) -> list[tuple[str, np.ndarray]]:
-    masks = []
+    masks: dict[int, tuple[str, np.ndarray]] = {}
     for share in sorted(selectivities, reverse=True):
         if not 0 < share <= 1:
             raise WorkbenchError(
@@ -136,8 +136,8 @@ def _random(num_chunks: int, selectivities: Sequence[float], seed: int) -> list[
         mask = np.zeros(num_chunks, bool)
         allowed = max(1, round(share * num_chunks))
         mask[np.random.default_rng([seed, allowed]).choice(num_chunks, allowed, replace=False)] = True
-        masks.append((f"random {share:.1%}", mask))
-    return masks
+        masks[allowed] = f"random {allowed / num_chunks:.1%}", mask  # of few chunks several shares are the same ones
+    return list(masks.values())
 
 
 def groupings(corpus: Corpus, chunks: Chunks) -> dict[str, list[str]]:
@@ -148,7 +148,7 @@ def groupings(corpus: Corpus, chunks: Chunks) -> dict[str, list[str]]:
             type_of.setdefault(gold.document_id, set()).add(query.group)
     labels = {
         "source": [d.id.partition("/")[0] if "/" in d.id else d.source for d in corpus.documents],
-        "type of question": [min(type_of.get(d.id, {""})) for d in corpus.documents],
+        "type of question": [min(type_of.get(d.id, {"none asked"})) for d in corpus.documents],
         "document": [d.title or d.id for d in corpus.documents],
     }
     if any(len(types) > 1 for types in type_of.values()):
@@ -169,7 +169,7 @@ def filters(
         yield from by_selectivity(
             searcher,
             exact,
-            ground.asked[:LIFE_QUERIES],
+            reference.drawn_of(ground.asked, LIFE_QUERIES),
             config.evaluation.k,
             groups=groups,
             num_chunks=ground.n,

@@ -43,8 +43,7 @@ def exact_reference(workbench: Workbench, config: TrialConfig) -> Generator[Prog
             todo="Choose a corpus with questions, or add a questions file.",
         )
     asked = yield from pipeline.query_vectors(run)
-    rows = np.sort(np.random.default_rng(0).permutation(len(asked))[:QUESTIONS])
-    asked = asked[rows] if len(rows) < len(asked) else asked
+    asked = drawn_of(asked, QUESTIONS)
     metric, depth = config.index.metric, config.evaluation.k + TIES
     vectors, queries = _identity(stored.full), vectors_identity(asked)
     key = fingerprint(vectors, queries, metric, depth, code_version(Exact))
@@ -59,6 +58,12 @@ def exact_reference(workbench: Workbench, config: TrialConfig) -> Generator[Prog
 
     truth = pipeline.remember("truth", key, exact)
     return ExactReference(corpus.name, vectors, queries, asked, truth, *stored.full.shape)
+
+
+def drawn_of(asked: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the questions, drawn once, in their order: corpora stand in the order of their subjects."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(asked))[:most])
+    return asked[rows] if len(rows) < len(asked) else asked
 
 
 def _identity(vectors: np.ndarray) -> str:

@@ -140,7 +140,9 @@ def test_the_chunks_of_a_document_come_change_and_go_together():
         assert (np.bincount(documents[rows], minlength=100) % 4 == 0).all()
     with pytest.raises(WorkbenchError, match="is less than one") as error:
         drained(churn(Plain(), VECTORS, QUERIES, share=0.001, documents=documents))
-    assert error.value.where == "share" and "1.0%" in error.value.todo
+    assert error.value.where == "share" and "2.5%" in error.value.todo  # of the 80 of 100 that it begins with, half are removed
+    life = drained(churn(Plain(), VECTORS, QUERIES, share=0.025, documents=documents))
+    assert life.rounds[1].churned > 0
 
 
 def test_between_fresh_builds_the_last_one_is_compared_with():
@@ -222,7 +224,8 @@ def test_the_folder_is_emptied_at_the_end_and_when_cancelled(tmp_path):
 
 
 @pytest.mark.parametrize(("settings", "where"), [
-    ({"mode": "burn"}, "mode"), ({"share": 0}, "share"), ({"share": 1.5}, "share"), ({"k": 300}, "k"), ({"k": 0}, "k"),
+    ({"mode": "burn"}, "mode"), ({"share": 0}, "share"), ({"share": 1.5}, "share"),
+    ({"share": 0.003, "mode": "mixed"}, "share"), ({"k": 300}, "k"), ({"k": 0}, "k"),
     ({"first": 1000}, "first"), ({"updated": VECTORS[:3]}, "updated"),
 ])  # fmt: skip
 def test_bad_settings_name_themselves(settings, where):
@@ -246,6 +249,9 @@ def test_recall_counts_equals_of_the_last_and_only_once():
 def test_an_unread_life_needs_no_rebuild():
     life = Churn(Plain(), 10, "mixed", 0.1, 0, drained(churn(Plain(), VECTORS, QUERIES, rounds=1)).rounds)
     assert when_to_rebuild(life, 0).churned is None
+    for lost in (-0.01, np.nan):
+        with pytest.raises(WorkbenchError, match="cannot be lost"):
+            when_to_rebuild(life, lost)
     lucky = life.rounds[1]._replace(fresh_recall=np.array([0.75, 0.5]), recall=np.array([0.5, 0.5]))
     rebuild = when_to_rebuild(life._replace(rounds=(life.rounds[0], lucky)), 0.1)
     assert rebuild.churned == lucky.churned and rebuild.lost_recall == 0.125 and rebuild.fresh_spread == 0.375

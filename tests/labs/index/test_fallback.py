@@ -131,6 +131,8 @@ def test_what_a_filter_loses_is_seen(monkeypatch):
     assert of[10, "before"].short == 80 and of[2, "before"].short == 0  # two are allowed, two were found
     assert of[250, "after"].short > 0 and of[250, "after"].depth == 20 and of[250, "after"].recall.mean() < 1
     assert of[2, "after"].depth == 500 and (of[2, "after"].recall == 1).all()
+    few = drain(by_selectivity(Masked(), Masked(), QUERIES, 10, selectivities=(0.002, 0.001, 0.0005)))
+    assert [r.label for r in few] == ["random 0.2%"] * 3, "one chunk of 500, once in each way, by its own share"
     again = drain(by_selectivity(Masked(short=4), Masked(), QUERIES, 10, selectivities=(0.5,), overfetch=1.0))
     assert (again[1].recall == of[250, "after"].recall).all()
 

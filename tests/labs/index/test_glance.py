@@ -14,7 +14,7 @@ from core import registry
 from core.cli.index import show_cost
 from core.config import TrialConfig, with_settings
 from core.evaluation.metric import headlines
-from core.labs.index import fallback, glance, grids, inside, life, measuring, points, questions, shadow
+from core.labs.index import fallback, glance, grids, inside, life, measuring, points, questions, reference, shadow
 from core.labs.index.cost import answer_cost, cost_rows, costs_along
 from core.labs.index.filtered import filters, groupings
 from core.labs.index.points import about_setting, logit, point_of
@@ -139,8 +139,15 @@ def test_chunks_are_grouped_by_what_tells_documents_apart():
     found = groupings(Corpus("c", documents, asked), chunks)
     assert found["source"] == ["north"] * 3 + ["south"] * 2
     assert found["type of question"] == ["a", "a", "b", "a", "b"]
+    assert groupings(Corpus("c", documents, asked[:3]), chunks)["type of question"][-1] == "none asked"
     both = (*asked, Query("more", "?", (Gold(documents[0].id, 0, 4),), group="b"))
     assert "type of question" not in groupings(Corpus("c", documents, both), chunks)
+
+
+def test_of_many_questions_some_of_every_subject_are_drawn():
+    asked = np.repeat(np.arange(4), 250)[:, None]
+    assert len(reference.drawn_of(asked, 200)) == 200 and set(reference.drawn_of(asked, 200).ravel()) == {0, 1, 2, 3}
+    assert np.all(np.diff(reference.drawn_of(asked, 200).ravel()) >= 0) and reference.drawn_of(asked, 1000) is asked
 
 
 def test_a_switch_is_told_in_sentences():
