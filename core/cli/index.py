@@ -114,7 +114,9 @@ def index_inside(
 def index_filters(
     workbench: Any,
     *,
-    by: Annotated[str, Parameter(help="source, type of question or document (default: random shares).")] = "random share",
+    by: Annotated[
+        str, Parameter(help="source, type of question or document: its 12 largest values (default: random shares).")
+    ] = "random share",
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Recall and latency where only some chunks may be found, in three ways to filter."""

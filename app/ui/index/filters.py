@@ -20,7 +20,7 @@ def filters(here: Glance, corpus: Corpus) -> None:
         "filters",
         (config, by),
         "Measure filters",
-        jobs.Press("index-filters", one_phase("all questions, in three ways to filter", units=1)),
+        jobs.Press("index-filters", one_phase(f"at most {filtered.LIFE_QUERIES} questions, in three ways to filter", units=1)),
         lambda: filtered.filters(workbench, config, groups.get(by)),
         why="Recall and latency if only some chunks may be found, for three ways to filter.",
         key=by,

@@ -188,7 +188,7 @@ def exact_fallback(
     yield Progress(0, 0, "Timing exact search")
     exact_ms = pipeline.remember(
         "exact ms",
-        fingerprint(ground.vectors, k),
+        fingerprint(ground.vectors, config.index.metric, k),
         lambda: latencies_ms(lambda i: exact.search(ground.asked[i : i + 1], k), min(TIMED, len(ground.asked))),
     )
     key = fingerprint(run.vector_search_key(), k, rule)
