@@ -23,6 +23,11 @@ def backup(
 ) -> Generator[Progress, None, Path]:
     """Journal and database in one zip, read back before it gets its name. fold: brings the journal's news into the database."""
     path, home, journal, segments = Path(path), database.home, folding.journal, folding.labels
+
+    def recorded() -> list[Path]:
+        labels = [*segments.paths(), *segments.folder.glob(f"*{SEGMENT_END}"), *(home / FOLDER).glob(f"*{ENDING}")]
+        return [*(entry.path for entry in journal.listing().values()), *labels]
+
     if path.exists():
         raise WorkbenchError("There is already a file of this name.", where=str(path), todo="Choose another name.")
     with suppress(Busy, Stuck, InUse):  # a full disk is a reason to make one; the database is made again where it is read
@@ -31,10 +36,8 @@ def backup(
     needed = free = 0
     try:
         parts = database.files()[:1]
-        entries = [entry.path for entry in journal.listing().values()]
-        labels = [*segments.paths(), *segments.folder.glob(f"*{SEGMENT_END}"), *(home / FOLDER).glob(f"*{ENDING}")]
-        facts = [home / MEMORY] if (home / MEMORY).exists() else []
-        needed = sum(part.lstat().st_size for part in (*parts, *entries, *labels, *facts))
+        entries, facts = recorded(), [home / MEMORY] if (home / MEMORY).exists() else []
+        needed = sum(part.lstat().st_size for part in (*parts, *entries, *facts))
         free = shutil.disk_usage(path.parent).free
         if free < needed:
             raise WorkbenchError(
@@ -47,7 +50,7 @@ def backup(
             with suppress(Busy), database.locked("copying the database", READ_WAIT_S, shared=True):
                 for part in parts:
                     file.write(part, part.name)
-            entries = [entry.path for entry in journal.listing().values()]  # after the database, which then holds nothing more
+            entries = recorded()  # after the database, which then holds nothing more
             for done, entry in enumerate(entries):
                 if done % 100 == 0:
                     yield Progress(done, len(entries), "Copying records")
@@ -58,8 +61,6 @@ def backup(
                     continue
                 about = zipfile.ZipInfo.from_file(entry, entry.relative_to(home), strict_timestamps=False)
                 file.writestr(about, data, zipfile.ZIP_STORED)
-            for segment in labels:
-                file.write(segment, segment.relative_to(home))
             for of in facts:
                 file.writestr(str(MEMORY), _facts(of))
         yield Progress(len(entries), len(entries), "Reading it back")

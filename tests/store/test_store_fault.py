@@ -272,6 +272,17 @@ def test_a_backup_is_made_also_where_the_home_is_full(unwritable, tmp_path_facto
     assert len(again.listing()) == 6 and drain(again.verify()).counts == {"trial": 6}
 
 
+def test_what_is_no_file_of_labels_or_looks_costs_a_backup_nothing_else(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "looks").mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / "looks" / "pipe.jsonl")
+    store = Store(tmp_path)
+    path = drain(store.backup(tmp_path / "a.zip"))
+    assert any("The backup is without" in note and "pipe.jsonl" in note for note in store.notices)
+    shutil.unpack_archive(path, tmp_path / "again")
+    assert len(Journal(tmp_path / "again" / "journal").listing()) == 5
+
+
 def test_a_backup_says_what_it_needs_and_what_is_free(tmp_path, monkeypatch):
     fill(tmp_path)
     store = Store(tmp_path)
