@@ -92,8 +92,12 @@ def written(value: float, pattern: str) -> str:
         return "< 0.001" if 0 <= value < 0.001 else f"{value:.3f}"
     if pattern == PERCENT:
         return written(100 * value, "%.1f%%")
-    text = f"{value:,}" if pattern == COUNT else pattern % value if "%" in pattern else str(value)
-    if "0" in text and not re.search("[1-9]", text):  # what rounds to zero has no sign
+    return minus(f"{value:,}" if pattern == COUNT else pattern % value if "%" in pattern else str(value))
+
+
+def minus(text: str) -> str:
+    """A number as it is printed: with a real minus, and what rounds to zero has no sign."""
+    if "0" in text and not re.search("[1-9]", text):
         text = text.lstrip("+-")
     return text.replace("-", MINUS)
 

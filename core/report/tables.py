@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from core.report.caption import escape
-from core.report.table import P_VALUE, Column, csv_text, in_words, read, rows_csv
+from core.report.table import MINUS, P_VALUE, Column, csv_text, in_words, minus, read, rows_csv
 from core.statistics.paired import AT_ODDS, at_odds
 
 LEVELS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 UNMEASURED = "unmeasured"
-MINUS = "\N{MINUS SIGN}"
 DIFFERENCE = "difference"  # the column of differences to the best: of a metric, and blank where there is none
 
 
@@ -120,7 +119,7 @@ def note(table: Mapping[str, Any]) -> str:
 
 
 def number(value: float | None, digits: int) -> str:
-    return UNMEASURED if value is None else f"{value:,.{digits}f}"
+    return UNMEASURED if value is None else minus(f"{value:,.{digits}f}")
 
 
 def of_page(table: Mapping[str, Any]) -> bool:
@@ -170,8 +169,8 @@ def _parts(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int) -> t
     value, p = number(cell.get("mean"), digits), cell.get("p")
     mark = next((mark for level, mark in LEVELS if p is not None and p < level), "")
     low, high = cell.get("low"), cell.get("high")
-    interval = "" if low is None or high is None else f"[{low:,.{digits}f}, {high:,.{digits}f}]"
-    return value.replace("-", MINUS), mark, interval.replace("-", MINUS)
+    interval = "" if low is None or high is None else f"[{number(low, digits)}, {number(high, digits)}]"
+    return value, mark, interval
 
 
 def _latex_cell(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from core.labs.papers import sources
 from core.labs.papers.paper import PaperNumber, checksum
 from core.report.caption import escape
+from core.report.table import minus
 from core.report.tables import UNMEASURED, number
 
 DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
@@ -28,10 +29,10 @@ def written(item: PaperNumber, value: Any) -> str:
     if item.form == "p" and value < 10**-item.digits:
         return f"< {10**-item.digits:.{item.digits}f}"
     if item.form == "percent":
-        return f"{100 * value:,.{item.digits}f}%"
+        return f"{number(100 * value, item.digits)}%{unit}"
     if item.form == "signed":
-        return f"{value:+,.{item.digits}f}{unit}".replace("-", "−")
-    return (f"{value:,}" if isinstance(value, int) else number(value, item.digits)).replace("-", "−") + unit
+        return minus(f"{value:+,.{item.digits}f}") + unit
+    return (minus(f"{value:,}") if isinstance(value, int) else number(value, item.digits)) + unit
 
 
 def record(item: PaperNumber, value: Any) -> dict[str, Any]:

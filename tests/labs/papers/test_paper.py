@@ -218,7 +218,10 @@ def test_a_chart_of_a_page_makes_its_paper_where_there_is_none(bench):
         ("plain", 1234, "1,234"),
         ("signed", 0.1, "+0.100"),
         ("signed", -0.1, "−0.100"),
+        ("signed", -0.00001, "0.000"),
+        ("plain", -0.00001, "0.000"),
         ("percent", 0.987, "98.700%"),
+        ("percent", -0.053, "−5.300%"),
         ("p", 0.0001, "< 0.001"),
         ("p", 0.04, "0.040"),
         ("plain", None, "unmeasured"),
@@ -227,6 +230,11 @@ def test_a_chart_of_a_page_makes_its_paper_where_there_is_none(bench):
 )
 def test_numbers_are_written_as_they_are_read(form, value, text):
     assert numbers.written(papers.PaperNumber(name="a", form=form), value) == text
+
+
+@pytest.mark.parametrize(("form", "text"), [("signed", "−0.200"), ("plain", "−0.200"), ("percent", "−20.000%")])
+def test_a_unit_stands_as_it_was_given_behind_a_number_of_every_form(form, text):
+    assert numbers.written(papers.PaperNumber(name="a", form=form, unit="F1-points"), -0.2) == f"{text} F1-points"
 
 
 @pytest.mark.slow
