@@ -307,4 +307,6 @@ def _by(trials: Trials, field: str) -> dict[Any, list[Mapping[str, Any]]]:
 
 
 def _listed(lines: Iterable[str]) -> list[str]:
-    return [r"\begin{itemize}", *(rf"  \item {line}" for line in lines), r"\end{itemize}", ""]
+    # a bracket right behind \item would be its mark
+    items = (rf"  \item {'{}' * line.startswith('[')}{line}" for line in lines)
+    return [r"\begin{itemize}", *items, r"\end{itemize}", ""]

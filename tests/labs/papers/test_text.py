@@ -66,6 +66,10 @@ def test_limitations_are_those_of_the_records(bench, texts):
     papers.create(bench, "Weak")
     for name, value in (("gain", "difference"), ("gain-p", "p")):  # of one comparison, which is told once
         papers.add(bench, "weak", {"kind": "number", "name": name, "command": ["compare", *alike], "value": value})
+    papers.create(bench, "Bracketed")
+    number = {"kind": "number", "name": "gain", "command": ["compare", *alike], "value": "difference", "caption": "[draft] Gain"}
+    papers.add(bench, "bracketed", number)
+    assert r"\item {}[draft] Gain: not significant" in texts_of(bench, "bracketed")["text/limitations.tex"]
     weak = texts_of(bench, "weak")
     assert "gain: not significant; with 40 questions" in weak["text/limitations.tex"]
     assert weak["text/limitations.tex"].count("not significant") == 1
