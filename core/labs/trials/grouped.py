@@ -25,6 +25,7 @@ class TrialGroup(NamedTuple):
     level: str | None  # None: these recipes do not have the setting
     ids: tuple[str, ...]
     means: dict[str, Interval]  # metric -> mean over trials and questions, its interval over questions
+    confidence: float  # level of the intervals
 
     @property
     def key(self) -> str:
@@ -65,15 +66,20 @@ def _of_set(workbench: Workbench, name: str, trials: list[Trial], setting: OwnCo
     members: dict[str | None, list[int]] = {}
     for place, trial in enumerate(trials):
         members.setdefault(levels.get(trial.id), []).append(place)
-    rules = trials[0].config["evaluation"]
+    evaluation = trials[0].config["evaluation"]
+    rules = Rules(evaluation["resamples"], evaluation["confidence"], 0)
     means: dict[str, dict[str | None, Interval]] = {}
     for metric in metrics:
         values = by_place(workbench, trials, metric)
-        means[metric] = {
-            level: _mean(values[places], Rules(rules["resamples"], rules["confidence"], 0)) for level, places in members.items()
-        }
+        means[metric] = {level: _mean(values[places], rules) for level, places in members.items()}
     return [
-        TrialGroup(name, level, tuple(trials[place].id for place in places), {metric: means[metric][level] for metric in metrics})
+        TrialGroup(
+            name,
+            level,
+            tuple(trials[place].id for place in places),
+            {metric: means[metric][level] for metric in metrics},
+            rules.confidence,
+        )
         for level, places in sorted(members.items(), key=lambda item: _order(item[0]))
     ]
 
@@ -104,6 +110,7 @@ def table(result: Grouped, *words: str) -> Table:
     """A row a group. words: of the command, behind the setting."""
     rows: list[dict[str, Any]] = []
     metrics = list(result.groups[0].means) if result.groups else []
+    levels = " or ".join(f"{level:.0%}" for level in sorted({group.confidence for group in result.groups}))
     for group in result.groups:
         row: dict[str, Any] = {"level": level_words(result, group), "trials": len(group.ids)}
         for metric, mean in group.means.items():
@@ -113,7 +120,7 @@ def table(result: Grouped, *words: str) -> Table:
     columns = [Column("level", result.setting.title(), width=150), Column("trials", "", COUNT, width=60)]
     for metric in metrics:
         columns.append(Column(metric, label(metric), MEAN, direction=direction(metric), width=90))
-        columns.append(Column(f"{metric} interval", "95%" + f" of {label(metric)}" * (len(metrics) > 1), width=130))
+        columns.append(Column(f"{metric} interval", levels + f" of {label(metric)}" * (len(metrics) > 1), width=130))
         columns.append(Column(f"{metric} n", "n" if len(metrics) == 1 else f"n of {label(metric)}", COUNT))
     columns.append(Column("questions", "On", width=260))
     note = "Means over the trials of a group, intervals over the questions that all of them measured"

@@ -63,6 +63,16 @@ def test_a_group_has_the_mean_of_its_trials_over_the_questions_of_all_with_its_i
     assert len({name for _, name in told}) == 2, "trials on other questions are never in one mean"
 
 
+def test_the_intervals_of_groups_are_called_by_the_level_at_which_they_were_made(tmp_path):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    for seed, part in enumerate(("rrf", "sparse_only")):
+        add_trial(bench.store, questions, {"fusion.part": part, "evaluation.confidence": 0.8}, 0.5, seed)
+    result = grouped.grouped(bench, everything(bench), views.grouping(bench, "fusion.part"), ["ndcg_linear"])
+    columns = {column.key: column.title for column in grouped.table(result).columns}
+    assert columns["ndcg_linear interval"] == "80%"
+
+
 def test_a_saved_view_lists_what_it_did_and_the_last_of_a_name_holds(bench, ids):
     kept = TrialView(("fusion.weight", "recall"), find="middle", sort="recall", group="fusion.part")
     assert views.save_view(bench, "  The   middle ", kept) == "The middle"
