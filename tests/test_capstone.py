@@ -120,8 +120,10 @@ def test_tables_of_labs_are_selected_from_what_is_recorded(plan, tmp_path):
 
 def test_what_labs_found_becomes_findings(tmp_path):
     workbench, share = Workbench(tmp_path), {"difference": -0.02, "low": -0.05, "high": 0.01, "p": 0.2}
-    trained = {"beta": 0.1, "pairs": 64} | {f"f1 {name}": value for name, value in (share | {"n": 30}).items()}
-    keep_rows(workbench, "dpo-experiment", [trained])
+    trained = {"beta": 0.1, "pairs": 64, "best step": 32} | {f"f1 {name}": value for name, value in (share | {"n": 30}).items()}
+    keep_rows(
+        workbench, "dpo-experiment", [trained, trained | {"beta": 0.2, "best step": 0}]
+    )  # where it learnt nothing nothing is found
     life = {"arm": "selective", "seed": 100, "questions": 489, "equivalence": {"tests": {"current": share, "stale": share}}}
     batches(workbench.home).add(KIND, {"one": life}, {})
     plans = {plan.name: plan for plan in WHOLE.labs if plan.found}

@@ -116,6 +116,7 @@ DPO = LabPlan(
     columns(
         Cell("beta", "beta"),
         Cell("pairs", "pairs"),
+        Cell("best step", "best step"),
         Cell("accuracy", "accuracy", 3),
         Cell("accuracy low", "low", 3),
         Cell("accuracy high", "high", 3),
@@ -130,12 +131,14 @@ DPO = LabPlan(
     "The model is trained by direct preference optimisation on the same pairs, over three values of beta and two numbers of pairs, in as "
     "many steps each ({dpo}). What is gained in help is the difference of token F1 with the preferred answers; what is lost in factuality "
     "shows in the share of an answer's word trigrams that stand in its passages. A log-likelihood of the preferred answers that fell, "
-    "below 0 nats, is the known sign of a training that went too far.",
+    "below 0 nats, is the known sign of a training that went too far. Best step 0: none was better than the start on the "
+    "validation pairs, so the model before training stands in that row.",
     "Direct preference optimisation by beta and number of pairs: held-out pairs and greedy answers, before and after; 95% intervals.",
     found="SELECT 'DPO with beta ' || (cells->>'beta') || ' on ' || (cells->>'pairs') || ' pairs against the model before it' AS what, "
     "'token F1 with the preferred answers' AS measure, "
     + ", ".join(f"CAST(cells->>'f1 {name}' AS DOUBLE) AS {name}" for name in ("difference", "low", "high", "p", "n"))
-    + f" FROM {lines_of('dpo-experiment')} ORDER BY CAST(cells->>'pairs' AS INTEGER), CAST(cells->>'beta' AS DOUBLE)",
+    + f" FROM {lines_of('dpo-experiment')} AND CAST(cells->>'best step' AS INTEGER) > 0 "
+    "ORDER BY CAST(cells->>'pairs' AS INTEGER), CAST(cells->>'beta' AS DOUBLE)",
 )
 STORES = LabPlan(
     "stores",

@@ -56,6 +56,7 @@ def table(records: Sequence[Record], fields: Sequence[str]) -> list[dict[str, An
             "pairs": record["data"]["examples"]["train"],
             "tested": record["data"]["examples"]["test"],
             "steps": record["steps"],
+            "best step": record["best_step"],
         }
         for name in ("accuracy", "chosen", "rejected"):
             row |= {name: test[name]["value"], f"{name} low": test[name]["low"], f"{name} high": test[name]["high"]}
@@ -71,6 +72,9 @@ def table(records: Sequence[Record], fields: Sequence[str]) -> list[dict[str, An
 def sentences(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> list[str]:
     """Where it broke, by rules that are said in each sentence."""
     breaks = {
+        "No step was better on the validation pairs than the start, so that what is measured is the model before training, with {}.": (
+            lambda row: row["best step"] == 0
+        ),
         "The preferred answers themselves became less likely (interval below 0) with {}.": (
             lambda row: row["chosen high"] is not None and row["chosen high"] < 0
         ),

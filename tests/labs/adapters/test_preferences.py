@@ -33,6 +33,7 @@ def written(name: str, settings: dict) -> None:
         "config": PreferenceTraining(**settings).model_dump(),
         "base": {"model": "bundled"},
         "data": {"examples": {"train": settings["train_examples"], "test": 9}},
+        "best_step": 5,
         "steps": 5,
         "test": {
             "accuracy": between(0.55 if broke else 0.7),
@@ -68,7 +69,8 @@ def test_what_is_not_trained_is_trained_and_breaks_are_told(monkeypatch, tmp_pat
     assert [(row["beta"], row["pairs"]) for row in rows] == [(0.01, 4), (0.01, 8), (1.0, 4), (1.0, 8)]
     assert rows[0]["words after"] == 9.0 and rows[0]["f1 difference"] == -0.2 and rows[0]["minutes"] == 1.0
     assert (rows[0]["f1 p"], rows[0]["f1 n"]) == (0.04, 9)
-    likely, answers, chance = lab.sentences(rows, list(GRID))
+    untrained, likely, answers, chance = lab.sentences([rows[0] | {"best step": 0}, *rows[1:]], list(GRID))
+    assert untrained.endswith("with beta 0.01, train_examples 4, seed 0.")
     both = "beta 0.01, train_examples 4, seed 0; beta 0.01, train_examples 8, seed 0"
     assert all(both in told and "beta 1.0" not in told for told in (likely, answers, chance))
     assert lab.sentences(rows[2:], list(GRID))[0].endswith("with none of these settings.")
