@@ -197,10 +197,15 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     columns = [
         Column("recipe", help="The varied settings; all others are the same.", width=258),
         Column("mean", head, MEAN),
-        Column("interval", "95% interval", width=132),
+        Column("interval", f"{shown.board.confidence:.0%} interval", width=132),
         Column("group", help="The best, and those that do not differ significantly from it (paired test, Holm, 5%).", width=150),
         Column("difference", to_it, SIGNED, f"Mean difference from the {shown.reference}, by question."),
-        Column("interval of the difference", "Its interval", width=150, help="95% interval of that difference."),
+        Column(
+            "interval of the difference",
+            "Its interval",
+            width=150,
+            help=f"{shown.board.confidence:.0%} interval of that difference.",
+        ),
         Column(
             "p (Holm)",
             "p (Holm)",
