@@ -22,13 +22,22 @@ MORE = (
 DATASET = ("--dataset", "towns")
 CHUNKS = ("--set", "chunking.part=fixed", "--set", "chunking.size_tokens=32")
 LSA = ("--set", "embedding.part=lsa", "--set", "embedding.dimensions=8")
+FLOAT32 = ("--set", "embedding.dtype=float32")  # in bfloat16 the last digits go by how many texts are encoded at once
 SPARSE = (*DATASET, *CHUNKS, *LSA, "--set", "fusion.part=sparse_only")
 DENSE = (*DATASET, *CHUNKS, *LSA, "--set", "fusion.part=dense_only")
-HYBRID = (*DATASET, *CHUNKS, "--set", "fusion.part=rrf")  # with the bundled encoder, whose vectors are stored
+HYBRID = (*DATASET, *CHUNKS, *FLOAT32, "--set", "fusion.part=rrf")  # with the bundled encoder, whose vectors are stored
 TRAINED = (*DATASET, *CHUNKS, "--set", "embedding.part=trained", "--set", "embedding.name=own", "--set", "fusion.part=dense_only")
 GRID = ("--grid", "sparse.k1=0.5:2:0.5")
 INDEX_GRID = ("--grid", "index.ef_search=10,20")
-MAXSIM = (*DATASET, *CHUNKS, "--set", "fusion.part=sparse_only", "--set", "rerank.part=maxsim")  # LSA has no vectors of tokens
+MAXSIM = (
+    *DATASET,
+    *CHUNKS,
+    *FLOAT32,
+    "--set",
+    "fusion.part=sparse_only",
+    "--set",
+    "rerank.part=maxsim",
+)  # LSA has no vectors of tokens
 HNSW = (*DENSE, "--set", "index.part=faiss_hnsw")
 
 
