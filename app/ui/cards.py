@@ -11,6 +11,7 @@ import streamlit as st
 
 from core import progress
 from core.errors import WorkbenchError, missing_package
+from core.report.table import minus
 
 LONG = 280  # characters of a question shown as a heading
 count, duration = progress.counted, progress.duration
@@ -86,10 +87,7 @@ def _line_html(card: Card) -> str:
 
 
 def _number(card: Card, value: float, sign: str = "") -> str:
-    text = f"{value:{sign},.{card.digits}f}"
-    if not text.strip("+-0."):  # what rounds to zero has no sign
-        text = text.lstrip("+-")
-    return text.replace("-", "\u2212")  # a real minus: as wide as the plus
+    return minus(f"{value:{sign},.{card.digits}f}")
 
 
 def _style(card: Card) -> str:

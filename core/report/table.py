@@ -96,7 +96,7 @@ def written(value: float, pattern: str) -> str:
 
 
 def minus(text: str) -> str:
-    """A number as it is printed: with a real minus, and what rounds to zero has no sign."""
+    """A number as it is printed: with a real minus, as wide as the plus, and what rounds to zero has no sign."""
     if "0" in text and not re.search("[1-9]", text):
         text = text.lstrip("+-")
     return text.replace("-", MINUS)

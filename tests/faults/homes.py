@@ -29,15 +29,8 @@ HYBRID = (*DATASET, *CHUNKS, *FLOAT32, "--set", "fusion.part=rrf")  # with the b
 TRAINED = (*DATASET, *CHUNKS, "--set", "embedding.part=trained", "--set", "embedding.name=own", "--set", "fusion.part=dense_only")
 GRID = ("--grid", "sparse.k1=0.5:2:0.5")
 INDEX_GRID = ("--grid", "index.ef_search=10,20")
-MAXSIM = (
-    *DATASET,
-    *CHUNKS,
-    *FLOAT32,
-    "--set",
-    "fusion.part=sparse_only",
-    "--set",
-    "rerank.part=maxsim",
-)  # LSA has no vectors of tokens
+# with the bundled encoder too: LSA has no vectors of tokens
+MAXSIM = (*DATASET, *CHUNKS, *FLOAT32, "--set", "fusion.part=sparse_only", "--set", "rerank.part=maxsim")
 HNSW = (*DENSE, "--set", "index.part=faiss_hnsw")
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.ui import charts
 from core.labs.encoders.comparison import EncoderResult
+from core.report.table import minus
 
 FEW = 20  # pairs: below, their number stands beside the difference
 
@@ -42,8 +43,7 @@ def difference(paired: Any, p: float | None, verdict: str) -> str:
 
 
 def signed(value: float) -> str:
-    text = f"{value:+.3f}"
-    return (text if text.strip("+-0.") else text.lstrip("+-")).replace("-", "−")
+    return minus(f"{value:+.3f}")
 
 
 def named(row: EncoderResult, rows: Sequence[EncoderResult], under: str = "") -> str:

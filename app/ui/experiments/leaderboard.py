@@ -189,7 +189,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     ranked = sorted(shown.rows, key=lambda row: board[row.trial.id][0])
     own = {row.trial.id for row in ranked}
     baseline, to_it = shown.baseline.id if shown.baseline else "", f"To the {shown.reference}"
-    head = label(shown.metric, shown.k)
+    head, level = label(shown.metric, shown.k), f"{shown.board.confidence:.0%} interval"
     st.caption(
         f"{cards.count(len(ranked), 'recipe')} on {cards.plain(here.recorded.recipe.corpus.dataset)}, n {shown.board.n:,} questions. "
         "The order of the best and those not significantly worse may be chance. Click one to open it."
@@ -197,15 +197,10 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     columns = [
         Column("recipe", help="The varied settings; all others are the same.", width=258),
         Column("mean", head, MEAN),
-        Column("interval", f"{shown.board.confidence:.0%} interval", width=132),
+        Column("interval", level, width=132),
         Column("group", help="The best, and those that do not differ significantly from it (paired test, Holm, 5%).", width=150),
         Column("difference", to_it, SIGNED, f"Mean difference from the {shown.reference}, by question."),
-        Column(
-            "interval of the difference",
-            "Its interval",
-            width=150,
-            help=f"{shown.board.confidence:.0%} interval of that difference.",
-        ),
+        Column("interval of the difference", "Its interval", width=150, help=f"{level} of that difference."),
         Column(
             "p (Holm)",
             "p (Holm)",

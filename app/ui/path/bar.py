@@ -87,12 +87,10 @@ def _next(step: PathStep, to: Way, experiment: Experiment | None, page: str, ent
     elif not entry.step:
         with st.container(key="path_folded", width="content"):
             ways.link(to.page, f"Next: {to.press}", "route", about=cards.plain(step.words), **to.address)
-    else:
-        with st.container(key="path_beside" if entry.press else "path_alone", width="content"):
-            look = "secondary" if entry.press else "primary"
-            pressed = st.button(f"Next: {to.press}", key="path_next", type=look, help=cards.plain(step.words))
-        if pressed:
-            go_on(step, to, experiment)
+    elif st.button(
+        f"Next: {to.press}", key="path_next", type="secondary" if entry.press else "primary", help=cards.plain(step.words)
+    ):
+        go_on(step, to, experiment)
 
 
 def go_on(step: PathStep, to: Way, experiment: Experiment | None) -> None:
