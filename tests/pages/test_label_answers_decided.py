@@ -95,4 +95,4 @@ def test_an_annotator_never_sees_what_others_said(bench):
     saving.label(bench, frozen, blank(frozen.study, "main", item, "Ann").model_copy(update=SAID[1]))
     app = open_page(study="toy", annotator="Ben")
     assert desk_of(app).sheet.votes == [] and desk_of(app).label().sentences == ((None, None),)
-    assert "second" not in html(app) and "Annotators" not in words_on_screen(app)
+    assert "is wrong" not in html(app) and "Annotators" not in words_on_screen(app)
