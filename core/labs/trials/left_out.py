@@ -43,6 +43,7 @@ class Sensitivity(NamedTuple):
     cluster_high: float | None
     jackknife_error: float | None  # standard error of the difference, articles left out one at a time
     n: int
+    confidence: float  # of the intervals
     turns: int  # articles without which the difference has the other sign, or is none
 
 
@@ -135,6 +136,7 @@ def sensitivity(differences: np.ndarray, articles: Sequence[str], measured: Reci
         cluster.high,
         float(error),
         len(differences),
+        confidence,
         int((np.sign(np.round(without, 12)) != np.sign(round(mean, 12))).sum()),
     )
 

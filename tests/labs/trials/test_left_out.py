@@ -1,10 +1,12 @@
 """Leave one article out: by hand, against statsmodels, and where articles hang together against independent questions."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from app.ui.trials.left_out import summary
 from core.__main__ import main
 from core.errors import WorkbenchError
 from core.labs.trials import comparison, left_out
@@ -22,6 +24,13 @@ def test_each_article_is_left_out_by_hand():
     assert {row.article: row.difference for row in result.articles} == pytest.approx({"a": 0.0, "b": 0.375, "c": 0.5})
     assert [row.article for row in result.articles] == ["a", "c", "b"] and result.articles[0].change == pytest.approx(-0.3)
     assert result.turns == 1 and (result.difference, result.n) == (pytest.approx(0.3), 5)
+
+
+def test_the_interval_is_called_by_its_level():
+    differences, names = np.linspace(-0.5, 1.0, 40), [f"d{i}" for i in range(40)]
+    recipe = replace(SCORES.recipes[0], config=SCORES.recipes[0].config | {"evaluation": {"resamples": 100, "confidence": 0.8}})
+    for measured_by, level in ((SCORES, "95%"), (SCORES._replace(recipes=[recipe, recipe]), "80%")):
+        assert f", {level} interval " in summary(left_out.sensitivity(differences, names, measured_by), "article")
 
 
 def test_articles_of_one_question_have_the_usual_standard_error():
