@@ -1,6 +1,7 @@
 """The words under a figure of a paper: what is shown, on what, how its intervals were made, and the command behind it."""
 
 import io
+import re
 import unicodedata
 import zipfile
 from collections.abc import Mapping
@@ -77,10 +78,10 @@ def latex(name: str, width_mm: float, text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """As LaTeX prints it; two hyphens of an option stay two. Any text is one paragraph, and a sign that pdflatex has no letter
+    """As LaTeX prints it; hyphens beside each other stay as many. Any text is one paragraph, and a sign that pdflatex has no letter
     for is told by its number: none stops it."""
     words = " ".join(unicodedata.normalize("NFC", text).replace("\x00", "").split())
-    return "".join(map(_printable, words.replace("--", "-\x00-"))).replace("\x00", "{}")
+    return "".join(map(_printable, re.sub("-(?=-)", "-\x00", words))).replace("\x00", "{}")
 
 
 def _printable(sign: str) -> str:

@@ -179,6 +179,7 @@ def test_what_latex_reads_as_its_own_is_escaped():
     assert escape("50% of a_b & {c} #1 ~ ^ \\ − · – …") == (
         r"50\% of a\_b \& \{c\} \#1 \textasciitilde{} \textasciicircum{} \textbackslash{} $-$ $\cdot$ -- \dots{}"
     )
+    assert escape("a - b -- c --- d ----") == "a - b -{}- c -{}-{}- d -{}-{}-{}-"  # two together are a dash
     assert "Computed by" not in latex("x", 84, "No command.") and r"\begin{figure*}" in latex("x", 174, "Over both columns.")
     assert r"\texttt{core --a=1,\allowbreak{}2}".replace("--", "-{}-") in latex("x", 84, "Shown. Computed by: core --a=1,2")
     long = latex("x", 84, f"Shown. Computed by: python -m core trials compare-with {'0' * 26} --metric ndcg_linear")
