@@ -193,7 +193,7 @@ def _markdown_cell(cell: Mapping[str, Any], column: Mapping[str, Any], digits: i
 
 def markdown_text(text: str) -> str:
     """As Markdown prints it: no sign of it is read as markup."""
-    escaped = "".join(f"\\{sign}" if sign in r"\`*_{}[]<>#!|~$" else sign for sign in text)
+    escaped = "".join(f"\\{sign}" if sign in r"\`*_{}[]<>#!|~$&" else sign for sign in text)
     return " ".join(escaped.split())
 
 

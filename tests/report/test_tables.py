@@ -118,3 +118,7 @@ def test_an_interval_without_zero_beside_a_p_that_is_not_significant_is_explaine
     cell = {"mean": 0.5, "difference": -0.026, "difference_low": -0.057, "difference_high": -0.002, "p": 0.25}
     odd = {**table, "rows": [{**row, "cells": {**row["cells"], "mrr": row["cells"]["mrr"] | cell}} for row in table["rows"]]}
     assert tables.note(odd).endswith(f"{AT_ODDS}.")
+
+
+def test_a_reference_to_a_sign_is_no_sign_in_markdown():
+    assert tables.markdown_text("R&D &lt;b&gt; a|b") == r"R\&D \&lt;b\&gt; a\|b"
