@@ -167,7 +167,12 @@ def results(workbench: Workbench, experiment: Experiment, members: Sequence[Tria
     if experiment.baseline and experiment.baseline not in {trial.id for trial in members}:
         members = [*members, *(t for t in some(workbench, [experiment.baseline]) if t.group == members[0].group)]
     key = fingerprint(
-        [trial.id for trial in members], metric, experiment.baseline, experiment.against, experiment.base, experiment.factors
+        [(trial.id, trial.name) for trial in members],
+        metric,
+        experiment.baseline,
+        experiment.against,
+        experiment.base,
+        experiment.factors,
     )
     return workbench.pipeline.remember("study results", key, lambda: _results(workbench, experiment, members, metric))
 

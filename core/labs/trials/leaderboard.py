@@ -63,7 +63,9 @@ class Leaderboard(NamedTuple):
 def leaderboard(workbench: Workbench, members: Sequence[Trial], metric: str) -> Leaderboard:
     """Of trials of one group."""
     key = fingerprint([trial.id for trial in members], metric)
-    return workbench.pipeline.remember("leaderboard", key, lambda: _ranked(scores(workbench, members, metric)))
+    board = workbench.pipeline.remember("leaderboard", key, lambda: _ranked(scores(workbench, members, metric)))
+    now = {trial.id: trial for trial in members}  # people may have named them since
+    return board._replace(rows=[row._replace(trial=now[row.trial.id]) for row in board.rows])
 
 
 def worth(board: Leaderboard) -> str:

@@ -84,7 +84,10 @@ def select(
 def scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> RecipeScores:
     """Of trials of one group, newest first."""
     key = fingerprint([trial.id for trial in members], metric)
-    return workbench.pipeline.remember("recipe scores", key, lambda: _scores(workbench, members, metric))
+    read = workbench.pipeline.remember("recipe scores", key, lambda: _scores(workbench, members, metric))
+    now = {trial.id: trial for trial in members}  # people may have named them since
+    repeats = [[now[trial.id] for trial in trials_of] for trials_of in read.repeats]
+    return read._replace(recipes=[trials_of[0] for trials_of in repeats], repeats=repeats)
 
 
 def _scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> RecipeScores:

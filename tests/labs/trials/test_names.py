@@ -3,10 +3,12 @@
 import pytest
 
 from core.config import TrialConfig, with_settings
+from core.labs.experiments import results
+from core.labs.experiments.experiment import made
 from core.labs.experiments.search import find
 from core.labs.papers.results_table import table
 from core.labs.store.query import examples
-from core.labs.trials import comparison, listing
+from core.labs.trials import comparison, leaderboard, listing, values
 from core.pipeline.recipe_words import made_name
 from core.workbench import Workbench
 from tests.support.synthetic_trials import add_questions, add_trial
@@ -72,3 +74,19 @@ def test_what_makes_the_answers_is_named_where_answers_were_judged(tmp_path):
     assert "Use only these passages" in made_name(whole, ["context.template"]), "of several prompts each is said"
     bare = with_settings(TrialConfig(), {"generation.adapter": ""}).model_dump(mode="json")
     assert made_name(bare, answers=True) == "Hybrid convex, adapter none"
+
+
+def test_a_trial_that_is_named_later_is_called_so_wherever_its_recipe_was_ranked_before(tmp_path):
+    bench = Workbench(tmp_path)
+    questions, study = add_questions(bench.store), made({"id": "s", "base": {"corpus.dataset": "tiny"}})
+    ids = [add_trial(bench.store, questions, {"fusion.weight": 0.1 * seed}, 0.3 * seed, seed, "s") for seed in (1, 2)]
+
+    def called() -> set[str]:
+        members = comparison.some(bench, ids)
+        board, told = leaderboard.leaderboard(bench, members, "mrr"), results.results(bench, study, members, "mrr")
+        trials = [told.best, board.rows[0].trial, values.scores(bench, members, "mrr").repeats[1][0]]
+        return {leaderboard.rows(board)[0]["name"], *(trial.title for trial in trials)}
+
+    assert called() == {"Hybrid convex, weight 0.2"}
+    bench.describe(ids[1], name="Ours")
+    assert called() == {"Ours"}
