@@ -174,7 +174,7 @@ def _interval(workbench: Workbench, row: dict[str, Any]) -> Interval:
 
     def computed() -> Interval:
         [trial] = some(workbench, [row["id"]])
-        sql = "SELECT value FROM scores WHERE trial_id = ? AND metric = ?"
+        sql = "SELECT coalesce(value, 'nan'::DOUBLE) AS value FROM scores WHERE trial_id = ? AND metric = ?"  # NULL: unmeasured
         rules = trial.config["evaluation"]["resamples"], trial.config["evaluation"]["confidence"], trial.config["seed"]
         return Rules(*rules).mean(workbench.store.columns(sql, [row["id"], row["metric"]])["value"])
 

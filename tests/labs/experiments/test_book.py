@@ -133,3 +133,11 @@ def test_an_experiment_without_a_title_is_refused(bench, title):
     with pytest.raises(WorkbenchError, match="no title"):
         book.describe(bench, name, title=title)
     assert book.load(bench, name).title == "Sizes" and book.describe(bench, name, note="x") == 2
+
+
+def test_the_best_of_an_experiment_is_a_mean_over_the_questions_that_were_measured(bench):
+    book.save(bench, sizes())
+    trial = add_trial(bench.store, add_questions(bench.store, unanswerable=9), sweep="chunk-sizes")
+    values = [value for value in bench.trial_values(trial, "mrr").values() if value == value]
+    best = book.best(bench, [sizes(metrics=["mrr"])])["chunk-sizes"]
+    assert (best.mean, best.interval.n) == (pytest.approx(sum(values) / 31), 31), "9 of 40 have no gold evidence"
