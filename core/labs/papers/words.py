@@ -79,7 +79,7 @@ def _inline(tokens: Sequence[Any], calls: Mapping[str, str]) -> str:
             targets.append(str(token.attrs.get("href", "")))
         elif token.type == "link_close":
             made.append(rf" (\texttt{{{escape(targets.pop())}}})")
-    return "".join(made)
+    return re.sub(r"(\\\\)\n(?=\s*[\[*])", r"\1{}\n", "".join(made))  # a line that begins so is no option of the break before it
 
 
 def _with_names(text: str, plain: Callable[[str], str], calls: Mapping[str, str]) -> str:

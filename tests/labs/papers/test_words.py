@@ -54,6 +54,11 @@ def test_numbers_are_called_by_name_and_nothing_that_is_typed_runs(bench):
     assert "href" not in words.to_html(paper, "[x](javascript:alert(1))", {})
 
 
+def test_a_line_after_a_break_is_no_option_of_it(bench):
+    paper = papers.load(bench, "small")
+    assert words.to_latex(paper, "one  \n[1] two\\\n\\* three  \nfour") == "one\\\\{}\n[1] two\\\\{}\n* three\\\\\nfour\n"
+
+
 def test_a_name_that_is_not_there_is_refused_and_what_is_named_stays(bench):
     with pytest.raises(WorkbenchError, match="nobody"):
         papers.add_text(bench, "small", "{nobody}")
