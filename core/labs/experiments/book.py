@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from core.comparison.comparison import Rules
 from core.config import difference, fingerprint
 from core.errors import WorkbenchError
@@ -20,13 +22,19 @@ from core.labs.trials.comparison import direction, label, some
 from core.statistics.bootstrap import Interval
 from core.workbench import Workbench
 
-# of halving only the round on the most questions: a mean of few is high by chance
-BEST = """SELECT sweep, coalesce(nullif(name, ''), made_name, id) AS title, id, metric, k,
-    count(*) OVER (PARTITION BY sweep, num_queries) AS recipes
-    FROM (SELECT unnest($1) AS sweep, unnest($2) AS judged, unnest($3) AS half, unnest($4) AS direction)
-    JOIN trials USING (sweep) JOIN trial_metrics ON trial_id = id
-    WHERE status = 'ok' AND mean IS NOT NULL AND split_part(metric, '@', 1) = judged AND config->>'$.corpus.questions' = half
-    QUALIFY row_number() OVER (PARTITION BY sweep ORDER BY num_queries DESC, direction * mean DESC, id) = 1"""
+# of halving only the round on the most questions: a mean of few is high by chance; repeats of a recipe are one, as the best of seeds
+# is high by chance too
+BEST = """WITH measured AS (
+      SELECT sweep, id, coalesce(nullif(name, ''), made_name, id) AS title, metric, k, mean, num_queries, direction,
+        coalesce(recipe_fingerprint, id) AS own
+      FROM (SELECT unnest($1) AS sweep, unnest($2) AS judged, unnest($3) AS half, unnest($4) AS direction)
+      JOIN trials USING (sweep) JOIN trial_metrics ON trial_id = id
+      WHERE status = 'ok' AND mean IS NOT NULL AND split_part(metric, '@', 1) = judged AND config->>'$.corpus.questions' = half
+      QUALIFY row_number() OVER (PARTITION BY sweep, own, questions_fingerprint, metric, seed ORDER BY id DESC) = 1)
+    SELECT sweep, arg_max(title, id) AS title, list(id ORDER BY id DESC) AS ids, metric, max(k) AS k,
+      count(*) OVER (PARTITION BY sweep, num_queries) AS recipes
+    FROM measured GROUP BY sweep, own, num_queries, metric, direction
+    QUALIFY row_number() OVER (PARTITION BY sweep ORDER BY num_queries DESC, direction * avg(mean) DESC, max(id)) = 1"""
 
 
 class Version(NamedTuple):
@@ -170,15 +178,16 @@ def best(workbench: Workbench, listed: Sequence[Experiment]) -> dict[str, Best]:
 
 
 def _interval(workbench: Workbench, row: dict[str, Any]) -> Interval:
-    """Of a trial's mean, by the rules it was measured by; computed once."""
+    """Of a recipe's mean over its repeats, by the rules that the newest was measured by; computed once."""
 
     def computed() -> Interval:
-        [trial] = some(workbench, [row["id"]])
+        [trial] = some(workbench, row["ids"][:1])
         sql = "SELECT coalesce(value, 'nan'::DOUBLE) AS value FROM scores WHERE trial_id = ? AND metric = ?"  # NULL: unmeasured
         rules = trial.config["evaluation"]["resamples"], trial.config["evaluation"]["confidence"], trial.config["seed"]
-        return Rules(*rules).mean(workbench.store.columns(sql, [row["id"], row["metric"]])["value"])
+        repeats = [workbench.store.columns(sql, [trial_id, row["metric"]])["value"] for trial_id in row["ids"]]
+        return Rules(*rules).mean(np.mean(repeats, axis=0))
 
-    return workbench.pipeline.remember("interval of the best", fingerprint(row["id"], row["metric"]), computed)
+    return workbench.pipeline.remember("interval of the best", fingerprint(row["ids"], row["metric"]), computed)
 
 
 def from_other_bases(workbench: Workbench, experiment: Experiment) -> list[Shelved]:

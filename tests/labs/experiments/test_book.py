@@ -4,7 +4,7 @@ import pytest
 
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.labs.experiments import book
+from core.labs.experiments import book, results
 from core.labs.experiments.experiment import made, part_named
 from core.labs.trials import listing
 from core.progress import drain
@@ -141,3 +141,17 @@ def test_the_best_of_an_experiment_is_a_mean_over_the_questions_that_were_measur
     values = [value for value in bench.trial_values(trial, "mrr").values() if value == value]
     best = book.best(bench, [sizes(metrics=["mrr"])])["chunk-sizes"]
     assert (best.mean, best.interval.n) == (pytest.approx(sum(values) / 31), 31), "9 of 40 have no gold evidence"
+
+
+def test_seeds_of_a_recipe_are_one_in_the_list_and_the_best_of_them_is_not_taken(bench):
+    book.save(bench, sizes(repeats=3, metrics=["mrr"]))
+    questions, number = add_questions(bench.store), 0
+    for size, qualities in ((64, (0.9, 0.1, 0.1)), (128, (0.6, 0.6, 0.6))):
+        for seed, quality in enumerate(qualities):
+            number += 1
+            add_trial(bench.store, questions, {"chunking.size_tokens": size, "seed": seed}, quality, number, "chunk-sizes")
+    experiment = book.load(bench, "chunk-sizes")
+    best, told = book.best(bench, [experiment])["chunk-sizes"], results.measured(bench, experiment)
+    [highest] = [row for row in told if row["chunking.size_tokens"] == 128]
+    assert best.title == "Hybrid convex, chunk 128" and best.recipes == 2
+    assert best.interval[:3] == pytest.approx(tuple(highest[name] for name in ("mrr", "low", "high")))
