@@ -76,6 +76,8 @@ class Factor(StageConfig):
             raise ValueError(f"the range of {self.setting} ends before it begins")
         if ends and self.log and self.low <= 0:
             raise ValueError(f"the range of {self.setting} cannot be even in its logarithm, it begins at {self.low:g}")
+        if ends and self.log and math.isinf(self.high / self.low):
+            raise ValueError(f"the range of {self.setting} spans more than a number can say: begin it higher")
         if ends and self.whole and math.ceil(self.low) > math.floor(self.high):
             raise ValueError(f"there is no whole number in the range of {self.setting}")
         if len({json.dumps(value, sort_keys=True) for value in self.values}) < len(self.values):
@@ -317,7 +319,7 @@ def _check(experiment: Experiment, recipe: TrialConfig, setting: str) -> None:
         raise ValueError(f"there is no stage '{stage}' ({setting}); stages: {', '.join(FIELDS)}")
     if setting.startswith("corpus.questions"):
         raise ValueError("the questions are no factor: choose_on and report_on say which are used")
-    if setting == "seed":
+    if stage == "seed":
         raise ValueError("the seed is no factor: repeats measure each point with the next seeds")
     if part_of(setting) is None and not name:
         first = next(iter(type(getattr(recipe, stage)).model_fields))
