@@ -277,6 +277,8 @@ class _Study:
             self.workbench.store_questions(run)
             self._asked.add(run.questions)
         trial_id = self.workbench.store.add("trial", tried.record)
+        usd = tried.record.get("costs", {}).get("usd", 0.0)  # what failed was paid for too
+        self._usd = None if None in (self._usd, usd) else self._usd + usd
         if good:
             self._ids[point.key], self._measured = trial_id, self._measured + 1
             self._values[trial_id] = dict(tried.means)
@@ -285,8 +287,6 @@ class _Study:
             self._values[trial_id]["total_ms"] = sum(tried.record["timings_ms"].values())
             if point.questions:
                 self._by_question[trial_id] = tried.values
-            usd = tried.record["costs"].get("usd", 0.0)
-            self._usd = None if None in (self._usd, usd) else self._usd + usd
         else:
             self._failed[point.key] = StudyFailure(point.words, tried.record["reason"], trial_id)
         return good

@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -49,8 +49,10 @@ class TrialTask(NamedTuple):
     anew: bool = False  # each step is timed for this trial alone, as where the time is what is optimised
     answers: AnswerTask | None = None  # None: questions are not answered
 
-    def failed(self, error: Exception) -> "Tried":
-        return Tried(self.number, without_result(build(self.config), self.sweep, error) | {"engine": self.where}, {})
+    def failed(self, error: Exception, paid: Mapping[str, float | None] | None = None) -> "Tried":
+        """paid: what it cost all the same."""
+        record = without_result(build(self.config), self.sweep, error) | {"engine": self.where}
+        return Tried(self.number, record | ({"costs": {**paid}} if paid else {}), {})
 
 
 class Tried(NamedTuple):
@@ -64,7 +66,7 @@ class Tried(NamedTuple):
 
 def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None, Tried]:
     """Measures a recipe as `Workbench.run` does; a failure comes back as the record of a failed trial."""
-    config = build(task.config)
+    config, paid = build(task.config), dict[str, float | None]()
     try:
         yield from fetched(config)
         run = some_questions((yield from workbench.pipeline.resolve(config)), task.questions)
@@ -73,7 +75,7 @@ def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None,
         shared = None if task.anew else workbench.pipeline.remember("steps", task.sweep, dict)
         latency = (yield from workbench.latency(run, shared=shared)) if task.timed else {}
         if task.answers:
-            answered, costs, spent = yield from _answered(workbench, evaluation, task.answers)
+            answered, costs, spent = yield from _answered(workbench, evaluation, task.answers, paid)
         record = workbench.trial_record(evaluation, latency, task.sweep)
         if task.answers:
             record |= {
@@ -84,7 +86,7 @@ def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None,
             }
             record["code_version"] = measured_by(config, task.answers)
     except Exception as error:  # of whatever part: the other trials are still measured
-        return task.failed(error)
+        return task.failed(error, paid)
     means = {name: interval.mean if interval.n else None for name, interval in evaluation.intervals.items()}
     values = dict(evaluation.values)
     if task.answers:
@@ -113,17 +115,23 @@ def _behind(config: TrialConfig, answers: AnswerTask) -> list[Any]:
 
 
 def _answered(
-    workbench: Workbench, evaluation: Evaluation, task: AnswerTask
+    workbench: Workbench, evaluation: Evaluation, task: AnswerTask, paid: dict[str, float | None]
 ) -> Generator[Progress, None, tuple[dict[str, dict[str, float | None]], dict[str, float | None], dict[str, list[float]]]]:
-    """(measure -> question -> score; None: unmeasurable, what the answers cost now, in USD None where that is not known of all, what each
-    took when it was written)."""
+    """(measure -> question -> score; None: unmeasurable, what the answers cost now, what each took when it was written). paid: is told
+    what they cost in USD, None where that is not known of all, also where they are not all written or judged."""
     run, base = evaluation.run, build(task.base)
     yield from fetched(run.config, answering=True)
     rows = drawn(run.corpus.queries, base.seed, task.questions)
     before, began = recorded_set(workbench, evaluation, rows), time.perf_counter()
-    yield from write(workbench, run, before.askings)
+    try:
+        yield from write(workbench, run, before.askings)
+    finally:
+        answers = recorded_set(workbench, evaluation, rows, before.askings)
+        both = zip(answers.answers, before.answers, strict=True)
+        usd = [after.cost_usd for after, earlier in both if earlier is None and after and after.asked]
+        if usd and is_paid(run.config.generation):
+            paid["usd"] = None if None in usd else sum(usd)
     noted(evaluation.trace, "answer", began, None not in before.answers)
-    answers = recorded_set(workbench, evaluation, rows, before.askings)
     told, tools = cases(answers, range(len(rows))), judge_tools(workbench.pipeline, base)
     scores, measures, began = {}, {name: registry.find("measure", name)() for name in task.measures}, time.perf_counter()
     judged = all(None not in at_hand(measure, told, tools) for measure in measures.values())
@@ -133,10 +141,7 @@ def _answered(
             raise WorkbenchError(f"{len(failed):,} of {len(made):,} answers were not judged by {name}: {failed[0]}.")
         scores[name] = {query.id: plain(score.value) for query, score in zip(answers.queries, made, strict=True)}
     noted(evaluation.trace, "scores", began, judged)
-    both = zip(answers.answers, before.answers, strict=True)
-    paid = [after.cost_usd for after, earlier in both if earlier is None and after.asked]
-    usd = {"usd": None if None in paid else sum(paid)} if paid and is_paid(run.config.generation) else {}
-    return scores, {"answers": len(rows)} | usd, _spent(answers)
+    return scores, {"answers": len(rows)} | paid, _spent(answers)
 
 
 def _spent(answers: AnswerSet) -> dict[str, list[float]]:

@@ -12,9 +12,10 @@ from core.context.prompt import UNKNOWN
 from core.errors import WorkbenchError
 from core.evaluation.metric import answer_measures
 from core.evaluation.stored import answered
+from core.generation.llama_engine import LlamaCpp
 from core.judging.measure import AnswerScore
 from core.labs.answers.answering import drawn
-from core.labs.experiments import results
+from core.labs.experiments import measuring, results
 from core.labs.experiments.driver import run
 from core.labs.experiments.estimate import estimate
 from core.labs.experiments.experiment import check_seen, made
@@ -183,6 +184,27 @@ def test_a_judge_that_does_not_answer_leaves_no_hole(bench, monkeypatch):
         failed = drain(run(bench, prompts(), workers=1)).failed
     assert len(failed) == 2 and "6 of 6 answers were not judged by f1: failed: no words" in failed[0].reason
     assert drain(run(bench, prompts(), workers=1)).measured == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_budget_of_money_counts_what_was_paid_for_trials_that_failed(bench, monkeypatch, left):
+    generate = LlamaCpp.generate_many
+
+    def paid(self, *asked):
+        made = yield from generate(self, *asked)
+        return [answer._replace(cost_usd=0.1) for answer in made]
+
+    def broken(self, cases, tools):
+        yield from ()
+        raise WorkbenchError("The measure broke.")
+
+    monkeypatch.setattr(LlamaCpp, "generate_many", paid)
+    monkeypatch.setattr(measuring, "is_paid", lambda part: True)
+    monkeypatch.setattr(find("measure", "f1"), "score", broken)
+    outcome = drain(run(bench, prompts(budget={"usd": 0.5 + left}), workers=1))
+    assert len(outcome.failed) == 1 + left and outcome.usd == pytest.approx(0.6 * (1 + left)), "each answers six questions"
+    assert bool(outcome.stopped) != bool(left)
 
 
 @pytest.mark.parametrize("said", [{"f1": {"q1": 7}}, {"f1": {"q1": "one"}}, {"f1": 3}, [1]])
