@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from core.config import PART_KINDS
+from core.config import PART_KINDS, TrialConfig, valid
 from core.errors import WorkbenchError
 from core.files.ids import id_time
 from core.store.index_points import stored_measurement
@@ -20,6 +20,7 @@ from core.store.tables import TABLES
 DEEPEST = 64  # levels of a payload; Python's reader of JSON ends at some hundreds, wherever the stack stands just then
 YEARS = range(1900, 9000)  # of what was recorded; in another time zone the first and the last year have no date
 MOST_COST = 10**12  # tokens, chunks or milliseconds of one trial
+ASKED = "seed", "evaluation", "retrieval"  # of a recipe: what says how much is computed
 MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS = 120, 10_000, 40, 20  # characters of what people say of a trial; its tags
 
 Derive = Callable[[dict, dict], dict[str, list[float | None]]]  # (trial, questions) -> metric -> a value a question
@@ -232,6 +233,25 @@ def cost_problem(payload: dict) -> str:
             for each in value if isinstance(value, list) else [value]:
                 if each is not None and (type(each) not in (int, float) or not 0 <= each <= MOST_COST):
                     return f"its {field}{f'.{name}' if name else ''} holds {str(each)[:40]}, which nobody can have measured"[:200]
+    return ""
+
+
+def recipe_problem(payload: dict) -> str:
+    """What a trial's recipe asks of the machine that no recipe may, such as resamples beyond all bounds; "" where nothing is. Of
+    foreign records, of any shape; parts and settings may be of another version."""
+    recipe = payload.get("config") or {}
+    if not isinstance(recipe, dict):
+        return "its config is no recipe"
+    asked: dict[str, Any] = {name: recipe[name] for name in ASKED if recipe.get(name) is not None}
+    try:
+        read = valid(TrialConfig, asked).model_dump(mode="json")
+    except WorkbenchError as error:
+        return error.what.rstrip(".")
+    pairs = [("seed", asked.get("seed", 0), read["seed"])]
+    pairs += [(f"{stage}.{name}", own, read[stage][name]) for stage in ASKED[1:] for name, own in asked.get(stage, {}).items()]
+    for name, own, meant in pairs:
+        if type(own) is not type(meant) and (type(own), type(meant)) != (int, float):  # a word may say a number, and is none
+            return f"its {name} is {own!r}"[:200]
     return ""
 
 

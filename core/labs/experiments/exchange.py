@@ -28,7 +28,7 @@ from core.labs.experiments import book
 from core.progress import told_within
 from core.records import Progress
 from core.store.journal import KINDS, SCHEMA, SUFFIX, Record, decode
-from core.store.rows import check, cost_problem
+from core.store.rows import check, cost_problem, recipe_problem
 from core.workbench import Workbench
 
 FORMAT, VERSION = "groundwork experiment", 1
@@ -259,6 +259,8 @@ def _read(file: zipfile.ZipFile, record: PackedRecord) -> tuple[Record, int]:
             raise ValueError("its id is of a time to come")
         check(read)
         if read.kind == "trial" and (problem := cost_problem(read.payload)):
+            raise ValueError(problem)
+        if read.kind == "trial" and read.payload.get("status") == "ok" and (problem := recipe_problem(read.payload)):
             raise ValueError(problem)
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(record, str(error).rstrip(".")) from None

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core import files
-from core.config import EvaluationConfig, RetrievalConfig, valid
 from core.errors import WorkbenchError
 from core.labs.papers import agreed, contamination
 from core.labs.papers import paper as papers
 from core.labs.papers.reading import OnDemand
 from core.records import plain
 from core.store.journal import decode
-from core.store.rows import cost_problem
+from core.store.rows import cost_problem, recipe_problem
 from core.workbench import Workbench
 
 RAW, LABELS, TRAINED, MANIFEST = "raw/", "labels/", "trained/", "manifest.json"
@@ -206,12 +205,8 @@ def _checked(data: bytes, name: str, room: int) -> int:
     record = decode(data, name)
     if record.kind == "trial" and (problem := cost_problem(record.payload) or _outsized(record.payload)):
         raise ValueError(problem)
-    if record.kind == "trial" and record.payload.get("status") == "ok":
-        recipe: dict[str, Any] = record.payload.get("config") or {}
-        if not isinstance(recipe, dict):
-            raise ValueError("its config is no recipe")
-        valid(EvaluationConfig, recipe.get("evaluation") or {})
-        valid(RetrievalConfig, recipe.get("retrieval") or {})
+    if record.kind == "trial" and record.payload.get("status") == "ok" and (problem := recipe_problem(record.payload)):
+        raise ValueError(problem)
     return size
 
 

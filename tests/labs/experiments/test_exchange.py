@@ -252,6 +252,29 @@ EDITS = {
 }  # fmt: skip
 
 
+RECIPES = {
+    "a seed that is a word": ({"seed": "x"}, "not whole: Seed"),
+    "a seed that is a word for a number": ({"seed": "5"}, "its seed is '5'"),
+    "resamples without end": (
+        {"evaluation": {"k": 10, "overlap": 0.5, "confidence": 0.95, "resamples": 10**12}},
+        "Resamples must be",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_that_asks_for_what_none_may_is_refused(file, theirs, tmp_path, name):
+    """Its pages would compute it."""
+    asked, match = RECIPES[name]
+
+    def edit(members):
+        record = next(name for name in members if ".trial." in name and b'"ok"' in gzip.decompress(members[name]))
+        payload = json.loads(gzip.decompress(members[record]).split(b"\n")[1])
+        with_record(members, "trial", payload | {"config": payload["config"] | asked})
+
+    refused(theirs, changed(file, tmp_path / "changed.zip", edit), match)
+
+
 @pytest.mark.parametrize("name", EDITS)
 def test_what_is_not_as_it_says_is_refused_whole(file, theirs, tmp_path, name):
     edit, match = EDITS[name]
