@@ -160,24 +160,24 @@ def paired_words(paired: Paired, p: float | None) -> str:
 
 def each_reported(here: StudyDesk, metric: str) -> None:
     """Each recipe against the base on the test questions."""
-    on_test = results.on_report(here.recorded, here.trials)
-    base = next((trial for trial in on_test if trial.id == results.baseline_of(session.workbench(), on_test)), None)
-    others = [trial for trial in on_test if trial is not base]
-    if base is None or not others:
+    try:
+        made = results.reported(session.workbench(), here.recorded, here.trials, metric)
+    except WorkbenchError:  # not measured by this metric
+        made = None
+    if made is None:
         st.caption("Nothing is reported on the test half yet: all recipes are measured there at the end of the experiment.")
         return
-    made = comparison.compare(session.workbench(), base, others, metric)
-    names, head = words.point_names(here.recorded, on_test), label(metric, made.k)
+    base, head = made.reference, label(metric, made.k)
+    names = words.point_names(here.recorded, [base, *(row.trial for row in made.rows)])
     lines = [
         f"- **{cards.plain(names[row.trial.id])}** {row.mean:.3f}, {paired_words(row.paired, row.p_holm)}: {made.verdict(row)}"
         for row in made.rows
-        if row.paired and row.mean is not None
     ]
-    means = [row.reference_mean for row in made.rows if row.reference_mean is not None]
-    told = f"On test, **{cards.plain(names[base.id])}** has {head} {means[0]:.3f}; the others differ from it by:" if means else ""
+    mean = made.rows[0].reference_mean
+    told = f"On test, **{cards.plain(names[base.id])}** has {head} {mean:.3f}; the others differ from it by:"
     st.info("\n".join([told, *lines]), icon=":material/flag:")
     st.caption(
-        f"n {min(trial.n for trial in on_test):,}. Paired permutation tests, p corrected by Holm for "
+        f"n {made.rows[0].paired.n:,}. Paired permutation tests, p corrected by Holm for "
         f"{cards.count(made.tested, 'comparison')}; {made.confidence:.0%} intervals."
         + f" {AT_ODDS}."
         * any(at_odds(row.paired.low, row.paired.high, row.p_holm, made.confidence) for row in made.rows if row.paired)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from core import registry
-from core.comparison.comparison import Gap, gap_columns, gaps
+from core.comparison.comparison import Gap, corrected, gap_columns, gaps
 from core.config import PART_KINDS, TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import judges
@@ -14,7 +14,7 @@ from core.labs.experiments import book, rounds
 from core.labs.experiments.experiment import Experiment, Factor
 from core.labs.experiments.rounds import SAME
 from core.labs.trials import values
-from core.labs.trials.comparison import Trial, named_groups, some
+from core.labs.trials.comparison import Trial, TrialComparison, Versus, named_groups, some
 from core.labs.trials.leaderboard import AT_TOP, WORSE, Leaderboard, leaderboard
 from core.labs.trials.listing import everything
 from core.labs.trials.values import recipe_key, scores
@@ -113,6 +113,24 @@ def on_report(experiment: Experiment, members: Sequence[Trial]) -> list[Trial]:
         trial for trial in own if trial.settings.get("corpus.questions", "all") == (experiment.report_on or experiment.choose_on)
     ]
     return [*{trial.config_fingerprint: trial for trial in reversed(asked)}.values()]
+
+
+def reported(workbench: Workbench, experiment: Experiment, members: Sequence[Trial], metric: str) -> TrialComparison | None:
+    """Each recipe on the questions to report on against what they are compared with, by its means over its seeds, in the order in
+    which they were measured; None: there is nothing to compare yet."""
+    own = sorted(on_report(experiment, members), key=lambda trial: trial.id, reverse=True)
+    if not own:
+        return None
+    table = scores(workbench, [trial for trial in own if trial.group == own[0].group], metric)
+    base, others = _reference(experiment, table.repeats), list(reversed(range(len(table.recipes))))
+    if base is None or len(others) < 2:
+        return None
+    others.remove(base)
+    tests = table.rules.differences(table.values[others].T, table.values[base][:, None])
+    changes = corrected({(row, base, metric): test for row, test in zip(others, tests, strict=True)})
+    means = table.values.mean(axis=1).tolist()
+    rows = [Versus(table.recipes[row], means[row], means[base], changes[row, base, metric]) for row in others]
+    return TrialComparison(metric, table.k, table.recipes[base], rows, len(rows), 0, 0, table.rules.confidence)
 
 
 def _points(experiment: Experiment, own: Sequence[Trial]) -> list[Trial]:
@@ -232,10 +250,14 @@ def baseline_of(workbench: Workbench, members: Sequence[Trial]) -> str:
     where they are of no study."""
     if (experiment := study_of(workbench, members)) is None:
         return ""
-    repeats = [[trial] for trial in members]
-    row, _ = _base_row(experiment, repeats)
-    row = _base_row(experiment.model_copy(update={"baseline": ""}), repeats)[0] if row is None else row
+    row = _reference(experiment, [[trial] for trial in members])
     return members[row].id if row is not None else ""
+
+
+def _reference(experiment: Experiment, repeats: Sequence[Sequence[Trial]]) -> int | None:
+    """The place among these recipes of what the others are compared with: of the base where the trial that is named is not there."""
+    row, _ = _base_row(experiment, repeats)
+    return _base_row(experiment.model_copy(update={"baseline": ""}), repeats)[0] if row is None else row
 
 
 def _part(experiment: Experiment, factor: Factor, own: dict[str, Any]) -> Any:

@@ -114,3 +114,22 @@ def test_trials_of_an_earlier_base_are_not_compared_with_those_of_the_present_on
     named = results.measured(bench, made({**now, "baseline": old[0]}))
     assert {row["trial"] for row in named} == {*new, old[0]}  # which somebody chose to compare with
     assert len(results.measured(bench, made({"id": "s"}))) == 5  # of a folder all
+
+
+@pytest.mark.slow
+def test_on_the_questions_to_report_on_a_recipe_is_the_mean_of_its_seeds_and_is_not_compared_with_itself(tmp_path):
+    bench, own = Workbench(tmp_path), study(choose_on="dev", report_on="test", confirm="all", repeats=2)
+    assert results.reported(bench, own, [], "mrr") is None
+    questions, halves = add_questions(bench.store, 60), {"corpus.questions": "test"}
+    for number, (k1, quality) in enumerate(((1.5, 0.5), (0.5, 0.3), (1.0, 0.9))):
+        for seed in (0, 1):
+            add_trial(bench.store, questions, {"sparse.k1": k1, "seed": seed, **halves}, quality, 2 * number + seed, "s")
+    members = results.of_study(bench, own)
+    told = results.reported(bench, own, members, "mrr")
+    assert [row.trial.settings["sparse.k1"] for row in told.rows] == [0.5, 1.0] and told.tested == 2
+    assert told.reference.settings["sparse.k1"] == 1.5
+    table = {row.settings["sparse.k1"]: row for row in results.results(bench, own, members, "mrr").rows}
+    for row in told.rows:
+        wanted = table[row.trial.settings["sparse.k1"]]
+        assert (row.mean, row.reference_mean) == pytest.approx((wanted.interval.mean, table[1.5].interval.mean))
+        assert row.paired[:3] == pytest.approx(wanted.difference[:3]) and row.paired.n == 59
