@@ -343,6 +343,8 @@ def test_its_trials_are_a_press_away_the_open_study_is_there_again_and_a_clone_h
     assert app.session_state["study_view"] == "Plan"  # there is nothing else of it yet
     assert clone.title == "Sizes and k1, copy" and clone.factors == book.load(bench, "measured").factors
     assert not [trial for trial in trials(bench) if trial.sweep == clone.id]
+    book.archive(bench, clone.id)
+    assert not book.load(bench, opened(press(open_page(study=clone.id), "clone_study"))).archived, "it is there to be changed"
 
 
 @pytest.mark.slow

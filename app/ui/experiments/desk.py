@@ -128,4 +128,4 @@ def add(experiment: Experiment) -> str:
 def clone(experiment: Experiment) -> None:
     """Callback: the same study under a new name, without its trials."""
     title = f"{(experiment.title or experiment.id)[:180]}, copy"
-    add(made(experiment.model_dump(mode="json") | {"id": slug(title), "title": title, "baseline": ""}))
+    add(made(experiment.model_dump(mode="json") | {"id": slug(title), "title": title, "baseline": "", "archived": False}))
