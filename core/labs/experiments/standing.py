@@ -58,8 +58,9 @@ def standing(workbench: Workbench, name: str) -> StudyStanding:
     if not state and not counts:
         book.load(workbench, name)  # which says that there is none
     failures = workbench.store.query(
-        """SELECT id, reason FROM trials WHERE sweep = $1 AND status = 'failed' AND config_fingerprint NOT IN
-           (SELECT config_fingerprint FROM trials WHERE sweep = $1 AND status = 'ok') ORDER BY id DESC LIMIT 20""",
+        """SELECT id, reason FROM (SELECT * FROM trials WHERE sweep = ? AND status IN ('ok', 'failed')
+           QUALIFY row_number() OVER (PARTITION BY config_fingerprint ORDER BY id DESC) = 1)
+           WHERE status = 'failed' ORDER BY id DESC LIMIT 20""",
         [name],
     )
     if (status := state.pop("status", "new")) == "running" and not living(state):

@@ -14,6 +14,7 @@ from core.pipeline.pipeline import Pipeline
 from core.progress import drain
 from core.retrieval.bm25_fast import BM25S
 from core.workbench import Workbench
+from tests.support.synthetic_trials import add_questions, add_trial
 from tests.support.toy_study import BASE, table, toy_home, toy_study
 
 
@@ -82,6 +83,23 @@ def test_a_failed_trial_is_told_kept_and_tried_again(bench, monkeypatch):
     outcome = alone(bench, toy_study())
     assert (outcome.measured, outcome.reused, outcome.missing) == (2, 4, 0) and len(table(bench)) == 6
     assert not standing(bench, "toy").failures and standing(bench, "toy").trials == {"ok": 6, "failed": 2}
+
+
+def test_a_point_that_failed_is_told_once_and_also_where_it_was_measured_before(tmp_path):
+    """On fewer questions, as in a round of halving, or on documents that were changed since."""
+    bench = Workbench(tmp_path)
+    book.save(bench, toy_study())
+
+    def tried(n: int, status: str) -> str:
+        questions = add_questions(bench.store, n=n, name=f"{n} questions")
+        return add_trial(bench.store, questions, {"sparse.k1": 0.5}, sweep="toy", status=status, reason="no room")
+
+    tried(10, "ok")
+    tried(20, "failed")
+    again = tried(20, "failed")
+    assert [row["id"] for row in standing(bench, "toy").failures] == [again]
+    tried(20, "ok")
+    assert standing(bench, "toy").failures == [] and standing(bench, "toy").trials == {"ok": 2, "failed": 2}
 
 
 @pytest.mark.slow
