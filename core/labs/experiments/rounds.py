@@ -77,8 +77,9 @@ def left_out(experiment: Experiment, stored: Sequence[Trial], members: Sequence[
         told.append(f"{_count(len(of))} on {total}: {why}.")
     if others := len(stored) - len(members):
         told.append(f"{_count(others)} of another base recipe: of an earlier version of the experiment, or saved by hand.")
-    measured = {point for of in sets for point in _measured(of)}
-    if failed := len(_measured(t for t in members if not t.metrics) - measured):
+    there = _measured(shown)
+    last = {point: trial for trial in sorted(members, key=lambda trial: trial.id) for point in _measured([trial])}
+    if failed := sum(not trial.metrics for point, trial in last.items() if point not in there):
         told.append(f"{_count(failed)} without a result: `python -m core experiment status {experiment.id}` says why.")
     return told
 

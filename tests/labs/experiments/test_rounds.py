@@ -87,7 +87,9 @@ def test_a_point_that_failed_in_a_round_makes_it_no_less_whole(bench, capsys):
     config = comparison.recipe(next(t for t in comparison.trials(bench) if t.settings["retrieval.candidates"] == 60))
     payload = {"config": config.model_dump(mode="json"), "config_fingerprint": fingerprint(config), "seed": 0, "sweep": "halves"}
     bench.store.add("trial", payload | {"status": "failed", "reason": "It broke."})
-    assert {row["trial"] for row in board(capsys)["leaderboard"]} == {*done} == on_page(bench)
+    told = board(capsys)
+    assert {row["trial"] for row in told["leaderboard"]} == {*done} == on_page(bench)
+    assert "1 trial without a result" in told["left out"], "though the round before measured it"
 
 
 @pytest.mark.slow
