@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import cards
+from app.ui.experiments import factors
 from core.config import TrialConfig, with_settings
 from core.labs.experiments import book, results
 from core.labs.experiments.driver import run
@@ -152,6 +153,12 @@ def test_factors_come_go_and_are_ranges_where_points_are_drawn(bench):
     assert "Grid takes values" in texts(app) and button(app, "start_study").disabled
     app.segmented_control(key="study/fresh/factor/sparse.k1/as").set_value("Values").run()
     assert book.load(bench, "fresh").factors[1].values == (0.5, 1.0, 1.5) and book.load(bench, "fresh").design.kind == "grid"
+
+
+def test_what_is_typed_as_a_method_and_is_none_stops_no_page(bench):
+    typed = factors.of_tokens(['["rrf"]', '{"part": ["rrf"]}'], None)
+    assert typed == [["rrf"], {"part": ["rrf"]}]
+    assert "fusion.weight" in factors.offered(TrialConfig(), [factors.plain("fusion", typed)])
 
 
 @pytest.mark.slow

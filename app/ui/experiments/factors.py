@@ -14,7 +14,7 @@ from app.ui.experiments.suggesting import suggested_values
 from core import registry
 from core.config import PART_KINDS, TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.labs.experiments.experiment import part_of
+from core.labs.experiments.experiment import part_named, part_of
 
 DRAWS = ("random", "latin", "tpe", "nsga2", "halving")
 
@@ -38,8 +38,7 @@ def offered(recipe: TrialConfig, factors: Sequence[dict[str, Any]], more: Sequen
     for stage in (*session.workbench().ranking_fields(), *more):
         if stage in PART_KINDS:
             settings[stage] = words.setting_title(stage, recipe)
-        parts = [value.get("part", "") if isinstance(value, dict) else value for value in compared.get(stage, ())]
-        for model in words.classes(stage, recipe, parts):
+        for model in words.classes(stage, recipe, list(map(part_named, compared.get(stage, ())))):
             for knob in forms.knobs(model):
                 settings.setdefault(f"{stage}.{knob.name}", f"{forms.title(stage)}: {forms.lower(knob.label)}")
     return settings
