@@ -223,6 +223,7 @@ def add(
     {"figure": the plotly mapping, "data": its rows}. looks: how many recipes had been looked at, else as many as by now.
     """
     item = valid(Paper, {"id": "paper", "items": [fields]}).items[0]
+    _check_macro(load(workbench, paper_id), item)
     if content is None:
         words, trials = sources.exact(workbench, item.command, item.trials)
         item = item.model_copy(update={"command": words, "trials": trials})
@@ -236,6 +237,19 @@ def add(
         return {"colours": colours, "items": items if item in items else [*items, item]}
 
     return _changed(workbench, paper_id, with_it)
+
+
+def _check_macro(paper: Paper, item: Item) -> None:
+    """LaTeX defines a macro once: digits are words in its name, and hyphens nothing."""
+    from core.labs.papers.numbers import macro  # which takes its items from here
+
+    same = [old.name for old in paper.items if old.kind == item.kind != "text" and macro(old.name) == macro(item.name)]
+    if same and item.name not in same:
+        raise WorkbenchError(
+            f"In LaTeX '{item.name}' would be called as '{same[0]}' is: {macro(item.name)}.",
+            where=paper.id,
+            todo="Give it another name.",
+        )
 
 
 def add_chart(

@@ -49,6 +49,16 @@ def test_papers_whose_titles_have_no_latin_letters_are_not_one(bench):
     assert len(papers.names(bench)) == len(titles) + 1, "found again by its title"
 
 
+def test_no_two_numbers_have_one_macro(bench):
+    trial, number = three_trials(bench)[0], {"kind": "number", "value": "metrics.mrr.mean"}
+    papers.create(bench, "Macros", "macros")
+    papers.add(bench, "macros", {**number, "name": "gain-1", "command": ["show", trial]})
+    with pytest.raises(WorkbenchError, match=r"'gain-one' would be called as 'gain-1' is: \\resGainOne"):
+        papers.add(bench, "macros", {**number, "name": "gain-one", "command": ["show", trial]})
+    papers.add(bench, "macros", {**number, "name": "gain-1", "command": ["show", trial]})  # in place of itself
+    assert len(papers.load(bench, "macros").items) == 1
+
+
 @pytest.mark.slow
 def test_an_item_answers_what_its_command_prints(bench):
     small_paper(bench)
