@@ -368,6 +368,16 @@ def test_only_a_valid_key_opens_and_none_is_stored_or_shown(service, serve, benc
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_a_client_that_leaves_ends_the_work(service, serve, monkeypatch, streams):
+def test_keys_that_are_made_at_once_are_all_there(tmp_path):
+    start, names = threading.Barrier(8), [f"client {number}" for number in range(8)]
+    threads = [threading.Thread(target=lambda name=name: start.wait() + 1 and Keys(tmp_path).make(name)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {entry["name"] for entry in Keys(tmp_path).entries().values()} == {*names}
+
+
     steps, ended = [], threading.Event()
 
     def generate(self, messages, seed=0, deadline_s=120.0):
