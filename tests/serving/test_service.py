@@ -307,7 +307,9 @@ def test_a_chat_takes_contents_in_pieces_and_cuts_no_question(service, serve):
     pieces, picture = [{"type": "text", "text": LUND}], {"type": "image_url", "image_url": {"url": "data:"}}
     for told in (said(("user", pieces)), said(("user", "Hello"), ("assistant", None), ("user", pieces))):
         assert told.json()["choices"][0]["message"]["content"] == TEXTS["Lund.txt"]
-    assert "holds a question" in said(("user", None)).json()["error"] and said(("user", [*pieces, picture])).status_code == 422
+    for blank in (None, "  ", []):
+        assert "holds no question" in said(("user", LUND), ("assistant", "At eight."), ("user", blank)).json()["error"]
+    assert said(("user", [*pieces, picture])).status_code == 422 and said(("system", LUND)).status_code == 422
     long = said(("user", "x" * 10_001))
     assert long.status_code == 422 and "more than 10,000 characters" in long.json()["error"]
 
@@ -366,8 +368,6 @@ def test_only_a_valid_key_opens_and_none_is_stored_or_shown(service, serve, benc
     assert client.post("/search", json={"question": LUND}, headers={"authorization": f"Bearer {valid}"}).status_code == 401
 
 
-@pytest.mark.parametrize("streams", [False, True])
-def test_a_client_that_leaves_ends_the_work(service, serve, monkeypatch, streams):
 def test_keys_that_are_made_at_once_are_all_there(tmp_path):
     start, names = threading.Barrier(8), [f"client {number}" for number in range(8)]
     threads = [threading.Thread(target=lambda name=name: start.wait() + 1 and Keys(tmp_path).make(name)) for name in names]
@@ -378,6 +378,8 @@ def test_keys_that_are_made_at_once_are_all_there(tmp_path):
     assert {entry["name"] for entry in Keys(tmp_path).entries().values()} == {*names}
 
 
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_client_that_leaves_ends_the_work(service, serve, monkeypatch, streams):
     steps, ended = [], threading.Event()
 
     def generate(self, messages, seed=0, deadline_s=120.0):
