@@ -280,3 +280,11 @@ def test_a_data_folder_that_cannot_be_made_says_why(monkeypatch, capsys, tmp_pat
     assert main(["trials", "list", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)["error"]
     assert "cannot be made: Permission denied" in told["what"] and told["where"] == str(tmp_path / "none")
+
+
+@pytest.mark.parametrize("words", [
+    "serve --published a --trial b", "serving mcp --trial b --dataset tiny", "serving publish n --trial b --set context.passages=1"
+])  # fmt: skip
+def test_a_service_has_one_recipe_and_passes_over_none(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
+    assert main(words.split()) == 1 and "Several recipes are named" in capsys.readouterr().err
