@@ -21,7 +21,7 @@ Share = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
 KEY = "GROUNDWORK_SERVICE_KEY"  # of a service that wants one
 Published = Annotated[str, Parameter(help="The recipe that is published under this name.")]
 Trial = Annotated[str, Parameter(help="The recipe of a stored trial; else that of the options.")]
-Days = Annotated[float, Parameter(validator=Number(gte=0), help="Until it expires; 0: never.")]
+Days = Annotated[float, Parameter(validator=Number(gte=0, lte=36_500), help="Until it expires; 0: never.")]
 
 
 @verb("serve")
