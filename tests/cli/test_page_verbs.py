@@ -13,6 +13,8 @@ from core.cli.frame import VERBS
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.corpus import chunks as lab
+from core.labs.index import shadow
+from core.labs.index.reference import drawn_of
 from core.labs.reranking import cascades
 from core.labs.trials import weights
 from core.progress import drain
@@ -286,6 +288,15 @@ def test_an_index_under_filters_with_fallback_and_over_a_life(bench):
     )
     words = told(bench, "index-switch", "word2vec", *HNSW)
     assert any("moved from one encoder to the other" in line for line in words)
+
+
+def test_a_switch_asks_questions_of_all_subjects(bench, monkeypatch):
+    """A corpus has its questions in the order of its subjects: the first are of the first subject."""
+    monkeypatch.setattr(shadow, "LIFE_QUERIES", 4)
+    monkeypatch.setattr(shadow, "switch", lambda *_, questions, **rest: iter(questions))
+    recipe = parse(["index-switch", "word2vec", *HNSW]).options["recipe"].read()
+    asked = [*shadow.switch_encoder(bench, recipe, "word2vec")][-4:]
+    assert asked == [QUESTIONS[row]["question"] for row in drawn_of(np.arange(len(QUESTIONS)), 4)]
 
 
 def test_tokenizers_are_trained_and_compared(bench, monkeypatch):
