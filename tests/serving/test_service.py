@@ -12,6 +12,7 @@ from core.config import with_settings
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.progress import drain
+from core.records import Progress
 from core.serving import web
 from core.serving.admission import Breaker
 from core.serving.keys import Keys
@@ -102,6 +103,26 @@ def test_what_is_asked_together_is_answered_side_by_side(service, serve, reader)
         thread.join()
     assert {reply["question"] for reply in replies} == set(asked) and all(reply["way"] == "local" for reply in replies)
     assert client.get("/ready").json()["batches"] == {"1": 1, "3": 1}
+
+
+def test_a_question_whose_deadline_passes_in_line_waits_no_longer(service, serve, monkeypatch):
+    entered, go = threading.Event(), threading.Event()
+
+    def slow(self, *args, **settings):
+        entered.set()
+        while not go.wait(0.02):
+            yield Progress(0, 1, "writing")
+        raise WorkbenchError("It broke.")
+
+    monkeypatch.setattr(LlamaCpp, "generate_many", slow)
+    client = serve(service, FREE)
+    busy = threading.Thread(target=lambda: client.post("/answer", json={"question": LUND}))
+    busy.start()
+    entered.wait(10)
+    made = client.post("/answer", json={"question": "When does the market of Gent open?", "deadline_s": 0.2}, timeout=10)
+    assert not go.is_set() and (made.status_code, made.json()["way"]) == (206, "passages")
+    go.set()
+    busy.join()
 
 
 def test_search_gives_the_passages_alone(service, serve, reader):
@@ -393,8 +414,6 @@ def test_a_client_that_leaves_ends_the_work(service, serve, monkeypatch, streams
 
     def generate_many(self, prompts, seeds=None, deadline_s=120.0, batch=8):
         for _ in generate(self, prompts[0]):
-            from core.records import Progress
-
             yield Progress(0, 1, "writing")
 
     monkeypatch.setattr(LlamaCpp, "generate", generate)
