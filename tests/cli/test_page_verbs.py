@@ -20,6 +20,7 @@ from core.labs.trials import weights
 from core.progress import drain
 from core.records import plain
 from tests.support.small_corpora import with_towns
+from tests.support.synthetic_trials import add_questions, add_trial
 
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
 TEXTS = {
@@ -440,3 +441,12 @@ def test_trials_are_listed_with_what_each_measured_at_whatever_depth(capsys):
     show_trials([row | {"metrics": {"f1@5": 0.5, "recall@5": 0.25}}, row | {"id": "b", "metrics": {"f1@10": 0.75}}])
     head, first, second = (line.split() for line in capsys.readouterr().out.splitlines())
     assert head[-2:] == ["f1", "recall@5"] and first[-2:] == ["0.5", "0.25"] and second[-1] == "0.75"
+
+
+@pytest.mark.parametrize("verb", ["compare", "side-by-side", "matrix", "compare-with", "every-test"])
+@pytest.mark.parametrize("metric", ["ndcg", ""])
+def test_a_metric_that_no_trial_has_is_told(workbench, verb, metric):
+    questions = add_questions(workbench.store)
+    trials = [add_trial(workbench.store, questions, seed=seed) for seed in range(2)]
+    with pytest.raises(WorkbenchError, match=f"no '{metric}' of a trial"):
+        told(workbench, "trials", verb, *trials, "--metric", metric)
