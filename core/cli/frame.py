@@ -128,7 +128,7 @@ def parse(arguments: Sequence[str]) -> Call | int:
     try:
         words = _with_values(_typed(arguments))
         function, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
-        _refuse_endless(bound.arguments)
+        _refuse_uncountable(bound.arguments)
     except CycloptsError as error:
         tell(f"Failed: {error}\n  to do: `python -m core --help`, or `python -m core SUBJECT --help`")
         return 2
@@ -141,11 +141,12 @@ def parse(arguments: Sequence[str]) -> Call | int:
     return Call(said, bound.args, options, options.pop("json", False), options.pop("job", ""), strict)
 
 
-def _refuse_endless(values: Mapping[str, Any]) -> None:
-    """A bound from below lets infinity through, and no verb can count or record it."""
+def _refuse_uncountable(values: Mapping[str, Any]) -> None:
+    """A bound from below lets infinity through, and numbers that no verb can count or record."""
     for name, value in values.items():
-        if any(isinstance(each, float) and not math.isfinite(each) for each in (value if isinstance(value, tuple) else (value,))):
-            raise CycloptsError(msg=f"--{name.replace('_', '-')} takes finite numbers, not {value}.")
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, int | float) and not abs(each) < (math.inf if isinstance(each, float) else 2**63):
+                raise CycloptsError(msg=f"--{name.replace('_', '-')} takes finite numbers of 64 bits, not {each}.")
 
 
 def _typed(arguments: Sequence[str]) -> Sequence[str]:

@@ -285,7 +285,7 @@ def test_a_data_folder_that_cannot_be_made_says_why(monkeypatch, capsys, tmp_pat
 @pytest.mark.parametrize("words", [
     "serving dashboard --hours inf", "serving feedback --hours 1e10", "serve --rate inf", "adapters merge a --scale nan",
     "adapters compare a --scale 1 --scale inf", "serving make-key a --days inf", "serving make-key a --days 1e306",
-    "serving load --questions a --seed -1", "serving compare --seed -1",
+    "serving load --questions a --seed -1", "serving compare --seed -1", "memory facts --most 10000000000000000000",
 ])  # fmt: skip
 def test_a_number_that_no_verb_can_count_is_wrong_usage(words, capsys):
     """A key that expired at infinity left a list of keys that nobody could read."""
