@@ -450,3 +450,12 @@ def test_a_metric_that_no_trial_has_is_told(workbench, verb, metric):
     trials = [add_trial(workbench.store, questions, seed=seed) for seed in range(2)]
     with pytest.raises(WorkbenchError, match=f"no '{metric}' of a trial"):
         told(workbench, "trials", verb, *trials, "--metric", metric)
+
+
+def test_a_study_that_is_not_there_has_no_history(workbench):
+    with pytest.raises(WorkbenchError, match="no study 'x'"):
+        told(workbench, "annotate", "history", "x")
+
+
+def test_a_status_that_no_trial_has_is_wrong_usage(capsys):
+    assert parse(["trials", "list", "--status", "okk"]) == 2 and '"interrupted"' in capsys.readouterr().err
