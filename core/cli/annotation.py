@@ -66,6 +66,7 @@ def study_history(workbench: Any, study: str, /) -> list[dict[str, Any]]:
     """All versions of a study, the oldest first."""
     from core.annotation import versions
 
+    versions.load(workbench, study)  # or says that there is none
     return [_told(frozen) for frozen in versions.history(workbench, study)]
 
 

@@ -9,6 +9,7 @@ text to standard output. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, an
 
 import inspect
 import json
+import math
 import os
 import sys
 import time
@@ -127,6 +128,7 @@ def parse(arguments: Sequence[str]) -> Call | int:
     try:
         words = _with_values(_typed(arguments))
         function, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+        _refuse_uncountable(bound.arguments)
     except CycloptsError as error:
         tell(f"Failed: {error}\n  to do: `python -m core --help`, or `python -m core SUBJECT --help`")
         return 2
@@ -137,6 +139,14 @@ def parse(arguments: Sequence[str]) -> Call | int:
     said, options = VERBS[function], dict(bound.kwargs)
     strict = bool(said.unchecked and options.pop("strict", False))
     return Call(said, bound.args, options, options.pop("json", False), options.pop("job", ""), strict)
+
+
+def _refuse_uncountable(values: Mapping[str, Any]) -> None:
+    """A bound from below lets infinity through, and numbers that no verb can count or record."""
+    for name, value in values.items():
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, int | float) and not abs(each) < (math.inf if isinstance(each, float) else 2**63):
+                raise CycloptsError(msg=f"--{name.replace('_', '-')} takes finite numbers of 64 bits, not {each}.")
 
 
 def _typed(arguments: Sequence[str]) -> Sequence[str]:

@@ -21,7 +21,7 @@ Share = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
 KEY = "GROUNDWORK_SERVICE_KEY"  # of a service that wants one
 Published = Annotated[str, Parameter(help="The recipe that is published under this name.")]
 Trial = Annotated[str, Parameter(help="The recipe of a stored trial; else that of the options.")]
-Days = Annotated[float, Parameter(validator=Number(gte=0), help="Until it expires; 0: never.")]
+Days = Annotated[float, Parameter(validator=Number(gte=0, lte=36_500), help="Until it expires; 0: never.")]
 
 
 @verb("serve")
@@ -78,6 +78,10 @@ def mcp(workbench: Any, *, published: Published = "", trial: Trial = "", recipe:
 
 
 def _served(workbench: Any, published: str, trial: str, recipe: RecipeOptions) -> Any:
+    ways = {"--published": published, "--trial": trial, "the recipe's own options": recipe != USUAL}
+    if len(named := [way for way, value in ways.items() if value]) > 1:
+        what = f"Several recipes are named, by {' and '.join(named)}."
+        raise WorkbenchError(what, where=named[0], todo="Name one: what is published, a trial, or a recipe by its options.")
     if published:
         return _published(workbench, published)
     return _of_trial(workbench, trial) if trial else recipe.read()
@@ -119,7 +123,7 @@ def publish(
     """Let a recipe through its gate under a name: by a measure of its answers; and note what its canaries find."""
     from core.serving.publishing import publish
 
-    config = _of_trial(workbench, trial) if trial else recipe.read()
+    config = _served(workbench, "", trial, recipe)
     made = yield from publish(workbench, config, name, trial, measure, least, ask, canaries, why=why)
     return {
         "name": made.name,

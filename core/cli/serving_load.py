@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from core.cli.frame import verb
 from core.cli.options import USUAL, Grids, Positive, RecipeOptions, read_grid, read_numbers, read_settings
@@ -12,6 +13,8 @@ from core.cli.tables import show_columns
 from core.report.table import Table
 from core.serving.arrivals import Arrivals
 from core.serving.asking import ADDRESS
+
+Seed = Annotated[int, Parameter(validator=Number(gte=0))]
 
 
 def _show(record: Mapping[str, Any]) -> None:
@@ -46,7 +49,7 @@ def load(
     arrivals: Arrivals = "poisson",
     burstiness: Annotated[float, Parameter(help="Of bursts: below 1 the gaps vary more than Poisson's.")] = 0.25,
     times: Annotated[Path | None, Parameter(help="Of a replay: a file with a number of seconds a line.")] = None,
-    seed: int = 0,
+    seed: Seed = 0,
     timeout: Annotated[float, Parameter(help="Seconds after which a client goes away.")] = 30.0,
     retries: Annotated[int, Parameter(help="How often a client tries again after 429, 503 or no answer.")] = 0,
     ignore_retry_after: Annotated[bool, Parameter(help="It tries again at once, whatever the reply asks for.")] = False,
@@ -90,7 +93,7 @@ def compare(
     measure: Annotated[str, Parameter(help="Of answers, from 0 to 1, as `list measure` names it.")] = "f1",
     slo_ms: Annotated[float, Parameter(help="An answer that comes later counts 0.")] = 5000.0,
     hour_usd: Annotated[float, Parameter(help="What the machine costs an hour.")] = 0.0,
-    seed: int = 0,
+    seed: Seed = 0,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Serve recipes of a grid, or batch sizes, one after the other under the same load: quality in time, p95, cost, and which to take."""

@@ -10,6 +10,7 @@ from core.cli.frame import verb
 from core.cli.options import Positive
 from core.cli.tables import show_parts, show_table
 from core.cli.terminal import tell
+from core.errors import WorkbenchError
 
 Trace = Annotated[str, Parameter(help="Id of a trace, or its beginning; or of a stored answer.")]
 Newest = Annotated[Positive, Parameter(help="So many of the newest traces.")]
@@ -120,4 +121,6 @@ def export_traces(workbench: Any, file: Path, /, *traces: Trace) -> str:
     """Write traces as OTLP JSON lines, with attributes named by OpenTelemetry and OpenInference at once."""
     from core.serving import stored_spans
 
+    if not traces:
+        raise WorkbenchError("No trace is named to write.", where=str(file), todo="Name some: `serving traces` lists their ids.")
     return f"Wrote {stored_spans.export_file(workbench, file, traces):,} spans to {file}."

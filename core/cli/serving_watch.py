@@ -10,7 +10,7 @@ from core.cli.tables import show_parts, show_table
 
 Name = Annotated[str, Parameter(help="Under which it is served; empty: all services.")]
 Served = Annotated[str, Parameter(help="Under which it is served.")]
-Hours = Annotated[float, Parameter(validator=Number(gt=0), help="Of the last hours.")]
+Hours = Annotated[float, Parameter(validator=Number(gt=0, lte=1e6), help="Of the last hours.")]
 Target = Annotated[float, Parameter(validator=Number(gte=0, lt=1), help="Share that has to be good.")]
 People = Annotated[tuple[str, ...], Parameter(name="--annotator", help="Who judges; repeatable.")]
 Title = Annotated[str, Parameter(help="Of the study.")]

@@ -1,6 +1,6 @@
 """Stored trials: listed, shown, named, compared."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -87,7 +87,7 @@ def trials(
     *,
     limit: Positive = 50,
     dataset: Annotated[str, Parameter(help="Only this corpus.")] = "",
-    status: Annotated[str, Parameter(help="ok, failed or interrupted.")] = "",
+    status: Annotated[Literal["", "ok", "failed", "interrupted"], Parameter(help="Only those that ended so.")] = "",
     sweep: Annotated[str, Parameter(help="Only this sweep.")] = "",
     tag: Annotated[str, Parameter(help="Only with this tag.")] = "",
     find: Annotated[Text, Parameter(help="Words of a name, recipe, note, corpus or id.")] = "",

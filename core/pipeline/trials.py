@@ -12,7 +12,7 @@ import numpy as np
 
 from core.config import TrialConfig, code_version, fingerprint, package_versions
 from core.errors import WorkbenchError
-from core.evaluation.metric import MAIN, metric_or_measure
+from core.evaluation.metric import MAIN, judges, metric_or_measure, metrics_and_measures
 from core.evaluation.stored import longest, stored_values
 from core.models.adapters import adapter_hash, is_complete, weights_of
 from core.models.hub import adapters_home, encoders_home, heads_home, rerankers_home
@@ -245,6 +245,9 @@ class StoredTrials:
 
     def trial_values(self, trial: str, metric: str, k: int | None = None) -> dict[str, float]:
         """Per-query values of a stored trial, derived from its raw rankings at depth k (default: the trial's own)."""
+        if not judges(metric):
+            names = ", ".join(metrics_and_measures())
+            raise WorkbenchError(f"There is no '{metric:.100}' of a trial.", where="--metric", todo=f"Choose among {names}.")
         record = self.show(trial)
         if record["status"] != "ok":
             raise WorkbenchError(f"Trial {record['id']} has no results: {record['status']}.", todo="Choose another trial.")

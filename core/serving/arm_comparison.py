@@ -62,9 +62,9 @@ def compare_arms(
         return _compared(by, False, np.array(first), np.array(second), margin, 0)
     measure, answers = _measure(by), _of_arms(workbench, name, hours)
     scores = _scores(workbench, measure, answers)
-    shadows = {answer.shadow_of: scores[answer.span] for answer in answers if answer.shadow_of}
+    shadows = {(answer.shadow_of, answer.question): scores[answer.span] for answer in answers if answer.shadow_of}
     if shadows:
-        units = [(scores[each.span], shadows[each.trace]) for each in answers if not each.shadow_of and each.trace in shadows]
+        units = [(scores[each.span], shadows[each.trace, each.question]) for each in answers if not each.shadow_of]
         values = np.array(_before_open(units), np.float64).reshape(-1, 2)
         first, second = values[~np.isnan(values).any(axis=1)].T
     else:
@@ -95,8 +95,10 @@ def arms_table(told: ServedComparison) -> Table:
 def _of_arms(workbench: Workbench, name: str, hours: float) -> list[ServedAnswer]:
     """In their order: those of A/B, or those that the shadow answered too, with its own."""
     answers = served_answers(workbench, hours, name, (*ANSWERING, SHADOW))
-    shadowed = {answer.shadow_of for answer in answers if answer.shadow_of}
-    return [answer for answer in answers if answer.shadow_of or (answer.trace in shadowed if shadowed else answer.arm)]
+    shadowed = {
+        (answer.shadow_of, answer.question) for answer in answers if answer.shadow_of
+    }  # a trace may have several questions
+    return [each for each in answers if each.shadow_of or ((each.trace, each.question) in shadowed if shadowed else each.arm)]
 
 
 def _measure(by: str) -> AnswerMeasure:

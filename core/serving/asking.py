@@ -41,7 +41,7 @@ def service_state(url: str) -> ServiceState:
 
     try:
         body = httpx2.get(f"{url}/ready", timeout=LOOK_S).json()
-    except (httpx2.HTTPError, ValueError):
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
         return ServiceState(False, "Nothing answers there yet.")
     if "error" in body:
         return ServiceState(False, str(body["error"]))

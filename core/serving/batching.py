@@ -30,12 +30,19 @@ class AnswerBatches:
 
     async def ask(self, question: ServedQuestion) -> Reply:
         """Its reply; raises its Refusal. Cancelled, it is dropped from the batch."""
-        reply = asyncio.get_running_loop().create_future()
-        self._waiting.append((question, reply))
+        loop = asyncio.get_running_loop()
+        place = question, reply = question, loop.create_future()
+        self._waiting.append(place)
         self._next()
         try:
-            return reply_or_raise(await reply)
+            await asyncio.wait({reply}, timeout=question.left_s)
+            if place not in self._waiting:
+                return reply_or_raise(await reply)
+            self._waiting.remove(place)  # its deadline passed in line: it is told what there is without a model
+            [made] = await loop.run_in_executor(self._pool, self._work, [question])
+            return reply_or_raise(made)
         finally:
+            reply.cancel()
             question.gone.set()
 
     def _next(self) -> None:

@@ -30,24 +30,25 @@ class Keys:
         """A new key for that client. days: until it expires; 0: never."""
         if not name.strip():
             raise WorkbenchError("A key needs a name.", todo="Say who it is for.")
-        entries = self.entries()
-        if any(entry["name"] == name and not entry["revoked"] for entry in entries.values()):
-            raise WorkbenchError(f"'{name}' has a key.", where=str(self.path), todo="Revoke it first, or take another name.")
-        if len(entries) >= MOST:
-            raise WorkbenchError(f"There are {MOST:,} keys.", where=str(self.path), todo="Take out those that are revoked.")
-        key, now = PREFIX + secrets.token_urlsafe(32), time.time()
-        self._write(
-            entries
-            | {_hash(key): {"name": name, "created": now, "expires": now + 86_400 * days if days else 0.0, "revoked": False}}
-        )
+        with files.changing(self.path):
+            entries = self.entries()
+            if any(entry["name"] == name and not entry["revoked"] for entry in entries.values()):
+                raise WorkbenchError(f"'{name}' has a key.", where=str(self.path), todo="Revoke it first, or take another name.")
+            if len(entries) >= MOST:
+                raise WorkbenchError(f"There are {MOST:,} keys.", where=str(self.path), todo="Take out those that are revoked.")
+            key, now = PREFIX + secrets.token_urlsafe(32), time.time()
+            expires = now + 86_400 * days if days else 0.0
+            self._write(entries | {_hash(key): {"name": name, "created": now, "expires": expires, "revoked": False}})
         return key
 
     def revoke(self, name: str) -> None:
-        entries = self.entries()
-        own = {hashed: entry | {"revoked": True} for hashed, entry in entries.items() if entry["name"] == name}
-        if not own:
-            raise WorkbenchError(f"'{name}' has no key.", where=str(self.path), todo="`python -m core serving keys` lists them.")
-        self._write(entries | own)
+        with files.changing(self.path):
+            entries = self.entries()
+            own = {hashed: entry | {"revoked": True} for hashed, entry in entries.items() if entry["name"] == name}
+            if not own:
+                todo = "`python -m core serving keys` lists them."
+                raise WorkbenchError(f"'{name}' has no key.", where=str(self.path), todo=todo)
+            self._write(entries | own)
 
     def entries(self) -> dict[str, dict[str, Any]]:
         """Hash -> name, created, expires (seconds since 1970; 0.0: never), revoked."""

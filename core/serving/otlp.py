@@ -209,6 +209,8 @@ def _value(value: Any, where: str) -> Any:
                 return None
             case "doubleValue", int() | float() if not isinstance(inner, bool):
                 return float(inner)
+            case "doubleValue", str() if re.fullmatch(r"-?[0-9]{1,309}(\.[0-9]{1,309})?([eE][+-]?[0-9]{1,3})?", inner):
+                return float(inner)  # protobuf's JSON has it as a text or a number
             case "arrayValue", dict():
                 return [_value(each, where) for each in _objects(inner, "values", where)]
             case "kvlistValue", dict():

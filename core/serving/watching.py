@@ -14,7 +14,7 @@ from core.errors import WorkbenchError
 from core.pipeline.forecast import Forecast, one_phase
 from core.progress import counted
 from core.records import Gold, Progress
-from core.serving.asking import replied
+from core.serving.asking import ADDRESS, replied
 from core.serving.publishing import Publication, is_found, recipe_of
 from core.statistics.bootstrap import Interval
 from core.statistics.canary import first_bad_deployment
@@ -77,7 +77,11 @@ def ask_canaries(
     began, rows = datetime.now(UTC).isoformat(timespec="milliseconds"), {}
     import httpx2  # 0.1 s, which a start need not wait for
 
-    with httpx2.Client(base_url=url, timeout=60.0, headers=headers) as client:
+    try:
+        client = httpx2.Client(base_url=url, timeout=60.0, headers=headers)
+    except httpx2.InvalidURL as error:
+        raise WorkbenchError(f"'{url:.80}' is no address: {error}.", where="--url", todo=f"For example {ADDRESS}") from None
+    with client:
         stages = replied(client, "GET", "/ready")["stages"]
         about = {"publication": publication.key, "deployment": fingerprint(stages)[:12], "stages": stages}
         for number, place in enumerate(order):

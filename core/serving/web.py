@@ -430,12 +430,12 @@ def make_app(
     @app.post("/v1/chat/completions")
     async def chat(request: Request, body: ChatBody, name: Client):
         """OpenAI's form: the user's last message is the question."""
-        questions = [message.text for message in body.messages if message.role == "user" and message.text.strip()]
-        if not questions:
-            raise Refusal(422, "messages: none of the user's holds a question.")
-        if len(questions[-1]) > MOST_ASKED:
+        text = next((message.text for message in reversed(body.messages) if message.role == "user"), "")
+        if not text.strip():
+            raise Refusal(422, "messages: the user's last one holds no question.")
+        if len(text) > MOST_ASKED:
             raise Refusal(422, f"messages: the question has more than {MOST_ASKED:,} characters.")
-        began, path, own = time.perf_counter(), "/v1/chat/completions", AnswerBody(question=questions[-1])
+        began, path, own = time.perf_counter(), "/v1/chat/completions", AnswerBody(question=text)
         number = hashlib.sha256(repr((began, own.question)).encode()).hexdigest()[:24]
         about = {"id": f"chatcmpl-{number}", "created": int(time.time()), "model": service.name}
         if body.stream:

@@ -280,3 +280,21 @@ def test_a_data_folder_that_cannot_be_made_says_why(monkeypatch, capsys, tmp_pat
     assert main(["trials", "list", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)["error"]
     assert "cannot be made: Permission denied" in told["what"] and told["where"] == str(tmp_path / "none")
+
+
+@pytest.mark.parametrize("words", [
+    "serving dashboard --hours inf", "serving feedback --hours 1e10", "serve --rate inf", "adapters merge a --scale nan",
+    "adapters compare a --scale 1 --scale inf", "serving make-key a --days inf", "serving make-key a --days 1e306",
+    "serving load --questions a --seed -1", "serving compare --seed -1", "memory facts --most 10000000000000000000",
+])  # fmt: skip
+def test_a_number_that_no_verb_can_count_is_wrong_usage(words, capsys):
+    """A key that expired at infinity left a list of keys that nobody could read."""
+    assert parse(words.split()) == 2 and words.split()[-2] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [
+    "serve --published a --trial b", "serving mcp --trial b --dataset tiny", "serving publish n --trial b --set context.passages=1"
+])  # fmt: skip
+def test_a_service_has_one_recipe_and_passes_over_none(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
+    assert main(words.split()) == 1 and "Several recipes are named" in capsys.readouterr().err

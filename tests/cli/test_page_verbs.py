@@ -13,11 +13,14 @@ from core.cli.frame import VERBS
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.corpus import chunks as lab
+from core.labs.index import shadow
+from core.labs.index.reference import drawn_of
 from core.labs.reranking import cascades
 from core.labs.trials import weights
 from core.progress import drain
 from core.records import plain
 from tests.support.small_corpora import with_towns
+from tests.support.synthetic_trials import add_questions, add_trial
 
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
 TEXTS = {
@@ -288,6 +291,15 @@ def test_an_index_under_filters_with_fallback_and_over_a_life(bench):
     assert any("moved from one encoder to the other" in line for line in words)
 
 
+def test_a_switch_asks_questions_of_all_subjects(bench, monkeypatch):
+    """A corpus has its questions in the order of its subjects: the first are of the first subject."""
+    monkeypatch.setattr(shadow, "LIFE_QUERIES", 4)
+    monkeypatch.setattr(shadow, "switch", lambda *_, questions, **rest: iter(questions))
+    recipe = parse(["index-switch", "word2vec", *HNSW]).options["recipe"].read()
+    asked = [*shadow.switch_encoder(bench, recipe, "word2vec")][-4:]
+    assert asked == [QUESTIONS[row]["question"] for row in drawn_of(np.arange(len(QUESTIONS)), 4)]
+
+
 def test_tokenizers_are_trained_and_compared(bench, monkeypatch):
     monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
     path = told(bench, "train-tokenizer", "small", "--train", "size=300", *WORDS)
@@ -429,3 +441,21 @@ def test_trials_are_listed_with_what_each_measured_at_whatever_depth(capsys):
     show_trials([row | {"metrics": {"f1@5": 0.5, "recall@5": 0.25}}, row | {"id": "b", "metrics": {"f1@10": 0.75}}])
     head, first, second = (line.split() for line in capsys.readouterr().out.splitlines())
     assert head[-2:] == ["f1", "recall@5"] and first[-2:] == ["0.5", "0.25"] and second[-1] == "0.75"
+
+
+@pytest.mark.parametrize("verb", ["compare", "side-by-side", "matrix", "compare-with", "every-test"])
+@pytest.mark.parametrize("metric", ["ndcg", ""])
+def test_a_metric_that_no_trial_has_is_told(workbench, verb, metric):
+    questions = add_questions(workbench.store)
+    trials = [add_trial(workbench.store, questions, seed=seed) for seed in range(2)]
+    with pytest.raises(WorkbenchError, match=f"no '{metric}' of a trial"):
+        told(workbench, "trials", verb, *trials, "--metric", metric)
+
+
+def test_a_study_that_is_not_there_has_no_history(workbench):
+    with pytest.raises(WorkbenchError, match="no study 'x'"):
+        told(workbench, "annotate", "history", "x")
+
+
+def test_a_status_that_no_trial_has_is_wrong_usage(capsys):
+    assert parse(["trials", "list", "--status", "okk"]) == 2 and '"interrupted"' in capsys.readouterr().err

@@ -162,6 +162,18 @@ def test_by_a_measure_the_shadow_is_paired_by_question_and_judged_in_order(workb
     assert told.sentence.startswith("Stop: the second is worse, by \N{MINUS SIGN}1.000")
 
 
+def test_questions_of_one_trace_are_paired_each_with_its_own_shadow(workbench):
+    """A client that gives its own trace may ask several times in it."""
+    trace = "a" * 32
+    for place, (first, shadow) in enumerate([(PASSAGE, WRONG), (WRONG, PASSAGE), (PASSAGE, PASSAGE)]):
+        record(workbench, answer(500 - place, f"Question {place}?", first, trace=trace))
+        record(workbench, answer(400 - place, f"Question {place}?", shadow, path="/shadow", arm=SECOND, shadow_of=trace))
+    record(workbench, answer(300, "Left out?", PASSAGE, trace=trace))
+    drain(judge_arms(workbench, "towns", "containment", most=1000))
+    told = compare_arms(workbench, "towns", "containment")
+    assert told.stopping.pairs == 3 and [row["mean"] for row in told.rows] == pytest.approx([2 / 3, 2 / 3])
+
+
 def test_the_same_answers_are_alike(workbench):
     shadowed(workbench, 150, PASSAGE, PASSAGE)
     drain(judge_arms(workbench, "towns", "containment", most=1000))

@@ -37,7 +37,10 @@ OTHER = {
                                 {"key": "llm.token_count.completion", "value": {"intValue": 8}},
                                 {"key": "score", "value": {"doubleValue": "NaN"}},
                                 {"key": "nested", "value": {"arrayValue": {"values": [{"boolValue": True}, {}]}}},
-                                {"key": "map", "value": {"kvlistValue": {"values": [{"key": "a", "value": {"doubleValue": 1}}]}}},
+                                {
+                                    "key": "map",
+                                    "value": {"kvlistValue": {"values": [{"key": "a", "value": {"doubleValue": "-1.5e0"}}]}},
+                                },
                             ],
                             "events": [{"timeUnixNano": "1581452773000000123", "name": "retry"}],
                             "links": [{"traceId": "", "spanId": ""}],
@@ -80,7 +83,7 @@ def test_what_others_write_is_read(tmp_path, indent):
         "output_tokens": 8,
         "score": None,
         "nested": [True, None],
-        "map": {"a": 1.0},
+        "map": {"a": -1.5},
     }
     assert (each.end_ns - each.start_ns, each.events[0].name, read.services) == (1_000_000_468, "retry", ("shop",))
 

@@ -12,6 +12,7 @@ from core.config import with_settings
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.progress import drain
+from core.records import Progress
 from core.serving import web
 from core.serving.admission import Breaker
 from core.serving.keys import Keys
@@ -102,6 +103,26 @@ def test_what_is_asked_together_is_answered_side_by_side(service, serve, reader)
         thread.join()
     assert {reply["question"] for reply in replies} == set(asked) and all(reply["way"] == "local" for reply in replies)
     assert client.get("/ready").json()["batches"] == {"1": 1, "3": 1}
+
+
+def test_a_question_whose_deadline_passes_in_line_waits_no_longer(service, serve, monkeypatch):
+    entered, go = threading.Event(), threading.Event()
+
+    def slow(self, *args, **settings):
+        entered.set()
+        while not go.wait(0.02):
+            yield Progress(0, 1, "writing")
+        raise WorkbenchError("It broke.")
+
+    monkeypatch.setattr(LlamaCpp, "generate_many", slow)
+    client = serve(service, FREE)
+    busy = threading.Thread(target=lambda: client.post("/answer", json={"question": LUND}))
+    busy.start()
+    entered.wait(10)
+    made = client.post("/answer", json={"question": "When does the market of Gent open?", "deadline_s": 0.2}, timeout=10)
+    assert not go.is_set() and (made.status_code, made.json()["way"]) == (206, "passages")
+    go.set()
+    busy.join()
 
 
 def test_search_gives_the_passages_alone(service, serve, reader):
@@ -307,7 +328,9 @@ def test_a_chat_takes_contents_in_pieces_and_cuts_no_question(service, serve):
     pieces, picture = [{"type": "text", "text": LUND}], {"type": "image_url", "image_url": {"url": "data:"}}
     for told in (said(("user", pieces)), said(("user", "Hello"), ("assistant", None), ("user", pieces))):
         assert told.json()["choices"][0]["message"]["content"] == TEXTS["Lund.txt"]
-    assert "holds a question" in said(("user", None)).json()["error"] and said(("user", [*pieces, picture])).status_code == 422
+    for blank in (None, "  ", []):
+        assert "holds no question" in said(("user", LUND), ("assistant", "At eight."), ("user", blank)).json()["error"]
+    assert said(("user", [*pieces, picture])).status_code == 422 and said(("system", LUND)).status_code == 422
     long = said(("user", "x" * 10_001))
     assert long.status_code == 422 and "more than 10,000 characters" in long.json()["error"]
 
@@ -366,6 +389,16 @@ def test_only_a_valid_key_opens_and_none_is_stored_or_shown(service, serve, benc
     assert client.post("/search", json={"question": LUND}, headers={"authorization": f"Bearer {valid}"}).status_code == 401
 
 
+def test_keys_that_are_made_at_once_are_all_there(tmp_path):
+    start, names = threading.Barrier(8), [f"client {number}" for number in range(8)]
+    threads = [threading.Thread(target=lambda name=name: start.wait() + 1 and Keys(tmp_path).make(name)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {entry["name"] for entry in Keys(tmp_path).entries().values()} == {*names}
+
+
 @pytest.mark.parametrize("streams", [False, True])
 def test_a_client_that_leaves_ends_the_work(service, serve, monkeypatch, streams):
     steps, ended = [], threading.Event()
@@ -381,8 +414,6 @@ def test_a_client_that_leaves_ends_the_work(service, serve, monkeypatch, streams
 
     def generate_many(self, prompts, seeds=None, deadline_s=120.0, batch=8):
         for _ in generate(self, prompts[0]):
-            from core.records import Progress
-
             yield Progress(0, 1, "writing")
 
     monkeypatch.setattr(LlamaCpp, "generate", generate)

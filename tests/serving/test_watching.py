@@ -109,3 +109,6 @@ def test_a_service_that_is_not_there_is_told(bench, reader):
     made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment", replays=100))
     with pytest.raises(WorkbenchError, match="did not answer /ready"):
         drain(ask_canaries(bench, made, "http://127.0.0.1:9"))
+    with pytest.raises(WorkbenchError, match="is no address"):
+        drain(ask_canaries(bench, made, "http://[::1"))
+    assert not asking.service_state("http://[::1").ready

@@ -25,7 +25,8 @@ def draw(answer: Answer) -> None:
     )
     titles = {number: f"{number}. {every[number - 1].call}" for number in calls}
     step = st.selectbox("Step", calls, format_func=titles.get, key="replayed_step")
-    text = st.text_area("Result", every[step - 1].result, key=f"replayed/{answer.id}/{step}", height=150, max_chars=4000)
+    before, most = every[step - 1].result, replaying.longest(every[step - 1])
+    text = st.text_area("Result", before, key=f"replayed/{answer.id}/{step}", height=150, max_chars=most)
     takes = one_phase(f"the steps from {step} on", units=max(1, len(every) - step + 1))
     press = jobs.Press("agents replay", takes)
     if jobs.press_button("Run again from here", press, icon=":material/replay:", type="primary", key="replay_now"):

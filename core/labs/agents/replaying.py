@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from core import registry
 from core.agents import runs
+from core.agents.mcp_servers import RESULT
 from core.agents.runs import AgentStep
-from core.agents.tools import SEARCH
+from core.agents.tools import TOOLS
 from core.answering.protocol import Material
 from core.config import build, code_version, fingerprint
 from core.errors import WorkbenchError
@@ -46,6 +47,12 @@ def steps_of(answer: dict[str, Any] | Answer) -> list[AgentStep]:
     return runs.read_steps(detail.get("steps", []))
 
 
+def longest(step: AgentStep) -> int:
+    """Characters of an edited result: as many as its tool gives."""
+    most = TOOLS[step.tool].most if step.tool in TOOLS else RESULT
+    return max(most, len(step.result))
+
+
 def replay(
     workbench: Workbench, answer_id: str, step: int, result: str, deadline_s: float = DEADLINE_S
 ) -> Generator[str | Progress, None, AgentReplay]:
@@ -62,6 +69,9 @@ def replay(
         raise WorkbenchError(
             f"There is no step {step} with a result to edit.", where=answer_id, todo=f"Steps with a result: {told}."
         )
+    if len(result) > (most := longest(steps[step - 1])):
+        what = f"The result has {len(result):,} characters, and {steps[step - 1].tool} gives {most:,} at most."
+        raise WorkbenchError(what, where="result", todo="Give a shorter one.")
     key = fingerprint(answer_id, step, result, code_version(replay))
     if value := batches(workbench.home).read(KIND, [key]).get(key):
         yield value["text"]
@@ -70,7 +80,7 @@ def replay(
     part = registry.find("answering", AGENT).model_validate(way)
     generator = config.generation.usable()
     part.check(generator)
-    before = [*steps[: step - 1], steps[step - 1]._replace(result=result[: SEARCH.most], failed=False, edited=True)]
+    before = [*steps[: step - 1], steps[step - 1]._replace(result=result, failed=False, edited=True)]
     first = record["detail"]["first"]
     last = max([first, *(number for each in before for number in each.passages)])
     hits = [Hit(**{**hit, "excerpts": tuple(map(tuple, hit["excerpts"]))}) for hit in record["hits"][:last]]

@@ -21,6 +21,7 @@ from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.index.exact import Exact
 from core.labs.index.life import LIFE_QUERIES
+from core.labs.index.reference import drawn_of
 from core.models import probes
 from core.progress import drain, told_within
 from core.records import Candidates, Progress
@@ -338,7 +339,8 @@ def switch_encoder(workbench: Workbench, config: TrialConfig, to: str) -> Genera
     probes.refuse(config.index.engine)  # it is built within the app, again and again
     part = Exact(metric=config.index.metric) if config.index.on_disk else config.index  # it is built in memory
     serving = Serving(old, part.build((yield from vectors(old, texts, False)), None), texts, vectors)
-    questions, k = [q.text for q in corpus.queries[:LIFE_QUERIES]], min(config.evaluation.k, len(texts))
+    rows = drawn_of(np.arange(len(corpus.queries)), LIFE_QUERIES).tolist()
+    questions, k = [corpus.queries[row].text for row in rows], min(config.evaluation.k, len(texts))
     if not questions:
         return (yield from switch(serving, new, lambda rows: part.build(rows, None)))
     yield from vectors(old, questions, True)  # so that the questions meanwhile cost no encoding

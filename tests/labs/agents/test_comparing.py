@@ -3,6 +3,8 @@
 import pytest
 
 from core.__main__ import parse
+from core.agents import runs
+from core.agents.tools import OPEN, SEARCH
 from core.context.prompt import INSTRUCTIONS
 from core.errors import WorkbenchError
 from core.labs.agents import comparing as lab
@@ -90,7 +92,11 @@ def test_a_stored_run_is_replayed_from_an_edited_step_once(bench, monkeypatch):
     assert again.text == "at ten" and again.steps[0].edited and again.ended == "answered" and len(later.asked) == 1
     assert drain(replaying.replay(bench, made["id"], 1, "[1] The market opens at ten.")) == again and len(later.asked) == 1
     assert replaying.replays(Workbench(bench.home), made["id"]) == [again]
-    [row] = bench.store.query("SELECT answer, step, text FROM agent_replays")
+    whole = "x" * 1195 + " ten."  # a search gives as much; what is longer is refused, not cut
+    assert drain(replaying.replay(bench, made["id"], 1, whole)).steps[0].result == whole
+    with pytest.raises(WorkbenchError, match="1,201 characters, and search_corpus gives 1,200 at most"):
+        drain(replaying.replay(bench, made["id"], 1, f"{whole}x"))
+    [row, _] = bench.store.query("SELECT answer, step, text FROM agent_replays ORDER BY id")
     assert row == {"answer": made["id"], "step": 1, "text": "at ten"}
     with pytest.raises(WorkbenchError, match="no step 2"):
         drain(replaying.replay(bench, made["id"], 2, "x"))
@@ -98,6 +104,13 @@ def test_a_stored_run_is_replayed_from_an_edited_step_once(bench, monkeypatch):
     with pytest.raises(WorkbenchError, match="not written by an agent"):
         drain(replaying.replay(bench, plain_answer.id, 1, "x"))
     assert plain(again)["steps"][0]["result"].startswith("[1]")
+
+
+def test_an_edited_result_may_be_as_long_as_its_tool_s():
+    """That of open_document was cut to a search's length, without a word."""
+    opened, passage = (runs.AgentStep("", tool, {}, "x") for tool in ("open_document", "search_corpus"))
+    assert (replaying.longest(opened), replaying.longest(passage)) == (OPEN.most, SEARCH.most)
+    assert replaying.longest(opened._replace(result="x" * 2000)) == 2000
 
 
 def _options() -> list[str]:
