@@ -226,15 +226,16 @@ class _Bench:
                     store.create(vectors.shape[1])
                     store.index()
                     store.close()
-                shares = np.array_split(vectors[: number * plan.rows], number)
+                written = vectors[: number * plan.rows]  # fewer where the corpus is smaller
+                shares = np.array_split(written, number)
                 writers = [Writer(store, NEW * (place + 1) // 16, rows) for place, rows in enumerate(shares)]
                 words = f"{kind.title}: {number} writing"
                 made = yield from processes.together(self._recorder.run, writers, "insert", words)
                 took = max(ended for _, ended, _ in made) - min(began for began, _, _ in made)
-                speeds.setdefault((kind, durable, number), []).append(number * plan.rows / took)
+                speeds.setdefault((kind, durable, number), []).append(len(written) / took)
                 commits.setdefault((kind, durable, number), []).append(np.concatenate([ms for _, _, ms in made]))
         for (kind, durable, number), every in speeds.items():
-            where = {"durable": durable, "writers": number, "size": number * plan.rows}
+            where = {"durable": durable, "writers": number, "size": min(number * plan.rows, len(vectors))}
             self.note(kind, "writes", every, "rows/s", **where)
             for share, name in ((50, "commit_p50"), (99, "commit_p99")):
                 self.note(kind, name, [float(np.percentile(ms, share)) for ms in commits[kind, durable, number]], "ms", **where)

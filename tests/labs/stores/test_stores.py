@@ -9,10 +9,12 @@ from core.index.exact import normalised
 from core.labs.stores import advice, measure, tables
 from core.labs.stores.advice import FAILS, HOLDS, OPEN, UNTRIED
 from core.labs.stores.answers import answers
-from core.labs.stores.bench import STORES, StoreRecorder, choose
+from core.labs.stores.bench import STORES, ChosenStores, StoreRecorder, choose
 from core.labs.stores.contention import Agent, AgentHistory, contend
 from core.labs.stores.histories import Anomalies, Operation
+from core.labs.stores.store import RunningStore
 from core.progress import drain
+from core.records import Progress
 from tests.support.small_corpora import markets, with_towns
 
 
@@ -121,6 +123,19 @@ def test_an_operation_of_an_agent_that_a_store_refuses_is_not_confirmed():
     assert all(isinstance(each, Operation) and not each.acknowledged and each.error == "OSError" for each in every)
     row = AgentHistory("counter", "naive", every, Anomalies(0, 0, 0, 0)).row()
     assert row["failed"] == 3 and row["acknowledged"] == 0 and row["p99_ms"] is None
+
+
+def test_a_speed_counts_the_rows_that_were_written_where_the_corpus_has_fewer_than_the_plan(home, monkeypatch):
+    def together(run, writers, *_):
+        yield Progress(0, 1, "")
+        return [(0.0, 1.0, np.ones(len(writer.vectors))) for writer in writers]
+
+    monkeypatch.setattr("core.labs.stores.processes.together", together)
+    bench = measure._Bench(
+        StoreRecorder(home), measure.QUICK._replace(rows=200), ChosenStores([STORES["faiss"]], {}, {}), "towns"
+    )
+    drain(bench.writes(np.ones((50, 8), np.float32), {"faiss": RunningStore("")}))
+    assert {(row["value"], row["size"]) for row in bench.rows if row["quantity"] == "writes"} == {(50.0, 50)}
 
 
 @pytest.mark.slow
