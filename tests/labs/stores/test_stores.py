@@ -94,6 +94,20 @@ def test_a_claim_of_the_note_is_decided_by_what_was_measured(rows, claim, verdic
     assert all(each.verdict == UNTRIED for name, each in by_claim.items() if name != claim)
 
 
+def test_claims_and_the_notes_table_take_durable_writes_whichever_came_first():
+    relaxed = STORES["postgres_hnsw"].relaxed_setting
+    rows = [measured("postgres_hnsw", "speed_up", 2.0, 1.4, 2.3, writers=4, setting=relaxed)]
+    rows += [measured("postgres_hnsw", "speed_up", 0.8, 0.7, 0.9, writers=4)]
+    rows += [
+        measured("postgres_hnsw", "writes", 900.0, writers=1, setting=relaxed),
+        measured("postgres_hnsw", "writes", 80.0, writers=1),
+    ]
+    by_claim = {each.claim: each for each in advice.claims(rows)}
+    assert by_claim["PostgreSQL is not faster with four writers"].why.startswith("0.80 times")
+    [postgres] = [row for row in advice.note_table(rows).rows if row["title"] == "PostgreSQL IVFFlat"]
+    assert postgres["1 writer, rows/s here"].startswith("80 ")
+
+
 def test_advice_follows_the_numbers_and_says_what_it_lacks():
     lacks = advice.advice(advice.StoreEvidence((), (), ()))
     assert len(lacks) == 4 and all("not measured" in sentence for sentence in lacks)
