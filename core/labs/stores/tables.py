@@ -10,24 +10,34 @@ from core.workbench import Workbench, command_line
 
 Rows = Sequence[Mapping[str, Any]]
 KINDS = ("store_measurements", "store_histories", "store_kills")
+BENCHMARKS = ("measure", "contention", "kill")  # what records each of these kinds
+
+
+def _run(kind: str) -> str:
+    """SQL of the newest run that measured anything."""
+    return f"SELECT max_by(run, id) AS run FROM {kind}" + (" WHERE quantity <> 'left_out'" if kind == KINDS[0] else "")
 
 
 def newest(workbench: Workbench, kind: str) -> list[dict[str, Any]]:
     """Of the newest run that measured anything, in the order in which it was measured."""
-    measured = "quantity <> 'left_out'" if kind == KINDS[0] else "true"
-    sql = f"SELECT key FROM {kind} WHERE {measured} AND run = (SELECT max_by(run, id) FROM {kind} WHERE {measured}) ORDER BY id"
+    measured = "quantity <> 'left_out' AND" if kind == KINDS[0] else ""
+    sql = f"SELECT key FROM {kind} WHERE {measured} run = ({_run(kind)}) ORDER BY id"
     keys = [row["key"] for row in workbench.store.query(sql)]
     return list(batches(workbench.home).read(kind, keys).values())
 
 
 def left_out(workbench: Workbench) -> list[dict[str, str]]:
     """Stores that the newest run of each benchmark did not try, each with the reason and the command."""
-    sql = "SELECT run, key FROM store_measurements WHERE quantity = 'left_out' ORDER BY id"
+    sql = "SELECT key FROM store_measurements WHERE quantity = 'left_out' ORDER BY id"
     rows = batches(workbench.home).read(KINDS[0], [row["key"] for row in workbench.store.query(sql)])
-    latest: dict[tuple[str, str], dict[str, str]] = {}
-    for row in rows.values():
-        latest[row["detail"]["of"], row["store"]] = {"store": row["title"], **row["detail"]}
-    return list(latest.values())
+    last = {of: workbench.store.query(_run(kind))[0]["run"] or "" for of, kind in zip(BENCHMARKS, KINDS, strict=True)}
+    for key, row in rows.items():  # a run that left out all it was asked for measured nothing
+        last[row["detail"]["of"]] = max(last[row["detail"]["of"]], key.partition("/")[0])
+    return [
+        {"store": row["title"], **row["detail"]}
+        for key, row in rows.items()
+        if key.partition("/")[0] == last[row["detail"]["of"]]
+    ]
 
 
 def of_quantity(rows: Rows, quantity: str, **where: Any) -> dict[str, Mapping[str, Any]]:

@@ -51,7 +51,12 @@ def test_what_is_not_there_is_left_out_with_reason_and_command(monkeypatch, home
     assert [store.name for store in chosen.stores] == ["faiss", "chroma", "lancedb"]
     assert chosen.left_out["qdrant"].command == "python -m pip install -r requirements-stores.txt"
     StoreRecorder(home).left_out("measure", chosen.left_out)
-    assert {row["store"] for row in tables.left_out(home)} == {STORES[name].title for name in chosen.left_out}
+    StoreRecorder(home).left_out("kill", {"chroma": left})
+    assert {row["store"] for row in tables.left_out(home) if row["of"] == "measure"} == {
+        STORES[name].title for name in chosen.left_out
+    }
+    StoreRecorder(home).keep("store_measurements", STORES["qdrant"], "load", {"quantity": "load", "value": 1.0, "size": 106})
+    assert [row["store"] for row in tables.left_out(home)] == ["Chroma"]  # the packages were installed meanwhile
 
 
 def test_those_that_write_alike_are_written_to_once():
