@@ -16,7 +16,6 @@ import numpy as np
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.index.exact import Exact, normalised
-from core.index.stores import bytes_below
 from core.labs.index.measure import TIES, recall
 from core.labs.stores import processes
 from core.labs.stores.bench import ChosenStores, StoreRecorder, alone, choose, running
@@ -98,7 +97,7 @@ def measure(
     try:
         with alone(workbench.home) as folder, running(chosen.stores, folder, chosen.servers) as places:
             for size in sizes:
-                yield from bench.searches(ground(vectors, queries, size, plan.questions, config.seed), places, folder)
+                yield from bench.searches(ground(vectors, queries, size, plan.questions, config.seed), places)
             yield from bench.writes(normalised(vectors[: max(plan.writers) * plan.rows]), places)
     finally:
         processes.end()
@@ -132,11 +131,11 @@ class _Bench:
         about = {"repeats": [float(value) for value in values], "detail": dict(detail)}
         self.rows.append(self._recorder.keep(KIND, store, key, row | about, durable))
 
-    def searches(self, base: Ground, places: Mapping[str, RunningStore], folder: Path) -> Generator[Progress, None, None]:
+    def searches(self, base: Ground, places: Mapping[str, RunningStore]) -> Generator[Progress, None, None]:
         n, open_stores, efforts = len(base.vectors), {}, {}
         for number, kind in enumerate(self._chosen.stores):
             yield Progress(number, len(self._chosen.stores), f"{n:,} rows: loading {kind.title}")
-            open_stores[kind], efforts[kind] = self._loaded(kind, places[kind.name], base, folder)
+            open_stores[kind], efforts[kind] = self._loaded(kind, places[kind.name], base)
         answers: dict[tuple, list[np.ndarray]] = {}
         results: dict[tuple, list[list[int]]] = {}
         clients: dict[type[BenchStore], list[float]] = {kind: [] for kind in open_stores}
@@ -158,7 +157,7 @@ class _Bench:
             self.note(kind, "client_share", np.minimum(shares, 1.0), size=n)
             open_stores[kind].close()
 
-    def _loaded(self, kind: type[BenchStore], where: RunningStore, base: Ground, folder: Path) -> tuple[BenchStore, int]:
+    def _loaded(self, kind: type[BenchStore], where: RunningStore, base: Ground) -> tuple[BenchStore, int]:
         """The store with its rows, and its tuned setting."""
         n, dim = base.vectors.shape
         for effort in kind.efforts if kind.effort_is_built else (0,):
@@ -173,8 +172,8 @@ class _Bench:
         self.note(kind, "load", [took], "s", size=n, dim=dim)
         usual = base.recall(_asked(store, base.queries, kind.usual_effort, None)[0], None)
         self.note(kind, "recall", [share], size=n, detail={"setting": kind.effort, "effort": tuned, "by_default": usual})
-        num_bytes = store.size() or bytes_below(folder / (kind.family or kind.name))
-        self.note(kind, "bytes", [num_bytes / n] if num_bytes else [], "bytes a row", size=n)
+        if num_bytes := store.size():
+            self.note(kind, "bytes", [num_bytes / n], "bytes a row", size=n)
         if kind.lasts:
             took_s = []
             for _ in range(self._plan.repeats):

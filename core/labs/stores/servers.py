@@ -3,11 +3,12 @@
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ from core.errors import WorkbenchError
 from core.index.postgres_dialects import dialect_of
 from core.index.postgres_pgvector import OURS, PostgresPgvector, vectors_taught
 from core.index.postgres_server import NAME, VARIABLE, address, connected_to, own_server
-from core.index.stores import PREFIX
+from core.index.stores import PREFIX, bytes_below
 from core.labs.stores.store import Absent, BenchStore, RunningStore, missing_module
 from core.registry import installed
 
@@ -58,7 +59,7 @@ class ChromaStore(BenchStore):
             quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
             processes.append(subprocess.Popen([*program, str(port)], **quiet, env=os.environ | {"ANONYMIZED_TELEMETRY": "False"}))
             _until_open(port, processes[-1])
-            return str(port)
+            return f"{port} {folder}"
 
         def kill() -> None:
             for process in processes:
@@ -77,7 +78,7 @@ class ChromaStore(BenchStore):
         import chromadb
 
         settings = chromadb.Settings(anonymized_telemetry=False)
-        return chromadb.HttpClient("127.0.0.1", int(self.place), settings=settings)
+        return chromadb.HttpClient("127.0.0.1", int(self.place.partition(" ")[0]), settings=settings)
 
     @cached_property
     def _rows(self) -> Any:
@@ -115,7 +116,11 @@ class ChromaStore(BenchStore):
         return set(map(int, self._rows.get(include=[])["ids"]))
 
     def size(self) -> int:
-        return 0  # told by the folder, which its server has
+        folder = Path(self.place.partition(" ")[2])
+        database = folder / "chroma.sqlite3"
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            names = [name for (name,) in connection.execute("SELECT id FROM segments")]  # folders of others are of dropped ones
+        return database.stat().st_size + sum(bytes_below(folder / name) for name in names)
 
     @cached_property
     def _memory(self) -> Any:
