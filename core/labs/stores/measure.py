@@ -217,6 +217,7 @@ class _Bench:
         ]
         speeds: dict[tuple, list[float]] = {}
         commits: dict[tuple, list[np.ndarray]] = {}
+        refused: dict[tuple, int] = {}
         rng = np.random.default_rng(0)
         for _ in range(plan.repeats):
             for kind, durable, number in _shuffled(cases, rng):
@@ -225,17 +226,18 @@ class _Bench:
                     store.create(vectors.shape[1])
                     store.index()
                     store.close()
-                written = vectors[: number * plan.rows]  # fewer where the corpus is smaller
-                shares = np.array_split(written, number)
+                shares = np.array_split(vectors[: number * plan.rows], number)
                 writers = [Writer(store, NEW * (place + 1) // 16, rows) for place, rows in enumerate(shares)]
                 words = f"{kind.title}: {number} writing"
                 made = yield from processes.together(self._recorder.run, writers, "insert", words)
-                took = max(ended for _, ended, _ in made) - min(began for began, _, _ in made)
-                speeds.setdefault((kind, durable, number), []).append(len(written) / took)
-                commits.setdefault((kind, durable, number), []).append(np.concatenate([ms for _, _, ms in made]))
+                took = max(each.ended for each in made) - min(each.began for each in made)
+                done = np.concatenate([each.ms for each in made])
+                speeds.setdefault((kind, durable, number), []).append(len(done) / took)
+                commits.setdefault((kind, durable, number), []).append(done)
+                refused[kind, durable, number] = refused.get((kind, durable, number), 0) + sum(each.refused for each in made)
         for (kind, durable, number), every in speeds.items():
             where = {"durable": durable, "writers": number, "size": min(number * plan.rows, len(vectors))}
-            self.note(kind, "writes", every, "rows/s", **where)
+            self.note(kind, "writes", every, "rows/s", detail={"refused": refused[kind, durable, number]}, **where)
             for share, name in ((50, "commit_p50"), (99, "commit_p99")):
                 self.note(kind, name, [float(np.percentile(ms, share)) for ms in commits[kind, durable, number]], "ms", **where)
             if number > 1 and (kind, durable, 1) in speeds:
@@ -251,6 +253,7 @@ class _Bench:
         store.load(np.arange(size), vectors, np.arange(size) % BUCKETS)
         store.index()
         per: dict[str, list[float]] = {"mixed_p50": [], "mixed_p99": [], "freshness_p50": [], "freshness_p99": []}
+        refused = 0
         for repeat in range(self._plan.repeats):
             shares = np.array_split(vectors, 4)
             first = NEW + repeat * 10_000_000
@@ -262,7 +265,8 @@ class _Bench:
                 began = time.monotonic()
                 store.search(vectors[len(times) % size], K, kind.usual_effort)
                 times.append((began, time.monotonic()))
-            start, stop = max(began for began, _, _ in steps.result), min(ended for _, ended, _ in steps.result)
+            start, stop = max(each.began for each in steps.result), min(each.ended for each in steps.result)
+            refused += sum(each.refused for each in steps.result)
             ms = [1000 * (ended - began) for began, ended in times if began < stop and ended > start]
             fresh = _fresh(store, kind(where.place), vectors, first + 9_000_000, self._plan.fresh)
             for name, values in (("mixed", ms), ("freshness", fresh)):
@@ -270,7 +274,8 @@ class _Bench:
                     if len(values):
                         per[f"{name}_p{share}"].append(float(np.percentile(values, share)))
         for name, values in per.items():
-            self.note(kind, name, values, "ms", size=size, writers=4 if name.startswith("mixed") else 1)
+            told = {"detail": {"refused": refused}, "writers": 4} if name.startswith("mixed") else {"writers": 1}
+            self.note(kind, name, values, "ms", size=size, **told)
         store.close()
 
 
@@ -303,17 +308,30 @@ class Writer(NamedTuple):
             self.store.create(self.vectors.shape[1])
         yield
         processes.wait_at(gate)
-        began, ms = time.monotonic(), []
+        began, ms, refused = time.monotonic(), [], 0
         for step in steps:
             started = time.perf_counter()
-            step()
-            ms.append(1000 * (time.perf_counter() - started))
+            try:
+                step()
+            except Exception:  # LanceDB gives up a commit that others come before again and again
+                refused += 1
+                if refused == len(steps):  # it takes none
+                    raise
+            else:
+                ms.append(1000 * (time.perf_counter() - started))
         ended = time.monotonic()
         self.store.close()
-        return began, ended, np.array(ms)
+        return WriterTimes(began, ended, np.array(ms), refused)
 
 
-Timed = Generator[None, None, tuple[float, float, np.ndarray]]  # when it began and ended, and the ms of each commit
+class WriterTimes(NamedTuple):
+    began: float
+    ended: float
+    ms: np.ndarray  # of each commit
+    refused: int  # commits that the store did not take
+
+
+Timed = Generator[None, None, WriterTimes]
 
 
 def _shuffled(cases: Any, rng: np.random.Generator) -> list[Any]:

@@ -146,6 +146,9 @@ def filter_table(rows: Rows) -> Table:
     return _table("filters", "Stores under a filter", columns, made, _repeats(rows))
 
 
+_REFUSED = Column("refused", "Refused", COUNT, "Commits that the store did not take, of all repeats", direction=-1)
+
+
 def writers_table(rows: Rows) -> Table:
     columns = (
         Column("title", "Store"),
@@ -153,6 +156,7 @@ def writers_table(rows: Rows) -> Table:
         Column("writers", "Writers", COUNT),
         Column("speed", "Rows/s", ONE, direction=1),
         Column("speed interval", "Rows/s, range"),
+        _REFUSED,
         Column("p50", "Commit p50", TWO, unit="ms", direction=-1),
         Column("p99", "Commit p99", TWO, unit="ms", direction=-1),
         Column("speed_up", "Speed-up", TWO, "Against one writer of the same repeat", "times", 1),
@@ -168,6 +172,7 @@ def writers_table(rows: Rows) -> Table:
                 **where,
                 "speed": row["value"],
                 "speed interval": _spread(row, ONE),
+                "refused": row["detail"].get("refused"),
                 "p50": _value(p50),
                 "p99": _value(p99),
                 "speed_up": _value(up),
@@ -184,10 +189,12 @@ def mixed_table(rows: Rows) -> Table:
     columns = [Column("title", "Store")]
     for name, label in names.items():
         columns += [Column(name, label, TWO, about.get(name, ""), "ms", -1), Column(f"{name} interval", f"{label}, range")]
+    columns.append(_REFUSED)
     by_store: dict[str, dict[str, Any]] = {}
     for row in (row for row in rows if row["quantity"] in names):
         mine = by_store.setdefault(row["store"], {"title": row["title"]})
         mine |= {row["quantity"]: row["value"], f"{row['quantity']} interval": _spread(row, TWO)}
+        mine |= {name: number for name, number in row["detail"].items() if name == "refused"}
     return _table("mixed", "Searched while four write", columns, list(by_store.values()), _repeats(rows))
 
 

@@ -147,7 +147,7 @@ def test_an_operation_of_an_agent_that_a_store_refuses_is_not_confirmed():
 def test_a_speed_counts_the_rows_that_were_written_where_the_corpus_has_fewer_than_the_plan(home, monkeypatch):
     def together(run, writers, *_):
         yield Progress(0, 1, "")
-        return [(0.0, 1.0, np.ones(len(writer.vectors))) for writer in writers]
+        return [measure.WriterTimes(0.0, 1.0, np.ones(len(writer.vectors)), 0) for writer in writers]
 
     monkeypatch.setattr("core.labs.stores.processes.together", together)
     bench = measure._Bench(
@@ -155,6 +155,30 @@ def test_a_speed_counts_the_rows_that_were_written_where_the_corpus_has_fewer_th
     )
     drain(bench.writes(np.ones((50, 8), np.float32), {"faiss": RunningStore("")}))
     assert {(row["value"], row["size"]) for row in bench.rows if row["quantity"] == "writes"} == {(50.0, 50)}
+
+
+@pytest.mark.parametrize("work, refused, done", [("insert", 3, 3), ("churn", 3, 12)])
+def test_a_commit_that_a_store_gives_up_is_counted_and_the_others_go_on(work, refused, done, monkeypatch, tmp_path):
+    class GivingUp(STORES["lancedb"]):
+        def ids(self):
+            return set()
+
+        def load(self, ids, vectors, buckets):
+            if ids[0] % 2:
+                raise RuntimeError("Too many concurrent writers")
+
+        def update(self, row, vector, bucket):
+            pass
+
+        def delete(self, row):
+            pass
+
+    (gate := tmp_path / "gate").write_text("0")
+    times = drain(getattr(measure.Writer(GivingUp("nowhere"), 0, np.ones((6, 8), np.float32)), work)(gate))
+    assert (times.refused, len(times.ms)) == (refused, done)
+    monkeypatch.setattr(GivingUp, "load", lambda self, *rows: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # it takes none at all
+        drain(measure.Writer(GivingUp("nowhere"), 0, np.ones((6, 8), np.float32)).insert(gate))
 
 
 @pytest.mark.slow
