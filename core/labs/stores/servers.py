@@ -28,6 +28,12 @@ from core.registry import installed
 START_S = 60.0
 _MOST_TRIES = 1000  # of a transaction that others disturb
 _BATCH = 2000
+# ends with its parent, however that ends
+_CHROMA = (
+    "import os, sys, threading; "
+    "threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start(); "
+    "from chromadb.cli.cli import app; app()"
+)
 
 
 class ChromaStore(BenchStore):
@@ -55,8 +61,8 @@ class ChromaStore(BenchStore):
             with socket.socket() as door:
                 door.bind(("127.0.0.1", 0))
                 port = door.getsockname()[1]
-            program = [str(Path(sys.executable).parent / "chroma"), "run", "--path", str(folder), "--host", "127.0.0.1", "--port"]
-            quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            program = [sys.executable, "-P", "-c", _CHROMA, "run", "--path", str(folder), "--host", "127.0.0.1", "--port"]
+            quiet = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
             processes.append(subprocess.Popen([*program, str(port)], **quiet, env=os.environ | {"ANONYMIZED_TELEMETRY": "False"}))
             _until_open(port, processes[-1])
             return f"{port} {folder}"
@@ -66,6 +72,7 @@ class ChromaStore(BenchStore):
                 for inner in [*psutil.Process(process.pid).children(recursive=True)] if process.poll() is None else ():
                     inner.kill()
                 process.kill()
+                process.stdin.close()
                 process.wait()
 
         try:
