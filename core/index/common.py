@@ -16,6 +16,7 @@ from core.records import Candidates
 from core.retrieval.top import pack
 
 UNIT = 1e-6  # a squared length this close to 1 is that of a normalised float32 vector, and is left as it is
+_BUILD_S = 3600.0  # that one process waits for another which builds the same
 # between 8 and 16 the last bit of a float32 is worth 2^-20; an array is added faster than a number
 _TWELVE = np.array(12, np.float32)
 
@@ -180,30 +181,40 @@ class SavedIndex:
         self._home = folder / f"{part.part}-{fingerprint(build_settings(part))}"
         self._of = {"vectors": vectors_identity(vectors), "engine": engine}
         self._needed = vectors.nbytes if vectors.ndim == 2 else 0  # about; unknown where only a fingerprint is given
+        self._seen: Path | None = None
 
     def file(self) -> Path | None:
+        self._seen, damaged = self._look()
+        if damaged:
+            files.tell(f"A saved index was damaged and is built anew: {self._home}.")
+        return self._seen
+
+    def _look(self) -> tuple[Path | None, bool]:
+        """The file, and whether one is there that is damaged."""
         try:
             note = files.read_sealed(self._home / "ready.json")
             path, digest = self._home / note.pop(self.kind[0]), note.pop("digest")
             if note == self._of and path.exists() and self.digest(path) == digest:
-                return path
-            if note == self._of:
-                self._damaged()
+                return path, False
+            return None, note == self._of
         except FileNotFoundError:  # never built here
-            pass
+            return None, False
         except (OSError, ValueError, KeyError, AttributeError, TypeError, WorkbenchError):
-            self._damaged()
-        return None
-
-    def _damaged(self) -> None:
-        files.tell(f"A saved index was damaged and is built anew: {self._home}.")
+            return None, True
 
     def write(self, write: Callable[[Path], None]) -> Path:
+        """The file, written unless another process has done so since `file` looked."""
+        with files.disk_reported("The index", self._home, self._needed):
+            self._home.mkdir(parents=True, exist_ok=True)
+        with files.hold(self._home / "building.lock", purpose="building an index", seconds=_BUILD_S, what="index"):
+            path, _ = self._look()
+            return path if path and path != self._seen else self._written(write)
+
+    def _written(self, write: Callable[[Path], None]) -> Path:
         # a fresh name each time: Chroma keeps state about paths in the process, and a killed build stays unusable
         path = self._home / f"{uuid4().hex}{self.kind[1]}"
         try:
             with files.disk_reported("The index", self._home, self._needed):
-                self._home.mkdir(parents=True, exist_ok=True)
                 write(path)
                 note = files.sealed({**self._of, self.kind[0]: path.name, "digest": self.digest(path)})
                 files.write_whole(self._home / "ready.json", note, sync=False)

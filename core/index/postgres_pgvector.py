@@ -1,5 +1,6 @@
 """Approximate dense search in PostgreSQL, by pgvector, and in databases that speak its protocol."""
 
+import weakref
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -93,7 +94,8 @@ class VectorServer(StoreServer):
     def __init__(self, variable: str) -> None:
         self._variable, self._idle = variable, SimpleQueue()
         self._address = address(variable)  # the same for all connections, whatever the variable holds later
-        super().__init__()  # its tables go before a bundled server stops: what is registered later is called earlier
+        super().__init__()
+        weakref.finalize(self, _closed, self._idle).atexit = False  # its tables are dropped later
         with connected_to(self._address, variable) as connection:
             self.dialect = dialect_of(connection.execute("SELECT version()").fetchone()[0])
             with self._told():
@@ -231,6 +233,11 @@ class PostgresSearcher(ServerSearcher):
     def _delete(self, ids: np.ndarray) -> None:
         with self._server.lent() as connection:
             connection.execute(f"DELETE FROM {self._name} WHERE id = ANY(%s)", (ids.tolist(),))
+
+
+def _closed(idle: SimpleQueue) -> None:
+    while not idle.empty():
+        idle.get()[0].close()
 
 
 def vectors_taught() -> Any:

@@ -131,7 +131,6 @@ class StoreServer(ABC):
 
     def __init__(self) -> None:
         self._own: set[str] = set()
-        atexit.register(self._drop_own)
 
     @abstractmethod
     def holds(self, name: str, of: str, rows: int) -> bool:
@@ -169,6 +168,8 @@ class StoreServer(ABC):
 
     def temporary(self) -> str:
         """The name of a table of one's own."""
+        if not self._own:  # else it would be held, with its connections, until the end
+            atexit.register(self._drop_own)  # before a bundled server stops: what is registered later is called earlier
         self._own.add(name := f"{PREFIX}own_{uuid4().hex}")
         return name
 
@@ -177,6 +178,8 @@ class StoreServer(ABC):
             self._own.discard(name)
             with suppress(WorkbenchError):  # nobody is left to be told
                 self._remove(name)
+            if not self._own:
+                atexit.unregister(self._drop_own)
 
     def _drop_own(self) -> None:
         for name in tuple(self._own):

@@ -2,12 +2,15 @@
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from core import files, registry
 from core.errors import WorkbenchError
+from core.index.common import SavedIndex
 from core.index.faiss_hnsw import FaissHNSW
 from core.index.faiss_ivf_pq import FaissIVFPQ
 
@@ -196,3 +199,18 @@ def test_opq_of_fewer_vectors_than_dimensions_is_refused_before_faiss_aborts_the
     with pytest.raises(WorkbenchError, match=r"index\.opq") as refused:
         FaissIVFPQ(opq=True).build(vectors, None)
     assert "False" in refused.value.todo
+
+
+def test_of_two_that_build_the_same_at_once_the_second_takes_what_the_first_has_written(tmp_path):
+    first, second = (SavedIndex(tmp_path, FaissHNSW(), VECTORS, "an engine") for _ in range(2))
+    assert first.file() is None and second.file() is None
+    with ThreadPoolExecutor(1) as pool:
+        later = []
+
+        def write(path):
+            later.append(pool.submit(second.write, lambda path: path.write_text("the second")))
+            time.sleep(0.3)
+            path.write_text("the first")
+
+        path = first.write(write)
+        assert later[0].result() == path == first.file() and path.read_text() == "the first"

@@ -1,6 +1,7 @@
 """PostgreSQL's index beside its contract: lists, pgvector's defaults, CockroachDB's SQL, what is said without the packages."""
 
 import builtins
+import time
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,17 @@ def test_the_bundled_server_runs_for_the_data_folder_and_ends_with_the_process(t
     assert not left, "the server outlives the process that started it"
     for path in (Path(out[1]), Path(out[1]).with_suffix(".users")):  # as root it is not in the data folder
         files.discard(path)
+
+
+def test_a_searcher_takes_its_connections_with_it(postgres, tmp_path):
+    clients = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    with connected_to(postgres) as connection:
+        before = connection.execute(clients).fetchone()[0]
+        for folder in (tmp_path, None) * 4:
+            searcher = PostgresPgvector().build(VECTORS[:20], folder)
+            searcher.search(QUERIES, 3)
+            del searcher
+        deadline = time.monotonic() + 10  # a backend ends a moment after its client
+        while (after := connection.execute(clients).fetchone()[0]) > before and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert after <= before

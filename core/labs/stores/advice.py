@@ -7,6 +7,7 @@ Chroma, PostgreSQL with pgvector's IVFFlat, and CockroachDB.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from core.labs.stores.bench import STORES
 from core.labs.stores.measure import RECALL
 from core.labs.stores.tables import KINDS, Rows, newest, of_quantity, sizes
 from core.report.table import TWO, Column, Table, between, written
@@ -48,10 +49,8 @@ def _faster_with_four(store: str, more: bool) -> Callable[[Rows], tuple[str, str
     """Whether four writers are faster than one, or not, by the interval of the speed-up with the durable setting."""
 
     def judge(measured: Rows) -> tuple[str, str]:
-        rows = [row for row in measured if (row["quantity"], row["store"], row.get("writers")) == ("speed_up", store, 4)]
-        if not rows:
+        if not (row := _durably(measured, store, "speed_up", 4)):
             return UNTRIED, "no run with four writers"
-        row = rows[0]  # the durable setting comes first
         words = f"{written(row['value'], TWO)} times ({between(row['low'], row['high'], TWO)})"
         if row["low"] > 1 or row["high"] < 1:
             return (HOLDS if (row["low"] > 1) == more else FAILS), words
@@ -120,7 +119,7 @@ def note_table(measured: Rows) -> Table:
     rows = []
     for store, numbers in NOTE.items():
         values = [
-            *(_first(measured, _writes_as(store), "writes", writers=writers) for writers in (1, 4)),
+            *(_durably(measured, _writes_as(store), "writes", writers) for writers in (1, 4)),
             *(_first(measured, store, name, size=NOTE_ROWS, below=None) for name in ("search_p50", "search_p99")),
             *(_first(measured, store, name, size=NOTE_ROWS, below=500) for name in ("search_p50", "search_p99")),
         ]
@@ -140,6 +139,10 @@ def note_table(measured: Rows) -> Table:
 
 def _writes_as(store: str) -> str:
     return "postgres_hnsw" if store.startswith("postgres") else store
+
+
+def _durably(measured: Rows, store: str, quantity: str, writers: int) -> Mapping[str, Any] | None:
+    return _first(measured, store, quantity, writers=writers, setting=STORES[store].durable_setting)
 
 
 def _first(measured: Rows, store: str, quantity: str, **where: Any) -> Mapping[str, Any] | None:

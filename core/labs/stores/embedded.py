@@ -92,7 +92,8 @@ class LanceStore(BenchStore):
         import pyarrow
 
         fields = [("id", pyarrow.int64()), ("bucket", pyarrow.int32()), ("vector", pyarrow.list_(pyarrow.float32(), dim))]
-        self._database.create_table("rows", schema=pyarrow.schema(fields), mode="overwrite")
+        self._database.drop_table("rows", ignore_missing=True)  # to overwrite it would leave its files
+        self._database.create_table("rows", schema=pyarrow.schema(fields))
         self.__dict__.pop("_table", None)
 
     def load(self, ids: np.ndarray, vectors: np.ndarray, buckets: np.ndarray) -> None:

@@ -16,7 +16,6 @@ import numpy as np
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.index.exact import Exact, normalised
-from core.index.stores import bytes_below
 from core.labs.index.measure import TIES, recall
 from core.labs.stores import processes
 from core.labs.stores.bench import ChosenStores, StoreRecorder, alone, choose, running
@@ -98,7 +97,7 @@ def measure(
     try:
         with alone(workbench.home) as folder, running(chosen.stores, folder, chosen.servers) as places:
             for size in sizes:
-                yield from bench.searches(ground(vectors, queries, size, plan.questions, config.seed), places, folder)
+                yield from bench.searches(ground(vectors, queries, size, plan.questions, config.seed), places)
             yield from bench.writes(normalised(vectors[: max(plan.writers) * plan.rows]), places)
     finally:
         processes.end()
@@ -132,11 +131,11 @@ class _Bench:
         about = {"repeats": [float(value) for value in values], "detail": dict(detail)}
         self.rows.append(self._recorder.keep(KIND, store, key, row | about, durable))
 
-    def searches(self, base: Ground, places: Mapping[str, RunningStore], folder: Path) -> Generator[Progress, None, None]:
+    def searches(self, base: Ground, places: Mapping[str, RunningStore]) -> Generator[Progress, None, None]:
         n, open_stores, efforts = len(base.vectors), {}, {}
         for number, kind in enumerate(self._chosen.stores):
             yield Progress(number, len(self._chosen.stores), f"{n:,} rows: loading {kind.title}")
-            open_stores[kind], efforts[kind] = self._loaded(kind, places[kind.name], base, folder)
+            open_stores[kind], efforts[kind] = self._loaded(kind, places[kind.name], base)
         answers: dict[tuple, list[np.ndarray]] = {}
         results: dict[tuple, list[list[int]]] = {}
         clients: dict[type[BenchStore], list[float]] = {kind: [] for kind in open_stores}
@@ -158,7 +157,7 @@ class _Bench:
             self.note(kind, "client_share", np.minimum(shares, 1.0), size=n)
             open_stores[kind].close()
 
-    def _loaded(self, kind: type[BenchStore], where: RunningStore, base: Ground, folder: Path) -> tuple[BenchStore, int]:
+    def _loaded(self, kind: type[BenchStore], where: RunningStore, base: Ground) -> tuple[BenchStore, int]:
         """The store with its rows, and its tuned setting."""
         n, dim = base.vectors.shape
         for effort in kind.efforts if kind.effort_is_built else (0,):
@@ -173,8 +172,8 @@ class _Bench:
         self.note(kind, "load", [took], "s", size=n, dim=dim)
         usual = base.recall(_asked(store, base.queries, kind.usual_effort, None)[0], None)
         self.note(kind, "recall", [share], size=n, detail={"setting": kind.effort, "effort": tuned, "by_default": usual})
-        num_bytes = store.size() or bytes_below(folder / (kind.family or kind.name))
-        self.note(kind, "bytes", [num_bytes / n] if num_bytes else [], "bytes a row", size=n)
+        if num_bytes := store.size():
+            self.note(kind, "bytes", [num_bytes / n], "bytes a row", size=n)
         if kind.lasts:
             took_s = []
             for _ in range(self._plan.repeats):
@@ -218,6 +217,7 @@ class _Bench:
         ]
         speeds: dict[tuple, list[float]] = {}
         commits: dict[tuple, list[np.ndarray]] = {}
+        refused: dict[tuple, int] = {}
         rng = np.random.default_rng(0)
         for _ in range(plan.repeats):
             for kind, durable, number in _shuffled(cases, rng):
@@ -230,12 +230,14 @@ class _Bench:
                 writers = [Writer(store, NEW * (place + 1) // 16, rows) for place, rows in enumerate(shares)]
                 words = f"{kind.title}: {number} writing"
                 made = yield from processes.together(self._recorder.run, writers, "insert", words)
-                took = max(ended for _, ended, _ in made) - min(began for began, _, _ in made)
-                speeds.setdefault((kind, durable, number), []).append(number * plan.rows / took)
-                commits.setdefault((kind, durable, number), []).append(np.concatenate([ms for _, _, ms in made]))
+                took = max(each.ended for each in made) - min(each.began for each in made)
+                done = np.concatenate([each.ms for each in made])
+                speeds.setdefault((kind, durable, number), []).append(len(done) / took)
+                commits.setdefault((kind, durable, number), []).append(done)
+                refused[kind, durable, number] = refused.get((kind, durable, number), 0) + sum(each.refused for each in made)
         for (kind, durable, number), every in speeds.items():
-            where = {"durable": durable, "writers": number, "size": number * plan.rows}
-            self.note(kind, "writes", every, "rows/s", **where)
+            where = {"durable": durable, "writers": number, "size": min(number * plan.rows, len(vectors))}
+            self.note(kind, "writes", every, "rows/s", detail={"refused": refused[kind, durable, number]}, **where)
             for share, name in ((50, "commit_p50"), (99, "commit_p99")):
                 self.note(kind, name, [float(np.percentile(ms, share)) for ms in commits[kind, durable, number]], "ms", **where)
             if number > 1 and (kind, durable, 1) in speeds:
@@ -251,6 +253,7 @@ class _Bench:
         store.load(np.arange(size), vectors, np.arange(size) % BUCKETS)
         store.index()
         per: dict[str, list[float]] = {"mixed_p50": [], "mixed_p99": [], "freshness_p50": [], "freshness_p99": []}
+        refused = 0
         for repeat in range(self._plan.repeats):
             shares = np.array_split(vectors, 4)
             first = NEW + repeat * 10_000_000
@@ -262,7 +265,8 @@ class _Bench:
                 began = time.monotonic()
                 store.search(vectors[len(times) % size], K, kind.usual_effort)
                 times.append((began, time.monotonic()))
-            start, stop = max(began for began, _, _ in steps.result), min(ended for _, ended, _ in steps.result)
+            start, stop = max(each.began for each in steps.result), min(each.ended for each in steps.result)
+            refused += sum(each.refused for each in steps.result)
             ms = [1000 * (ended - began) for began, ended in times if began < stop and ended > start]
             fresh = _fresh(store, kind(where.place), vectors, first + 9_000_000, self._plan.fresh)
             for name, values in (("mixed", ms), ("freshness", fresh)):
@@ -270,7 +274,8 @@ class _Bench:
                     if len(values):
                         per[f"{name}_p{share}"].append(float(np.percentile(values, share)))
         for name, values in per.items():
-            self.note(kind, name, values, "ms", size=size, writers=4 if name.startswith("mixed") else 1)
+            told = {"detail": {"refused": refused}, "writers": 4} if name.startswith("mixed") else {"writers": 1}
+            self.note(kind, name, values, "ms", size=size, **told)
         store.close()
 
 
@@ -303,17 +308,30 @@ class Writer(NamedTuple):
             self.store.create(self.vectors.shape[1])
         yield
         processes.wait_at(gate)
-        began, ms = time.monotonic(), []
+        began, ms, refused = time.monotonic(), [], 0
         for step in steps:
             started = time.perf_counter()
-            step()
-            ms.append(1000 * (time.perf_counter() - started))
+            try:
+                step()
+            except Exception:  # LanceDB gives up a commit that others come before again and again
+                refused += 1
+                if refused == len(steps):  # it takes none
+                    raise
+            else:
+                ms.append(1000 * (time.perf_counter() - started))
         ended = time.monotonic()
         self.store.close()
-        return began, ended, np.array(ms)
+        return WriterTimes(began, ended, np.array(ms), refused)
 
 
-Timed = Generator[None, None, tuple[float, float, np.ndarray]]  # when it began and ended, and the ms of each commit
+class WriterTimes(NamedTuple):
+    began: float
+    ended: float
+    ms: np.ndarray  # of each commit
+    refused: int  # commits that the store did not take
+
+
+Timed = Generator[None, None, WriterTimes]
 
 
 def _shuffled(cases: Any, rng: np.random.Generator) -> list[Any]:

@@ -3,11 +3,12 @@
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,13 +21,19 @@ from core.errors import WorkbenchError
 from core.index.postgres_dialects import dialect_of
 from core.index.postgres_pgvector import OURS, PostgresPgvector, vectors_taught
 from core.index.postgres_server import NAME, VARIABLE, address, connected_to, own_server
-from core.index.stores import PREFIX
+from core.index.stores import PREFIX, bytes_below
 from core.labs.stores.store import Absent, BenchStore, RunningStore, missing_module
 from core.registry import installed
 
 START_S = 60.0
 _MOST_TRIES = 1000  # of a transaction that others disturb
 _BATCH = 2000
+# ends with its parent, however that ends
+_CHROMA = (
+    "import os, sys, threading; "
+    "threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start(); "
+    "from chromadb.cli.cli import app; app()"
+)
 
 
 class ChromaStore(BenchStore):
@@ -54,17 +61,18 @@ class ChromaStore(BenchStore):
             with socket.socket() as door:
                 door.bind(("127.0.0.1", 0))
                 port = door.getsockname()[1]
-            program = [str(Path(sys.executable).parent / "chroma"), "run", "--path", str(folder), "--host", "127.0.0.1", "--port"]
-            quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            program = [sys.executable, "-P", "-c", _CHROMA, "run", "--path", str(folder), "--host", "127.0.0.1", "--port"]
+            quiet = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
             processes.append(subprocess.Popen([*program, str(port)], **quiet, env=os.environ | {"ANONYMIZED_TELEMETRY": "False"}))
             _until_open(port, processes[-1])
-            return str(port)
+            return f"{port} {folder}"
 
         def kill() -> None:
             for process in processes:
                 for inner in [*psutil.Process(process.pid).children(recursive=True)] if process.poll() is None else ():
                     inner.kill()
                 process.kill()
+                process.stdin.close()
                 process.wait()
 
         try:
@@ -77,7 +85,7 @@ class ChromaStore(BenchStore):
         import chromadb
 
         settings = chromadb.Settings(anonymized_telemetry=False)
-        return chromadb.HttpClient("127.0.0.1", int(self.place), settings=settings)
+        return chromadb.HttpClient("127.0.0.1", int(self.place.partition(" ")[0]), settings=settings)
 
     @cached_property
     def _rows(self) -> Any:
@@ -115,7 +123,11 @@ class ChromaStore(BenchStore):
         return set(map(int, self._rows.get(include=[])["ids"]))
 
     def size(self) -> int:
-        return 0  # told by the folder, which its server has
+        folder = Path(self.place.partition(" ")[2])
+        database = folder / "chroma.sqlite3"
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            names = [name for (name,) in connection.execute("SELECT id FROM segments")]  # folders of others are of dropped ones
+        return database.stat().st_size + sum(bytes_below(folder / name) for name in names)
 
     @cached_property
     def _memory(self) -> Any:

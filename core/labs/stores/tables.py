@@ -10,24 +10,34 @@ from core.workbench import Workbench, command_line
 
 Rows = Sequence[Mapping[str, Any]]
 KINDS = ("store_measurements", "store_histories", "store_kills")
+BENCHMARKS = ("measure", "contention", "kill")  # what records each of these kinds
+
+
+def _run(kind: str) -> str:
+    """SQL of the newest run that measured anything."""
+    return f"SELECT max_by(run, id) AS run FROM {kind}" + (" WHERE quantity <> 'left_out'" if kind == KINDS[0] else "")
 
 
 def newest(workbench: Workbench, kind: str) -> list[dict[str, Any]]:
     """Of the newest run that measured anything, in the order in which it was measured."""
-    measured = "quantity <> 'left_out'" if kind == KINDS[0] else "true"
-    sql = f"SELECT key FROM {kind} WHERE {measured} AND run = (SELECT max_by(run, id) FROM {kind} WHERE {measured}) ORDER BY id"
+    measured = "quantity <> 'left_out' AND" if kind == KINDS[0] else ""
+    sql = f"SELECT key FROM {kind} WHERE {measured} run = ({_run(kind)}) ORDER BY id"
     keys = [row["key"] for row in workbench.store.query(sql)]
     return list(batches(workbench.home).read(kind, keys).values())
 
 
 def left_out(workbench: Workbench) -> list[dict[str, str]]:
     """Stores that the newest run of each benchmark did not try, each with the reason and the command."""
-    sql = "SELECT run, key FROM store_measurements WHERE quantity = 'left_out' ORDER BY id"
+    sql = "SELECT key FROM store_measurements WHERE quantity = 'left_out' ORDER BY id"
     rows = batches(workbench.home).read(KINDS[0], [row["key"] for row in workbench.store.query(sql)])
-    latest: dict[tuple[str, str], dict[str, str]] = {}
-    for row in rows.values():
-        latest[row["detail"]["of"], row["store"]] = {"store": row["title"], **row["detail"]}
-    return list(latest.values())
+    last = {of: workbench.store.query(_run(kind))[0]["run"] or "" for of, kind in zip(BENCHMARKS, KINDS, strict=True)}
+    for key, row in rows.items():  # a run that left out all it was asked for measured nothing
+        last[row["detail"]["of"]] = max(last[row["detail"]["of"]], key.partition("/")[0])
+    return [
+        {"store": row["title"], **row["detail"]}
+        for key, row in rows.items()
+        if key.partition("/")[0] == last[row["detail"]["of"]]
+    ]
 
 
 def of_quantity(rows: Rows, quantity: str, **where: Any) -> dict[str, Mapping[str, Any]]:
@@ -136,6 +146,9 @@ def filter_table(rows: Rows) -> Table:
     return _table("filters", "Stores under a filter", columns, made, _repeats(rows))
 
 
+_REFUSED = Column("refused", "Refused", COUNT, "Commits that the store did not take, of all repeats", direction=-1)
+
+
 def writers_table(rows: Rows) -> Table:
     columns = (
         Column("title", "Store"),
@@ -143,6 +156,7 @@ def writers_table(rows: Rows) -> Table:
         Column("writers", "Writers", COUNT),
         Column("speed", "Rows/s", ONE, direction=1),
         Column("speed interval", "Rows/s, range"),
+        _REFUSED,
         Column("p50", "Commit p50", TWO, unit="ms", direction=-1),
         Column("p99", "Commit p99", TWO, unit="ms", direction=-1),
         Column("speed_up", "Speed-up", TWO, "Against one writer of the same repeat", "times", 1),
@@ -158,6 +172,7 @@ def writers_table(rows: Rows) -> Table:
                 **where,
                 "speed": row["value"],
                 "speed interval": _spread(row, ONE),
+                "refused": row["detail"].get("refused"),
                 "p50": _value(p50),
                 "p99": _value(p99),
                 "speed_up": _value(up),
@@ -174,10 +189,12 @@ def mixed_table(rows: Rows) -> Table:
     columns = [Column("title", "Store")]
     for name, label in names.items():
         columns += [Column(name, label, TWO, about.get(name, ""), "ms", -1), Column(f"{name} interval", f"{label}, range")]
+    columns.append(_REFUSED)
     by_store: dict[str, dict[str, Any]] = {}
     for row in (row for row in rows if row["quantity"] in names):
         mine = by_store.setdefault(row["store"], {"title": row["title"]})
         mine |= {row["quantity"]: row["value"], f"{row['quantity']} interval": _spread(row, TWO)}
+        mine |= {name: number for name, number in row["detail"].items() if name == "refused"}
     return _table("mixed", "Searched while four write", columns, list(by_store.values()), _repeats(rows))
 
 

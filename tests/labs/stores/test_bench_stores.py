@@ -58,3 +58,17 @@ def test_the_memory_of_agents_is_read_as_it_was_written(name, run_of):
         assert made[0] == "a b c" and tries == 0 and other.read("counter") == "5"
         store.remember(["counter"], "0")
         assert kind(where.place).read("counter") == "0"
+
+
+@pytest.mark.parametrize("name", [name for name in HERE if name != "qdrant_server"])
+def test_a_table_made_anew_is_of_the_size_of_the_first(name, run_of):
+    kind, running = run_of(name)
+    with running as where:
+        store, sizes = kind(where.place), []
+        for _ in range(3):
+            store.create(DIM)
+            store.load(np.arange(N), VECTORS, BUCKETS)
+            store.index()
+            sizes.append(store.size())
+        assert 0 < max(sizes) < 1.1 * sizes[0]
+        store.close()

@@ -9,10 +9,12 @@ from core.index.exact import normalised
 from core.labs.stores import advice, measure, tables
 from core.labs.stores.advice import FAILS, HOLDS, OPEN, UNTRIED
 from core.labs.stores.answers import answers
-from core.labs.stores.bench import STORES, StoreRecorder, choose
+from core.labs.stores.bench import STORES, ChosenStores, StoreRecorder, choose
 from core.labs.stores.contention import Agent, AgentHistory, contend
 from core.labs.stores.histories import Anomalies, Operation
+from core.labs.stores.store import RunningStore
 from core.progress import drain
+from core.records import Progress
 from tests.support.small_corpora import markets, with_towns
 
 
@@ -49,7 +51,12 @@ def test_what_is_not_there_is_left_out_with_reason_and_command(monkeypatch, home
     assert [store.name for store in chosen.stores] == ["faiss", "chroma", "lancedb"]
     assert chosen.left_out["qdrant"].command == "python -m pip install -r requirements-stores.txt"
     StoreRecorder(home).left_out("measure", chosen.left_out)
-    assert {row["store"] for row in tables.left_out(home)} == {STORES[name].title for name in chosen.left_out}
+    StoreRecorder(home).left_out("kill", {"chroma": left})
+    assert {row["store"] for row in tables.left_out(home) if row["of"] == "measure"} == {
+        STORES[name].title for name in chosen.left_out
+    }
+    StoreRecorder(home).keep("store_measurements", STORES["qdrant"], "load", {"quantity": "load", "value": 1.0, "size": 106})
+    assert [row["store"] for row in tables.left_out(home)] == ["Chroma"]  # the packages were installed meanwhile
 
 
 def test_those_that_write_alike_are_written_to_once():
@@ -92,6 +99,20 @@ def test_a_claim_of_the_note_is_decided_by_what_was_measured(rows, claim, verdic
     assert all(each.verdict == UNTRIED for name, each in by_claim.items() if name != claim)
 
 
+def test_claims_and_the_notes_table_take_durable_writes_whichever_came_first():
+    relaxed = STORES["postgres_hnsw"].relaxed_setting
+    rows = [measured("postgres_hnsw", "speed_up", 2.0, 1.4, 2.3, writers=4, setting=relaxed)]
+    rows += [measured("postgres_hnsw", "speed_up", 0.8, 0.7, 0.9, writers=4)]
+    rows += [
+        measured("postgres_hnsw", "writes", 900.0, writers=1, setting=relaxed),
+        measured("postgres_hnsw", "writes", 80.0, writers=1),
+    ]
+    by_claim = {each.claim: each for each in advice.claims(rows)}
+    assert by_claim["PostgreSQL is not faster with four writers"].why.startswith("0.80 times")
+    [postgres] = [row for row in advice.note_table(rows).rows if row["title"] == "PostgreSQL IVFFlat"]
+    assert postgres["1 writer, rows/s here"].startswith("80 ")
+
+
 def test_advice_follows_the_numbers_and_says_what_it_lacks():
     lacks = advice.advice(advice.StoreEvidence((), (), ()))
     assert len(lacks) == 4 and all("not measured" in sentence for sentence in lacks)
@@ -121,6 +142,43 @@ def test_an_operation_of_an_agent_that_a_store_refuses_is_not_confirmed():
     assert all(isinstance(each, Operation) and not each.acknowledged and each.error == "OSError" for each in every)
     row = AgentHistory("counter", "naive", every, Anomalies(0, 0, 0, 0)).row()
     assert row["failed"] == 3 and row["acknowledged"] == 0 and row["p99_ms"] is None
+
+
+def test_a_speed_counts_the_rows_that_were_written_where_the_corpus_has_fewer_than_the_plan(home, monkeypatch):
+    def together(run, writers, *_):
+        yield Progress(0, 1, "")
+        return [measure.WriterTimes(0.0, 1.0, np.ones(len(writer.vectors)), 0) for writer in writers]
+
+    monkeypatch.setattr("core.labs.stores.processes.together", together)
+    bench = measure._Bench(
+        StoreRecorder(home), measure.QUICK._replace(rows=200), ChosenStores([STORES["faiss"]], {}, {}), "towns"
+    )
+    drain(bench.writes(np.ones((50, 8), np.float32), {"faiss": RunningStore("")}))
+    assert {(row["value"], row["size"]) for row in bench.rows if row["quantity"] == "writes"} == {(50.0, 50)}
+
+
+@pytest.mark.parametrize("work, refused, done", [("insert", 3, 3), ("churn", 3, 12)])
+def test_a_commit_that_a_store_gives_up_is_counted_and_the_others_go_on(work, refused, done, monkeypatch, tmp_path):
+    class GivingUp(STORES["lancedb"]):
+        def ids(self):
+            return set()
+
+        def load(self, ids, vectors, buckets):
+            if ids[0] % 2:
+                raise RuntimeError("Too many concurrent writers")
+
+        def update(self, row, vector, bucket):
+            pass
+
+        def delete(self, row):
+            pass
+
+    (gate := tmp_path / "gate").write_text("0")
+    times = drain(getattr(measure.Writer(GivingUp("nowhere"), 0, np.ones((6, 8), np.float32)), work)(gate))
+    assert (times.refused, len(times.ms)) == (refused, done)
+    monkeypatch.setattr(GivingUp, "load", lambda self, *rows: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # it takes none at all
+        drain(measure.Writer(GivingUp("nowhere"), 0, np.ones((6, 8), np.float32)).insert(gate))
 
 
 @pytest.mark.slow

@@ -1,8 +1,12 @@
 """What goes wrong around stores: servers that die, full disks, two benchmarks, tables of others, passwords, other sizes."""
 
 import errno
+import socket
+import subprocess
+import sys
 
 import numpy as np
+import psutil
 import pytest
 
 from core import files
@@ -145,3 +149,17 @@ def test_what_a_store_confirmed_outlives_its_process(name, home):
         assert record["rows"][1]["missing"] > 0  # without its log: so the check can fail
     [left] = [row for row in drain(kill.kill(home, 1, ("faiss",)))["left_out"]]
     assert "memory" in left["detail"]["reason"]
+
+
+@pytest.mark.slow
+def test_chromas_server_ends_with_a_benchmark_that_is_killed(tmp_path):
+    program = (
+        "import sys, time; from pathlib import Path; from core.labs.stores.servers import ChromaStore\n"
+        "with ChromaStore.running(Path(sys.argv[1]), {}) as where: print(where.place, flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, tmp_path / "chroma"], stdout=subprocess.PIPE, text=True) as benchmark:
+        port = int(benchmark.stdout.readline().split()[0])
+        [server] = psutil.Process(benchmark.pid).children()
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        benchmark.kill()
+        assert psutil.wait_procs([server], 20)[0]
