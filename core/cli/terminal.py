@@ -25,10 +25,21 @@ class InertOutput:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        return self._stream.write(inert(text))
+        """What the stream's encoding has no character for is written as JSON writes it, too."""
+        return self._stream.write(_encodable(inert(text), self._stream.encoding or "utf-8"))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def _encodable(text: str, encoding: str) -> str:
+    try:
+        text.encode(encoding)
+        return text
+    except UnicodeEncodeError:
+        if len(text) > 1:
+            return "".join(_encodable(character, encoding) for character in text)
+        return re.sub("(.{4})", r"\\u\1", text.encode("utf-16-be", "surrogatepass").hex())
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """Escape sequences of other people: in names, titles, cells, errors and steps of progress no terminal obeys them."""
 
+import io
 import json
 import sys
 
 import pytest
 
+from core.__main__ import main
 from core.cli import frame
-from core.cli.frame import main, verb
+from core.cli.frame import verb
 from core.cli.tables import show_table
 from core.cli.terminal import inert
 from core.errors import WorkbenchError
@@ -15,6 +17,7 @@ from core.workbench import Workbench
 from tests.support.synthetic_trials import add_questions, add_trial
 
 HOSTILE = "\x1b[31mRED\x07 \x1b]0;title\x1b\\ \x9b2J a\rb \x08\x7f"
+SIGNS = "half \udcff of a 😀, “said” é"
 STEERING = [chr(code) for code in (*range(9), *range(11, 32), *range(127, 160))]
 
 
@@ -46,6 +49,10 @@ def verbs(monkeypatch):
     def value():
         return {"name": HOSTILE}
 
+    @verb("hostile-signs", lambda told: print(told["name"]))
+    def signs():
+        return {"name": SIGNS}
+
     yield
     for name in set(frame.app) - before:
         del frame.app[name]
@@ -62,6 +69,16 @@ def test_whatever_a_verb_prints_is_inert(verbs, capsys, monkeypatch, words):
 def test_a_json_document_says_the_same(verbs, capsys):
     main(["hostile-value", "--json"])
     assert json.loads(capsys.readouterr().out) == {"name": HOSTILE}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("words", [["hostile-signs"], ["hostile-signs", "--json"]])
+def test_what_a_terminal_has_no_character_for_is_written_out(verbs, monkeypatch, encoding, words):
+    """It ended in a traceback, behind a key that was stored and is shown only once."""
+    monkeypatch.setattr(sys, "stdout", out := io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    assert main(words) == 0
+    told = out.buffer.getvalue().decode(encoding)
+    assert json.loads(told)["name"] == SIGNS if "--json" in words else "\\u" in told
 
 
 def test_names_of_what_is_stored_are_told_inert(tmp_path, capsys, monkeypatch):
