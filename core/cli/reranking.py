@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from core.cli.encoders import Training
 from core.cli.frame import subject, verb
-from core.cli.options import USUAL, Metric, Positive, RecipeOptions, Text, read_grid, read_settings
+from core.cli.options import USUAL, Metric, Positive, RecipeOptions, Text, read_numbers, read_settings
 from core.cli.recipes import By, Folds
 from core.cli.tables import show_parts
 from core.evaluation.metric import MAIN
@@ -39,8 +39,7 @@ def learn_cascade(
     """Choose none, MaxSim, the cross-encoder or both behind the recipe's fusion by cross-validation; sets nothing."""
     from core.labs.reranking import cascades
 
-    [values] = read_grid([f"rerank.weight={shares}"]).values()
-    tried = cascades.cascades(depth, last, [float(value) for value in values])
+    tried = cascades.cascades(depth, last, read_numbers(shares, "--shares"))
     return cascades.learn(workbench, recipe.read(), tried, metric, folds, by)
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from app import session
-from app.ui.path import bar
+from app.ui.papers import adding
+from app.ui.path import asking, bar
 from core.labs.experiments import book
 from core.labs.experiments.experiment import made
 from core.labs.experiments.standing import Announced
@@ -131,3 +132,29 @@ def test_the_bar_leads_from_no_question_to_an_experiment_and_is_folded_elsewhere
     folded = visit("tune_sampling", {"corpus.dataset": "nothing-here"})
     assert not [button for button in folded.button if button.key == "path_next"]
     assert "Next: add questions" in [link.proto.label for link in folded.get("page_link")]
+
+
+def test_of_repeats_the_paper_of_an_experiment_compares_one_of_each_recipe_on_the_same_seed(bench):
+    said = {"id": "s", "base": {"corpus.dataset": "hills"}, "factors": [{"setting": "sparse.k1", "values": [0.5, 1.5]}]}
+    asked = made(said | {"choose_on": "dev", "report_on": "test", "confirm": "all", "repeats": 2})
+    book.save(bench, asked)
+    of = add_questions(bench.store, 60, name="hills", dataset="hills")
+    for number, k1 in enumerate((1.5, 0.5)):
+        for seed in (0, 1):
+            settings = {"corpus.dataset": "hills", "corpus.questions": "test", "sparse.k1": k1, "seed": seed}
+            add_trial(bench.store, of, settings, seed=2 * number + seed, sweep="s")
+    asking.into_paper(asked)
+    [paper] = papers.papers(bench)
+    [compared] = [item for item in paper.items if item.kind == "figure"]
+    named = [row for row in bench.store.query("SELECT id, seed FROM trials") if row["id"] in compared.command]
+    assert len(named) == 2 and {row["seed"] for row in named} == {int(compared.caption.rstrip(".").rpartition(" ")[2])}
+
+
+def test_where_less_is_better_the_least_comes_first_in_what_a_paper_is_offered_of_an_experiment(bench, monkeypatch):
+    factors = [{"setting": "sparse.k1", "values": [0.5, 1.0, 1.5]}]
+    book.save(bench, made({"id": "s", "factors": factors, "metrics": ["noise"], "answers": 5}))
+    add_trial(bench.store, add_questions(bench.store), sweep="s")
+    rows = [{"trial": of, "noise": value, "p (Holm)": 0.5, "group": "best"} for of, value in (("b", 0.4), ("c", 0.2), ("d", 0.9))]
+    monkeypatch.setattr(adding.results, "measured", lambda *_: rows)
+    monkeypatch.setattr(adding.forms, "one_of_many", lambda *_: "s")
+    assert adding.trials_at_hand() == ["c", "b", "d"]

@@ -190,6 +190,11 @@ def test_without_questions_nothing_is_chosen_on_dev(bench):
         told(bench, "choose-on-dev", "--dataset", "silent", *WORDS[2:], "--grid", "sparse.k1=0.5,1.5")
 
 
+def test_weights_of_a_cascade_that_are_no_numbers_are_refused(bench):
+    with pytest.raises(WorkbenchError, match="is no grid of numbers"):
+        told(bench, "learn-cascade", "--shares", "half")
+
+
 @pytest.mark.slow
 def test_a_cascade_is_chosen_on_other_folds_and_none_is_among_them(bench):
     words = [*WORDS[:2], "--set", "chunking.part=whole_document", "--set", "evaluation.k=3"]

@@ -11,7 +11,7 @@ from core.errors import WorkbenchError
 from core.labs.experiments import book, results
 from core.labs.papers import paper as papers
 from core.labs.papers import sources
-from core.labs.trials.comparison import MOST
+from core.labs.trials.comparison import MOST, direction
 
 TICKED = "Those ticked on the page Trials"
 EXAMPLES = {
@@ -82,7 +82,7 @@ def trials_at_hand() -> Sequence[str]:
         rows = results.measured(workbench, study)
     except WorkbenchError:  # none is measured of its last version
         return ()
-    rows.sort(key=lambda row: (not row["group"].startswith("best"), -row[study.metrics[0]]))
+    rows.sort(key=lambda row: (not row["group"].startswith("best"), -direction(study.metrics[0]) * row[study.metrics[0]]))
     base = [row["trial"] for row in rows if row["p (Holm)"] is None]  # nothing is compared with itself
     return list(dict.fromkeys([*base, *(row["trial"] for row in rows)]))[:MOST]
 

@@ -54,11 +54,14 @@ def into_paper(experiment: Experiment) -> str:
     where = f"on {half}" if experiment.report_on else "against the base"
     asked = results.on_report(experiment, results.of_study(workbench, experiment))
     base = results.baseline_of(workbench, asked)
+    seed = next((trial.config["seed"] for trial in asked if trial.id == base), None)  # of repeats one each, on the same seed
+    asked = [trial for trial in asked if trial.config["seed"] == seed]
     if base and len(asked) > 1:
         best = sorted(asked, key=lambda trial: -direction(metric) * trial.metrics.get(metric, 0.0))
         ids = [base, *(trial.id for trial in best if trial.id != base)][:MOST]
         compared = command_line("trials-table", *ids, "--metric", metric, "--reference", base)
         on = f"{_questions(half)} of {experiment.recipe.corpus.dataset}"
+        on += f", with seed {seed}" * (experiment.repeats > 1)
         name = next(trial.title for trial in asked if trial.id == base)
         caption = f"{who} and the base ({name}) on {on}."
         papers.add_table(workbench, title, where, compared, caption)
