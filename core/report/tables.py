@@ -193,8 +193,8 @@ def _markdown_cell(cell: Mapping[str, Any], column: Mapping[str, Any], digits: i
 
 def markdown_text(text: str) -> str:
     """As Markdown prints it: no sign of it is read as markup."""
-    escaped = "".join(f"\\{sign}" if sign in r"\`*_{}[]<>#!|~$&" else sign for sign in text)
-    return " ".join(escaped.split())
+    escaped = "".join(f"\\{sign}" if sign in r"\`*_{}[]<>#!|~$" else sign for sign in text)
+    return " ".join(re.sub(r"&(?=\w+;)", r"\&", escaped).split())
 
 
 def markdown_code(text: str) -> str:

@@ -121,4 +121,4 @@ def test_an_interval_without_zero_beside_a_p_that_is_not_significant_is_explaine
 
 
 def test_a_reference_to_a_sign_is_no_sign_in_markdown():
-    assert tables.markdown_text("R&D &lt;b&gt; a|b") == r"R\&D \&lt;b\&gt; a\|b"
+    assert tables.markdown_text("R&D &lt;b&gt; a|b") == r"R&D \&lt;b\&gt; a\|b"
