@@ -105,6 +105,12 @@ def test_a_case_that_eats_memory_is_stopped(tmp_path, monkeypatch):
     assert "GB of memory" in isolated(hog, 20.0, tmp_path)
 
 
+def test_memory_that_a_case_has_in_common_with_its_runner_is_not_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.faults.harness.MEMORY_BYTES", 300 << 20)
+    held = bytearray(b"x") * (400 << 20)
+    assert isolated(lambda: time.sleep(0.5), 20.0, tmp_path) == "" and len(held) == 400 << 20
+
+
 def test_what_a_case_started_ends_with_it(tmp_path):
     import psutil
 
