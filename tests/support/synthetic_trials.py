@@ -54,15 +54,17 @@ def add_trial(store, questions: dict, settings: dict | None = None, quality=0.8,
     return store.add("trial", payload | changed)
 
 
-def add_failed(store, status="failed", reason="The encoder could not be loaded.", dataset="tiny") -> str:
-    config = with_settings(TrialConfig(), {"corpus.dataset": dataset})
+def add_failed(
+    store, status="failed", reason="The encoder could not be loaded.", dataset="tiny", settings: dict | None = None, sweep=""
+) -> str:
+    config = with_settings(TrialConfig(), {"corpus.dataset": dataset, **(settings or {})})
     return store.add(
         "trial",
         {
             "config": config.model_dump(mode="json"),
             "config_fingerprint": fingerprint(config),
             "seed": 0,
-            "sweep": "",
+            "sweep": sweep,
             "status": status,
             "reason": reason,
         },

@@ -8,6 +8,7 @@ from app.ui.experiments.desk import StudyDesk
 from core.workbench import one_phase
 
 SHORT = 36  # characters of a name that is not broken
+LISTED = 50
 
 
 def draw(here: StudyDesk) -> None:
@@ -18,7 +19,8 @@ def draw(here: StudyDesk) -> None:
         return cards.empty("Points without a result", "None: every point that was tried is measured.")
     names = words.coordinates(here.recorded, failed)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{cards.count(len(failed), 'point')} failed in the last run; the others are not affected.", width="stretch")
+        told = f"{cards.count(len(failed), 'point')} failed in the last run; the others are not affected."
+        st.caption(told + f" The latest {LISTED} are listed." * (len(failed) > LISTED), width="stretch")
         about = "Runs the experiment again: measured points are kept, failed ones are tried once more."
         takes = one_phase(cards.count(len(failed), "trial"), units=len(failed))
         look = {"icon": ":material/refresh:", "disabled": works, "help": about}
@@ -26,7 +28,7 @@ def draw(here: StudyDesk) -> None:
         jobs.press_button("Retry", jobs.Press("study", takes), key="retry_failed", on_click=running.start, args=arguments, **look)
     with st.container(key="failed_trials"):
         tables.wrapped_table(
-            [{"Point": together(names[trial.id]), "Why": trial.reason, "Trial": trial.short} for trial in failed]
+            [{"Point": together(names[trial.id]), "Why": trial.reason, "Trial": trial.short} for trial in failed[:LISTED]]
         )
 
 

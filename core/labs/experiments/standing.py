@@ -37,7 +37,7 @@ class StudyStanding(NamedTuple):
     engine: str = ""
     pid: int | None = None  # of the driver, while it runs
     trials: dict[str, int] = {}  # stored, by status
-    failures: Sequence[dict[str, Any]] = ()  # the latest of what was not measured since, with their reasons
+    failures: Sequence[dict[str, Any]] = ()  # what was not measured since, the latest first, with the reasons
 
     @property
     def words(self) -> str:
@@ -60,7 +60,7 @@ def standing(workbench: Workbench, name: str) -> StudyStanding:
     failures = workbench.store.query(
         """SELECT id, reason FROM (SELECT * FROM trials WHERE sweep = ? AND status IN ('ok', 'failed')
            QUALIFY row_number() OVER (PARTITION BY config_fingerprint ORDER BY id DESC) = 1)
-           WHERE status = 'failed' ORDER BY id DESC LIMIT 20""",
+           WHERE status = 'failed' ORDER BY id DESC""",
         [name],
     )
     if (status := state.pop("status", "new")) == "running" and not living(state):

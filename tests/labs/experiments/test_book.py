@@ -6,6 +6,7 @@ from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.experiments import book, results
 from core.labs.experiments.experiment import made, part_named
+from core.labs.experiments.standing import standing
 from core.labs.trials import listing
 from core.progress import drain
 from core.reranking.maxsim import MaxSim
@@ -155,3 +156,10 @@ def test_seeds_of_a_recipe_are_one_in_the_list_and_the_best_of_them_is_not_taken
     [highest] = [row for row in told if row["chunking.size_tokens"] == 128]
     assert best.title == "Hybrid convex, chunk 128" and best.recipes == 2
     assert best.interval[:3] == pytest.approx(tuple(highest[name] for name in ("mrr", "low", "high")))
+
+
+def test_all_points_that_failed_are_counted(bench):
+    book.save(bench, sizes())
+    for size in range(64, 94):
+        add_failed(bench.store, sweep="chunk-sizes", settings={"chunking.size_tokens": size})
+    assert len(standing(bench, "chunk-sizes").failures) == 30
