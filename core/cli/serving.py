@@ -1,6 +1,5 @@
 """A recipe served over HTTP: published, watched, and the keys of those who may ask."""
 
-import os
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -12,13 +11,12 @@ from core.cli.tables import show_table
 from core.config import build
 from core.errors import WorkbenchError
 from core.records import Up
-from core.serving.asking import ADDRESS, PORT
+from core.serving.asking import ADDRESS, PORT, own_key
 
 subject("serving", "A recipe served over HTTP: published, watched, its keys, load and traces.")
 Port = Annotated[int, Parameter(validator=Number(gte=1, lte=65535))]
 Rate = Annotated[float, Parameter(validator=Number(gt=0), help="Requests a second of one client, in the long run.")]
 Share = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
-KEY = "GROUNDWORK_SERVICE_KEY"  # of a service that wants one
 Published = Annotated[str, Parameter(help="The recipe that is published under this name.")]
 Trial = Annotated[str, Parameter(help="The recipe of a stored trial; else that of the options.")]
 Days = Annotated[float, Parameter(validator=Number(gte=0, lte=36_500), help="Until it expires; 0: never.")]
@@ -158,7 +156,7 @@ def canaries(
     from core.serving.watching import ask_canaries, watched
 
     own = published(workbench, name)
-    told = (yield from ask_canaries(workbench, own, url, most, os.environ.get(KEY, ""))) if url else watched(workbench, own)
+    told = (yield from ask_canaries(workbench, own, url, most, own_key())) if url else watched(workbench, own)
     return {
         "publication": own.key,
         "canaries": told.asked,

@@ -1,5 +1,6 @@
 """A service as it is seen from outside: what it says of itself, and what it answers."""
 
+import os
 import time
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from core.statistics.proportion import wilson
 
 PORT = 8600
 ADDRESS = f"http://127.0.0.1:{PORT}"  # of a service, where nothing else is said
+KEY = "GROUNDWORK_SERVICE_KEY"  # the variable that holds the key for a service that wants one
 LOOK_S = 1.0
 TRIES, WAIT_S, MOST_WAIT_S = 5, 1.0, 10.0
 CACHES = {
@@ -34,6 +36,11 @@ class ServiceState(NamedTuple):
     batches: dict[str, int] = {}
     cached: int = 0
     caches: dict[str, dict[str, int]] = {}  # hits, misses and entries by cache
+
+
+def own_key() -> str:
+    """For a service that wants one; "" without."""
+    return os.environ.get(KEY, "").strip()
 
 
 def service_state(url: str) -> ServiceState:

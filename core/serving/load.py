@@ -29,7 +29,7 @@ from core.progress import counted
 from core.records import Progress, plain
 from core.report.table import COUNT, ONE, PERCENT, Column, Table, between, between_ms, with_values, written
 from core.serving.arrivals import Arrivals, moments
-from core.serving.asking import ADDRESS
+from core.serving.asking import ADDRESS, KEY, own_key
 from core.serving.driver import Noted, Sender
 from core.statistics.bootstrap import Interval
 from core.statistics.proportion import wilson, wilson_grouped
@@ -204,7 +204,7 @@ def read_moments(path: Path) -> tuple[float, ...]:
 
 
 def _request(target: Target, body: Mapping[str, Any]) -> bytes:
-    data = json.dumps(body, ensure_ascii=False).encode()
+    data, key = json.dumps(body, ensure_ascii=False).encode(), own_key()
     lines = (
         f"POST {target.path} HTTP/1.1",
         f"Host: {target.host}",
@@ -212,6 +212,7 @@ def _request(target: Target, body: Mapping[str, Any]) -> bytes:
         "Accept: application/json",
         "Content-Type: application/json",
         f"Content-Length: {len(data)}",
+        *([f"Authorization: Bearer {key}"] if key else []),
     )
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
 
@@ -237,7 +238,9 @@ def _check_answer(noted: Noted, plan: LoadPlan) -> None:
         "garbage": ("What it answers is no JSON over HTTP.", "Compare port and path."),
         "unsent": ("The system has no connection for it.", "End other programs that have many open."),
     }
-    if outcome.isdigit() and outcome[0] in "34" and outcome != "429":
+    if outcome == "401":
+        words[outcome] = ("It wants a key.", f"Set {KEY} to a key of this service, which `serving make-key` makes.")
+    elif outcome.isdigit() and outcome[0] in "34" and outcome != "429":
         words[outcome] = (f"It answered a question with status {outcome}.", "Compare --path and --field with what it takes.")
     if outcome in words:
         raise WorkbenchError(words[outcome][0], where=plan.url, todo=words[outcome][1])

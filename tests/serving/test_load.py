@@ -12,7 +12,8 @@ from core.progress import Running, drain
 from core.serving import driver
 from core.serving import load as lab
 from core.serving.arrivals import moments
-from core.serving.driver import Noted
+from core.serving.asking import KEY
+from core.serving.driver import Noted, Sender
 from core.workbench import Workbench
 from tests.support.loaded import reply, server
 
@@ -72,6 +73,21 @@ def test_every_request_is_told_recorded_and_compared_in_sql(asked):
     assert all(0 <= row["late"] < 1 and row["attempts"] == 1 for row in rows) and rows[-1]["p50_ms"] == second["p50_ms"]
     assert {row["work_s"] for row in rows if row["outcome"] == "200"} == {0.0025} and rows[4]["work_s"] is None
     assert json.loads(rows[0]["outcomes"]) == first["outcomes"] and rows[0]["machine"]
+
+
+def test_a_service_that_wants_a_key_gets_that_of_the_environment_and_without_it_is_told_so(asked, monkeypatch):
+    heads = []
+    monkeypatch.setattr(
+        lab, "Sender", lambda address, requests, *more: heads.extend(requests) or Sender(address, requests, *more)
+    )
+    monkeypatch.delenv(KEY, raising=False)
+    with server(answer=lambda n: reply(401)) as (url, _), pytest.raises(WorkbenchError, match="It wants a key") as wanted:
+        loaded(asked, url)
+    monkeypatch.setenv(KEY, "gw-secret")
+    with server() as (url, _):
+        record = loaded(asked, url)
+    assert KEY in wanted.value.todo and record["points"][0]["good"] == 1.0 and "gw-secret" not in json.dumps(record)
+    assert [b"Authorization: Bearer gw-secret\r\n" in head for head in heads[:2]] == [False, True]
 
 
 def test_a_stall_of_two_seconds_reproduces_the_calculated_p99(asked):
