@@ -5,18 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.labs.papers import sources
-from core.labs.papers.paper import PaperNumber, checksum
+from core.labs.papers.paper import PaperNumber, checksum, macro
 from core.report.caption import escape
 from core.report.table import minus
 from core.report.tables import UNMEASURED, number
-
-DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
-
-
-def macro(name: str, start: str = "res") -> str:
-    r"""\resGainOfRrfTwo of gain-of-rrf-2: a macro's name has letters only, and begins so that no package has it."""
-    words = "".join(f"-{DIGITS[int(sign)]}-" if sign.isdigit() else sign for sign in name).split("-")
-    return f"\\{start}" + "".join(word.capitalize() for word in words)
 
 
 def written(item: PaperNumber, value: Any) -> str:

@@ -38,6 +38,7 @@ MOST_WORDS = 2_000  # of a command
 COLUMN_MM, PAGE_MM = WIDTHS_MM.values()
 Place = Literal["before", "results", "after"]
 NAME = r"^[a-z][a-z0-9-]{0,59}$"
+DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 MENTION = r"\{([a-z][a-z0-9-]{0,59})\}"  # of an item in a text
 
 Words = Annotated[tuple[Annotated[str, Field(max_length=10_000)], ...], Field(max_length=MOST_WORDS)]
@@ -157,6 +158,12 @@ def named(text: str) -> list[str]:
     return list(dict.fromkeys(re.findall(MENTION, re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL))))
 
 
+def macro(name: str, start: str = "res") -> str:
+    r"""\resGainOfRrfTwo of gain-of-rrf-2: a macro's name has letters only, and begins so that no package has it."""
+    words = "".join(f"-{DIGITS[int(sign)]}-" if sign.isdigit() else sign for sign in name).split("-")
+    return f"\\{start}" + "".join(word.capitalize() for word in words)
+
+
 class Taken(NamedTuple):
     """What an item showed when it was taken: of a number its value, of a table its cells, of a figure its drawing and data. looked:
     how many recipes had been looked at on its questions."""
@@ -241,8 +248,6 @@ def add(
 
 def _check_macro(paper: Paper, item: Item) -> None:
     """LaTeX defines a macro once: digits are words in its name, and hyphens nothing."""
-    from core.labs.papers.numbers import macro  # which takes its items from here
-
     same = [old.name for old in paper.items if old.kind == item.kind != "text" and macro(old.name) == macro(item.name)]
     if same and item.name not in same:
         raise WorkbenchError(
