@@ -7,15 +7,17 @@ import sys
 import time
 from datetime import date
 from importlib import import_module
+from io import BytesIO
 from itertools import count, islice
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from tests.faults import __main__ as faults
 from tests.faults import harness
-from tests.faults.damage import HARMS
+from tests.faults.damage import HARMS, differs
 from tests.faults.harness import ATTACKS, Attack, Case, Lab, Ran, isolated, tried
 from tests.faults.inject import built
 
@@ -103,6 +105,13 @@ def test_a_case_that_eats_memory_is_stopped(tmp_path, monkeypatch):
         return held
 
     assert "GB of memory" in isolated(hog, 20.0, tmp_path)
+
+
+def test_a_change_of_a_zips_dates_is_no_damage_to_its_arrays():
+    np.savez(file := BytesIO(), vectors=np.ones((3, 2), np.float32))
+    data = file.getvalue()
+    dated, harmed = (data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :] for place in (10, data.rindex(b"?")))
+    assert not differs(dated, data) and differs(harmed, data) and differs(b"ab", b"ac")
 
 
 def test_memory_that_a_case_has_in_common_with_its_runner_is_not_its_own(tmp_path, monkeypatch):
