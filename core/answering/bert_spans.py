@@ -9,11 +9,14 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from core.files import read_json
 from core.models import hardware
+from core.models.hub import bundled_folder
 from core.models.text import encodable
-from core.reranking.bert_pairs import BertPairs, PairTokens
+from core.reranking.bert_pairs import BertPairs, PairTokens, adapted_weights
 
 HEAD = ("qa_outputs.weight", "qa_outputs.bias")
+ADAPTED = "reader.json"  # settings of a reader that is an adapter of the bundled encoder
 LONGEST = 30  # tokens of an answer
 OVERLAP = 0.25  # of the tokens that are read at once, between windows of a longer passage
 
@@ -58,8 +61,12 @@ class SpanReader(PairTokens):
     """Of the folder of a trained reader. Safe to use from several threads. max_tokens: of question and passage, read at once."""
 
     def __init__(self, folder: Path, max_tokens: int) -> None:
-        super().__init__(folder, max_tokens)
-        self._model, self._lock = BertSpans(folder, hardware.fast_dtype(), hardware.device()), threading.Lock()
+        weights, base = None, folder
+        if not (folder / "model.safetensors").is_file():
+            settings, base = read_json(folder / ADAPTED, "The reader's settings", of=dict), bundled_folder()
+            weights = adapted_weights(base, folder, settings, "reader", HEAD, "heads train-reader")
+        super().__init__(base, max_tokens)
+        self._model, self._lock = BertSpans(base, hardware.fast_dtype(), hardware.device(), weights), threading.Lock()
 
     def read(self, question: str, passages: Sequence[str]) -> tuple[list[FoundSpan], int]:
         """(the likeliest answer of each passage, the tokens that were read)."""

@@ -16,26 +16,31 @@ from core.errors import WorkbenchError
 from core.files import read_json
 from core.generation.protocol import Generated
 from core.models import hub
+from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.models.loading import check_sealed, load_once, readable
 from core.records import Progress, Token
 from core.registry import part
 
 RECORD, SPANS = "training.json", "spans"  # of a model trained here, and what it is for
+EMBEDDED = "squad-reader"
+SHIPPED = Path(__file__).with_name("squad_reader")
 
 
 @part("answering")
 class ByReader(Answering):
-    """The words of the passages that a reader trained here finds likeliest to answer, with their place; no language model writes. Choose it
-    over `one_prompt` for short facts where you have questions with marked answers to train one on: a small encoder reads many passages
-    in the time of a few tokens. It puts nothing in words of its own.
+    """The words of the passages that a trained encoder finds likeliest to answer, with their place; no language model writes. Choose it
+    over `one_prompt` for short facts: it reads many passages in the time of a few tokens. The embedded one learnt from questions of SQuAD;
+    train one on your own where you have marked answers. It puts nothing in words of its own.
 
     Each passage is read with the question alone, and the best of all is taken (Chen et al. 2017, "Reading Wikipedia to Answer
     Open-Domain Questions", arXiv:1704.00051, section 3.2; Devlin et al. 2019, arXiv:1810.04805, sections 4.2 and 4.3).
     """
 
     part: Literal["reader"] = "reader"
-    model: str = knob("", "The name of a reader trained on the page *Train an adapter*, or by `heads train-reader`.")
+    model: str = knob(
+        EMBEDDED, f"{EMBEDDED} (embedded), or the name of one trained on the page *Train an adapter*, or by `heads train-reader`."
+    )
     margin: float = knob(
         0.0,
         'The answer is "I don\'t know." unless a span beats the no-answer score of its passage by this much.',
@@ -47,7 +52,9 @@ class ByReader(Answering):
 
     def identity(self) -> str:
         """Of the model that reads."""
-        return fingerprint(files_identity(self._folder()), code_version(self))
+        folder = self._folder()
+        base = files_identity(bundled_folder()) if folder == SHIPPED else ""
+        return fingerprint(files_identity(folder), *filter(None, [base]), code_version(self))
 
     def texts(self, passages: int) -> int:
         return 0
@@ -83,14 +90,16 @@ class ByReader(Answering):
         return whole(material, written, prompt.used, {"quotes": quotes}, notes=prompt.notes)
 
     def _folder(self) -> Path:
+        if self.model == EMBEDDED:
+            return SHIPPED
         folder = hub.heads_home() / self.model
         if folder.name == self.model and is_reader(folder):
             return folder
         readers = sorted(file.parent.name for file in hub.heads_home().glob(f"[!.]*/{RECORD}") if is_reader(file.parent))
         raise WorkbenchError(
-            f"There is no reader '{self.model[:100]}' on this machine." if self.model else "No reader is named.",
+            f"There is no reader '{self.model[:100]}' on this machine.",
             where="answering.model",
-            todo=f"Readers here: {', '.join(readers) or 'none yet'}. The page Train an adapter trains one, or `heads train-reader`.",
+            todo=f"Readers here: {', '.join([EMBEDDED, *readers])}. The page Train an adapter trains one, or `heads train-reader`.",
         )
 
 

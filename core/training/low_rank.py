@@ -54,14 +54,20 @@ class LowRankPairs:
                 rows, columns = self.base[name].shape
                 self.trained[f"{name}.lora_A"] = torch.randn(rank, columns, generator=draw) / columns**0.5
                 self.trained[f"{name}.lora_B"] = torch.zeros(rows, rank)
-        self.trained["pooler.dense.weight"] = self.base.get("pooler.dense.weight", torch.eye(width)).clone()
-        self.trained["pooler.dense.bias"] = self.base.get("pooler.dense.bias", torch.zeros(width)).clone()
-        self.trained |= self._start(width)
-        self._head = tuple(name for name in self.trained if not name.startswith("encoder."))
+        head = self._start(width)
+        self.trained |= head
+        self._head = tuple(head)
 
+    @abstractmethod
     def _start(self, width: int) -> dict[str, Any]:
-        """The head behind the pooler before anything is learnt."""
-        raise NotImplementedError
+        """The head before anything is learnt."""
+
+    def _pooler(self, width: int) -> dict[str, Any]:
+        """The encoder's own, behind which a head of one vector stands."""
+        import torch
+
+        fresh = {"pooler.dense.weight": torch.eye(width), "pooler.dense.bias": torch.zeros(width)}
+        return {name: self.base.get(name, weight).clone() for name, weight in fresh.items()}
 
     def merged(self) -> dict[str, Any]:
         """All weights as they are now."""

@@ -80,7 +80,7 @@ def test_a_reader_that_is_not_there_or_damaged_is_told(trained):
     for name in ("other", "../heads/small", ""):
         with pytest.raises(WorkbenchError, match=r"(?i)no reader") as told:
             answered(ByReader(model=name))
-        assert "Readers here: small." in told.value.todo
+        assert "Readers here: squad-reader, small." in told.value.todo
     with open(trained / "model.safetensors", "r+b") as file:
         file.seek(-4, 2)
         file.write(b"\0\1\2\3")

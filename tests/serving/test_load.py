@@ -17,13 +17,14 @@ from core.serving.driver import Noted, Sender
 from core.workbench import Workbench
 from tests.support.loaded import reply, server
 
+LATE_MS, ATTEMPTS = 50.0, 6  # of a driver whose percentiles can be compared with a calculation
 PLAN = lab.LoadPlan("http://127.0.0.1:9/search", "questions.txt", (50.0,), seconds=1.0)
 
 
 @pytest.fixture
 def asked(tmp_path, monkeypatch):
     """(workbench, a plan of half a second at 50/s); a machine that runs tests is busy: a driver may be late, and answers slow."""
-    monkeypatch.setattr(lab, "LATE_MS", 300.0)
+    monkeypatch.setattr(lab, "LATE_MS", 3000.0)
     questions = tmp_path / "questions.csv"
     questions.write_text("id,question\n1,Who was Ada?\n2,Where is Lund?\n")
     return Workbench(tmp_path / "home"), PLAN._replace(
@@ -93,10 +94,13 @@ def test_a_service_that_wants_a_key_gets_that_of_the_environment_and_without_it_
 def test_a_stall_of_two_seconds_reproduces_the_calculated_p99(asked):
     """5 s at 50/s with a stall from 1 s to 3 s: 40% of requests meet it and wait 2 s to 0 s, evenly; 1% wait longer than
     2 (1 - 0.01 / 0.4) = 1.95 s. Who waits for answers before it sends on meets the stall once, and tells a p99 of some ms."""
-    with server(stall=(1.0, 2.0)) as (url, queue):
-        # the queue's first request is the one before all others, which the loaded ones follow after LEAD_S or more
-        [row] = loaded(asked, url, seconds=5.0)["points"]
-        stalled = [1000 * (end - at) for at, end in zip(queue.arrived, queue.served, strict=True)]
+    for _ in range(ATTEMPTS):  # beside other work the driver may be late, and says so
+        with server(stall=(1.0, 2.0)) as (url, queue):
+            # the queue's first request is the one before all others, which the loaded ones follow after LEAD_S or more
+            [row] = loaded(asked, url, seconds=5.0)["points"]
+            stalled = [1000 * (end - at) for at, end in zip(queue.arrived, queue.served, strict=True)]
+        if row["late_p99_ms"] < LATE_MS:
+            break
     assert row["p99_ms"] == pytest.approx(1950, rel=0.05) and row["p50_ms"] < 300
     assert row["p95_ms"] == pytest.approx(2000 * (1 - 0.05 / 0.4), rel=0.05)
     assert row["p99_ms"] == pytest.approx(np.quantile(stalled[1:], 0.99), rel=0.05), "what the server itself saw"

@@ -5,10 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from core.answering import bert_spans
+from core.answering.bert_spans import SpanReader
 from core.errors import WorkbenchError
 from core.models import hub
 from core.progress import drain
 from core.records import Corpus, Document, Gold, Query
+from core.reranking.bert_pairs import ADAPTER
 from core.training.heads import examples, training
 from core.training.heads.examples import Compared, Labelled, PassageQuestion, Tagged, divided, halved
 from core.training.heads.loop import distinct, head_of
@@ -264,7 +267,8 @@ def test_a_tagger_learns_words_and_leaves_those_it_does_not_read_outside():
 
 
 @pytest.mark.slow
-def test_a_reader_marks_answers_in_long_passages_and_says_when_there_is_none():
+@pytest.mark.parametrize("rank", [0, 8])
+def test_a_reader_marks_answers_in_long_passages_and_says_when_there_is_none(rank, base, monkeypatch, tmp_path):  # noqa: F811
     some = []
     for i, text in enumerate(TEXTS):
         colour, filler = text.split()[1], " ".join(["and so on"] * 12)
@@ -274,8 +278,20 @@ def test_a_reader_marks_answers_in_long_passages_and_says_when_there_is_none():
         some.append(
             ("", PassageQuestion(f"colour of {i}?", passage.replace(colour, "gone") if none else passage, answers, str(i)))
         )
-    result = drain(start(Spans(), some, epochs=20))
+    result = drain(start(Spans(), some, epochs=20, lora_rank=rank))
     assert result.test["em"]["value"] > 0.9 and result.test["f1"]["value"] >= result.test["em"]["value"]
+    lines = [json.loads(line) for line in (result.folder / "predictions.jsonl").read_text().splitlines()]
+    assert HeadModel("m").predict([PassageQuestion(*line["read"], ()) for line in lines]) == [line["prediction"] for line in lines]
+    if not rank:
+        return
+    monkeypatch.setattr(bert_spans, "bundled_folder", lambda: base)
+    for file in (ADAPTER, bert_spans.ADAPTED):
+        (tmp_path / file).write_bytes((result.folder / file).read_bytes())
+    alone, whole = (SpanReader(folder, 32) for folder in (tmp_path, result.folder))
+    for line in lines:  # the adapter alone is in bfloat16
+        question, passage = line["read"]
+        [[own], [theirs]] = [reader.read(question, [passage])[0] for reader in (alone, whole)]
+        assert own[:2] == theirs[:2] and own.margin == pytest.approx(theirs.margin, abs=0.5)
 
 
 def test_wrong_passages_are_of_the_same_group_and_part_and_hold_no_answer():

@@ -15,7 +15,7 @@ class FaithfulLowRank(LowRankPairs):
     def _start(self, width: int) -> dict[str, Any]:
         import torch
 
-        return {
+        return self._pooler(width) | {
             "verdict.weight": torch.zeros(3, width),
             "verdict.bias": torch.tensor([1.0, -0.5, -0.5]),
             "verdict.words": torch.tensor([[-1.5, -1.5], [0.5, 0.5], [1.0, 1.0]]),

@@ -27,8 +27,7 @@ class HeadLoop(TrainingSteps):
     def __init__(self, config: HeadTraining, task: Task, parts: Divided, base: Path, work: Path, mark: str) -> None:
         import torch
 
-        self._batches = math.ceil(len(parts.train) / config.batch_size)
-        super().__init__(config, self._batches * config.epochs, task.watch, work, mark)
+        super().__init__(config, steps(config, parts), task.watch, work, mark)
         self._task, self._parts = task, parts
         torch.manual_seed(config.seed)
         self.model, self.tokenizer = head_of(base, task)
@@ -37,15 +36,14 @@ class HeadLoop(TrainingSteps):
         self._device = hardware.device()
         self.model.to(self._device)
         self._windows = windows(task, self.tokenizer, parts.train, config.max_tokens)
-        self._length = np.array([len(some[0].inputs["input_ids"]) for some in self._windows])
-        self._order = lru_cache(maxsize=1)(self._of_epoch)
+        self._turns = Turns(config, self._windows, [each.group for each in parts.train] if task.together else [])
         self._weights = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
         self._optimizer = adamw(self._weights, lambda _, weight: weight.ndim > 1)
 
     def _learn(self) -> tuple[float, Callable[[], None]]:
         import torch
 
-        batch = [window for row in self._rows(self.step) for window in self._windows[row]]
+        batch = [window for row in self._turns.rows(self.step) for window in self._windows[row]]
         batch, of = distinct(batch) if self._task.together else (batch, None)
         inputs, targets = (
             collated([w.inputs for w in batch], self.tokenizer),
@@ -60,41 +58,61 @@ class HeadLoop(TrainingSteps):
             loss = self._task.loss(outputs)
         return self._learnt_from(loss)
 
-    def _rows(self, step: int) -> np.ndarray:
-        """Of a step."""
-        epoch, batch = divmod(step, self._batches)
-        order, turns = self._order(epoch)
-        size, turn = self.config.batch_size, turns[batch]
-        return order[turn * size : (turn + 1) * size]
-
-    def _of_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows in an order of its own, texts of like length (or of a group) together within so many batches; and which batch comes
-        when."""
-        draw, size = np.random.default_rng([self.config.seed, epoch]), self.config.batch_size
-        order = draw.permutation(len(self._windows))
-        if self._task.together:
-            place = {group: i for i, group in enumerate(dict.fromkeys(self._parts.train[row].group for row in order))}
-            order = np.array(sorted(order, key=lambda row: place[self._parts.train[row].group]))
-            return order, draw.permutation(self._batches)
-        blocks = [order[first : first + 16 * size] for first in range(0, len(order), 16 * size)]
-        order = np.concatenate([block[np.argsort(self._length[block], kind="stable")] for block in blocks])
-        return order, draw.permutation(self._batches)
-
     def _measured(self) -> dict[str, float]:
-        predictions = self.predict(self._parts.validation)
-        counts = self._task.counts(self._parts.validation, predictions)
-        measures = self._task.measures(counts.sum(axis=0, keepdims=True))
-        return {name: round(float(np.nan_to_num(value[0])), 6) for name, value in measures.items()}
+        return measured(self._task, self._parts.validation, self.predict(self._parts.validation))
 
     def predict(self, examples: Sequence[Any]) -> list[Any]:
         """As the model is now."""
         return predictions_of(self._task, self.model, self.tokenizer, examples, self.config.max_tokens)
+
+    def bytes(self) -> int:
+        """Of what `write` writes."""
+        return sum(weight.nbytes for weight in self.model.state_dict().values())
 
     def write(self, folder: Path) -> None:
         """As a folder that transformers reads, LoRA merged into the weights."""
         model = self.model.merge_and_unload() if self.config.lora_rank else self.model
         model.float().cpu().save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+
+class Turns:
+    """The rows of each step: in every epoch in an order of its own, texts of like length (or of a group) together within so many
+    batches, and the batches in an order of their own."""
+
+    def __init__(self, config: HeadTraining, some: Sequence[Sequence[Window]], groups: Sequence[str] = ()) -> None:
+        """some: windows of each row. groups: of each row, where those of one are learnt from side by side."""
+        self._size, self._seed, self._groups = config.batch_size, config.seed, groups
+        self._length = np.array([len(each[0].inputs["input_ids"]) for each in some])
+        self._batches = math.ceil(len(some) / config.batch_size)
+        self._order = lru_cache(maxsize=1)(self._of_epoch)
+
+    def rows(self, step: int) -> np.ndarray:
+        epoch, batch = divmod(step, self._batches)
+        order, turns = self._order(epoch)
+        turn = turns[batch]
+        return order[turn * self._size : (turn + 1) * self._size]
+
+    def _of_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        draw = np.random.default_rng([self._seed, epoch])
+        order = draw.permutation(len(self._length))
+        if self._groups:
+            place = {group: i for i, group in enumerate(dict.fromkeys(self._groups[row] for row in order))}
+            order = np.array(sorted(order, key=lambda row: place[self._groups[row]]))
+            return order, draw.permutation(self._batches)
+        blocks = [order[first : first + 16 * self._size] for first in range(0, len(order), 16 * self._size)]
+        order = np.concatenate([block[np.argsort(self._length[block], kind="stable")] for block in blocks])
+        return order, draw.permutation(self._batches)
+
+
+def steps(config: HeadTraining, parts: Divided) -> int:
+    return math.ceil(len(parts.train) / config.batch_size) * config.epochs
+
+
+def measured(task: Task, examples: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
+    """Measures of what was predicted, without intervals; 0 where one is not defined."""
+    counts = task.counts(examples, predictions).sum(axis=0, keepdims=True)
+    return {name: round(float(np.nan_to_num(value[0])), 6) for name, value in task.measures(counts).items()}
 
 
 def head_of(folder: Path, task: Task | None, kind: str = "") -> tuple[Any, Any]:

@@ -17,14 +17,16 @@ import numpy as np
 
 from core import files
 from core.config import code_version, fingerprint
+from core.models import hardware
 from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.records import Progress
 from core.statistics.bootstrap import resampled_means, summed
 from core.training.heads.examples import Divided
 from core.training.heads.loop import HeadLoop
+from core.training.heads.low_rank_spans import SpanLoop
 from core.training.heads.settings import HeadTraining
-from core.training.heads.tasks import Task
+from core.training.heads.tasks import Spans, Task
 from core.training.log import at_work, finish, write_line
 from core.training.record import PhaseSeconds, TrainingResult
 
@@ -50,9 +52,11 @@ def train(config: HeadTraining, task: Task, parts: Divided, folder: Path) -> Gen
 def _train(config, task, parts, folder, work):
     base = bundled_folder()
     yield Progress(0, 0, "Preparing the texts")
-    mark = fingerprint(config, task.kind, task.labels, parts, files_identity(base), code_version(HeadLoop))
+    # a reader of low rank learns with matrices merged once a step, on the cores of a CPU twice as fast as by peft
+    kind = SpanLoop if isinstance(task, Spans) and config.lora_rank and hardware.device() == "cpu" else HeadLoop
+    mark = fingerprint(config, task.kind, task.labels, parts, files_identity(base), code_version(kind))
     seconds = PhaseSeconds()
-    loop = HeadLoop(config, task, parts, base, work, mark)
+    loop = kind(config, task, parts, base, work, mark)
     yield from loop.run()
     seconds.end("training")
 
@@ -65,7 +69,7 @@ def _train(config, task, parts, folder, work):
     result = TrainedHead.by(loop, folder, seconds, task=task.kind, sizes=sizes, test=test, notes=parts.notes)
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, test=test)
     made = work / "model"
-    with files.disk_reported("The model", work, sum(weight.nbytes for weight in loop.model.state_dict().values())):
+    with files.disk_reported("The model", work, loop.bytes()):
         loop.write(made)
     lines = (
         {"read": example.seen, "truth": task.truth(example), "prediction": told}

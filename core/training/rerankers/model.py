@@ -15,7 +15,7 @@ class LowRank(LowRankPairs):
         import torch
 
         start = {"classifier.weight": torch.zeros(1, width), "classifier.bias": torch.zeros(1)}
-        return start | {"gate.weight": torch.zeros(1, width)}
+        return self._pooler(width) | start | {"gate.weight": torch.zeros(1, width)}
 
     def scores(self, leaves: dict[str, Any], sequences: list[tuple[np.ndarray, int]]) -> Any:
         """Scores [len(sequences)] float32 of (token ids, where the passage begins)."""
