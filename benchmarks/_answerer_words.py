@@ -17,22 +17,22 @@ from core.training.adapters.query_words import FOLLOW_UPS
 
 
 def transforms(bench: Any, collection: str, most: int) -> dict[str, Any]:
-    """Adapter -> transform -> what it gains at 10 and costs, the recipe's defaults otherwise. bench: of the answerer."""
+    """Arm -> transform -> what it gains at 10 and costs, the recipe's defaults otherwise. bench: of the answerer."""
     run = asked(bench.workbench, COLLECTIONS[collection], {"evaluation.k": 10}, bench.at_most(most))
-    worn = {name: run.of(with_settings(run.config, {"generation.adapter": each})) for name, each in bench.adapters.items()}
+    worn = {name: run.of(with_settings(run.config, each)) for name, each in bench.arms.items()}
     return {"questions": len(run.corpus.queries)} | {name: gains(bench.workbench, each) for name, each in worn.items()}
 
 
 def follow_ups(bench: Any, most: int) -> dict[str, Any]:
-    """Adapter -> token F1 with people's rewritings, copying beside it; each rewriting taken, and those that keep the question's words."""
+    """Arm -> token F1 with people's rewritings, copying beside it; each rewriting taken, and those that keep the question's words."""
     held_out = [row for row in opened(FOLLOW_UPS) if part_of(AnswererTraining().seed, row["QuAC_dialog_id"]) == "test"]
     made = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "held-out.json"
         path.write_text(json.dumps(held_out), "utf-8")
-        for name, adapter in bench.adapters.items():
+        for name, settings in bench.arms.items():
             for rule, keeps in ((name, {}), (f"{name}, any", {"query.keeps": 0.0})):
-                config = with_settings(TrialConfig(), {"query.part": "follow_up", "generation.adapter": adapter, **keeps})
+                config = with_settings(TrialConfig(), {"query.part": "follow_up", **settings, **keeps})
                 told = drain(rewrites(bench.workbench, config, path, bench.at_most(most)))
                 made[rule] = {key: value for key, value in told.items() if key != "examples"}
     return {"questions": told["questions"], **made}

@@ -78,6 +78,7 @@ from core.statistics.paired import paired_difference
 from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
 
+ADAPTER = "generation.adapter"
 SETTINGS = {"context.passages": 5, "retrieval.top_k": 20}  # a ranking long enough for passages to be taken out of it
 
 # What an answer is worth ---------------------------------------------------------------------------------------------
@@ -174,10 +175,10 @@ def differences(above: np.ndarray, below: np.ndarray, names: Sequence[str]) -> d
 
 
 class Bench:
-    """adapters: name -> the setting. questions: of a section at most; 0: all."""
+    """arms: name -> its settings of the recipe. questions: of a section at most; 0: all."""
 
-    def __init__(self, workbench: Workbench, adapters: Mapping[str, str], questions: int) -> None:
-        self.workbench, self.adapters, self.questions = workbench, adapters, questions
+    def __init__(self, workbench: Workbench, arms: Mapping[str, Mapping[str, Any]], questions: int) -> None:
+        self.workbench, self.arms, self.questions = workbench, arms, questions
         self.present = {status.name for status in workbench.datasets() if status.present}
 
     def ranked(self, config: TrialConfig, most: int = 0) -> Ranked:
@@ -224,10 +225,10 @@ class Bench:
         return by_document
 
     def judged(self, run: Resolved, asked: Sequence[Asked], names: Sequence[str]) -> dict[str, np.ndarray]:
-        """Adapter -> [questions, measures]; what is not answered yet is."""
+        """Arm -> [questions, measures]; what is not answered yet is."""
         made = {}
-        for name, adapter in self.adapters.items():
-            own = run.of(with_settings(run.config, {"generation.adapter": adapter}))
+        for name, settings in self.arms.items():
+            own = run.of(with_settings(run.config, settings))
             if own.config.generation.converts():  # now: a copy made half-way would be another model
                 drain(loaded(own.config.generation))
             asker = Asker(own)
@@ -261,7 +262,7 @@ def answered(
     most: int = 0,
     length: str = "few_words",
 ) -> dict[str, Any]:
-    """Each measure with each adapter, and what the adapter adds to the plain model."""
+    """Each measure with each arm; of two, what the first adds to the second."""
     ranked = bench.hops(most) if dataset == "hotpotqa" else bench.ranked(recipe(dataset, length), most)
     asked = list(asks(ranked))
     values = bench.judged(ranked.run, asked, names)
@@ -277,7 +278,7 @@ def ablation(bench: Bench, dataset: str) -> dict[str, Any]:
     own = {each.name: each.recipe for each in variants(recipe(dataset)) if each.recipe and not each.hyde}
     recipes = {"none": own["naive"], "dense": own.pop("naive"), **own}
     recipes["bm25"] = with_settings(recipes["dense"], {"fusion": {"part": "sparse_only"}})
-    f1: dict[str, dict[str, np.ndarray]] = {name: {} for name in bench.adapters}
+    f1: dict[str, dict[str, np.ndarray]] = {name: {} for name in bench.arms}
     for variant, config in recipes.items():
         ranked = bench.ranked(config)
         asked = list(closed_book(ranked) if variant == "none" else as_ranked(ranked))
@@ -297,7 +298,7 @@ def speed(bench: Bench, dataset: str, most: int) -> dict[str, Any]:
     ranked = bench.ranked(recipe(dataset), most)
     sentence = ranked.config.context.model_copy(update={"length": "sentence"})
     fixed = {"weights": "bf16", "reuse_prefix": False}
-    parts = {name: ranked.config.generation.model_copy(update=fixed | {"adapter": own}) for name, own in bench.adapters.items()}
+    parts = {name: with_settings(ranked.config, own).generation.model_copy(update=fixed) for name, own in bench.arms.items()}
     rows = []
     for turn, asked in enumerate(as_ranked(ranked)):
         row = {}
@@ -314,7 +315,7 @@ def speed(bench: Bench, dataset: str, most: int) -> dict[str, Any]:
 def engines(bench: Bench, dataset: str, most: int) -> dict[str, Any]:
     """Share of greedy answers that llama.cpp (a merged copy in bfloat16) and torch (the adapter beside float32) write alike."""
     ranked = bench.ranked(recipe(dataset), most)
-    native = ranked.config.generation.model_copy(update={"weights": "bf16", "adapter": next(iter(bench.adapters.values()))})
+    native = with_settings(ranked.config, next(iter(bench.arms.values()))).generation.model_copy(update={"weights": "bf16"})
     shared = {name: getattr(native, name) for name in ("adapter", "refusal", "context_tokens", "max_tokens")}
     texts = []
     for part in (native, Transformers(dtype="float32", **shared)):
@@ -365,7 +366,7 @@ def measured(name: str, bench: Bench) -> dict[str, Any]:
         made = SECTIONS[name](bench)
     except FileNotFoundError as error:
         made = {"unmeasured": f"not there: {error.filename or error}"}
-    worn = bench.adapters.get("answerer", "")
+    worn = bench.arms.get("answerer", {}).get(ADAPTER, "")
     about = f"{worn} {adapter_hash(worn)}" if worn in at_hand() else "none"
     return {**made, "adapter": about}
 
@@ -378,7 +379,8 @@ def main(only: str, questions: int, home: str, adapter: str, quick: bool) -> dic
         if adapter not in at_hand():
             print(f"There is no adapter {adapter}: the plain model alone is measured.", file=sys.stderr)
             adapters = adapters if quick else {"plain": ""}
-        bench = Bench(workbench, adapters, questions or 4 * quick)
+        arms = {name: {ADAPTER: adapter} for name, adapter in adapters.items()}
+        bench = Bench(workbench, arms, questions or 4 * quick)
         return _sections.measured("answerer", {name: lambda _, own=name: measured(own, bench) for name in SECTIONS}, only, quick)
 
 

@@ -202,6 +202,15 @@ ROWS = {
         ("engines.answerer.alike", "XQuAD, greedy answers that llama.cpp and torch write alike", LEAST, 1.0, ""),
         ("speed.tokens_per_s_ratio", "Tokens a second with the adapter, to the plain model's in one number format", LEAST, 0.97, "times"),
     ),
+    ("reader", 27): (
+        ("xquad.reader.em", "XQuAD, the embedded reader over five passages: exact match", LEAST, 0.5, ""),
+        ("xquad.reader.f1", "The same, token F1", LEAST, 0.65, ""),
+        ("xquad.reader.citation_precision", "The same, citations that are right", LEAST, 0.8, ""),
+        ("xquad.reader.wrongly_abstains", "The same, abstains with the right passage there", MOST, 0.08, ""),
+        ("gold.reader.f1", "XQuAD, the right passage alone: token F1", LEAST, 0.78, ""),
+        ("removed.reader.abstains", "XQuAD, the right passage taken away: abstains", LEAST, 0.7, ""),
+        ("conflict.reader.follows", "XQuAD, another answer in the right passage: follows the passage", LEAST, 0.9, ""),
+    ),
     ("serving", 28): (
         ("layer.p50_ms", "The service without model and index, 50 requests a second, p50", MOST, 2, "ms"),
         ("layer.p99_ms", "The same, p99", MOST, 8, "ms"),

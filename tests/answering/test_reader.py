@@ -1,13 +1,15 @@
 """The reader marks what the library's model marks, in passages of any length, and its words have a place."""
 
+import json
+import shutil
 import time
 
 import numpy as np
 import pytest
 
-from core.answering.bert_spans import SpanReader, best_pair
+from core.answering.bert_spans import ADAPTED, SpanReader, best_pair
 from core.answering.protocol import Material
-from core.answering.reader import ByReader
+from core.answering.reader import SHIPPED, ByReader
 from core.config import ContextConfig
 from core.context.prompt import UNKNOWN
 from core.errors import WorkbenchError
@@ -68,6 +70,18 @@ def test_an_answer_is_the_words_of_a_passage_with_their_place(trained):
     assert said.text == f"{words} [{quote['passage']}]" and said.cited == (quote["passage"],)
     assert said.prompt_tokens > 300, "the long passage is read in windows, to its end"
     assert np.exp(said.tokens[0].logprob) <= 1
+
+
+def test_the_embedded_reader_answers_and_its_adapter_is_small_and_its_card_names_its_data(home, tmp_path):
+    said = answered(ByReader())
+    assert said.text == "1874 [1]" and said.cited == (1,)
+    assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 5_000_000
+    assert "SQuAD 1.1" in (SHIPPED / "README.md").read_text("utf-8")
+    folder = shutil.copytree(SHIPPED, tmp_path / "other")
+    settings = json.loads((folder / ADAPTED).read_text())
+    (folder / ADAPTED).write_text(json.dumps(settings | {"base_files": "another"}))
+    with pytest.raises(WorkbenchError, match="another version"):
+        SpanReader(folder, 384)
 
 
 def test_below_its_margin_and_of_nothing_it_says_that_it_does_not_know(trained):

@@ -189,7 +189,7 @@ def test_sections_measure_what_is_there_and_one_whose_data_are_absent_says_so(mo
     for section in answerer.SECTIONS.values():
         assert set(section.keywords.get("names", ())) <= set(answerer.MEASURES)
     monkeypatch.setattr(answerer, "at_hand", list)
-    bench = SimpleNamespace(adapters={"plain": ""}, ranked=lambda config, most: Path("/no/such/file").read_text("utf-8"))
+    bench = SimpleNamespace(arms={"plain": {}}, ranked=lambda config, most: Path("/no/such/file").read_text("utf-8"))
     made = answerer.measured("xquad", bench)
     assert made["unmeasured"] == "not there: /no/such/file" and made["adapter"] == "none"
 
@@ -220,7 +220,11 @@ def test_follow_ups_are_of_conversations_that_no_adapter_learnt_from(monkeypatch
         yield
         return {"questions": 7, "f1": [], "examples": ["long"]}
 
-    bench = SimpleNamespace(workbench=None, adapters={"answerer": "mine", "plain": ""}, at_most=lambda most: most)
+    bench = SimpleNamespace(
+        workbench=None,
+        arms={"answerer": {"generation.adapter": "mine"}, "plain": {"generation.adapter": ""}},
+        at_most=lambda most: most,
+    )
     monkeypatch.setattr(_answerer_words, "opened", lambda name: every)
     monkeypatch.setattr(_answerer_words, "rewrites", rewrites)
     made = _answerer_words.follow_ups(bench, 7)
@@ -241,7 +245,7 @@ def test_the_ablation_asks_the_same_questions_at_each_stage():
         passages.append({each.hits is None for each in asked})
         return {"plain": np.full((len(asked), 1), 0.1 * len(passages))}
 
-    made = answerer.ablation(SimpleNamespace(adapters={"plain": ""}, ranked=ranking, judged=values), "python-reference")
+    made = answerer.ablation(SimpleNamespace(arms={"plain": {}}, ranked=ranking, judged=values), "python-reference")
     dense, both = ("dense_only", "none"), TrialConfig().fusion.part
     assert rankings == [dense, dense, (both, "none"), (both, "cross_encoder"), ("sparse_only", "none")]
     assert passages == [{True}, *[{False}] * 4] and made["questions"] == 2

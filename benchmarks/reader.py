@@ -1,0 +1,33 @@
+"""The embedded reader over the questions and passages by which `benchmarks.answerer` measures the language model.
+
+    python -m benchmarks.reader [--quick] [--only=xquad,gold] [--questions=N]
+
+The sections, measures and rules are those told there, of the way of answering `reader` with its embedded model: spans of the passages that
+a small encoder marks. --questions: at most so many of each section; without it all that there are. --quick: 4, and nothing written.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks import _sections
+from benchmarks._options import options
+from benchmarks.answer_measures import DATASETS
+from benchmarks.answerer import SECTIONS, Bench
+from core.workbench import Workbench
+
+ARMS = {"reader": {"answering.part": "reader"}}
+ASKED = ("xquad", "gold", "removed", "conflict", "injected", "clean", "python", "medquad", "hotpot")
+
+
+def main(only: str, questions: int, quick: bool) -> dict[str, Any]:
+    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
+    with tempfile.TemporaryDirectory() as fresh:
+        bench = Bench(Workbench(Path(fresh)), ARMS, questions or 4 * quick)
+        return _sections.measured("reader", {name: lambda _, own=name: SECTIONS[own](bench) for name in ASKED}, only, quick)
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(**vars(options(__doc__, "--quick", only="", questions=0)))))
