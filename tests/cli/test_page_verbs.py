@@ -464,3 +464,20 @@ def test_a_study_that_is_not_there_has_no_history(workbench):
 
 def test_a_status_that_no_trial_has_is_wrong_usage(capsys):
     assert parse(["trials", "list", "--status", "okk"]) == 2 and '"interrupted"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["trials", "list", "--dataset", "nope"],
+        ["trials", "rows", "--dataset", "nope"],
+        ["trials", "looks", "--dataset", "nope"],
+        ["corpus", "files", "nope"],
+        ["corpus", "documents", "--source", "nope", *WORDS],
+        ["corpus", "questions", "--group", "nope", *WORDS],
+    ],
+)
+def test_what_no_corpus_has_is_told_and_is_no_empty_list(bench, words):
+    with pytest.raises(WorkbenchError, match="nope"):
+        told(bench, *words)
+    assert told(bench, "trials", "list", "--dataset", "towns") == [], "a corpus of which no trial is stored yet"
