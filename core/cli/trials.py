@@ -44,7 +44,7 @@ def show_trial(record: dict[str, Any]) -> None:
     from core.labs.trials.comparison import COSTS
 
     if record["metrics"]:
-        level = f"{record['metrics'][0]['confidence']:.0%} interval"
+        level = f"{100 * record['metrics'][0]['confidence']:g}% interval"
         noted = any(row["note"] for row in record["metrics"])
         show_table(
             [
