@@ -106,6 +106,10 @@ def sample_compare(
 
     config = recipe.read()
     offered = sides.engines(config)
+    if not (chains or searches or engines):
+        raise WorkbenchError(
+            "There is nothing to compare.", todo="Give a --chain, a --search or an --engine, each as often as wanted."
+        )
     if unknown := [name for name in engines if name not in offered]:
         raise WorkbenchError(f"There is no engine '{unknown[0]}'.", where="--engine", todo=f"Choose among {', '.join(offered)}.")
     wanted = [

@@ -89,6 +89,8 @@ def test_the_files_of_an_own_corpus_are_told_and_removed(bench):
     drain(bench.library.ingest("villages", [("a.txt", b"Lund is a town."), ("b.txt", b"Gent is another.")], None))
     assert [row["status"] for row in told(bench, "files", "villages")] == ["ok", "ok"]
     told(bench, "remove", "villages", "--file", "a.txt")
+    with pytest.raises(WorkbenchError, match="No file is named"):
+        told(bench, "remove", "villages", "--file", "")
     assert [row["name"] for row in told(bench, "files", "villages")] == ["b.txt"]
     told(bench, "remove", "villages")
     assert "villages" not in {status.name for status in bench.datasets()}
@@ -481,3 +483,8 @@ def test_what_no_corpus_has_is_told_and_is_no_empty_list(bench, words):
     with pytest.raises(WorkbenchError, match="nope"):
         told(bench, *words)
     assert told(bench, "trials", "list", "--dataset", "towns") == [], "a corpus of which no trial is stored yet"
+
+
+def test_sides_to_compare_have_to_be_named(bench):
+    with pytest.raises(WorkbenchError, match="nothing to compare"):
+        told(bench, "sampling", "compare", "Where?", *WORDS)
