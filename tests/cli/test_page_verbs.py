@@ -16,6 +16,7 @@ from core.labs.corpus import chunks as lab
 from core.labs.index import shadow
 from core.labs.index.reference import drawn_of
 from core.labs.reranking import cascades
+from core.labs.sampling import prompts
 from core.labs.trials import weights
 from core.progress import drain
 from core.records import plain
@@ -488,3 +489,15 @@ def test_what_no_corpus_has_is_told_and_is_no_empty_list(bench, words):
 def test_sides_to_compare_have_to_be_named(bench):
     with pytest.raises(WorkbenchError, match="nothing to compare"):
         told(bench, "sampling", "compare", "Where?", *WORDS)
+
+
+@pytest.mark.parametrize("token", ["7", "-1"])
+def test_an_answer_begins_with_no_token_that_the_model_has_not(bench, monkeypatch, token):
+    def read(*_):
+        yield from ()
+        return prompts.Opened(None, False)
+
+    monkeypatch.setattr(prompts, "read", read)
+    monkeypatch.setattr(prompts, "first_logits", lambda *_: np.zeros(7))
+    with pytest.raises(WorkbenchError, match=f"no token {token}"):
+        told(bench, "sampling", "trace", "Where?", "--begin", token, *WORDS)
