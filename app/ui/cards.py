@@ -164,6 +164,12 @@ def press(label: str, icon: str, key: str, act: Callable[..., Any], *arguments: 
     st.button(label, key=key, icon=f":material/{icon}:" if icon else None, on_click=act, args=arguments, **look)
 
 
+def elsewhere(key: str, asked: str) -> None:
+    """Says once that what the address names is not in this corpus, and takes it out of the address."""
+    st.warning(plain(f"The address asks for the {key} “{asked}”, which is not in this corpus."), icon=":material/link_off:")
+    st.query_params.pop(key, None)
+
+
 def tabs(views: Mapping[str, Callable[..., Any]], key: str, *arguments: Any) -> None:
     """A tab a view, of which only the open one draws, with what goes wrong in it. The address says which that is."""
     for tab, draw in zip(st.tabs(list(views), key=key, on_change="rerun", bind="query-params"), views.values(), strict=True):

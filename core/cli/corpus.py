@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from core.cli.frame import subject, verb
 from core.cli.options import USUAL, RecipeOptions, Text, reference
 from core.cli.tables import show_parts, show_table
+from core.errors import WorkbenchError
 from core.records import plain
 
 subject("corpus", "Corpora: documents, questions, chunks; own files and downloads.")
@@ -102,12 +103,18 @@ def files_of(workbench: Any, name: str, /) -> Any:
 
 @verb("remove")
 def remove(
-    workbench: Any, name: str, /, *, file: Annotated[Text, Parameter(help="Only this file (default: the whole corpus).")] = ""
+    workbench: Any,
+    name: str,
+    /,
+    *,
+    file: Annotated[Text | None, Parameter(help="Only this file (default: the whole corpus).")] = None,
 ) -> Any:
     """Remove an own corpus, or a file of it."""
     from core.labs.corpus import contents as lab
 
-    lab.remove(workbench, name, file)
+    if file == "":  # of a variable of the shell that is not set
+        raise WorkbenchError("No file is named.", where="--file", todo="Name one; without --file the whole corpus is removed.")
+    lab.remove(workbench, name, file or "")
     return f"Removed {file or name}."
 
 

@@ -67,6 +67,9 @@ def sample_trace(
 
     config, steps = recipe.read(), read_chain(chain)
     reading = (yield from prompts.read(workbench, config, prompt, manner)).reading
+    words = len(prompts.first_logits(workbench, config, reading))
+    if unknown := [token for token in begin if not 0 <= token < words]:
+        raise WorkbenchError(f"The model has no token {unknown[0]}.", where="--begin", todo=f"Ids go from 0 to {words - 1:,}.")
     memory = prompts.remembered(workbench, reading)
     work = write(config.generation, reading.prompt, memory, steps, seed=config.seed, max_tokens=tokens, begin=begin)
     written = drain(work)
@@ -106,6 +109,10 @@ def sample_compare(
 
     config = recipe.read()
     offered = sides.engines(config)
+    if not (chains or searches or engines):
+        raise WorkbenchError(
+            "There is nothing to compare.", todo="Give a --chain, a --search or an --engine, each as often as wanted."
+        )
     if unknown := [name for name in engines if name not in offered]:
         raise WorkbenchError(f"There is no engine '{unknown[0]}'.", where="--engine", todo=f"Choose among {', '.join(offered)}.")
     wanted = [

@@ -30,8 +30,9 @@ class ViewOptions:
     ascending: Annotated[bool, Parameter(help="The smallest first.")] = False
 
     def read(self, workbench: Any, name: str = "", **more: Any) -> Any:
-        from core.labs.trials import views
+        from core.labs.trials import listing, views
 
+        listing.check_corpus(workbench, self.dataset)
         saved = views.view(workbench, name) if name else views.TrialView()
         return replace(saved, **{field: value for field, value in (vars(self) | more).items() if value}).checked(workbench)
 

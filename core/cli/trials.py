@@ -44,7 +44,7 @@ def show_trial(record: dict[str, Any]) -> None:
     from core.labs.trials.comparison import COSTS
 
     if record["metrics"]:
-        level = f"{record['metrics'][0]['confidence']:.0%} interval"
+        level = f"{100 * record['metrics'][0]['confidence']:g}% interval"
         noted = any(row["note"] for row in record["metrics"])
         show_table(
             [
@@ -97,6 +97,7 @@ def trials(
 
     if not any((dataset, status, sweep, tag, find)):
         return workbench.trials(limit)
+    listing.check_corpus(workbench, dataset)
     return workbench.trials(limit, listing.everything(workbench).matching(dataset, status, sweep, find, tag).ids[:limit])
 
 
@@ -362,6 +363,8 @@ def every_test(
 @verb("looks", show_table)
 def looks(workbench: Any, *, dataset: Dataset = "") -> Any:
     """How many recipes were compared on each question set, stored or not, and which p is then below 5%."""
+    from core.labs.trials import listing
     from core.labs.trials import looks as lab
 
+    listing.check_corpus(workbench, dataset)
     return lab.rows([each for each in lab.every(workbench) if dataset in ("", each.dataset)])

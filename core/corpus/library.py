@@ -161,7 +161,11 @@ class Library:
 
     def files(self, name: str) -> list[FileStatus]:
         """What became of each file of an own collection."""
-        return own.statuses(own.folder(self.home, name))
+        folder = own.folder(self.home, name)
+        if not folder.is_dir():
+            have = ", ".join(each.name for each in own.collections(self.home)) or "none yet"
+            raise WorkbenchError(f"There are no own documents called '{name}'.", todo=f"Own collections: {have}.")
+        return own.statuses(folder)
 
     def has_pages(self, name: str, document_id: str) -> bool:
         """Whether the document is an ingested PDF, whose pages can be seen."""

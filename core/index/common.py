@@ -206,7 +206,8 @@ class SavedIndex:
         """The file, written unless another process has done so since `file` looked."""
         with files.disk_reported("The index", self._home, self._needed):
             self._home.mkdir(parents=True, exist_ok=True)
-        with files.hold(self._home / "building.lock", purpose="building an index", seconds=_BUILD_S, what="index"):
+        beside = self._home.with_name(f".{self._home.name}.lock")  # the size of an index is that of its folder
+        with files.hold(beside, purpose="building an index", seconds=_BUILD_S, what="index"):
             path, _ = self._look()
             return path if path and path != self._seen else self._written(write)
 

@@ -59,7 +59,7 @@ def interval_method(config: Any) -> str:
     """How the intervals of a metric's mean were made, in a sentence."""
     rules = config.evaluation
     return (
-        f"Intervals of {rules.confidence:.0%}: percentile bootstrap over questions ({rules.resamples:,} resamples, "
+        f"Intervals of {100 * rules.confidence:g}%: percentile bootstrap over questions ({rules.resamples:,} resamples, "
         f"seed {config.seed}); Wilson's score interval where the values are only 0 and 1, or nearly all of them at one end "
         "of the range"
     )

@@ -95,7 +95,7 @@ def note(table: Mapping[str, Any]) -> str:
     test, shown = table.get("test", "paired permutation test"), len(table["rows"])
     cells = (cell for row in table["rows"] for name, cell in row["cells"].items() if name != DIFFERENCE)
     spread = "; of a cost its spread" if any("p" not in cell and cell.get("low") is not None for cell in cells) else ""
-    said = [f"{asked}. Means with intervals of {table['confidence']:.0%}{spread}"]
+    said = [f"{asked}. Means with intervals of {100 * table['confidence']:g}%{spread}"]
     if table.get("seeds", 1) > 1:
         said.append(f"Means over up to {table['seeds']} seeds of a recipe")
     if table.get("recipes", shown) > shown:

@@ -54,7 +54,8 @@ class BoundedAnswer:
         if isinstance(value, bytes | bytearray | memoryview):
             value = _of_bytes(value[: self.cell + 1])
         elif not isinstance(value, str):
-            value = json.dumps(value, ensure_ascii=False, default=_inner) if isinstance(value, list | dict) else str(value)
+            nested = isinstance(value, list | tuple | dict)
+            value = json.dumps(_keyed(value), ensure_ascii=False, default=_inner) if nested else str(value)
         if len(value) > self.cell:
             self.cut += 1
             return value[: self.cell] + "…"
@@ -71,6 +72,13 @@ def _inner(value: Any) -> Any:
     if isinstance(value, bytes | bytearray | memoryview):
         return _of_bytes(value)
     return float(value) if isinstance(value, Decimal) and len(value.as_tuple().digits) <= 15 else str(value)
+
+
+def _keyed(value: Any) -> Any:
+    """Keys of a map as JSON has them."""
+    if isinstance(value, dict):
+        return {key if isinstance(key, str | int | float) else str(_inner(key)): _keyed(each) for key, each in value.items()}
+    return list(map(_keyed, value)) if isinstance(value, list | tuple) else value
 
 
 # a time zone as DuckDB asks pytz for it, which is no package of ours: without one, TIMESTAMP WITH TIME ZONE is refused

@@ -16,6 +16,7 @@ from core.labs.corpus import chunks as lab
 from core.labs.index import shadow
 from core.labs.index.reference import drawn_of
 from core.labs.reranking import cascades
+from core.labs.sampling import prompts
 from core.labs.trials import weights
 from core.progress import drain
 from core.records import plain
@@ -89,6 +90,8 @@ def test_the_files_of_an_own_corpus_are_told_and_removed(bench):
     drain(bench.library.ingest("villages", [("a.txt", b"Lund is a town."), ("b.txt", b"Gent is another.")], None))
     assert [row["status"] for row in told(bench, "files", "villages")] == ["ok", "ok"]
     told(bench, "remove", "villages", "--file", "a.txt")
+    with pytest.raises(WorkbenchError, match="No file is named"):
+        told(bench, "remove", "villages", "--file", "")
     assert [row["name"] for row in told(bench, "files", "villages")] == ["b.txt"]
     told(bench, "remove", "villages")
     assert "villages" not in {status.name for status in bench.datasets()}
@@ -464,3 +467,37 @@ def test_a_study_that_is_not_there_has_no_history(workbench):
 
 def test_a_status_that_no_trial_has_is_wrong_usage(capsys):
     assert parse(["trials", "list", "--status", "okk"]) == 2 and '"interrupted"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["trials", "list", "--dataset", "nope"],
+        ["trials", "rows", "--dataset", "nope"],
+        ["trials", "looks", "--dataset", "nope"],
+        ["corpus", "files", "nope"],
+        ["corpus", "documents", "--source", "nope", *WORDS],
+        ["corpus", "questions", "--group", "nope", *WORDS],
+    ],
+)
+def test_what_no_corpus_has_is_told_and_is_no_empty_list(bench, words):
+    with pytest.raises(WorkbenchError, match="nope"):
+        told(bench, *words)
+    assert told(bench, "trials", "list", "--dataset", "towns") == [], "a corpus of which no trial is stored yet"
+
+
+def test_sides_to_compare_have_to_be_named(bench):
+    with pytest.raises(WorkbenchError, match="nothing to compare"):
+        told(bench, "sampling", "compare", "Where?", *WORDS)
+
+
+@pytest.mark.parametrize("token", ["7", "-1"])
+def test_an_answer_begins_with_no_token_that_the_model_has_not(bench, monkeypatch, token):
+    def read(*_):
+        yield from ()
+        return prompts.Opened(None, False)
+
+    monkeypatch.setattr(prompts, "read", read)
+    monkeypatch.setattr(prompts, "first_logits", lambda *_: np.zeros(7))
+    with pytest.raises(WorkbenchError, match=f"no token {token}"):
+        told(bench, "sampling", "trace", "Where?", "--begin", token, *WORDS)

@@ -189,6 +189,13 @@ def test_a_build_that_was_killed_leaves_no_half_file(tmp_path, monkeypatch):
     assert len(list(tmp_path.rglob("*.index"))) == 1
 
 
+@pytest.mark.parametrize("name", ["faiss_hnsw", "faiss_disk", "hnswlib"])
+def test_the_size_of_an_index_is_that_of_its_file_and_note(name, tmp_path):
+    searcher = part(name).build(VECTORS, tmp_path)
+    saved = [path for path in tmp_path.rglob("*") if path.suffix == ".index" or path.name == "ready.json"]
+    assert len(saved) == 2 and searcher.disk_bytes == sum(path.stat().st_size for path in saved)
+
+
 def test_settings_of_another_part():
     with pytest.raises(WorkbenchError, match="cannot search"):
         FaissHNSW().build(VECTORS, None).search(QUERIES, 5, settings=FaissIVFPQ())

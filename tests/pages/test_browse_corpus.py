@@ -72,6 +72,12 @@ def test_the_document_in_the_address_is_open_with_its_evidence_marked_no_markup_
     assert 0 < len("Filling words. ") * shown.count("Filling words.") <= PART and "Mont Blanc" in shown
 
 
+def test_a_document_of_the_address_that_is_not_there_is_told_once():
+    app = browse(document="none$x$.txt")
+    assert ["which is not in this corpus" in each.value for each in app.warning] == [True]
+    assert "document" not in app.query_params and not app.run().warning
+
+
 def test_search_finds_documents_by_their_text():
     app = browse(find="Black Forest")
     assert len(app.dataframe[0].value) == 1

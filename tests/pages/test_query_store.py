@@ -1,5 +1,6 @@
 """The SQL page reads what is stored, says its limits, and cannot do anything else."""
 
+import pyarrow
 import pytest
 from pandas import Series
 from streamlit.testing.v1 import AppTest
@@ -94,6 +95,13 @@ def test_the_best_trial_on_each_corpus_is_an_example_and_a_trial_is_a_link(bench
 
 def test_means_have_three_decimals_and_no_small_p_becomes_zero():
     assert [rows._pattern(Series(values)) for values in ([0.54, None, 0.0], [1e-6, 0.5], [12345.6])] == ["%.3f", "%.4g", "%.4g"]
+
+
+def test_whole_numbers_beside_null_stay_whole(bench):
+    answered = labs_store.answered(bench, "SELECT 9007199254740993 AS large, 1.5 AS other UNION ALL SELECT NULL, NULL")
+    frame, looks = rows.linked(answered)
+    assert frame["large"].tolist() == [9007199254740993, None] and list(looks) == ["other"]
+    assert str(pyarrow.Table.from_pandas(frame).schema.field("large").type) == "int64", "as the page is sent it"
 
 
 @pytest.fixture

@@ -2,12 +2,16 @@
 
 import csv
 import io
+import re
+from pathlib import Path
 
 import pytest
 
 from app.ui.tables import looks
+from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.report import tables
+from core.report.caption import interval_method
 from core.report.table import (
     COUNT,
     MEAN,
@@ -190,3 +194,15 @@ def test_a_p_that_says_what_another_says_in_every_row_is_not_printed_and_stays_i
     assert (
         "p (all tried)" in tables.html_table({**content, "data": [rows[0] | {"p (all tried)": 0.5}]}, 3).partition("</table>")[0]
     )
+
+
+@pytest.mark.parametrize(("level", "words"), [(0.95, "95%"), (0.975, "97.5%"), (0.999, "99.9%")])
+def test_no_level_of_an_interval_is_rounded(level, words):
+    config = with_settings(TrialConfig(), {"evaluation.confidence": level})
+    assert interval_method(config).startswith(f"Intervals of {words}: ")
+    table = {"rows": [], "questions": 3, "confidence": level, "tests": 0, "looked": 0}
+    assert f"Means with intervals of {words}" in tables.note(table)
+    rounding = re.compile(r"\b(confidence|level)\b[\]']*:\.0%\}")
+    assert [
+        path for room in ("app", "core") for path in Path(room).rglob("*.py") if rounding.search(path.read_text("utf-8"))
+    ] == []

@@ -128,6 +128,20 @@ def test_values_of_every_type_go_into_csv_and_latex(store):
     assert r"\begin{tabular}" in tables.latex(content, "t", "", 3, 80)
 
 
+def test_maps_of_any_keys_and_arrays_arrive_as_json(store):
+    [row] = store.sql(
+        "SELECT MAP {DATE '2026-01-02': 1}, [MAP {1.5::DECIMAL(9, 2): [TIMESTAMP '2026-01-02']}], MAP {'\\xAA'::BLOB: 1, 'b'::BLOB: 2},"
+        " MAP {true: 1, false: 2}, MAP {7: {'a': MAP {uuid(): 1}}}, array_value(1.5::DOUBLE, NULL), array_value(['a'], ['b'])"
+    ).rows
+    assert row[:4] == (
+        '{"2026-01-02": 1}',
+        '[{"1.5": ["2026-01-02 00:00:00"]}]',
+        '{"\\\\xAA": 1, "b": 2}',
+        '{"true": 1, "false": 2}',
+    )
+    assert list(json.loads(row[4])) == ["7"] and row[5:] == ("[1.5, null]", '[["a"], ["b"]]')
+
+
 @pytest.mark.slow
 def test_the_memory_of_the_app_is_not_taken_for_that_of_the_query(store):
     held = bytearray(700 << 20)  # written to: the app itself has more than a process of a query may

@@ -70,7 +70,7 @@ def small(text: str) -> str:
 
 def numbers(verdict: plan.Verdict, part: str, source: sources.LabelSource) -> str:
     """One number large; of several systems or pairs a line each."""
-    level, what = f"{verdict.confidence:.0%}", escape(verdict.measure[:1].upper() + verdict.measure[1:])
+    level, what = f"{100 * verdict.confidence:g}%", escape(verdict.measure[:1].upper() + verdict.measure[1:])
     if len(verdict.rows) == 1:
         [row] = verdict.rows
         planned = " by bootstrap, as planned" if plan.by_bootstrap(source.study) and verdict.part != "preference" else ""

@@ -29,7 +29,10 @@ def choice(shown: list[Shown], corpus: Corpus, gold: GoldSpans) -> int | None:
     with_cuts = set(gold.document[cut_spans(shown[0].chunks, gold)].tolist())
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     only_cut = with_cuts and right.toggle("Cut only", key="only_cut", help="Documents in which the first chunker cuts evidence.")
-    asked = next((i for i, d in enumerate(corpus.documents) if d.id == st.query_params.get("document")), None)
+    wanted = st.query_params.get("document", "")
+    asked = next((i for i, d in enumerate(corpus.documents) if d.id == wanted), None)
+    if wanted and asked is None:
+        cards.elsewhere("document", wanted)
     offered = [i for i in range(len(corpus.documents)) if not only_cut or i in with_cuts][:MOST]
     offered += [asked] if asked is not None and asked not in offered and not only_cut else []
     number = left.selectbox(

@@ -19,7 +19,9 @@ def draw(corpus: Corpus) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         shown = matching_documents(corpus)
-    place = contents(corpus).place.get(st.query_params.get("document", ""))
+    place = contents(corpus).place.get(asked := st.query_params.get("document", ""))
+    if asked and place is None:
+        cards.elsewhere("document", asked)
     with right:
         if place is None and not shown:
             cards.empty("No document matches", "Other words, or all sources, will find more.")

@@ -109,7 +109,7 @@ def leaderboard(config: TrialConfig, rows: Sequence[EncoderResult], reference: O
     )
     n, tests = ready[0].intervals[metric], sum(bool(comparison.verdict(row, metric)) for row in rows)
     st.caption(
-        f"n {n.n:,} of {n.total:,} questions, {config.evaluation.confidence:.0%} intervals"
+        f"n {n.n:,} of {n.total:,} questions, {100 * config.evaluation.confidence:g}% intervals"
         + (f"; p corrected for {tests} comparisons (Holm)" if tests > 1 else "")
         + ". Speed: texts embedded a second, last measured on this machine."
     )

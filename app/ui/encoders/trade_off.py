@@ -100,7 +100,7 @@ def curve(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> No
         config=config,
         command=workbench.command(config, "encoders-trade-off", *(["--more"] if "more_formats" in pressed else [])),
         title=f"{row.offer.name}: {kind} dimensions in each number format",
-        caption=f"n {here.n:,}, {config.evaluation.confidence:.0%} intervals; ringed: the setting on the left",
+        caption=f"n {here.n:,}, {100 * config.evaluation.confidence:g}% intervals; ringed: the setting on the left",
     )
     if "more_formats" not in pressed:
         more = jobs.drain(trade_off.points_left(workbench, config, trade_off.MORE_FORMATS))

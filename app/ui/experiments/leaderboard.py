@@ -178,7 +178,7 @@ def each_reported(here: StudyDesk, metric: str) -> None:
     st.info("\n".join([told, *lines]), icon=":material/flag:")
     st.caption(
         f"n {made.rows[0].paired.n:,}. Paired permutation tests, p corrected by Holm for "
-        f"{cards.count(made.tested, 'comparison')}; {made.confidence:.0%} intervals."
+        f"{cards.count(made.tested, 'comparison')}; {100 * made.confidence:g}% intervals."
         + f" {AT_ODDS}."
         * any(at_odds(row.paired.low, row.paired.high, row.p_holm, made.confidence) for row in made.rows if row.paired)
     )
@@ -189,7 +189,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     ranked = sorted(shown.rows, key=lambda row: board[row.trial.id][0])
     own = {row.trial.id for row in ranked}
     baseline, to_it = shown.baseline.id if shown.baseline else "", f"To the {shown.reference}"
-    head, level = label(shown.metric, shown.k), f"{shown.board.confidence:.0%} interval"
+    head, level = label(shown.metric, shown.k), f"{100 * shown.board.confidence:g}% interval"
     st.caption(
         f"{cards.count(len(ranked), 'recipe')} on {cards.plain(here.recorded.recipe.corpus.dataset)}, n {shown.board.n:,} questions. "
         "The order of the best and those not significantly worse may be chance. Click one to open it."

@@ -87,7 +87,7 @@ class Shown(NamedTuple):
             config=experiment.recipe,
             command=command_line("study-results", experiment.id, "--metric", shown.metric),
             title=f"{label(shown.metric, shown.k)} of each recipe",
-            caption=f"n {shown.board.n:,} questions, {paired}{shown.board.confidence:.0%} intervals",
+            caption=f"n {shown.board.n:,} questions, {paired}{100 * shown.board.confidence:g}% intervals",
             method=interval_method(experiment.recipe),
         )
         if paired and told:

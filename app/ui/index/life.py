@@ -89,9 +89,9 @@ def churn_result(here: Glance, run: Churn) -> None:
     took = cards.duration(rebuild.rebuild_s or 0)
     lost = f"{max(rebuild.lost_recall, 0) * 100:.1f} points of recall"
     st.markdown(
-        f"**Rebuild at {rebuild.churned:.0%} churn:** {lost} are lost there; a rebuild takes {took}."
+        f"**Rebuild at {round(100 * rebuild.churned, 2):g}% churn:** {lost} are lost there; a rebuild takes {took}."
         if rebuild.churned is not None
-        else f"**No rebuild needed up to {rebuild.tried:.0%} churn:** at most {lost} are lost."
+        else f"**No rebuild needed up to {round(100 * rebuild.tried, 2):g}% churn:** at most {lost} are lost."
     )
     scheduled(run, tolerance)
     rows = churn.rows(run)

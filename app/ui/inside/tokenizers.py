@@ -178,7 +178,7 @@ def measure_chart(measured: TokenizerComparison, rows: list[dict[str, Any]], con
         config={"measure": name, "tokenizers": [row["tokenizer"] for row in some]},
         command=command,
         title=measures(measured)[name].label,
-        caption=f"mean of {some[0]['documents']:,} documents, {confidence:.0%} intervals",
+        caption=f"mean of {some[0]['documents']:,} documents, {100 * confidence:g}% intervals",
     )
 
 

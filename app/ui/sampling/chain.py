@@ -165,7 +165,7 @@ def editor(steps: tuple[Step, ...]) -> None:
                 st.warning(cards.plain(error.what))
     if (chosen := st.session_state["chain/-preset"]) and chosen not in chains.PRESETS:
         saved, about = (session.workbench(), chosen), "Deletes this saved chain."
-        cards.press(f"Delete {chosen}", "delete", "delete_preset", chains.delete_preset, *saved, help=about)
+        cards.press(cards.plain(f"Delete {chosen}"), "delete", "delete_preset", chains.delete_preset, *saved, help=about)
 
 
 def word(part: str) -> str:

@@ -101,7 +101,7 @@ def compared(config: TrialConfig, measured: Sequence[ChainResult], names: dict[s
         config=config,
         command=line,
         title="Diversity and quality of sampled answers",
-        caption=f"n {n:,} questions, {level:.0%} intervals over questions",
+        caption=f"n {n:,} questions, {100 * level:g}% intervals over questions",
     )
     study_table(measured, names, (y, x))
     with st.expander("All measures"):

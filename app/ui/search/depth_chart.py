@@ -26,7 +26,7 @@ def draw(current: Evaluation, baseline: Evaluation | None) -> None:
         config=current.config,
         command=command(current, baseline),
         title="Recall by depth",
-        caption=f"n {curve[0].n:,}, {current.config.evaluation.confidence:.0%} intervals",
+        caption=f"n {curve[0].n:,}, {100 * current.config.evaluation.confidence:g}% intervals",
         method=interval_method(current.config),
     )
 

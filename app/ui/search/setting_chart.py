@@ -254,7 +254,7 @@ def chart(
     k = "k" if setting == "evaluation.k" else config.evaluation.k
     judged = f"{budget:,} tokens of context" if budget else f"the first {k} chunks"
     along, up = f"{knob.label} ({knob.unit})" if knob.unit else knob.label, named(metric, k, budget)
-    interval = f"{config.evaluation.confidence:.0%} interval"
+    interval = f"{100 * config.evaluation.confidence:g}% interval"
     shape, name = charts.figure(traces, along, up, **layout), f"{title} over its range"
     measured = [value for value in wanted if value in at]
     command = f"{session.workbench().command(config, 'curve')} --grid {setting}={','.join(map(str, measured))}"
@@ -372,7 +372,7 @@ def best_of_many(config: TrialConfig, metric: str, curve: Sequence[CurvePoint]) 
     equal = equals_words(best[1], bounded - 1)
     return (
         f"{forms.number(best[0].value)} scored highest of {bounded} values; {equal} "
-        f"(paired, {config.evaluation.confidence:.0%}, Holm)."
+        f"(paired, {100 * config.evaluation.confidence:g}%, Holm)."
     )
 
 

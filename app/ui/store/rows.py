@@ -56,6 +56,10 @@ def linked(answered: Answered) -> tuple[Any, dict[str, Any]]:
 
     names = answered.result.columns
     frame = pd.DataFrame(answered.result.rows, columns=names)
+    for place, name in enumerate(names):
+        values = [row[place] for row in answered.result.rows]
+        if {type(value) for value in values} == {int, type(None)}:  # pandas takes them for numbers with a point
+            frame[name] = pd.Series(values, dtype=object)
     looks = {name: st.column_config.NumberColumn(format=_pattern(frame[name])) for name in frame.select_dtypes("float")}
     for name in names:
         if answered.trials.issuperset(frame[name].dropna().tolist()) and frame[name].notna().any():

@@ -67,7 +67,7 @@ def tests(result: TrialComparison, names: dict[str, str]) -> None:
     if AT_ODDS in made.note:
         st.caption(f"{AT_ODDS}.")
     st.caption(
-        f"Means over the questions that both measured. Low and High: {result.confidence:.0%} interval of each difference alone. "
+        f"Means over the questions that both measured. Low and High: {100 * result.confidence:g}% interval of each difference alone. "
         f"p (Holm) and the verdict are corrected for {cards.count(result.tested, 'comparison')}. {result.tried:,} recipes were "
         f"compared on these questions so far, {result.stored:,} of them stored as trials: p and q (all tried) are corrected for all of "
         "them. The best of many seems better than it is, so confirm a choice on questions that were not used to make it."
@@ -91,7 +91,7 @@ def chart(result: TrialComparison, names: dict[str, str], made: Table) -> None:
         data=made.rows,
         command=made.command,
         title=made.title,
-        caption=f"n {min(row.paired.n for row in drawn):,}, {result.confidence:.0%} intervals, paired by question",
+        caption=f"n {min(row.paired.n for row in drawn):,}, {100 * result.confidence:g}% intervals, paired by question",
         method=f"Corpus: {corpus}. Intervals: percentile bootstrap of the mean difference over "
         f"the questions that both measured ({of.settings['evaluation.resamples']:,} resamples)",
     )

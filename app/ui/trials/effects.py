@@ -130,7 +130,7 @@ def interactions(scope: Scope, result: Effects) -> None:
         command=scope.command("effects", "--cells", first, second),
         title=f"{scope.head} by {titles[first]} and {titles[second]}",
         caption="parallel lines: the effect of one setting does not depend on the other; its uncertainty: see the table",
-        method=f"{result.confidence:.0%} percentile bootstrap over questions",
+        method=f"{100 * result.confidence:g}% percentile bootstrap over questions",
     )
     made = lab.interaction_table(result, scope.command("effects"))
     tables.draw(made, rows=5)

@@ -77,7 +77,7 @@ def chart(scope: Scope, board: Leaderboard, names: dict[str, str], whole: bool =
         command=scope.command("leaderboard"),
         title=f"Recipes by {scope.head}",
         caption=f"{scope.questions}{more}; n {board.n:,}{filled if whole else ''}",
-        method=f"Intervals: {board.confidence:.0%} of each mean over questions, Wilson's or percentile bootstrap",
+        method=f"Intervals: {100 * board.confidence:g}% of each mean over questions, Wilson's or percentile bootstrap",
     )
 
 

@@ -61,7 +61,7 @@ def summary(result: Sensitivity, by: str) -> str:
     """The difference, its intervals and what they mean, in words."""
     words = f"Difference over all {result.n:,} questions: {result.difference:+.4f}"
     if result.low is not None:
-        words += f", {result.confidence:.0%} interval {result.low:+.4f} to {result.high:+.4f} with the question as unit"
+        words += f", {100 * result.confidence:g}% interval {result.low:+.4f} to {result.high:+.4f} with the question as unit"
     if result.cluster_low is not None:
         words += f", {result.cluster_low:+.4f} to {result.cluster_high:+.4f} with the {by} as unit"
         wider = result.low is not None and (result.cluster_high - result.cluster_low) > 1.1 * (result.high - result.low)

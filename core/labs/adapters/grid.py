@@ -318,7 +318,7 @@ def rows_of(cells: GridCells) -> list[dict[str, Any]]:
 
 
 def method(level: float) -> str:
-    return f"Bootstrap intervals ({level:.0%}); sign-flip test against no adapter, Holm's correction over all cells and measures"
+    return f"Bootstrap intervals ({100 * level:g}%); sign-flip test against no adapter, Holm's correction over all cells and measures"
 
 
 def grid_table(cells: GridCells, measure: str, note: str, command: str) -> Table:

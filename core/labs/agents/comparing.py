@@ -254,8 +254,8 @@ def table(made: AgentComparison, measure: str, command: str = "") -> Table:
 def _note(made: AgentComparison) -> str:
     level = made.draw.rules.confidence
     return (
-        f"n {len(made.draw.rows):,}; bootstrap intervals ({level:.0%}); sign-flip test against RAG, Holm's correction over all arms and "
-        "measures"
+        f"n {len(made.draw.rows):,}; bootstrap intervals ({100 * level:g}%); sign-flip test against RAG, Holm's correction over all "
+        "arms and measures"
     )
 
 

@@ -200,7 +200,9 @@ def rows(made: RagAblation) -> list[dict[str, Any]]:
 
 
 def method(level: float) -> str:
-    return f"Bootstrap intervals ({level:.0%}); sign-flip test against naive, Holm's correction over all variants and measures"
+    return (
+        f"Bootstrap intervals ({100 * level:g}%); sign-flip test against naive, Holm's correction over all variants and measures"
+    )
 
 
 def table(made: RagAblation, measure: str, level: float, command: str = "") -> Table:

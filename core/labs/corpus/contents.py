@@ -69,13 +69,14 @@ def question_rows(corpus: Corpus) -> list[dict[str, Any]]:
 
 
 def documents_with(corpus: Corpus, words: str = "", source: str | None = None) -> list[int]:
-    """Places of the documents with these words in their title or text, of this source."""
+    """Places of the documents with these words in their title (their id, where they have none) or text, of this source."""
     if not words and source is None:
         return list(range(len(corpus.documents)))
+    _check(source, {document.source for document in corpus.documents}, "document of the source")
 
     def fits(document: Document) -> bool:
         return source in (None, document.source) and any(
-            words.lower() in text.lower() for text in (document.title, document.text)
+            words.lower() in text.lower() for text in (document.title or document.id, document.text)
         )
 
     return [place for place, document in enumerate(corpus.documents) if fits(document)]
@@ -85,6 +86,7 @@ def questions_with(
     rows: Sequence[dict[str, Any]], words: str = "", group: str | None = None, answerable: bool | None = None
 ) -> list[int]:
     """Places of the rows of `question_rows` with these words in question or answers, of this group and kind."""
+    _check(group, {row["group"] for row in rows}, "question of the group")
 
     def fits(row: dict[str, Any]) -> bool:
         return (
@@ -94,6 +96,12 @@ def questions_with(
         )
 
     return [place for place, row in enumerate(rows) if fits(row)]
+
+
+def _check(value: str | None, there: set[str], what: str) -> None:
+    if value is not None and value not in there:
+        some = ", ".join(sorted(filter(None, there))[:20]) or "none"
+        raise WorkbenchError(f"There is no {what} '{value}'.", todo=f"There are: {some}.")
 
 
 def document_of(corpus: Corpus, document_id: str) -> Document:

@@ -37,7 +37,7 @@ def settled(
     differences = table[:, [place]] - np.delete(table, place, axis=1)  # [questions, others]
     others = differences.shape[1]
     p = [p for p, _ in sign_flip_p(differences, max(PERMUTATIONS, int(4 * others / alpha)))]
-    share = f"at {1 - alpha:.2%}, its share of {level:.0%} over {looks} looks" if looks > 1 else f"at {level:.0%}"
+    share = f"at {1 - alpha:.2%}, its share of {100 * level:g}% over {looks} looks" if looks > 1 else f"at {100 * level:g}%"
     counted = f"{len(table):,} questions, {share}"
     among = "" if not before else f" of its round; {before:,} {'has' if before == 1 else 'have'} left before, on fewer questions"
     if all(each < alpha for each in correct_defined(p)):

@@ -6,6 +6,7 @@ Source: the pre- and post-filtering of Gollapudi et al. 2023, "Filtered-DiskANN"
 """
 
 import math
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -146,10 +147,13 @@ def groupings(corpus: Corpus, chunks: Chunks) -> dict[str, list[str]]:
     for query in corpus.queries:
         for gold in query.relevant:
             type_of.setdefault(gold.document_id, set()).add(query.group)
+    titles = Counter(document.title for document in corpus.documents)
     labels = {
         "source": [d.id.partition("/")[0] if "/" in d.id else d.source for d in corpus.documents],
         "type of question": [min(type_of.get(d.id, {"none asked"})) for d in corpus.documents],
-        "document": [d.title or d.id for d in corpus.documents],
+        "document": [
+            d.title if d.title and titles[d.title] == 1 else " ".join(filter(None, (d.title, d.id))) for d in corpus.documents
+        ],
     }
     if any(len(types) > 1 for types in type_of.values()):
         del labels["type of question"]  # a document answers questions of several types

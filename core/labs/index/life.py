@@ -179,7 +179,9 @@ def schedule_words(made: Schedule, daily: float = 0.0) -> list[str]:
         return [f"The decay has no interval ({decay.note}): more questions tell when to rebuild."]
     mean, *bounds = (100 * each for each in (decay.mean, decay.low, decay.high))
     points = f"{written(mean, MEAN)} points of recall@{made.k} (95% interval {between(*bounds, MEAN)})"
-    words = [f"Each 1% {what} costs {points}, measured up to {made.tried:.0%}; over {decay.n:,} questions, of one life."]
+    words = [
+        f"Each 1% {what} costs {points}, measured up to {round(100 * made.tried, 2):g}%; over {decay.n:,} questions, of one life."
+    ]
     allowed = f"{100 * made.tolerated:g} points"
     if made.soonest is None:
         return [*words, f"Recall does not fall with changes: {allowed} are not lost at any share tried."]
@@ -189,7 +191,9 @@ def schedule_words(made: Schedule, daily: float = 0.0) -> list[str]:
         span = f"{_when(made.soonest, daily)} at the earliest and {_when(made.latest, daily)} at the latest"
         words.append(f"Rebuild {_when(made.share, daily)}: {allowed} are lost then; {span}.")
     if (made.share or made.soonest) > made.tried:
-        words.append(f"That is beyond the {made.tried:.0%} that were tried: an extrapolated line, not a measurement.")
+        words.append(
+            f"That is beyond the {round(100 * made.tried, 2):g}% that were tried: an extrapolated line, not a measurement."
+        )
     return words
 
 

@@ -85,6 +85,9 @@ def usual_shares(documents: int) -> tuple[float, ...]:
 
 def samples(documents: int, shares: Sequence[float], seed: int) -> list[Sample]:
     """The smallest first. Those of a share have no document in common, and all lie within that of the largest share."""
+    if documents < (least := LEAST_DOCUMENTS + FEWEST):
+        todo = f"Choose a corpus of {least} or more: of fewer there are no {FEWEST} sizes of samples."
+        raise WorkbenchError(f"So few documents ({documents:,}) make no forecast.", todo=todo)
     shares = sorted(set(shares or usual_shares(documents)))
     sizes = [round(share / 100 * documents) for share in shares]
     if not all(0 < share < WHOLE for share in shares) or len(set(sizes)) < FEWEST or sizes[0] < LEAST_DOCUMENTS:

@@ -9,7 +9,7 @@ from core.report.differences import zero_line
 
 BESIDE = 0.6  # of a line: the metrics of a recipe stand so far apart, the first on top
 SYMBOLS = ("circle", "square", "diamond", "triangle-up")
-TITLES = {"means": "Mean, {level:.0%} interval", "differences": "Difference from {reference}, {level:.0%} interval"}
+TITLES = {"means": "Mean, {level:g}% interval", "differences": "Difference from {reference}, {level:g}% interval"}
 FIELDS = {"means": ("mean", "low", "high"), "differences": ("difference", "difference_low", "difference_high")}
 
 
@@ -49,7 +49,7 @@ def drawn(drawing: str, table: Any) -> dict[str, Any]:
                 },
             }
         )
-    title = TITLES[drawing].format(level=table["confidence"], reference=table["reference"])
+    title = TITLES[drawing].format(level=100 * table["confidence"], reference=table["reference"])
     layout = {
         "xaxis": {"title": {"text": title}},
         "yaxis": {

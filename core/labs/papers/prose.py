@@ -225,7 +225,7 @@ def _interval(gap: _Gap, level: float, digits: int) -> str:
     if gap.low is None or gap.high is None:
         return "no interval"
     low, high = (written(value, f"%.{digits}f") for value in (gap.low, gap.high))
-    return f"{level:.0%} interval {low} to {high}"
+    return f"{100 * level:g}% interval {low} to {high}"
 
 
 def _p(value: float) -> str:

@@ -254,9 +254,8 @@ def _repeats(rows: Rows) -> str:
     repeats = max((len(row["repeats"]) for row in rows if row["quantity"].startswith("search")), default=0)
     if not repeats:
         return ""
-    return (
-        f"Medians of {repeats} interleaved repeats, and their range: an interval of {1 - 0.5 ** (repeats - 1):.0%} for the median"
-    )
+    level = 100 * (1 - 0.5 ** (repeats - 1))
+    return f"Medians of {repeats} interleaved repeats, and their range: an interval of {level:.3g}% for the median"
 
 
 def _table(name: str, title: str, columns: Sequence[Column], rows: Rows, note: str) -> Table:

@@ -222,7 +222,7 @@ def label(made: SystemComparison, name: str) -> str:
 
 
 def method(level: float) -> str:
-    return f"Bootstrap intervals ({level:.0%}) of paired differences; sign-flip test, Holm's correction over all rows"
+    return f"Bootstrap intervals ({100 * level:g}%) of paired differences; sign-flip test, Holm's correction over all rows"
 
 
 def table(made: SystemComparison, command: str = "") -> Table:

@@ -197,7 +197,9 @@ def table(ablation: Ablation, title: str, words: Sequence[str], confidence: floa
 
 
 def method(ablation: Ablation, confidence: float) -> str:
-    return f"Paired bootstrap intervals ({confidence:.0%}); sign-flip test, Holm's correction over {len(ablation.parts)} parts"
+    return (
+        f"Paired bootstrap intervals ({100 * confidence:g}%); sign-flip test, Holm's correction over {len(ablation.parts)} parts"
+    )
 
 
 def sentence(ablation: Ablation, confidence: float) -> str:

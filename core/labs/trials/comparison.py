@@ -363,7 +363,7 @@ def table(result: TrialComparison, names: dict[str, str], title: str, command: s
         Column("Effect", "", "%+.2f", "Mean difference over the standard deviation of the differences (dz)."),
         *(Column(name, name, COUNT) for name in ("Won", "Lost", "Tied", "n")),
     )
-    note = f"{result.confidence:.0%} intervals, paired by question; Holm's correction over all rows"
+    note = f"{100 * result.confidence:g}% intervals, paired by question; Holm's correction over all rows"
     made = rows(result, names)
     if any(at_odds(row["Low"], row["High"], row["p (Holm)"], result.confidence) for row in made):
         note += f". {AT_ODDS}"

@@ -138,7 +138,7 @@ def table(result: Effects, command: str) -> Table:
 
 
 def method(result: Effects) -> str:
-    return f"Least-squares means, paired by question; {result.confidence:.0%} percentile bootstrap over questions"
+    return f"Least-squares means, paired by question; {100 * result.confidence:g}% percentile bootstrap over questions"
 
 
 def interaction_rows(result: Effects) -> list[dict[str, Any]]:

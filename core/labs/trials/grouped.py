@@ -110,7 +110,7 @@ def table(result: Grouped, *words: str) -> Table:
     """A row a group. words: of the command, behind the setting."""
     rows: list[dict[str, Any]] = []
     metrics = list(result.groups[0].means) if result.groups else []
-    levels = " or ".join(f"{level:.0%}" for level in sorted({group.confidence for group in result.groups}))
+    levels = " or ".join(f"{100 * level:g}%" for level in sorted({group.confidence for group in result.groups}))
     for group in result.groups:
         row: dict[str, Any] = {"level": level_words(result, group), "trials": len(group.ids)}
         for metric, mean in group.means.items():

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from core.config import FIELDS, fingerprint
+from core.errors import WorkbenchError
 from core.evaluation.metric import measures_among
 from core.labs.experiments import book
 from core.labs.trials.comparison import COSTS, Trial, direction, setting_name, some
@@ -322,6 +323,12 @@ class Listing(Sequence[Trial]):
             return self._workbench.store.query(sql, own)
         key = fingerprint(self._state, sql, own)
         return self._workbench.pipeline.remember("listing", key, lambda: self._workbench.store.query(sql, own))
+
+
+def check_corpus(workbench: Workbench, name: str) -> None:
+    """Raises where neither a corpus nor any stored trial is of this name; "" is every one."""
+    if name and not everything(workbench).matching(name) and name not in {status.name for status in workbench.datasets()}:
+        raise WorkbenchError(f"There is no corpus '{name}'.", where="--dataset", todo="`python -m core corpus list` lists them.")
 
 
 def everything(workbench: Workbench) -> Listing:

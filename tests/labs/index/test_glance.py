@@ -138,6 +138,7 @@ def test_chunks_are_grouped_by_what_tells_documents_apart():
     chunks = Chunks(np.array([0, 0, 1, 2, 3], np.int32), *(np.zeros(5, np.int32),) * 3)
     found = groupings(Corpus("c", documents, asked), chunks)
     assert found["source"] == ["north"] * 3 + ["south"] * 2
+    assert found["document"] == ["T0 north/0", "T0 north/0", "T1 north/1", "T0 south/0", "T1 south/1"], "two of one title are two"
     assert found["type of question"] == ["a", "a", "b", "a", "b"]
     assert groupings(Corpus("c", documents, asked[:3]), chunks)["type of question"][-1] == "none asked"
     both = (*asked, Query("more", "?", (Gold(documents[0].id, 0, 4),), group="b"))

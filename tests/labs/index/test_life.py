@@ -27,6 +27,7 @@ def test_a_decay_without_noise_tells_the_very_share_and_the_days():
     words = schedule_words(made, 0.5)
     assert words[1].startswith("Rebuild after 4.0% (8.0 days at 0.5% a day): 2 points are lost then") and len(words) == 2
     assert "beyond the 10% that were tried" in schedule_words(schedule(lived(0.5), 0.2))[-1]
+    assert "measured up to 0.4%" in schedule_words(schedule(lived(0.5), 0.02)._replace(tried=0.004))[0]
     assert "2 points are not lost at any share tried" in schedule_words(schedule(lived(0.0), 0.02))[-1]
     assert "not shown" in schedule_words(schedule(lived(0.0, noise=0.1), 0.02))[1]
 

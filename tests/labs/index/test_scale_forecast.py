@@ -65,6 +65,13 @@ def rows(whole: dict[str, float] | None = None) -> list[dict]:
     return made + ([made[-1] | {"share": 100.0, "chunks": 1000} | whole] if whole else [])
 
 
+def test_of_a_handful_of_documents_no_shares_are_asked_for():
+    with pytest.raises(WorkbenchError, match=r"So few documents \(14\) make no forecast") as error:
+        lab.samples(14, (), 0)
+    assert error.value.todo.startswith("Choose a corpus of 15") and "%" not in str(error.value)
+    assert len({len(sample.places) for sample in lab.samples(15, (67, 74, 80, 87, 94), 0)}) == 5
+
+
 def test_known_curves_are_told_and_the_whole_decides_nothing_of_them():
     told = {each.key: each for each in lab.forecast(rows(), 3)}
     assert list(told) == ["recall", "ndcg", "evidence", "memory_mb"] and all(each.inside is None for each in told.values())
