@@ -117,6 +117,7 @@ SAVED_WITHIN = {
     "core/training/adapters/training.py": "at_work in core/training/log.py",
     "core/training/encoders/loop.py": "at_work in core/training/log.py",
     "core/training/heads/loop.py": "at_work in core/training/log.py",
+    "core/training/heads/low_rank_spans.py": "at_work in core/training/log.py",
     "core/training/low_rank.py": "at_work in core/training/log.py",
     "core/training/steps.py": "memory: write_whole",
 }

@@ -281,7 +281,9 @@ def test_a_reader_marks_answers_in_long_passages_and_says_when_there_is_none(ran
     result = drain(start(Spans(), some, epochs=20, lora_rank=rank))
     assert result.test["em"]["value"] > 0.9 and result.test["f1"]["value"] >= result.test["em"]["value"]
     lines = [json.loads(line) for line in (result.folder / "predictions.jsonl").read_text().splitlines()]
-    assert HeadModel("m").predict([PassageQuestion(*line["read"], ()) for line in lines]) == [line["prediction"] for line in lines]
+    assert HeadModel("m").predict([PassageQuestion(*line["read"], ()) for line in lines]) == [
+        line["prediction"] for line in lines
+    ]
     if not rank:
         return
     monkeypatch.setattr(bert_spans, "bundled_folder", lambda: base)
