@@ -108,13 +108,14 @@ def train_adapter(
     workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any], file: Path | None = None
 ) -> Generator[Progress, None, Any]:
     """Trains an adapter; from then on the generator takes it under that name."""
-    from core.training.adapters.training import train
+    from core.training.adapters.training import new_adapter, train
 
+    training = valid(AdapterTraining, settings)
+    folder = new_adapter(name, training)
     data = yield from adapter_data(workbench, config, settings, file)
     command = training_arguments(workbench, config, name, settings, file)
-    training = valid(AdapterTraining, settings)
     with timed(workbench, base_of(config).model, name, training):
-        return (yield from train(training, data, base_of(config), adapters_home() / name, command))
+        return (yield from train(training, data, base_of(config), folder, command))
 
 
 def train_dpo(
@@ -122,9 +123,11 @@ def train_dpo(
 ) -> Generator[Progress, None, Any]:
     """Trains an adapter on pairs of answers of which people prefer one: of a file, or of what is stored, as `source` says."""
     from core.training.adapters.preferences import train_preferences
+    from core.training.adapters.training import new_adapter
     from core.training.heads.examples import Compared, Divided, divided
 
     training = valid(PreferenceTraining, settings)
+    folder = new_adapter(name, training)
     if file is None:
         data = yield from preference_data(workbench, config, settings)
         every = [(*getattr(data, part), *data.spare[part]) for part in PARTS]
@@ -136,7 +139,7 @@ def train_dpo(
         source, parts = file.name, divided(pairs, VALIDATION_SHARE, TEST_SHARE, training.seed, str(file), notes)
     command = training_arguments(workbench, config, name, settings, file, True)
     with timed(workbench, base_of(config).model, name, training):
-        return (yield from train_preferences(training, parts, source, base_of(config), adapters_home() / name, command))
+        return (yield from train_preferences(training, parts, source, base_of(config), folder, command))
 
 
 class AdapterEntry(NamedTuple):
