@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, read_settings
@@ -64,7 +65,11 @@ def train_reader(
     files: HeadFiles = NONE,
     dataset: Dataset = None,
     wrong: Annotated[
-        float, Parameter(help="Share of the questions that come once more, over a passage without their answer.")
+        float,
+        Parameter(
+            validator=Number(gte=0, lte=1),
+            help="Share of the questions that come once more, over a passage without their answer.",
+        ),
     ] = 0.0,
     train: Training = (),
 ) -> Any:
@@ -91,8 +96,11 @@ def best_of(
     gold: Annotated[str, Parameter(help="A reward model that learnt from other prompts: it judges what this one chose.")] = "",
     samples: Annotated[Positive, Parameter(help="Answers to each prompt, of which 1, 2, 4, … are chosen from.")] = 16,
     ask: Asked = 40,
-    temperature: Annotated[float, Parameter(help="Of sampling.")] = 1.0,
-    characters: Annotated[int, Parameter(help="Of the passages the generator is given those nearest to the question.")] = 800,
+    temperature: Annotated[float, Parameter(validator=Number(gte=0, lte=2), help="Of sampling.")] = 1.0,
+    characters: Annotated[
+        int,
+        Parameter(validator=Number(gte=0), help="Of the passages the generator is given those nearest to the question; 0: all."),
+    ] = 800,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Best of n answers by a reward model, on prompts of its own test part: its reward against measures that did not choose."""

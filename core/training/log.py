@@ -14,6 +14,20 @@ from core.errors import WorkbenchError
 from core.files import Busy, hold
 
 
+def new_folder(home: Path, name: str, what: str, again: bool = False, ships: str = "") -> Path:
+    """Where what is called so is to stand; raises where that is no name, the one of what ships, or taken. what, again: as of `at_work`."""
+    folder = home / name
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        todo = "Use up to 64 letters, digits, points, hyphens and underscores."
+        raise WorkbenchError(f"'{name:.80}' cannot name {what}.", where="name", todo=todo)
+    if name == ships:
+        raise WorkbenchError(f"'{ships}' is the name of what ships.", where="name", todo=f"Name yours otherwise: my-{ships}.")
+    if folder.exists() and not again:
+        todo = "Take another name, or delete that folder."
+        raise WorkbenchError(f"There is {what} '{name}' already.", where=str(folder), todo=todo)
+    return folder
+
+
 @contextmanager
 def at_work(folder: Path, what: str, again: bool = False) -> Iterator[Path]:
     """The work folder of what is to stand in `folder`, whose name is its own, held against a second training of that name.
@@ -21,12 +35,7 @@ def at_work(folder: Path, what: str, again: bool = False) -> Iterator[Path]:
     what: "an encoder". again: what stands there may be replaced. A name that is none or taken, a training under way, and a full or
     read-only disk are told in words.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", folder.name):
-        todo = "Use up to 64 letters, digits, points, hyphens and underscores."
-        raise WorkbenchError(f"'{folder.name}' cannot name {what}.", where="name", todo=todo)
-    if folder.exists() and not again:
-        todo = "Take another name, or delete that folder."
-        raise WorkbenchError(f"There is {what} '{folder.name}' already.", where=str(folder), todo=todo)
+    new_folder(folder.parent, folder.name, what, again)
     work = work_folder(folder)
     try:
         with files.disk_reported("The training's files", work):

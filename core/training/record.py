@@ -40,6 +40,7 @@ class TrainingResult:
 
     @classmethod
     def by(cls, loop: TrainingSteps, folder: Path, seconds: dict[str, float], **worth: Any) -> Self:
+        seconds = seconds | {"training": round(seconds["training"] + loop.seconds_before, 3)}
         return cls(folder, loop.best_step, loop.step, loop.stopped, seconds, **worth)
 
     def record(self, config: StageConfig, **more: Any) -> dict[str, Any]:

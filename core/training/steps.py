@@ -31,6 +31,7 @@ class TrainingSteps(ABC):
         told: in the log, of the start."""
         self.config, self.steps, self._watch, self._work, self._mark, self._told = config, steps, watch, work, mark, told
         self.step, self.best_step, self.best_value, self.stopped = 0, 0, -math.inf, "all steps"
+        self.seconds_before, self._began = 0.0, time.monotonic()  # of the steps up to the checkpoint from which it goes on
         self._device = "cpu"
         self._weights: dict[str, Any] = {}
         self._best: dict[str, Any] = {}
@@ -59,7 +60,7 @@ class TrainingSteps(ABC):
         """To the last step, or until `patience` evaluations gain nothing; the weights are then those that stay, by `_better`."""
         import torch
 
-        resumed, finished = self._resume(), False
+        resumed, finished, self._began = self._resume(), False, time.monotonic()
         if not resumed:
             (self._work / "log.jsonl").unlink(missing_ok=True)
         kind, config = "resume" if resumed else "start", self.config.model_dump()
@@ -148,6 +149,7 @@ class TrainingSteps(ABC):
             "best_step": self.best_step,
             "best_value": self.best_value,
             "without_gain": self._without_gain,
+            "seconds": self.seconds_before + time.monotonic() - self._began,
             "best": self._best,
             "optimizer": self._optimizer.state_dict(),
             "weights": {name: weight.detach() for name, weight in self._weights.items()},
@@ -179,6 +181,7 @@ class TrainingSteps(ABC):
         self._optimizer.load_state_dict(state["optimizer"])
         self.step, self.best_step, self.best_value = state["step"], state["best_step"], state["best_value"]
         self._best, self._without_gain = state["best"], state["without_gain"]
+        self.seconds_before = state["seconds"]
         lines = [line for line in read_log(self._work.parent.parent / self._work.name) if line.get("step", 0) <= self.step]
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (self._work / "log.jsonl").write_text(text, "utf-8")  # what came after the checkpoint happens again

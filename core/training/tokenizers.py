@@ -95,13 +95,17 @@ def folder_of(name: str, home: Path | None = None) -> Path:
     return (home or tokenizers_home()) / name
 
 
-def tokenizer_files() -> dict[str, Path]:
-    """Name -> file of the tokenizers at hand: the bundled models' and those trained here."""
+def bundled_files() -> dict[str, Path]:
+    """Name -> file of the bundled models' tokenizers."""
     from core.embedding import minilm
     from core.generation.llama_engine import LlamaCpp
 
-    bundled = {"MiniLM": minilm.bundled_folder() / FILE, "SmolLM2": LlamaCpp().path()}
-    return bundled | {file.parent.name: file for file in sorted(tokenizers_home().glob(f"[!.]*/{FILE}"))}
+    return {"MiniLM": minilm.bundled_folder() / FILE, "SmolLM2": LlamaCpp().path()}
+
+
+def tokenizer_files() -> dict[str, Path]:
+    """Those and those trained here."""
+    return bundled_files() | {file.parent.name: file for file in sorted(tokenizers_home().glob(f"[!.]*/{FILE}"))}
 
 
 def train_tokenizer(texts: Sequence[str], config: TokenizerConfig, folder: Path) -> Generator[Progress, None, Path]:
@@ -109,6 +113,8 @@ def train_tokenizer(texts: Sequence[str], config: TokenizerConfig, folder: Path)
 
     Closing the generator keeps nothing; what the library has begun runs on to its end, unseen.
     """
+    if folder.name in bundled_files():
+        raise WorkbenchError(f"'{folder.name}' is the name of a bundled model's tokenizer.", todo=f"Take my-{folder.name}.")
     texts = [encodable(text) for text in texts]
     if not any(map(str.strip, texts)):
         raise WorkbenchError("There is no text to train a tokenizer on.", todo="Choose a corpus with documents.")

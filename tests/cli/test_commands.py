@@ -96,7 +96,7 @@ def test_a_question_or_note_may_begin_with_a_hyphen():
 @pytest.mark.parametrize("words", [
     "", "annotate", "nonsense", "run --no-json", "run --nothing", "compare a", "compare a b c", "trials --limit 0",
     "agreement f --part nouns", "agreement f --growth 0.1 0.2", "sweep", "power size", "list nouns", "annotate freeze s now",
-    "search --jsn what",
+    "search --jsn what", "train-reader r --wrong 5", "best-of r --temperature -1", "best-of r --characters -5",
 ])  # fmt: skip
 def test_wrong_usage_says_so_on_standard_error(words, capsys):
     assert main(words.split()) == 2

@@ -239,6 +239,8 @@ def test_cancelled_it_goes_on_to_the_very_same_adapter(corpus, model):
     whole = drain(trained(corpus, model, "whole", samples=0))
     work = trained(corpus, model, "broken", samples=0)
     for step in work:
+        if step.message.startswith("Step 2"):
+            time.sleep(2)
         if step.message.startswith("Step 3"):
             break
     work.close()
@@ -248,6 +250,7 @@ def test_cancelled_it_goes_on_to_the_very_same_adapter(corpus, model):
     assert logs[0] == logs[1] and any(line["kind"] == "resume" for line in read_log(resumed.folder))
     assert (whole.folder / WEIGHTS).read_bytes() == (resumed.folder / WEIGHTS).read_bytes()
     assert whole.loss == resumed.loss
+    assert resumed.seconds["training"] > 2, "what was before the stop counts"
 
 
 @pytest.mark.slow
@@ -255,6 +258,8 @@ def test_stopped_in_its_test_it_is_there_untested_and_the_test_goes_on(corpus, m
     whole = drain(trained(corpus, model, "tested", samples=0))
     work = trained(corpus, model, "stopped", samples=0)
     for step in work:
+        if step.message.startswith("Step 2"):
+            time.sleep(4)
         if step.message == "Test: answers with the adapter":
             break
     work.close()
@@ -274,6 +279,7 @@ def test_stopped_in_its_test_it_is_there_untested_and_the_test_goes_on(corpus, m
     assert is_tested("stopped") and not damage_in(again.folder) and not work_folder(again.folder).exists()
     assert again.comparison == whole.comparison and again.loss == whole.loss and again.steps == 4
     assert len([line for line in read_log(again.folder) if line["kind"] == "step"]) == 4, "nothing was learnt anew"
+    assert 4 < again.seconds["training"] < 1.5 * record["seconds"]["training"], "the steps are counted once"
 
 
 def test_the_log_of_the_training_before_is_not_that_of_this_one(corpus, model):

@@ -8,6 +8,7 @@ import pytest
 from core.answering import bert_spans
 from core.answering.bert_spans import SpanReader
 from core.errors import WorkbenchError
+from core.labs.heads.training import train_classifier
 from core.models import hub
 from core.progress import drain
 from core.records import Corpus, Document, Gold, Query
@@ -116,6 +117,28 @@ def test_questions_of_a_corpus_come_with_their_passage_and_its_answer():
     )
     grouped = [each.group for each in examples.of_corpus(Corpus("c", corpus.documents, judged))]
     assert grouped == ["d", "r"], "what is judged not relevant is no evidence"
+
+
+def test_what_was_skipped_is_told_where_too_little_is_left(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "x", "label": "a"}\nbroken\n')
+    with pytest.raises(WorkbenchError, match=r"Only 1 examples for train.*not a JSON object"):
+        drain(train_classifier(None, "m", None, {"": tmp_path / "a.jsonl"}, {}))
+
+
+@pytest.mark.parametrize(
+    "labels, half, told",
+    [
+        (lambda i: {"label": "a"}, "both", "the label 'a', so there is nothing"),
+        (lambda i: {"labels": []}, "both", "no label, so there is nothing"),
+        (lambda i: {"label": "ab"[i % 2], "group": "g"}, "first", "Only 0 examples for train"),
+    ],
+)
+def test_one_class_none_and_an_empty_half_are_refused(tmp_path, labels, half, told):
+    parts = ["train"] * 6 + ["validation"] * 6 + ["test"] * 6
+    rows = [{"text": f"text {i}", "part": part} | labels(i) for i, part in enumerate(parts)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(WorkbenchError, match=told):
+        drain(train_classifier(None, "m", None, {"": tmp_path / "a.jsonl"}, {"half": half}))
 
 
 def test_preferences_come_as_trl_has_them_and_as_qa_feedback_has_them(tmp_path):

@@ -5,12 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from core.config import valid
-from core.errors import WorkbenchError
 from core.generation.torch_lm import Transformers
 from core.labs.adapters.speed import timed
 from core.labs.scores.faithfulness_models import data_folder
-from core.models.adapters import SHIPPED
-from core.models.hub import adapters_home
 from core.records import Progress
 from core.workbench import Workbench
 
@@ -20,13 +17,12 @@ def train_answerer(
 ) -> Generator[Progress, None, Any]:
     """Trains it on the data sets of the folder; from then on the generators take it under that name."""
     from core.training.adapters.answerer import AnswererTraining, answerer_data
-    from core.training.adapters.training import train
+    from core.training.adapters.training import new_adapter, train
     from core.training.settings import options
 
-    if name == SHIPPED:
-        raise WorkbenchError(f"'{SHIPPED}' is the adapter that ships.", where="name", todo=f"Name yours otherwise: my-{SHIPPED}.")
     training, folder = valid(AnswererTraining, settings), data_folder(data)
+    made = new_adapter(name, training)
     lessons = yield from answerer_data(folder, training, workbench.pipeline.vectors_folder)
     command = ["train-answerer", name, "--data", str(folder), *options(settings)]
     with timed(workbench, Transformers().model, name, training):
-        return (yield from train(training, lessons, Transformers(), adapters_home() / name, command))
+        return (yield from train(training, lessons, Transformers(), made, command))

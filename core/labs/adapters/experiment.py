@@ -13,7 +13,7 @@ import numpy as np
 from core.comparison.comparison import ArmComparison, compared, rules_of
 from core.config import TrialConfig, fingerprint, valid
 from core.errors import WorkbenchError
-from core.labs.adapters.training import adapter_log, base_of, train_adapter
+from core.labs.adapters.training import adapter_data, adapter_log, base_of, train_adapter
 from core.models.adapters import adapter_record, is_tested
 from core.models.hub import adapters_home
 from core.progress import counted_within
@@ -57,32 +57,46 @@ def study(
         raise WorkbenchError(f"'{field}' is no setting of a training.", where="grid", todo=todo)
     every = [valid(AdapterTraining, {**settings, field: value, "seed": seed}) for value, seed in product(values, seeds)]
     names = [f"{name}-{field}-{getattr(each, field)}-{each.seed}" for each in every]
-    yield from trained_each(config, dict(zip(names, every, strict=True)), lambda *of: train_adapter(workbench, config, *of, file))
+    yield from trained_each(
+        config,
+        dict(zip(names, every, strict=True)),
+        lambda *of: train_adapter(workbench, config, *of, file),
+        lambda wanted: adapter_data(workbench, config, wanted, file),
+    )
     chunks = [names[at : at + len(seeds)] for at in range(0, len(names), len(seeds))]
     return compared_values(list(zip(values, chunks, strict=True)), config)
 
 
 def trained_each(
-    config: TrialConfig, trainings: Mapping[str, LoraTraining], train: Callable[[str, dict[str, Any]], Generator]
+    config: TrialConfig,
+    trainings: Mapping[str, LoraTraining],
+    train: Callable[[str, dict[str, Any]], Generator],
+    read: Callable[[dict[str, Any]], Generator],
 ) -> Generator[Progress, None, None]:
-    """Trains those of these adapters that are not there yet."""
+    """Trains those of these adapters that are not there yet. read: what they learn from, to know whether the others learnt from it."""
+    sources: dict[str, str] = {}  # by the setting of that name
     for number, (name, training) in enumerate(trainings.items()):
         step = Progress(number, len(trainings), name)
         yield step
         if is_tested(name):
-            check_same(name, training, config)
+            if training.source not in sources:
+                sources[training.source] = (yield from counted_within(read(training.model_dump()), step)).source
+            check_same(name, training, config, sources[training.source])
         else:
             yield from counted_within(train(name, training.model_dump()), step)
 
 
-def check_same(name: str, wanted: LoraTraining, config: TrialConfig) -> None:
-    """Raises where the adapter of this name was trained otherwise."""
+def check_same(name: str, wanted: LoraTraining, config: TrialConfig, source: str) -> None:
+    """Raises where the adapter of this name was trained otherwise, or on other data than that of this source."""
     record = adapter_record(name)
     model = base_of(config).model
     settings = valid(type(wanted), record.get("config", {}))  # of an older version with the knobs that came later
+    todo, learnt = "Give the study another name, or delete that adapter.", record.get("data", {}).get("source")
     if settings != wanted or record.get("base", {}).get("model") != model:
-        todo = "Give the study another name, or delete that adapter."
         raise WorkbenchError(f"'{name}' was trained with other settings.", where=str(adapters_home() / name), todo=todo)
+    if learnt != source:
+        what = f"'{name}' was trained on other data: {learnt}; now it is {source}."
+        raise WorkbenchError(what, where=str(adapters_home() / name), todo=todo)
 
 
 def compared_values(groups: Sequence[tuple[Any, list[str]]], config: TrialConfig) -> AdapterStudy:

@@ -14,9 +14,9 @@ from core.config import TrialConfig, code_version, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
 from core.generation.torch_texts import text_nats
-from core.labs.adapters.grid import AdapterSide, side_config, sides
+from core.labs.adapters.grid import AdapterSide, checked_sides, side_config, sides
 from core.labs.adapters.training import has_learnt_from
-from core.models.adapters import checked_adapter, weights_of
+from core.models.adapters import weights_of
 from core.progress import told_within
 from core.records import Corpus, Progress
 from core.report.table import P_VALUE, SIGNED, TWO, Column, Table, between
@@ -62,13 +62,11 @@ def forgetting(
     tokens: int = TOKENS,
 ) -> Generator[Progress, None, Forgetting]:
     """Reads what was not read yet, and compares. corpus: "": one that none of the adapters has learnt from."""
+    every, records = checked_sides(config, names, scales), batches(workbench.home)
     corpus = corpus or other_corpus(workbench, names)
     texts = _texts(corpus, (yield from workbench.read_corpus(_of(config, corpus))), config, documents)
-    every, records = sides(names, scales), batches(workbench.home)
     for number, side in enumerate(every):
         part, far = side_config(config, side).generation, f"{side.title} ({number:,} of {len(every):,} done)"
-        if side.adapter:
-            checked_adapter(side.adapter, part.opens()[0][0])
         keys = _keys(part, texts, tokens)
         there = records.read(KIND, keys)
         absent = [(key, text) for key, text in zip(keys, texts, strict=True) if key not in there]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core.comparison.comparison import ArmComparison, Rules, compared, spread
-from core.config import TrialConfig
+from core.config import TrialConfig, valid
 from core.generation.llama_engine import LlamaCpp
 from core.generation.torch_lm import Transformers
 from core.judging.diversity import normalise_answer
@@ -122,6 +122,18 @@ def engine(config: TrialConfig, names: Sequence[str]) -> LlamaCpp | Transformers
     return wearer(config, [own for name in names for own in weights_of(name)])
 
 
+def checked_sides(
+    config: TrialConfig, names: Sequence[str], scales: Sequence[float], part: LlamaCpp | Transformers | None = None
+) -> list[AdapterSide]:
+    """The same, before any work: each scale is one that an adapter may have, each adapter there and of this model."""
+    every = sides(names, scales)
+    for side in every:
+        valid(Transformers, {"adapter_scale": side.scale})
+        for name in weights_of(side.adapter):
+            checked_adapter(name, (part or base_of(config)).base())
+    return every
+
+
 def side_config(config: TrialConfig, side: AdapterSide, part: LlamaCpp | Transformers | None = None) -> TrialConfig:
     """The recipe by that model, which `part` reads; torch, if none is named."""
     changed = (part or base_of(config)).model_copy(update={"adapter": side.adapter, "adapter_scale": side.scale})
@@ -154,10 +166,8 @@ def _asked(
     workbench: Workbench, run: Resolved, names: Sequence[str], scales: Sequence[float], count: int
 ) -> Generator[Progress, None, _Grid]:
     draw, table, part = None, {}, engine(run.config, names)
-    for side in sides(names, scales):
+    for side in checked_sides(run.config, names, scales, part):
         config = side_config(run.config, side, part)
-        for name in weights_of(side.adapter):
-            checked_adapter(name, part.base())
         evaluation = yield from workbench.evaluating(run.of(config))
         if draw is None:  # passages are the same for every side
             draw = Draw(workbench, evaluation, drawn(evaluation, count, evidence=True))

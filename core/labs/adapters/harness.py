@@ -14,8 +14,7 @@ import numpy as np
 from core.comparison.comparison import rules_of
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.labs.adapters.grid import AdapterSide, side_config, sides
-from core.models.adapters import checked_adapter
+from core.labs.adapters.grid import AdapterSide, checked_sides, side_config
 from core.records import Progress
 from core.statistics.bootstrap import Interval, intervals
 from core.statistics.paired import Paired
@@ -42,7 +41,7 @@ def harness(
     scales: Sequence[float] = (1.0,),
 ) -> Generator[Progress, None, list[TaskScore]]:
     """Each task by each side. Cancelled between two of them. limit: the first items of each task."""
-    library, every = imported(), sides(names, scales)
+    library, every = imported(), checked_sides(config, names, scales)
     manager = library.tasks.TaskManager(include_path=str(folder) if folder else None, include_defaults=folder is None)
     for task in tasks:
         if task not in manager.all_tasks:
@@ -76,8 +75,6 @@ def _values(
 ) -> dict[str, np.ndarray]:
     """Measure -> its value of each item [items] float64, higher being better."""
     part = side_config(config, side).generation
-    if side.adapter:
-        checked_adapter(side.adapter, part.opens()[0][0])
     model = part.load()
     with model.lock:
         model.ready(part)  # puts the adapter on, or takes it off

@@ -12,7 +12,7 @@ from typing import Any
 from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
 from core.labs.adapters.experiment import trained_each
-from core.labs.adapters.training import train_dpo
+from core.labs.adapters.training import preference_data, train_dpo
 from core.models.adapters import adapter_record
 from core.records import Progress
 from core.training.adapters.settings import PreferenceTraining
@@ -37,7 +37,12 @@ def study(
     fields = [*grid, "seed"]
     every = [dict(zip(fields, values, strict=True)) for values in product(*grid.values(), seeds)]
     trainings = {own: valid(PreferenceTraining, settings | each) for each in every if (own := own_name(name, each))}
-    yield from trained_each(config, trainings, lambda *of: train_dpo(workbench, config, *of, file))
+    yield from trained_each(
+        config,
+        trainings,
+        lambda *of: train_dpo(workbench, config, *of, file),
+        lambda wanted: preference_data(workbench, config, wanted, file),
+    )
     return [adapter_record(own) for own in trainings]
 
 

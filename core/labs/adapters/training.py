@@ -17,10 +17,11 @@ from core.labs.adapters import sources as adapter_sources
 from core.labs.adapters.speed import timed
 from core.models.adapters import adapter_names, adapter_record, is_plain
 from core.models.hub import adapters_home
+from core.models.identity import file_hash
 from core.progress import Unready
 from core.records import Progress
 from core.statistics.paired import Paired
-from core.training.adapters.examples import PARTS, TEST_SHARE, VALIDATION_SHARE, AdapterData, PreferencePair, from_examples
+from core.training.adapters.examples import PARTS, AdapterData, PreferencePair, from_examples
 from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 from core.training.settings import changed, options
 from core.workbench import Workbench
@@ -73,16 +74,17 @@ def preference_data(
         )
         for number, (part, p) in enumerate(rows)
     ]
-    return from_examples(made, "; ".join((file.name, *notes)), training)
+    return from_examples(made, "; ".join(notes), training)
 
 
 def _compared(path: Path) -> tuple[list[Any], list[str]]:
-    """Pairs of a file, or of a folder as adapter-data writes it, and what was skipped."""
+    """Pairs of a file, or of a folder as adapter-data writes it; its names and checksums, and what was skipped."""
     from core.training.adapters.trl_files import files_of
     from core.training.heads.examples import compared
 
-    rows, notes = zip(*map(compared, files_of(path_of(path, "file"))), strict=True)
-    return list(chain(*rows)), list(chain(*notes))
+    there = files_of(path_of(path, "file"))
+    rows, notes = zip(*map(compared, there), strict=True)
+    return list(chain(*rows)), [*(f"{file.name} {file_hash(file)[:20]}" for file in there), *chain(*notes)]
 
 
 def data_at_hand(
@@ -108,13 +110,14 @@ def train_adapter(
     workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any], file: Path | None = None
 ) -> Generator[Progress, None, Any]:
     """Trains an adapter; from then on the generator takes it under that name."""
-    from core.training.adapters.training import train
+    from core.training.adapters.training import new_adapter, train
 
+    training = valid(AdapterTraining, settings)
+    folder = new_adapter(name, training)
     data = yield from adapter_data(workbench, config, settings, file)
     command = training_arguments(workbench, config, name, settings, file)
-    training = valid(AdapterTraining, settings)
     with timed(workbench, base_of(config).model, name, training):
-        return (yield from train(training, data, base_of(config), adapters_home() / name, command))
+        return (yield from train(training, data, base_of(config), folder, command))
 
 
 def train_dpo(
@@ -122,21 +125,18 @@ def train_dpo(
 ) -> Generator[Progress, None, Any]:
     """Trains an adapter on pairs of answers of which people prefer one: of a file, or of what is stored, as `source` says."""
     from core.training.adapters.preferences import train_preferences
-    from core.training.heads.examples import Compared, Divided, divided
+    from core.training.adapters.training import new_adapter
+    from core.training.heads.examples import Compared, Divided
 
     training = valid(PreferenceTraining, settings)
-    if file is None:
-        data = yield from preference_data(workbench, config, settings)
-        every = [(*getattr(data, part), *data.spare[part]) for part in PARTS]
-        some = ([Compared(p.messages[-1]["content"], p.chosen, p.rejected, p.group) for p in part] for part in every)
-        source, parts = data.source, Divided(*some, tuple(f"{number:,} {why}" for why, number in data.left_out.items()))
-    else:
-        yield Progress(0, 0, f"Reading {file.name}")
-        pairs, notes = _compared(file)
-        source, parts = file.name, divided(pairs, VALIDATION_SHARE, TEST_SHARE, training.seed, str(file), notes)
+    folder = new_adapter(name, training)
+    data = yield from preference_data(workbench, config, settings, file)
+    every = [(*getattr(data, part), *data.spare[part]) for part in PARTS]
+    some = ([Compared(p.messages[-1]["content"], p.chosen, p.rejected, p.group) for p in part] for part in every)
+    parts = Divided(*some, tuple(f"{number:,} {why}" for why, number in data.left_out.items()))
     command = training_arguments(workbench, config, name, settings, file, True)
     with timed(workbench, base_of(config).model, name, training):
-        return (yield from train_preferences(training, parts, source, base_of(config), adapters_home() / name, command))
+        return (yield from train_preferences(training, parts, data.source, base_of(config), folder, command))
 
 
 class AdapterEntry(NamedTuple):

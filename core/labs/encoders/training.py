@@ -103,10 +103,12 @@ def train_encoder(
     """Trains an encoder on the questions of the recipe's corpus; from then on it is `trained` with that name."""
     from core.training.encoders.settings import TrainConfig
     from core.training.encoders.training import train
+    from core.training.log import new_folder
 
-    training, read = valid(TrainConfig, settings), (yield from learnt_from_all(workbench, config))
-    folder, vectors = encoders_home() / name, workbench.pipeline.vectors_folder
-    return (yield from train(training, *read, folder, evaluation=config.evaluation, vectors=vectors))
+    training = valid(TrainConfig, settings)
+    folder = new_folder(encoders_home(), name, "an encoder")
+    read = yield from learnt_from_all(workbench, config)
+    return (yield from train(training, *read, folder, evaluation=config.evaluation, vectors=workbench.pipeline.vectors_folder))
 
 
 def train_rag(workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any]) -> Generator[Progress, None, Any]:
@@ -115,8 +117,11 @@ def train_rag(workbench: Workbench, config: TrialConfig, name: str, settings: di
     from core.labs.adapters.training import base_of
     from core.training.encoders import rag_training
     from core.training.encoders.rag_settings import RagTraining
+    from core.training.log import new_folder
 
-    training, read = valid(RagTraining, settings), (yield from learnt_from_all(workbench, config))
+    training = valid(RagTraining, settings)
+    folder = new_folder(encoders_home(), name, "an encoder")
+    read = yield from learnt_from_all(workbench, config)
     models = {"generation": base_of(config), "context": config.context, "evaluation": config.evaluation}
     stores = {"home": workbench.pipeline.home, "vectors": workbench.pipeline.vectors_folder}
-    return (yield from rag_training.train_rag(training, *read, encoders_home() / name, **models, **stores))
+    return (yield from rag_training.train_rag(training, *read, folder, **models, **stores))

@@ -22,7 +22,7 @@ def train_classifier(
     """Labels of texts; without files, the types of a corpus' questions."""
     from core.training.heads import examples, tasks
 
-    some, notes = yield from _examples(workbench, dataset, files, examples.labelled, examples.of_corpus)
+    some, notes = yield from _examples(workbench, name, dataset, files, examples.labelled, examples.of_corpus)
     counts = {len(example.labels) for _, example in some}
     task = tasks.OneLabel if counts == {1} else tasks.SeveralLabels
     return (yield from _train(name, task, some, notes, settings, lambda example: example.labels))
@@ -32,7 +32,7 @@ def train_tagger(workbench: Workbench, name: str, files: Files, settings: dict[s
     """Tags of words."""
     from core.training.heads import examples, tasks
 
-    some, notes = yield from _examples(workbench, None, files, examples.tagged, None)
+    some, notes = yield from _examples(workbench, name, None, files, examples.tagged, None)
     return (yield from _train(name, tasks.Tags, some, notes, settings, lambda example: example.tags))
 
 
@@ -44,23 +44,24 @@ def train_reader(
     from core.corpus.squad import Squad
     from core.progress import drain
     from core.training.heads import examples, tasks
+    from core.training.heads.settings import HeadTraining
 
     def read(path: Path) -> tuple[list[examples.Part], tuple[str, ...]]:
         corpus = drain(Squad().load(path, path.stem))
         return [("", example) for example in examples.asked(corpus)], corpus.notes
 
-    some, notes = yield from _examples(workbench, dataset, files, read, examples.asked)
+    some, notes = yield from _examples(workbench, name, dataset, files, read, examples.asked)
     if wrong:
-        some = examples.with_wrong(some, wrong, int(settings.get("seed", 0)))
-    return (yield from _train(name, tasks.Spans, some, notes, settings, lambda example: ()))
+        some = examples.with_wrong(some, wrong, valid(HeadTraining, settings).seed)
+    return (yield from _train(name, tasks.Spans, some, notes, settings))
 
 
 def train_reward(workbench: Workbench, name: str, files: Files, settings: dict[str, Any]) -> Generator[Progress, None, Any]:
     """Which of two answers people prefer."""
     from core.training.heads import examples, tasks
 
-    some, notes = yield from _examples(workbench, None, files, examples.compared, None)
-    trained = yield from _train(name, tasks.Preferred, some, notes, settings, lambda example: ())
+    some, notes = yield from _examples(workbench, name, None, files, examples.compared, None)
+    trained = yield from _train(name, tasks.Preferred, some, notes, settings)
     keep_rows(workbench, "train-reward", [{"model": name, "measure": measure} | row for measure, row in trained.test.items()])
     return trained
 
@@ -82,8 +83,17 @@ def export_onnx(name: str) -> Generator[Progress, None, dict[str, Any]]:
 
 
 def _examples(
-    workbench: Workbench, dataset: str | None, files: Files, read: Callable, of_corpus: Callable[[Corpus], list[Any]] | None
+    workbench: Workbench,
+    name: str,
+    dataset: str | None,
+    files: Files,
+    read: Callable,
+    of_corpus: Callable[[Corpus], list[Any]] | None,
 ) -> Generator[Progress, None, tuple[list[Any], tuple[str, ...]]]:
+    """What a model of this name is to learn, of files or of a corpus."""
+    from core.training.log import new_folder
+
+    new_folder(heads_home(), name, "a model")
     paths = {part: path for part, path in files.items() if path}
     if bool(paths) == bool(dataset and of_corpus):
         todo = "Name a file with --file, or a corpus with --dataset." if of_corpus else "Name a file with --file."
@@ -111,15 +121,22 @@ def _train(
     some: Sequence[Any],
     notes: Sequence[str],
     settings: dict[str, Any],
-    learnt: Callable[[Any], Sequence[str]],
+    learnt: Callable[[Any], Sequence[str]] | None = None,
 ) -> Generator[Progress, None, Any]:
-    from core.training.heads.examples import divided, halved
+    """learnt: the labels of an example; None: it has none."""
+    from core.training.heads.examples import divided, enough, halved
     from core.training.heads.settings import HeadTraining
     from core.training.heads.training import train
 
     config = valid(HeadTraining, settings)
-    parts = halved(divided(some, config.validation_share, config.test_share, config.seed, name, notes), config.half, config.seed)
-    labels = sorted({label for example in parts.train for label in learnt(example)})
+    parts = divided(some, config.validation_share, config.test_share, config.seed, name, notes)
+    parts = enough(halved(parts, config.half, config.seed), name)
+    taught = {frozenset(learnt(example)) for example in parts.train} if learnt else set()
+    labels = sorted(frozenset().union(*taught))
+    if len(taught) == 1 and len(labels) < 2:
+        alike = f"the label '{labels[0]}'" if labels else "no label"
+        todo = "Give examples of what is to be told apart."
+        raise WorkbenchError(f"All examples to learn from have {alike}, so there is nothing to learn.", where=name, todo=todo)
     if config.out_of_scope and config.out_of_scope not in labels:
         todo = f"Labels are {', '.join(labels[:10])}{', …' if len(labels) > 10 else ''}."
         raise WorkbenchError(f"'{config.out_of_scope}' is no label of the training part.", where="out_of_scope", todo=todo)

@@ -55,6 +55,9 @@ class ScalingStudy(NamedTuple):
 
 def configs(settings: dict[str, Any], widths: Sequence[int], steps: Sequence[int], seeds: Sequence[int]) -> list[MoeConfig]:
     """Every size with every amount of data; the hidden part is twice the width."""
+    if fixed := sorted(settings.keys() & {*DENSE, "width", "hidden", "steps", "seed"}):
+        todo = "Say widths, steps and seeds by the options of that name; the other settings are those of a plain transformer."
+        raise WorkbenchError(f"This study sets '{fixed[0]}' itself.", where="--train", todo=todo)
     return [
         valid(MoeConfig, {**settings, **DENSE, "width": width, "hidden": 2 * width, "steps": some, "seed": seed})
         for width, some, seed in product(widths, steps, seeds)

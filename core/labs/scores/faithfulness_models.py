@@ -18,11 +18,14 @@ def train_faithfulness(
     workbench: Workbench, name: str, data: Path | None, settings: dict[str, Any]
 ) -> Generator[Progress, None, Any]:
     """Trains a faithfulness model on the data sets of the folder; from then on it judges under that name."""
+    from core.judging.judgement_models import EMBEDDED
     from core.training.faithfulness.mistakes import own_answers
     from core.training.faithfulness.settings import FaithfulnessTraining
     from core.training.faithfulness.training import NONE, TEXTS, train
+    from core.training.log import new_folder
 
     training = valid(FaithfulnessTraining, settings)
+    made = new_folder(faithfulness_home(), name, "a faithfulness model", ships=EMBEDDED)
     folder = data_folder(data)
     library, corpora = workbench.library, []
     present = {status.name for status in library.available() if status.present}
@@ -33,7 +36,7 @@ def train_faithfulness(
     if training.own:
         tools = TextTools(TrialConfig().generation, training.seed, workbench.home, None)
         own = yield from own_answers(folder, training.questions, tools)
-    return (yield from train(training, folder, corpora, faithfulness_home() / name, own))
+    return (yield from train(training, folder, corpora, made, own))
 
 
 def data_folder(data: Path | None) -> Path:

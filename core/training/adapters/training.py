@@ -19,13 +19,14 @@ from core import files
 from core.config import code_version, fingerprint
 from core.generation.torch_lm import Transformers
 from core.generation.torch_model import TorchModel
-from core.models.adapters import WEIGHTS, adapter_hash, adapter_record, at_hand
+from core.models.adapters import SHIPPED, WEIGHTS, adapter_hash, adapter_record, at_hand
+from core.models.hub import adapters_home
 from core.records import Progress
 from core.training.adapters.examples import PARTS, AdapterData, check
 from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
 from core.training.adapters.measuring import asked, compared, tested
 from core.training.adapters.settings import AnswerTraining, LoraTraining
-from core.training.log import at_work, finish, place, read_log, write_line
+from core.training.log import at_work, finish, new_folder, place, read_log, write_line
 from core.training.record import PhaseSeconds, TrainingResult
 
 COMMAND = "command.json"  # by which a training is asked for again
@@ -66,12 +67,21 @@ def train(
         return (yield from _train(config, data, generator, folder, work))
 
 
+def is_untested(name: str, config: LoraTraining) -> bool:
+    """Whether the adapter of this name was trained with these settings and is not tested yet, so that its test goes on."""
+    record = adapter_record(name)
+    return bool(record) and not record.get("comparison") and record.get("config") == config.model_dump()
+
+
+def new_adapter(name: str, config: LoraTraining) -> Path:
+    """Its folder; raises before any work where it can have none."""
+    return new_folder(adapters_home(), name, "an adapter", is_untested(name, config), SHIPPED)
+
+
 @contextmanager
 def adapter_work(folder: Path, config: LoraTraining, command: Sequence[str]) -> Iterator[Path]:
     """The work folder of an adapter's training."""
-    record = adapter_record(folder.name)
-    untested = bool(record) and not record.get("comparison") and record.get("config") == config.model_dump()
-    with at_work(folder, "an adapter", untested) as work:
+    with at_work(folder, "an adapter", is_untested(folder.name, config)) as work:
         for left in work.glob(".*.tmp"):  # of a training that was killed while it wrote
             files.discard(left)
         files.write_whole(work / COMMAND, json.dumps(list(command)), "The command of the training", sync=False)
@@ -136,9 +146,9 @@ def of_adapter(loop: AdapterLoop, folder: Path, card: dict[str, Any]) -> dict[st
 def write_untested(
     loop: AdapterLoop, generator: Transformers, folder: Path, work: Path, card: dict[str, Any], seconds: PhaseSeconds
 ) -> None:
-    """The adapter in its folder, trained and not tested yet. The seconds count those before a stop."""
+    """The adapter in its folder, trained and not tested yet. The seconds count those before a stop; of the steps the loop knows them."""
     for name, value in adapter_record(folder.name).get("seconds", {}).items():
-        seconds[name] = round(seconds.get(name, 0.0) + value, 3)
+        seconds[name] = seconds[name] if name == "training" else round(seconds.get(name, 0.0) + value, 3)
     write_adapter(loop, generator, work, TunedGenerator.by(loop, folder, seconds, **of_adapter(loop, folder, card)))
 
 

@@ -243,14 +243,19 @@ def divided(some: Sequence[Part], validation: float, test: float, seed: int, whe
         held |= {example.seen for example in parts[part]}
         if dropped := before - len(parts[part]):
             told.append(f"{dropped:,} examples of the {part} part are also in a later one, left out.")
-    for part, examples in parts.items():
-        if len(examples) < FEWEST:
+    return enough(Divided(*parts.values(), tuple(told)), where)
+
+
+def enough(parts: Divided, where: str) -> Divided:
+    """The same; raises where a part has too few examples, with what was skipped."""
+    for part in PARTS:
+        if (number := len(getattr(parts, part))) < FEWEST:
             raise WorkbenchError(
-                f"Only {len(examples)} examples for {part}, at least {FEWEST} are needed.",
+                " ".join([f"Only {number} examples for {part}, at least {FEWEST} are needed.", *parts.notes]),
                 where=where,
                 todo="Give more examples, or name their parts in a column part (train, validation, test).",
             )
-    return Divided(*parts.values(), tuple(told))
+    return parts
 
 
 def halved(parts: Divided, half: str, seed: int) -> Divided:

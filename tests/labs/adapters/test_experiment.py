@@ -1,6 +1,7 @@
 """A setting of an adapter's training over values and seeds: trained once, compared on the same questions."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,20 @@ from core.models.hub import adapters_home
 from core.progress import drain
 from core.training.adapters.settings import AdapterTraining
 
-CONFIG = TrialConfig()
+CONFIG, SOURCE = TrialConfig(), "towns 123"
+
+
+@pytest.fixture(autouse=True)
+def source(monkeypatch):
+    """What is learnt from now."""
+
+    def adapter_data(workbench, config, settings, file):
+        yield from ()
+        return SimpleNamespace(source=told[0])
+
+    told = [SOURCE]
+    monkeypatch.setattr(lab, "adapter_data", adapter_data)
+    return told
 
 
 def written(name: str, f1: list[float], **settings) -> None:
@@ -25,6 +39,7 @@ def written(name: str, f1: list[float], **settings) -> None:
     record = {
         "config": AdapterTraining(**settings).model_dump(),
         "base": {"model": "bundled"},
+        "data": {"source": SOURCE},
         "trainable": 100 * settings["rank"],
         "loss": {"after": 1.5},
         "seconds": {"training": 90.0},
@@ -69,6 +84,13 @@ def test_only_what_is_not_trained_is_trained(monkeypatch):
     assert trained == ["s-rank-8-0"]
     with pytest.raises(WorkbenchError, match="other settings"):
         drain(lab.study(None, CONFIG, "s", "rank", [4], [0], {"max_steps": 7}))
+
+
+def test_what_learnt_from_other_data_is_not_taken_for_this_studys(source):
+    written("s-rank-4-0", [0.1, 0.2, 0.3], rank=4, seed=0)
+    source[0] = "villages 456"
+    with pytest.raises(WorkbenchError, match="other data: towns 123; now it is villages 456"):
+        drain(lab.study(None, CONFIG, "s", "rank", [4], [0], {}))
 
 
 def test_other_questions_and_no_setting_are_told():

@@ -39,7 +39,7 @@ def reads(monkeypatch):
         "text_nats": text_nats,
     }.items():
         monkeypatch.setattr(Transformers, name, instead)
-    monkeypatch.setattr(lab, "checked_adapter", lambda name, base: None)
+    monkeypatch.setattr("core.labs.adapters.grid.checked_adapter", lambda name, base: None)
     return asked
 
 
@@ -108,3 +108,23 @@ def test_the_likelihood_of_a_text_is_that_of_transformers(tmp_path):
 def test_a_corpus_of_one_document_is_refused(bench, reads):
     with pytest.raises(WorkbenchError, match="not two texts"):
         lab._texts("one", Corpus("one", (Document("a", "some words"),), ()), recipe(), 3)
+
+
+@pytest.mark.parametrize(
+    "names, scales, told", [(["a", "b:0.7,c:0.3"], (1.0,), "no adapter 'b'"), (["a"], (-1.0,), "scale must be at least 0")]
+)
+def test_what_no_model_can_wear_is_told_before_anything_is_read(bench, reads, monkeypatch, names, scales, told):
+    def checked(name, base):
+        if name != "a":
+            raise WorkbenchError(f"There is no adapter '{name}'.")
+
+    monkeypatch.setattr("core.labs.adapters.grid.checked_adapter", checked)
+    monkeypatch.setattr(type(bench), "read_corpus", lambda *_: pytest.fail("it takes a while"))
+    with pytest.raises(WorkbenchError, match=told):
+        drain(lab.forgetting(bench, recipe(), names, scales, "towns"))
+    assert not reads
+
+
+def test_a_sum_of_adapters_is_read_as_one_side(bench, reads):
+    made = drain(lab.forgetting(bench, recipe(), ["a:0.7,b:0.3"], corpus="towns"))
+    assert [row.side.adapter for row in made.rows] == ["", "a:0.7,b:0.3"]

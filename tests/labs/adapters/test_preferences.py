@@ -1,6 +1,7 @@
 """Settings of preference optimisation crossed: trained once, a row each, and where they broke in words."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,17 @@ from core.progress import drain
 from core.training.adapters.settings import PreferenceTraining
 
 GRID = {"beta": [0.01, 1.0], "train_examples": [4, 8]}
+
+
+@pytest.fixture(autouse=True)
+def _pairs(monkeypatch):
+    """What is learnt from now."""
+
+    def preference_data(*_):
+        yield from ()
+        return SimpleNamespace(source="pairs")
+
+    monkeypatch.setattr(lab, "preference_data", preference_data)
 
 
 def between(value: float, half: float = 0.1) -> dict[str, float]:
@@ -32,7 +44,7 @@ def written(name: str, settings: dict) -> None:
     record = {
         "config": PreferenceTraining(**settings).model_dump(),
         "base": {"model": "bundled"},
-        "data": {"examples": {"train": settings["train_examples"], "test": 9}},
+        "data": {"examples": {"train": settings["train_examples"], "test": 9}, "source": "pairs"},
         "best_step": 5,
         "steps": 5,
         "test": {

@@ -1,6 +1,8 @@
 """What adapters learn from stored answers, labels and preferences: who is right by what, ties, parts, and files that come back."""
 
 import json
+import random
+import string
 
 import pytest
 
@@ -258,6 +260,28 @@ def test_preferences_of_people_are_pairs_by_their_majority_and_come_back_from_fi
     again = drain(preference_data(bench, recipe(), {"alike": 1.0}, tmp_path))
     assert [len(getattr(again, part)) for part in PARTS] == [len(getattr(data, part)) for part in PARTS]
     assert {pair.seen for pair in again.test} == {pair.seen for pair in data.test}
+
+
+def test_a_file_of_pairs_is_learnt_from_as_it_was_looked_at(bench, monkeypatch, tmp_path):
+    dice, learnt = random.Random(0), {}
+    texts = [" ".join(dice.choices(string.ascii_lowercase, k=30)) for _ in range(40)]
+    some = [(text + again, f"yes {n}", f"no {n}") for n, text in enumerate(texts) for again in ("", " again")]
+    rows = ({"prompt": prompt, "chosen": chosen, "rejected": rejected} for prompt, chosen, rejected in some)
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def train_preferences(config, parts, source, *_):
+        yield from ()
+        learnt.update(parts=parts, source=source)
+
+    monkeypatch.setattr("core.training.adapters.preferences.train_preferences", train_preferences)
+    data = drain(preference_data(bench, recipe(), {}, tmp_path / "pairs.jsonl"))
+    drain(train_dpo(bench, recipe(), "p", {}, tmp_path / "pairs.jsonl"))
+    for part in PARTS:
+        looked_at = [pair.question for pair in (*getattr(data, part), *data.spare[part])]
+        assert [each.prompt for each in getattr(learnt["parts"], part)] == looked_at
+    assert learnt["source"] == data.source and any("near copy" in note for note in learnt["parts"].notes)
+    tested = {each.prompt.removesuffix(" again") for each in learnt["parts"].test}
+    assert not tested & {each.prompt.removesuffix(" again") for each in learnt["parts"].train}
 
 
 @pytest.mark.slow

@@ -22,6 +22,12 @@ def test_parameters_are_those_of_the_model_without_its_embedding(width):
     assert lab.parameters(config) == whole - model.embed_tokens.weight.numel()
 
 
+@pytest.mark.parametrize("name", ["experts", "balance_weight", "width", "steps", "seed"])
+def test_a_setting_that_the_study_sets_itself_is_refused_and_not_ignored(name):
+    with pytest.raises(WorkbenchError, match=f"sets '{name}' itself"):
+        lab.configs({"layers": 1, name: 1}, [32], [10], [0])
+
+
 @pytest.mark.slow
 def test_the_largest_is_foretold_and_the_next_is_told():
     law, draw = ScalingLaw(1.0, 60.0, 0.4, 200.0, 0.4), np.random.default_rng(0)
