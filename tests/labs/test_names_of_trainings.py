@@ -24,7 +24,7 @@ VERBS = {
     ("encoders", "", "rag"): lambda name, data: encoders.train_rag(None, CONFIG, name, {}),
     ("rerankers", "minilm-squad"): lambda name, data: reranking.train_reranker(None, CONFIG, name, {}),
     ("faithfulness", "minilm-faithful"): lambda name, data: faithfulness_models.train_faithfulness(None, name, data, {}),
-    ("heads", ""): lambda name, data: heads.train_classifier(None, name, None, {"": data}, {}),
+    ("heads", "squad-reader"): lambda name, data: heads.train_classifier(None, name, None, {"": data}, {}),
 }
 
 

@@ -91,9 +91,10 @@ def _examples(
     of_corpus: Callable[[Corpus], list[Any]] | None,
 ) -> Generator[Progress, None, tuple[list[Any], tuple[str, ...]]]:
     """What a model of this name is to learn, of files or of a corpus."""
+    from core.answering.reader import EMBEDDED
     from core.training.log import new_folder
 
-    new_folder(heads_home(), name, "a model")
+    new_folder(heads_home(), name, "a model", ships=EMBEDDED)
     paths = {part: path for part, path in files.items() if path}
     if bool(paths) == bool(dataset and of_corpus):
         todo = "Name a file with --file, or a corpus with --dataset." if of_corpus else "Name a file with --file."
