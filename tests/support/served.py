@@ -27,7 +27,7 @@ def serve():
         )
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
-        client = httpx2.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=30)
+        client = httpx2.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=120)
         servers.append((server, thread, client))
         while client.get("/ready").status_code == 503 and service.missing == "It is starting.":
             time.sleep(0.01)
@@ -37,4 +37,4 @@ def serve():
     for server, thread, client in servers:
         client.close()
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
