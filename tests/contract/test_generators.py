@@ -5,7 +5,6 @@ The remote parts are run against llama.cpp's own server, and Anthropic's against
 
 import importlib.util
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -31,15 +30,12 @@ HELLO = [{"role": "user", "content": "Tell a story about a fox."}]
 
 
 @pytest.fixture(scope="module")
-def llama_server():
+def llama_server(port):
     """Address of llama.cpp's server with the bundled model; a process of its own, ended by its id."""
     if not BUNDLED or not all(
         importlib.util.find_spec(name) for name in ("fastapi", "uvicorn", "sse_starlette", "starlette_context")
     ):
         pytest.skip("llama.cpp's server needs fastapi, uvicorn, sse-starlette and starlette-context")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     options = {
         "model": LlamaCpp().path(),
         "host": "127.0.0.1",

@@ -14,10 +14,11 @@ template = prepared
 
 
 @pytest.fixture
-def serve():
+def serve(monkeypatch):
     """Serves an application over a real socket on this machine; gives a client of it. Stopped at the test's end."""
     import uvicorn
 
+    monkeypatch.setattr("core.serving.service.QUICK_S", float("inf"))  # as on a machine that is not busy
     servers = []
 
     def start(service, limits=ServiceLimits(), keys=None, recorder=None, against=None):  # noqa: B008
