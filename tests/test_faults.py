@@ -91,7 +91,7 @@ def test_a_write_that_is_acknowledged_too_soon_is_caught_at_each_operation(libra
     (lambda: os.kill(os.getpid(), 9), "SIGKILL"), (lambda: time.sleep(60), "did not end within 1 s"),
 ])  # fmt: skip
 def test_what_a_case_says_and_how_it_ends(tmp_path, check, said):
-    found = isolated(check, 1.0, tmp_path)
+    found = isolated(check, 1.0 if "within" in said else 60.0, tmp_path)
     assert (said in found) if said else found == ""
     assert not list(tmp_path.iterdir()), "a case leaves nothing"
 
@@ -101,10 +101,10 @@ def test_a_case_that_eats_memory_is_stopped(tmp_path, monkeypatch):
 
     def hog():
         held = [b"x" * (400 << 20)]
-        time.sleep(30)
+        time.sleep(300)
         return held
 
-    assert "GB of memory" in isolated(hog, 20.0, tmp_path)
+    assert "GB of memory" in isolated(hog, 120.0, tmp_path)
 
 
 def test_a_change_of_a_zips_dates_is_no_damage_to_its_arrays():
@@ -117,7 +117,7 @@ def test_a_change_of_a_zips_dates_is_no_damage_to_its_arrays():
 def test_memory_that_a_case_has_in_common_with_its_runner_is_not_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr("tests.faults.harness.MEMORY_BYTES", 300 << 20)
     held = bytearray(b"x") * (400 << 20)
-    assert isolated(lambda: time.sleep(0.5), 20.0, tmp_path) == "" and len(held) == 400 << 20
+    assert isolated(lambda: time.sleep(0.5), 120.0, tmp_path) == "" and len(held) == 400 << 20
 
 
 def test_what_a_case_started_ends_with_it(tmp_path):
@@ -126,11 +126,11 @@ def test_what_a_case_started_ends_with_it(tmp_path):
     def leaves():
         child = os.fork()
         if not child:
-            time.sleep(60)
+            time.sleep(600)
         (tmp_path / "pid").write_text(str(child))
 
-    assert isolated(leaves, 10.0, tmp_path) == ""
-    left, end = int((tmp_path / "pid").read_text()), time.monotonic() + 5
+    assert isolated(leaves, 60.0, tmp_path) == ""
+    left, end = int((tmp_path / "pid").read_text()), time.monotonic() + 60
     while psutil.pid_exists(left) and psutil.Process(left).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < end, "it runs on"
         time.sleep(0.01)

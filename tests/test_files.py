@@ -35,7 +35,7 @@ def at_once(code: str, *arguments: str) -> None:
     for child in started:
         child.stdin.write("\n")
         child.stdin.flush()
-    errors = [child.communicate(timeout=120)[1] for child in started]
+    errors = [child.communicate(timeout=600)[1] for child in started]
     assert not any(child.returncode for child in started), "\n".join(errors)
 
 

@@ -312,7 +312,7 @@ turned = with_settings(recipe, {"turning.upside_down": True})
 from streamlit.testing.v1 import AppTest
 
 form = "from app import session; from app.ui import forms; session.start('here'); forms.recipe_form()"
-page = AppTest.from_string(form, default_timeout=60).run()
+page = AppTest.from_string(form, default_timeout=120).run()
 from core.turning.identity import RUNS
 
 found, run = bench.evaluate(turned), bench.resolve(recipe)

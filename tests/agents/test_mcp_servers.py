@@ -32,7 +32,7 @@ def server(monkeypatch):
         thread = threading.Thread(target=own.run, daemon=True)
         thread.start()
         started.append((own, thread))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not own.started and time.monotonic() < deadline:
             time.sleep(0.02)
         url = f"http://127.0.0.1:{own.servers[0].sockets[0].getsockname()[1]}/mcp"

@@ -57,7 +57,7 @@ def test_six_annotators_label_six_hundred_items_at_once(tmp_path):
     crowd = [spawn.Process(target=annotate, args=(str(tmp_path), f"p{n}", each, told)) for n in range(people)]
     for one in crowd:
         one.start()
-    ids = [label_id for _ in crowd for label_id in told.get(timeout=120)]
+    ids = [label_id for _ in crowd for label_id in told.get(timeout=600)]
     for one in crowd:
         one.join()
     store = Store(tmp_path)

@@ -7,7 +7,6 @@ made in the user's cache on the first run, which takes minutes and a network.
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -45,12 +44,9 @@ def python() -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(python, tmp_path_factory):
+def server(python, tmp_path_factory, port):
     """(address, key) of a server on this machine, with a data folder of its own."""
     home, key = tmp_path_factory.mktemp("label-studio"), secrets.token_hex(20)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     environment = {
         **os.environ,
@@ -75,7 +71,7 @@ def server(python, tmp_path_factory):
         yield url, key
     finally:
         child.terminate()
-        child.wait(20)
+        child.wait(120)
 
 
 def _answers(url: str) -> bool:

@@ -40,7 +40,7 @@ def run(script: Any, way: React | Ircot | None = None, **others: Any) -> tuple[A
     scripted = ScriptedAgent(script)
     fields = {
         "question": "Where does the river of Ulm end?", "hits": [FIRST], "generator": ScriptedEngine.playing(scripted),
-        "context": ContextConfig(), "until": time.perf_counter() + 60, "search": lambda text: [SECOND], **others,
+        "context": ContextConfig(), "until": time.perf_counter() + 600, "search": lambda text: [SECOND], **others,
     }  # fmt: skip
     steps = list(running := Running((way or React()).write(Material(**fields))))
     assert "".join(step for step in steps if not isinstance(step, Progress)) == running.result.text
@@ -179,7 +179,7 @@ def test_in_langgraph_the_same_texts_are_asked_for_and_the_same_is_answered(scri
 def test_in_crewai_the_same_tools_are_called_and_the_same_is_answered():
     crewai_or_skip()
     script = [SEARCH, call("calculator", expression="6 * 7"), DONE]
-    (own, _), (other, asked) = (run(script, kind(steps=4)) for kind in (React, ReactCrewAI))
+    (own, _), (other, asked) = (run(script, kind(steps=4, seconds=0)) for kind in (React, ReactCrewAI))
     assert other.text == own.text and other.detail["end"] == "answered" and not other.notes and other.hits == own.hits
     told = ("tool", "arguments", "result", "passages")
     assert [[step[name] for name in told] for step in other.detail["steps"]] == [
@@ -188,7 +188,7 @@ def test_in_crewai_the_same_tools_are_called_and_the_same_is_answered():
     chat = asked.asked[2][0]
     assert chat[0]["role"] == "system" and [each["role"] for each in chat[2:]] == ["assistant", "user"] * 2
     assert chat[-1]["content"] == "Result: 42" and json.loads(chat[2]["content"])["call"]["tool"] == "search_corpus"
-    limited, asked = run(lambda chat, schema: SEARCH if "search" in schema else DONE, ReactCrewAI(steps=1))
+    limited, asked = run(lambda chat, schema: SEARCH if "search" in schema else DONE, ReactCrewAI(steps=1, seconds=0))
     assert limited.detail["end"] == "steps" and limited.text == "Romania [2]" and len(crewai._idle) == 1, (
         "one process for all three"
     )
@@ -212,7 +212,7 @@ def test_a_framework_that_fails_dies_or_hangs_ends_the_run_and_the_answer_is_ask
     monkeypatch.setattr(crewai, "CHILD", tmp_path / "child.py")
     monkeypatch.setenv(crewai.VARIABLE, sys.executable)
     monkeypatch.setattr(crewai, "_idle", [])
-    made, scripted = run([DONE], ReactCrewAI(seconds=1))
+    made, scripted = run([DONE], ReactCrewAI(seconds=1 if end == "seconds" else 60))
     assert made.detail["end"] == end and made.text == "Romania [2]" and any(note in each for each in made.notes)
     assert len(scripted.asked) == 1 and not crewai._idle, "the process is ended"
 

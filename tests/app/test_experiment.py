@@ -39,7 +39,7 @@ def open_bar(**address) -> AppTest:
         session.start(st.query_params.get("page", "a"))
         top_bar.draw()
 
-    app = AppTest.from_function(script, default_timeout=30)
+    app = AppTest.from_function(script, default_timeout=120)
     for key, value in {"corpus.dataset": "towns", **address}.items():
         app.query_params[key] = value
     return app.run()
@@ -90,7 +90,7 @@ def test_a_title_that_is_typed_begins_one(bench):
             top_bar._set_experiment()
             st.text(f"{session.experiment() or None} {session.told()}")
 
-    app = AppTest.from_function(script, default_timeout=30).run()
+    app = AppTest.from_function(script, default_timeout=120).run()
     assert not app.exception and book.load(bench, "how-long").title == "How long?"
     assert [text.value for text in app.text] == [
         "how-long []",
@@ -112,7 +112,7 @@ def test_one_that_is_not_here_is_told_and_left(bench, name):
         session.start("here")
         st.text(" ".join(session.told()))
 
-    app = AppTest.from_function(script, default_timeout=30)
+    app = AppTest.from_function(script, default_timeout=120)
     app.query_params["experiment"] = name
     app.run()
     assert not app.exception and "experiment" not in app.query_params

@@ -64,7 +64,7 @@ def recipe_page(**address: str) -> AppTest:
         session.start("here")
         forms.recipe_form(tuple(field for field in session.workbench().stages() if field != "corpus"))
 
-    app = AppTest.from_function(script, default_timeout=30)
+    app = AppTest.from_function(script, default_timeout=120)
     for key, value in address.items():
         app.query_params[key] = value
     return app.run()
@@ -95,7 +95,7 @@ def test_every_part_survives_the_way_through_the_address_and_its_form(stage):
 
     for name in registry.parts(PART_KINDS[stage]):
         wanted = with_settings(TrialConfig(), {f"{stage}.part": name})
-        app = AppTest.from_function(script, default_timeout=30)
+        app = AppTest.from_function(script, default_timeout=120)
         for key, value in {**difference(wanted), "stage": stage}.items():
             app.query_params[key] = str(value)
         app.run()
@@ -148,7 +148,7 @@ def test_a_second_recipe_outlives_pages_that_do_not_show_it():
             session.change({"chunking.size_tokens": 64}, "right")
         st.text(str(session.config("right").chunking.size_tokens) if page != "b" else "")
 
-    app = AppTest.from_function(script, default_timeout=30).run()
+    app = AppTest.from_function(script, default_timeout=120).run()
     assert parameter(app, "right.chunking.size_tokens") == "64"
     app.query_params["page"] = "b"
     app.run()
@@ -234,13 +234,15 @@ def test_a_dot_marks_what_differs_from_the_baseline():
 
 
 def test_all_forms_take_little_time():
-    app = recipe_page()
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        app.run()
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.2  # with AppTest's own cost; the forms take some 25 ms of it
+    def empty():
+        pass
+
+    pages, times = (AppTest.from_function(empty, default_timeout=120).run(), recipe_page()), ([], [])
+    for page, took in [*zip(pages, times, strict=True)] * 5:
+        started = time.process_time()  # of this process: others may keep the machine busy
+        page.run()
+        took.append(time.process_time() - started)
+    assert min(times[1]) < 50 * min(times[0])  # an empty page takes AppTest 3 ms, the forms take some 35 ms
 
 
 # Baseline ----------------------------------------------------------------------------------------------------------
@@ -265,7 +267,7 @@ def test_the_baseline_answers_the_questions_of_the_current_recipe():
         session.change({"corpus.questions": "dev", "evaluation.k": 5})
         st.json(session.baseline().model_dump(mode="json"))
 
-    app = AppTest.from_function(script, default_timeout=30)
+    app = AppTest.from_function(script, default_timeout=120)
     app.query_params["baseline"] = "default"
     app.run()
     shown = json.loads(app.json[0].value)
@@ -369,11 +371,11 @@ def test_the_values_of_one_drag_are_one_step(monkeypatch):
             session.change({"fusion.weight": float(weight)})
         st.session_state.steps = len(st.session_state.past)
 
-    app = AppTest.from_function(script, default_timeout=30)
+    app = AppTest.from_function(script, default_timeout=120)
     app.query_params["drag"] = ["0.1", "0.2", "0.3"]
     assert app.run().session_state["steps"] == 1
     monkeypatch.setattr(session, "SAME_STEP_S", 0.0)
-    app = AppTest.from_function(script, default_timeout=30)
+    app = AppTest.from_function(script, default_timeout=120)
     app.query_params["drag"] = ["0.1", "0.2", "0.3"]
     assert app.run().session_state["steps"] == 3
 

@@ -30,7 +30,7 @@ def bench(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_chart_goes_into_a_paper_and_once_more_under_another_name(bench):
     papers.create(bench, "My first: paper")  # AppTest cannot type a new option
-    page = AppTest.from_function(a_page, default_timeout=60).run()
+    page = AppTest.from_function(a_page, default_timeout=120).run()
     assert not page.exception
     assert page.selectbox(key="export/Recall by depth/paper").value == "my-first-paper", "the only one, or that changed last"
     page.button(key="export/Recall by depth/add").click().run()

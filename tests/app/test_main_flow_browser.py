@@ -42,7 +42,8 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def app(home):
-    with serving(home) as address:
+    """A busy machine would measure a knob's values for longer than the app waits for them: here it waits."""
+    with serving(home, "from app.ui.search import live; live.RANGE_MS = live.FINE_MS = float('inf')") as address:
         yield address
 
 
@@ -53,7 +54,7 @@ def prepared(app, browser):
     open_page(page, app)
     page.get_by_text("Preparing python-reference").first.wait_for()
     page.goto(f"{app}/search_live")
-    page.locator(CARDS).wait_for(timeout=240_000)
+    page.locator(CARDS).wait_for(timeout=720_000)
     no_error(page)
     page.close()
     return app
@@ -127,7 +128,7 @@ def test_trials_are_saved_and_compared(prepared, home, tab):
         tab.locator(CARDS).wait_for()
         settled(tab)
         tab.get_by_role("button", name="Save as trial").click()
-        tab.get_by_text("saved. It is on the page Trials").wait_for(timeout=120_000)
+        tab.get_by_text("saved. It is on the page Trials").wait_for(timeout=360_000)
     ids = [trial["id"] for trial in cli(home, "trials")]
     assert len(ids) >= 2
     open_page(tab, f"{prepared}/compare_trials?trials={ids[1]},{ids[0]}")
@@ -147,7 +148,7 @@ def test_a_question_is_answered_with_passages_that_open(prepared, tab):
     settled(tab)
     box.fill("What does the pass statement do?")
     tab.get_by_role("button", name="Ask", exact=True).click()
-    tab.get_by_text(re.compile(r"prompt [\d,]+ tokens")).first.wait_for(timeout=180_000)
+    tab.get_by_text(re.compile(r"prompt [\d,]+ tokens")).first.wait_for(timeout=540_000)
     settled(tab)
     no_error(tab)
     tab.get_by_role("button", name="Open in the document").first.click()
@@ -168,7 +169,7 @@ def test_documents_are_uploaded_and_a_corrupt_pdf_is_told(prepared, home, tab, d
     )
     tab.get_by_text("broken.pdf").first.wait_for()
     tab.get_by_role("button", name="Add", exact=True).click()
-    tab.get_by_text("1 file read: four-pages.pdf").wait_for(timeout=120_000)
+    tab.get_by_text("1 file read: four-pages.pdf").wait_for(timeout=360_000)
     toast, pages = (tab.get_by_test_id(part).first.bounding_box() for part in ("stToast", "stSidebar"))
     assert toast["x"] + toast["width"] < pages["width"], "it covers nothing that is pressed"
     assert tab.get_by_text(re.compile("broken.pdf: failed")).count()
@@ -189,7 +190,7 @@ def test_a_job_is_found_again_after_a_reload_and_can_be_cancelled(prepared, home
     tab.reload()
     tab.get_by_text("Preparing python-api").first.wait_for()
     tab.get_by_role("button", name="Cancel").first.click()
-    tab.get_by_role("button", name="Resume").first.wait_for(timeout=60_000)
+    tab.get_by_role("button", name="Resume").first.wait_for()
     no_error(tab)
     states = [json.loads(path.read_text())["status"] for path in (home / "jobs").glob("*/state.json")]
     assert "cancelled" in states and "running" not in states
@@ -276,14 +277,14 @@ def test_cards_and_chart_are_in_one_screen_with_the_knobs(prepared, tab, width):
     box = {role: tab.locator(f'.gw-live[data-role="{role}"]').bounding_box() for role in ("knob", "cards", "curve")}
     assert all(place["y"] > 0 and place["y"] + place["height"] < 900 for place in box.values())
     assert tab.locator(".st-key-trade_off_of").bounding_box()["y"] < 450, "the chart begins"
-    tab.get_by_role("tab", name="Latency").click(timeout=10_000)  # nothing that is not seen lies over it
+    tab.get_by_role("tab", name="Latency").click()  # nothing that is not seen lies over it
     tab.get_by_role("button", name="Time 30 questions").wait_for()
-    tab.get_by_role("tab", name="Questions").click(timeout=10_000)
+    tab.get_by_role("tab", name="Questions").click()
     tab.get_by_role("button", name="CSV").wait_for()
     settled(tab)
     tab.get_by_test_id("stMain").evaluate("e => e.scrollTo(0, 470)")
     line = tab.locator(".gw-sight")
-    line.wait_for(timeout=10_000)  # scrolled out, the cards are a line at the top
+    line.wait_for()  # scrolled out, the cards are a line at the top
     assert line.bounding_box()["y"] >= 0 and line.bounding_box()["height"] < 120 and "nDCG@10" in line.inner_text()
     no_error(tab)
 

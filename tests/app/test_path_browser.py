@@ -25,7 +25,7 @@ def test_the_bar_leads_from_a_question_to_a_paper_and_back_after_a_restart(fresh
     open_page(tab, address)
     tab.get_by_role("button", name="Next: try hybrid search").click()
     tab.get_by_role("button", name="Start", exact=True).click()
-    tab.get_by_text("the others differ from it by").wait_for(timeout=90_000)
+    tab.get_by_text("the others differ from it by").wait_for(timeout=270_000)
     tab.get_by_role("button", name="Next: write it down").click()
     tab.get_by_role("heading", name="Write a paper").wait_for()
     settled(tab)

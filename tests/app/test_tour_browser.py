@@ -55,7 +55,7 @@ class Walk:
     def table(self):
         return self.tab.get_by_test_id("stDataFrame").first
 
-    def text(self, words: str | re.Pattern, timeout: float = 30_000):
+    def text(self, words: str | re.Pattern, timeout: float = 180_000):
         self.tab.get_by_text(words).first.wait_for(timeout=timeout)
 
 
@@ -186,7 +186,7 @@ def paper(walk):
     walk.meet("Write a paper", walk.tab.get_by_role("heading", name="Write a paper", exact=True))
     walk.press("Bundle")
     walk.press("Make the bundle")
-    walk.tab.get_by_role("button", name="Download the last one").wait_for(timeout=300_000)
+    walk.tab.get_by_role("button", name="Download the last one").wait_for(timeout=900_000)
 
 
 def service(walk):

@@ -110,9 +110,9 @@ def test_structure_keeps_sections_that_fit_and_cuts_the_others_at_sub_headings()
     "text", ["=" * 200_000, "x\n===\n" * 30_000, "# x\n" * 50_000, "x" * 100_000 + "\n---\n", "\n---" * 50_000, "word " * 50_000]
 )
 def test_structure_is_linear_on_hostile_text(text):
-    started = time.perf_counter()
+    started = time.process_time()
     Structure().split(text, TOOLS)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 SUBJECTS = (

@@ -32,7 +32,7 @@ def outcomes(tmp_path_factory) -> dict[str, list[tuple[str, str]]]:
         (copy / path).write_text(text, "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/contract", "--ignore=tests/contract/test_adding_a_part.py"]
     wanted = ["-k", " or ".join(NAMES.values()), f"--junitxml={copy / 'said.xml'}"]
-    done = subprocess.run([*command, *wanted], cwd=copy, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*command, *wanted], cwd=copy, capture_output=True, text=True, timeout=900)
     assert (copy / "said.xml").is_file(), done.stdout + done.stderr
     found: dict[str, list[tuple[str, str]]] = {name: [] for name in NAMES.values()}
     for case in ElementTree.parse(copy / "said.xml").iter("testcase"):

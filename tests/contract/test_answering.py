@@ -58,7 +58,7 @@ def part(name: str) -> Answering:
     return way
 
 
-def material(engine, seconds: float = 60.0, **others) -> Material:
+def material(engine, seconds: float = 600.0, **others) -> Material:
     fields = {"question": "What is tea?", "hits": list(HITS), "generator": engine, "context": ContextConfig()}
     return Material(**{**fields, "until": time.perf_counter() + seconds, "search": lambda text: HITS[::-1], **others})
 

@@ -5,7 +5,6 @@ The remote parts are run against llama.cpp's own server, and Anthropic's against
 
 import importlib.util
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -31,15 +30,12 @@ HELLO = [{"role": "user", "content": "Tell a story about a fox."}]
 
 
 @pytest.fixture(scope="module")
-def llama_server():
+def llama_server(port):
     """Address of llama.cpp's server with the bundled model; a process of its own, ended by its id."""
     if not BUNDLED or not all(
         importlib.util.find_spec(name) for name in ("fastapi", "uvicorn", "sse_starlette", "starlette_context")
     ):
         pytest.skip("llama.cpp's server needs fastapi, uvicorn, sse-starlette and starlette-context")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     options = {
         "model": LlamaCpp().path(),
         "host": "127.0.0.1",
@@ -207,7 +203,7 @@ def test_identity_and_token_counts_need_no_answer(make):
 
 @pytest.mark.slow
 def test_an_answer_that_reaches_its_limit_says_so(make):
-    _, result = finish(make(max_tokens=2).generate(HELLO))
+    _, result = finish(make(max_tokens=2).generate(HELLO, deadline_s=600))
     assert result.finish_reason == "length" and result.text, (
         f"with `max_tokens` 2 it gives {result.text!r} and ends as {result.finish_reason!r}: stop at `max_tokens`, and say "
         '"length"'
@@ -239,19 +235,19 @@ def test_closing_it_frees_the_engine(make, steps):
         generator.close()
     except RuntimeError as error:
         raise AssertionError(f"{error}: let GeneratorExit pass, and free the engine in `finally`") from error
-    said(part.generate(HELLO, deadline_s=60))
+    said(part.generate(HELLO, deadline_s=600))
 
 
 def test_the_config_survives_json(make):
     part = make(max_tokens=8)
     assert type(part).model_validate_json(part.model_dump_json()) == part, "it does not survive JSON: take plain values as knobs"
-    said(part.generate(HELLO))
+    said(part.generate(HELLO, deadline_s=600))
 
 
 def test_logprobs_where_the_part_has_them(make):
     if "logprobs" not in type(make()).model_fields:
         pytest.skip("this engine gives none")
-    _, result = finish(make(max_tokens=4, logprobs=3).generate(HELLO))
+    _, result = finish(make(max_tokens=4, logprobs=3).generate(HELLO, deadline_s=600))
     assert 0 < len(result.tokens) <= 4, (
         f"{len(result.tokens)} tokens for `max_tokens` 4: give a `Token` for each that was written"
     )
@@ -277,9 +273,9 @@ def test_stop_texts_end_the_answer_and_are_not_part_of_it(make):
     fields = type(make()).model_fields
     if "stop" not in fields or "temperature" not in fields:
         pytest.skip("needs an engine that repeats and knows stop texts")
-    whole = said(make(max_tokens=12).generate(HELLO))
+    whole = said(make(max_tokens=12).generate(HELLO, deadline_s=600))
     stop = whole[4:7]
-    pieces, result = finish(make(max_tokens=12, stop=(stop,)).generate(HELLO))
+    pieces, result = finish(make(max_tokens=12, stop=(stop,)).generate(HELLO, deadline_s=600))
     assert result.finish_reason == "stop" and result.text == whole[: whole.index(stop)].strip(), (
         f"the stop text {stop!r} leaves {result.text!r} of {whole!r}, ended as {result.finish_reason!r}: cut before its first "
         'place, and say "stop" (`ShownText` does)'
@@ -293,4 +289,4 @@ def test_a_prompt_beyond_the_context_is_said_in_words(make):
     with pytest.raises(WorkbenchError, match=r"prompt .*(has|does not fit)") as error:
         finish(make(max_tokens=8).generate([{"role": "user", "content": "word " * 900}]))
     assert error.value.todo, "the error does not say what to do: give `todo=`"
-    said(make(max_tokens=2).generate(HELLO))  # the next answer is unharmed
+    said(make(max_tokens=2).generate(HELLO, deadline_s=600))  # the next answer is unharmed

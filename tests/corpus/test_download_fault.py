@@ -41,7 +41,7 @@ class Server(BaseHTTPRequestHandler):
             self.wfile.write(body)
             return None
         if name == "mute":
-            return time.sleep(3)
+            return time.sleep(60)
         start, ranged = 0, self.headers.get("Range")
         if ranged and name != "plain" and self.headers.get("If-Range") == '"one"':
             start = int(ranged.removeprefix("bytes=").removesuffix("-"))
@@ -56,13 +56,13 @@ class Server(BaseHTTPRequestHandler):
             if name == "cut" and not start:
                 self.wfile.write(CONTENT[: len(CONTENT) // 2])
             elif name == "trickle":
-                for byte in CONTENT[:40]:
+                for byte in CONTENT[:400]:
                     self.wfile.write(bytes([byte]))
                     time.sleep(0.1)
             elif name == "hang":
                 self.wfile.write(CONTENT[:1000])
                 self.wfile.flush()
-                time.sleep(3)
+                time.sleep(60)
             else:
                 self.wfile.write(CONTENT[start:])
         except OSError:
@@ -171,7 +171,7 @@ def test_a_server_that_stops_sending_is_left_after_the_deadline(get, monkeypatch
     started = time.monotonic()
     with pytest.raises(WorkbenchError, match="sent nothing"):
         get(path)
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 30
 
 
 def test_a_trickle_is_no_progress(get, monkeypatch):
@@ -179,7 +179,7 @@ def test_a_trickle_is_no_progress(get, monkeypatch):
     started = time.monotonic()
     with pytest.raises(WorkbenchError, match="less than"):
         get("trickle")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
 
 
 def test_a_full_disk_is_said_as_such(get, monkeypatch):

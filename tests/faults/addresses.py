@@ -79,7 +79,7 @@ def opened(page: str, address: dict[str, str]) -> Any:
         setattr = staticmethod(lambda target, name, value, raising=True: setattr(target, name, value))
 
     play(Patch)
-    app = AppTest.from_file(ROOT / "app" / "main.py", default_timeout=60).run()
+    app = AppTest.from_file(ROOT / "app" / "main.py", default_timeout=120).run()
     assert not app.exception, f"the first page: {app.exception[0].value}"
     app.switch_page(str(ROOT / "pages" / f"{page}.py"))
     for name, value in address.items():

@@ -110,14 +110,14 @@ def test_a_model_loads_beside_its_caller_who_may_leave():
         local: ClassVar[bool] = True
 
         def load(self):
-            begin.wait(10)
+            begin.wait(60)
             done.set()
 
     steps = module.loaded(Slow())
     assert next(steps) == Progress(0, 0, "Converting the model, once")
     steps.close()
     begin.set()
-    assert done.wait(10)
+    assert done.wait(60)
 
     class Broken(Played):
         local: ClassVar[bool] = True

@@ -141,7 +141,7 @@ def test_a_gate_lets_a_change_be_alone():
             clashes.extend(inside)
             inside.append("change")
             inside.remove("change")
-    [thread.join(10) for thread in threads]
+    [thread.join(120) for thread in threads]
     assert not clashes and not inside and not any(thread.is_alive() for thread in threads)
 
 

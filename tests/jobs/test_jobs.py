@@ -49,7 +49,7 @@ def verb(kind, total):
             yield Progress(step, total, f"step {step}")
             if kind == "deaf":
                 time.sleep(60)
-            if kind == "slow-to-load" and step == 25:
+            if kind in ("halting", "slow-to-load") and step == 25:
                 seen("half")
             time.sleep(0.01)
             with open(notes, "a") as file:
@@ -72,7 +72,7 @@ drive(verb(sys.argv[1], int(sys.argv[2])), job, os.environ["GROUNDWORK_HOME"])
 PREFIX = (sys.executable, "-c", VERB)
 
 
-def wait(jobs, job_id, until=lambda job: not job.active, seconds=20):
+def wait(jobs, job_id, until=lambda job: not job.active, seconds=120):
     deadline = time.monotonic() + seconds
     while not until(job := jobs.get(job_id)):
         assert time.monotonic() < deadline, job
@@ -107,30 +107,32 @@ def begun(job):
 
 
 def test_a_job_runs_and_reports(jobs):
-    job_id = jobs.start(["count", "50"], "Counting")
+    job_id = jobs.start(["halting", "50"], "Counting")
     middle = wait(jobs, job_id, begun)
     assert middle.status == "running" and middle.total == 50 and 0 < middle.share < 1 and "step" in middle.message
+    (jobs.home / "half").touch()
     job = wait(jobs, job_id)
-    assert (job.status, job.result, job.label, job.arguments) == ("done", "trial-1", "Counting", ("count", "50"))
+    assert (job.status, job.result, job.label, job.arguments) == ("done", "trial-1", "Counting", ("halting", "50"))
     assert job.created <= job.started <= job.finished and job.error == ""
     assert "hello" in jobs.log_tail(job_id) and jobs.list() == [job]
 
 
 def test_the_same_job_is_not_started_twice(jobs):
-    job_id = jobs.start(["count", "1000"], "Counting")
-    assert jobs.start(["count", "1000"], "Counting") == job_id == Jobs(jobs.home, PREFIX).start(["count", "1000"], "again")
-    assert jobs.start(["count", "1001"], "Counting") != job_id
+    job_id = jobs.start(["count", "100000"], "Counting")
+    assert jobs.start(["count", "100000"], "Counting") == job_id == Jobs(jobs.home, PREFIX).start(["count", "100000"], "again")
+    assert jobs.start(["count", "100001"], "Counting") != job_id
     jobs.cancel(job_id)
-    assert jobs.start(["count", "1000"], "Counting") != job_id
+    assert jobs.start(["count", "100000"], "Counting") != job_id
 
 
 @pytest.mark.slow
 def test_a_job_outlives_its_parent_and_is_found_again(tmp_path):
-    parent = f"from core.jobs.jobs import Jobs; print(Jobs({str(tmp_path)!r}, {PREFIX!r}).start(['count', '100'], ''))"
+    parent = f"from core.jobs.jobs import Jobs; print(Jobs({str(tmp_path)!r}, {PREFIX!r}).start(['halting', '100'], ''))"
     ended = subprocess.run([sys.executable, "-c", parent], cwd=ROOT, capture_output=True, text=True, check=True)
     job_id = ended.stdout.strip()
     jobs = Jobs(tmp_path, PREFIX)
     assert wait(jobs, job_id, begun).status == "running"
+    (jobs.home / "half").touch()
     assert wait(jobs, job_id).status == "done"
 
 
@@ -152,7 +154,7 @@ time.sleep(60)
 def test_cancelling_closes_the_verb(jobs):
     job_id = jobs.start(["count", "100000"], "Counting")
     wait(jobs, job_id, begun)
-    job = jobs.cancel(job_id)
+    job = jobs.cancel(job_id, grace_s=60)
     assert job.status == "cancelled" and (jobs.home / "cleaned.txt").exists() and jobs._process(job_id) is None
     assert jobs.cancel(job_id) == job
 
@@ -176,18 +178,19 @@ def test_a_job_that_does_not_listen_is_killed_after_the_grace(jobs):
 
 
 def test_cancelling_before_it_has_spoken(jobs):
-    job_id = jobs.start(["count", "1000"], "Counting")
+    job_id = jobs.start(["count", "100000"], "Counting")
     assert jobs.cancel(job_id).status == "cancelled"
 
 
 @pytest.mark.slow
 def test_a_killed_job_is_shown_as_died_and_resumes_where_it_was(jobs):
-    job_id = jobs.start(["count", "80"], "Counting")
+    job_id = jobs.start(["halting", "80"], "Counting")
     wait(jobs, job_id, begun)
     os.kill(jobs._process(job_id).pid, signal.SIGKILL)
     job = wait(jobs, job_id)
     assert job.status == "died" and job.finished and job.error
     done = len((jobs.home / "done.txt").read_text())
+    (jobs.home / "half").touch()
     assert 0 < done < 80 and jobs.resume(job_id) == job_id
     job = wait(jobs, job_id, begun)
     assert job.done >= done and job.attempt == 2 and not job.error
@@ -221,21 +224,21 @@ def test_a_heart_that_stopped_is_seen(jobs, monkeypatch):
 
 def test_a_job_that_hangs_is_not_started_beside_itself_and_can_be_cancelled(jobs, monkeypatch):
     for kind, cleaned in (("count", True), ("deaf", False)):
-        job_id = jobs.start([kind, "1000"], "Counting")
+        job_id = jobs.start([kind, "100000"], "Counting")
         wait(jobs, job_id, lambda job: job.heartbeat and job.message)
         jobs._process(job_id).suspend()
         with monkeypatch.context() as patch:
             patch.setattr(module, "STALE_S", 0.5)
             assert wait(jobs, job_id).status == "died" and jobs.get(job_id).hangs
-            assert jobs.start([kind, "1000"], "again") == job_id and len(jobs.list()) == 1 + (kind == "deaf")
-            assert jobs.cancel(job_id, grace_s=5.0 if cleaned else 0.2).status == "cancelled"
+            assert jobs.start([kind, "100000"], "again") == job_id and len(jobs.list()) == 1 + (kind == "deaf")
+            assert jobs.cancel(job_id, grace_s=60 if cleaned else 0.2).status == "cancelled"
         assert jobs._process(job_id) is None and not jobs.get(job_id).alive
         assert (jobs.home / "cleaned.txt").exists() == cleaned
         (jobs.home / "cleaned.txt").unlink(missing_ok=True)
 
 
 def test_a_pid_that_was_given_out_again_is_not_taken_for_the_job(jobs):
-    job_id = jobs.start(["count", "1000"], "Counting")
+    job_id = jobs.start(["count", "100000"], "Counting")
     wait(jobs, job_id, begun)
     jobs._process(job_id).kill()
     wait(jobs, job_id)
@@ -253,7 +256,7 @@ def test_old_finished_jobs_are_pruned(jobs, monkeypatch):
     for number in range(3):
         ids.append(jobs.start(["crash", str(number)], "Crashing"))
         wait(jobs, ids[-1])
-    ids.append(jobs.start(["count", "1000"], "Counting"))
+    ids.append(jobs.start(["count", "100000"], "Counting"))
     assert [job.id for job in jobs.list()] == ids[:0:-1]
 
 
@@ -271,7 +274,7 @@ def test_there_is_no_such_job(jobs):
     '{"label": 1, "arguments": {}, "created": NaN, "attempt": "1", "spawned": 1e400, "pid": -1, "status": []}',
 ])  # fmt: skip
 def test_a_job_whose_file_holds_something_else_breaks_no_list(jobs, content):
-    job_id = jobs.start(["count", "1000"], "Counting")
+    job_id = jobs.start(["count", "100000"], "Counting")
     wait(jobs, job_id, begun)
     odd = jobs.folder / "01jodd"
     odd.mkdir()

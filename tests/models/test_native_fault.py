@@ -75,7 +75,7 @@ def test_leaving_ends_a_build_that_nothing_else_would_stop(tmp_path):
         assert next(steps).message == "Building the index"
     process = children._children["index", ""].process
     steps.close()
-    assert process.wait(10) == -signal.SIGKILL and not list(tmp_path.glob(".vectors*"))
+    assert process.wait(60) == -signal.SIGKILL and not list(tmp_path.glob(".vectors*"))
 
 
 # Trials of the libraries -----------------------------------------------------------------------------------------------

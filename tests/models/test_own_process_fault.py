@@ -67,7 +67,7 @@ class Played(PartConfig):
     @at_model
     def generate_many(self, deadline_s: float = 60.0):
         yield Progress(0, 2, "reading")
-        time.sleep(0.5)
+        time.sleep(2)
         return ["a", "b"]
 
 
@@ -77,7 +77,7 @@ def finish(generator):
 
 
 def soon(what) -> bool:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not what() and time.monotonic() < until:
         time.sleep(0.02)
     return bool(what())

@@ -59,7 +59,7 @@ def table(tab) -> str:
 def test_encoders_are_compared_slid_mapped_and_a_training_is_previewed(app, places, tab):
     tab.goto(f"{app}/compare_encoders?corpus.dataset={places}")
     for name in ("MiniLM mean", "MiniLM CLS", "LSA"):
-        tab.locator("table.gw-table td", has_text=name).first.wait_for(timeout=120_000)
+        tab.locator("table.gw-table td", has_text=name).first.wait_for(timeout=360_000)
     settled(tab)
     before = table(tab)
     assert re.search(r"MiniLM mean\s+reference\s+\d\.\d{3}\s+\d\.\d{3} to \d\.\d{3}", before), before
@@ -83,8 +83,11 @@ def test_encoders_are_compared_slid_mapped_and_a_training_is_previewed(app, plac
     point.scroll_into_view_if_needed()
     box = point.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    tab.mouse.move(x, y)
-    tab.wait_for_timeout(300)
+    for shift in range(600):  # the chart listens once it is drawn
+        tab.mouse.move(x + shift % 2, y)
+        tab.wait_for_timeout(100)
+        if tab.locator(".hoverlayer .hovertext").count():
+            break
     tab.mouse.click(x, y)
     tab.locator(".gw-passage").first.wait_for()
     assert "The market of" in tab.locator(".gw-passage").first.inner_text()

@@ -25,7 +25,7 @@ def ids(home) -> list[str]:
 @pytest.mark.slow
 def test_trials_are_ranked_explained_and_laid_side_by_side(app, ids, tab):
     tab.goto(f"{app}/compare_trials?of_corpus=together")
-    tab.get_by_text("Recipes by nDCG@10").wait_for(timeout=120_000)
+    tab.get_by_text("Recipes by nDCG@10").wait_for(timeout=360_000)
     settled(tab)
     tab.get_by_role("tab", name="Effects").click()
     tab.get_by_text("How much each setting accounts for").wait_for()

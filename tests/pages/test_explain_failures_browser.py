@@ -55,7 +55,7 @@ def test_a_bar_opens_its_band_and_a_row_its_question(app, towns, tab):
 def test_a_question_climbs_by_the_bundled_model(app, towns, tab):
     open_page(tab, f"{app}/explain_failures?{ADDRESS}&ask=1")
     tab.get_by_role("button", name="Ask: 1 question").click()
-    tab.get_by_text("Losses of", exact=True).wait_for(timeout=400_000)
+    tab.get_by_text("Losses of", exact=True).wait_for(timeout=1_200_000)
     settled(tab)
     assert "Losses of" in tab.inner_text("body") and "1 question asked" in tab.inner_text("body")
     add_up(tab, 1)

@@ -32,7 +32,7 @@ def test_architecture_and_its_calculator(app, tab, tmp_path):
 def test_the_cache_is_measured_and_a_head_is_opened(app, tab):
     open_page(tab, f"{app}/inspect_model?view=KV+cache&new_tokens=32&every=8")
     tab.get_by_role("button", name="Measure").click()
-    tab.get_by_text("Memory of the cache").wait_for(timeout=300_000)  # the bundled model is converted once
+    tab.get_by_text("Memory of the cache").wait_for(timeout=900_000)  # the bundled model is converted once
     settled(tab)
     assert tab.get_by_text(re.compile(r"^Adjusted R²")).count() == 2
     no_error(tab)
@@ -82,7 +82,7 @@ def test_experts_are_trained_in_a_job_that_a_reload_finds_again(app, tab):
     open_page(tab, address)
     tab.get_by_role("button", name="Cancel").click()
     tab.get_by_role("button", name="Resume").click()
-    tab.get_by_text("Experts by part of speech").wait_for(timeout=180_000)
+    tab.get_by_text("Experts by part of speech").wait_for(timeout=540_000)
     tab.get_by_text("Expert of each token by layer").wait_for()
     settled(tab)
     assert tab.get_by_text("Held-out loss").count() == 2

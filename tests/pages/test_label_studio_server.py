@@ -113,7 +113,7 @@ def words(app: AppTest) -> str:
 def ended(app: AppTest, bench: Workbench, button: str) -> AppTest:
     """Presses a button that starts a job, waits for its end, and draws the page again; the key is told nowhere."""
     sound(next(one for one in app.button if one.label == button).click().run())
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while any(job.active for job in bench.jobs.list()) and time.monotonic() < deadline:
         time.sleep(0.1)
     app = sound(app.run())

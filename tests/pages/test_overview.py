@@ -261,7 +261,7 @@ def test_the_first_page_loads_no_engine(tmp_path):
     code = f"""
 import sys
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file({str(MAIN)!r}, default_timeout=60)
+app = AppTest.from_file({str(MAIN)!r}, default_timeout=120)
 app.query_params["corpus.dataset"] = "python-api"
 app.run()
 assert not app.exception and not app.error

@@ -25,7 +25,7 @@ def open_page(**address: object):
 
     from streamlit.testing.v1 import AppTest
 
-    app = AppTest.from_file(Path(__file__).parents[2] / "app" / "main.py", default_timeout=60)
+    app = AppTest.from_file(Path(__file__).parents[2] / "app" / "main.py", default_timeout=120)
     for key, value in {**RECIPE, **address}.items():
         app.query_params[key] = str(value)
     app.switch_page("../pages/run_agent.py").run()

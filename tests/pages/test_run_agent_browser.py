@@ -47,7 +47,7 @@ def test_a_question_of_two_hops_is_answered_and_replayed_from_an_edited_step(app
             "generation.retries": "0", "agent_first": "false", "question": QUESTION,
         }  # fmt: skip
         tab.goto(f"{app}/run_agent?{urlencode(given)}")
-        tab.get_by_role("button", name="Ask", exact=True).wait_for(timeout=180_000)
+        tab.get_by_role("button", name="Ask", exact=True).wait_for(timeout=540_000)
         settled(tab)
         tab.get_by_role("button", name="Ask", exact=True).click()
         tab.get_by_text("the run ended: answered").wait_for()
@@ -73,14 +73,14 @@ def test_an_article_is_sent_back_revised_and_published(app, hops, tab, tmp_path)
         }  # fmt: skip
         tab.goto(f"{app}/run_agent?{urlencode(given)}")
         topic = tab.get_by_label("Topic")
-        topic.wait_for(timeout=180_000)
+        topic.wait_for(timeout=540_000)
         settled(tab)
         topic.fill("Where does the Danube end, and what stands on it?")
         topic.press("Enter")
         write = tab.get_by_role("button", name="Write", exact=True)
         write.click()
         write.wait_for(state="hidden")
-        write.wait_for(timeout=120_000)  # the job is done
+        write.wait_for(timeout=360_000)  # the job is done
         settled(tab)
         assert len(server.requests) == 4, "two sentences, each tried twice"
     click_row(tab.get_by_test_id("stDataFrame").first)
@@ -89,6 +89,6 @@ def test_an_article_is_sent_back_revised_and_published(app, hops, tab, tmp_path)
     folder.fill(str(tmp_path / "out"))
     folder.press("Enter")
     tab.get_by_role("button", name="Publish").click()
-    tab.get_by_text("Published in").wait_for(timeout=120_000)
+    tab.get_by_text("Published in").wait_for(timeout=360_000)
     text = (tmp_path / "out" / "article.md").read_text("utf-8")
     assert "The Danube ends in Romania, at the Black Sea" in text and "kings" not in text

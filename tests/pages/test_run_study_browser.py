@@ -53,7 +53,7 @@ def test_a_study_is_defined_run_and_its_best_point_compared(site, bench, tab):
     box.press("Escape")  # an open list hides the rest of the page
     tab.get_by_text("14 trials").first.wait_for()
     tab.get_by_role("button", name="Start", exact=True).click()
-    tab.get_by_text("All trials are measured").wait_for(timeout=120_000)
+    tab.get_by_text("All trials are measured").wait_for(timeout=360_000)
     settled(tab)
     no_error(tab)
     tab.reload()  # the address holds it
@@ -88,7 +88,7 @@ def test_a_study_from_yaml_is_paused_and_goes_on_where_it_was(site, bench, tab):
     settled(tab)  # the page is drawn again whole: a press before its end is lost
     measured = len(trials(bench))
     tab.get_by_role("button", name="Resume").click()
-    tab.get_by_text("All trials are measured").wait_for(timeout=240_000)
+    tab.get_by_text("All trials are measured").wait_for(timeout=720_000)
     tab.get_by_text(re.compile("differs? significantly from it")).first.wait_for()
     no_error(tab)
     own = [trial for trial in trials(Workbench(bench.home)) if trial.sweep == "many"]
@@ -108,7 +108,7 @@ def test_a_study_that_runs_on_the_command_line_is_watched_and_paused(site, bench
         tab.get_by_text(re.compile(r"[1-9]\d* of 1,200")).first.wait_for()
         tab.get_by_role("button", name="Pause").click()
         tab.get_by_text("Paused").wait_for()
-        process.wait(timeout=60)
+        process.wait(timeout=240)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)

@@ -23,7 +23,7 @@ def test_a_file_is_scored_opened_and_held_against_its_labels(app, home, tab, tmp
     chooser = tab.locator("[data-testid=stFileUploaderDropzoneInput]")
     chooser.wait_for(state="attached")
     chooser.set_input_files(str(path))
-    tab.get_by_text("1 line of 41 was skipped").wait_for(timeout=120_000)
+    tab.get_by_text("1 line of 41 was skipped").wait_for(timeout=360_000)
     settled(tab)
     assert "Containment" in tab.locator("[data-testid=stMain]").inner_text()
     click_row(tab.get_by_test_id("stDataFrame").last)
@@ -33,7 +33,7 @@ def test_a_file_is_scored_opened_and_held_against_its_labels(app, home, tab, tmp
     assert "Best sentence" in opened.inner_text() and "nine" in opened.inner_text()
     assert opened.locator(".gw-passage .gw-gold").count() >= 1
     tab.get_by_text("Against people's labels").first.click()
-    tab.get_by_text("taken to mean wrong, as the spans of wrong words say").wait_for(timeout=120_000)
+    tab.get_by_text("taken to mean wrong, as the spans of wrong words say").wait_for(timeout=360_000)
     settled(tab)
     assert tab.locator(".js-plotly-plot").count() == 2
     no_error(tab)

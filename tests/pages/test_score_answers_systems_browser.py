@@ -40,14 +40,14 @@ def test_a_foreign_rag_is_asked_and_compared_with_a_recipe(app, home, tab, monke
             tab.get_by_role("textbox", name=label, exact=True).press("Enter")
             settled(tab)
         tab.get_by_role("button", name="Ask it").click()
-        tab.get_by_text("theirs answered 2 of 2 questions").wait_for(timeout=120_000)
+        tab.get_by_text("theirs answered 2 of 2 questions").wait_for(timeout=360_000)
         settled(tab)
         assert {body["question"] for _, _, body in server.requests} == {each["question"] for each in MARKET_QUESTIONS}
         words = tab.get_by_test_id("stMain").inner_text()
         assert "Of its 4 passages 2 stand in the corpus; 2 stand nowhere" in words
         no_error(tab)
         tab.get_by_role("button", name="Write and score").click()
-        tab.get_by_text("Token F1", exact=True).first.wait_for(timeout=300_000)
+        tab.get_by_text("Token F1", exact=True).first.wait_for(timeout=900_000)
         settled(tab)
         assert not tab.get_by_role("button", name="Write and score").count()
         no_error(tab)

@@ -90,7 +90,7 @@ def test_an_opened_question_shows_its_texts_as_plain_text(bench):
     current = bench.evaluate(with_settings(TrialConfig(), RECIPE))
 
     def opened(row: int) -> AppTest:
-        script = AppTest.from_function(_opened, args=(asked, current, row))
+        script = AppTest.from_function(_opened, args=(asked, current, row), default_timeout=120)
         return script.run()
 
     instead = html(opened(1))
@@ -114,7 +114,9 @@ def test_an_opened_question_shows_the_words_of_rm3_with_their_weights(bench):
 
     settings = RECIPE | {"query.part": "rm3", "query.common": 1.0, "query.documents": 1}
     current = bench.evaluate(with_settings(TrialConfig(), settings))
-    shown = html(AppTest.from_function(_opened, args=(asked, current, 0)).run())
+    shown = html(AppTest.from_function(_opened, args=(asked, current, 0), default_timeout=120).run())
     assert "Its own words, BM25" in shown and "lund 0." in shown and "market 0." in shown and "Added (" in shown
     bare = bench.evaluate(with_settings(TrialConfig(), settings | {"query.common": 0.1}))
-    assert "no word of the first chunks qualifies" in html(AppTest.from_function(_opened, args=(asked, bare, 0)).run())
+    assert "no word of the first chunks qualifies" in html(
+        AppTest.from_function(_opened, args=(asked, bare, 0), default_timeout=120).run()
+    )

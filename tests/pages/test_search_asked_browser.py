@@ -25,7 +25,7 @@ def test_texts_are_written_and_shown(app, home, tab, monkeypatch):
     tab.get_by_text("2 texts by the model").wait_for()
     tab.get_by_role("button", name="Prepare").click()
     panel = tab.locator(".st-key-asked")
-    panel.wait_for(timeout=180_000)
+    panel.wait_for(timeout=540_000)
     settled(tab)
     assert "2 of 2 questions rewritten" in panel.inner_text() and "the same on every question" in panel.inner_text()
     open_page(tab, f"{app}/search_live?{RECIPE}&chosen=b&chart=Questions")

@@ -59,11 +59,11 @@ def test_a_recipe_is_served_loaded_and_its_loss_named(app, bench, tab):
     typed(tab, "Name", "towns")
     typed(tab, "Reason to publish it anyway", "a test")
     tab.get_by_role("button", name="Publish", exact=True).click()
-    tab.get_by_role("heading", name="Published", exact=True).wait_for(timeout=300_000)
+    tab.get_by_role("heading", name="Published", exact=True).wait_for(timeout=900_000)
     settled(tab)
     typed(tab, "Port", str(port))
     tab.get_by_role("button", name="Start the service").click()
-    tab.get_by_text("Answers held").wait_for(timeout=200_000)
+    tab.get_by_text("Answers held").wait_for(timeout=600_000)
     reply = httpx2.post(f"{address}/search", json={"question": ASKED[0]["question"]}).json()
     assert ASKED[0]["document"] in reply["passages"][0]["document"] and reply["name"] == "towns"
 
@@ -72,7 +72,7 @@ def test_a_recipe_is_served_loaded_and_its_loss_named(app, bench, tab):
     typed(tab, "Requests a second", "5")
     typed(tab, "Seconds each", "5")
     tab.get_by_role("button", name="Measure load").click()
-    tab.get_by_text("Latencies in ms, with 95% intervals").wait_for(timeout=100_000)
+    tab.get_by_text("Latencies in ms, with 95% intervals").wait_for(timeout=300_000)
     [run] = runs(bench)
     [point] = bench.store.query("SELECT rate, requests FROM load_tests WHERE run = ?", [run])
     assert point["rate"] == 5.0 and point["requests"] > 5
@@ -83,7 +83,7 @@ def test_a_recipe_is_served_loaded_and_its_loss_named(app, bench, tab):
     typed(tab, "Address of the service", address)
     tab.get_by_role("button", name="Ask the canaries").click()
     told = tab.get_by_text(re.compile("Regression found at canary"))
-    told.wait_for(timeout=100_000)
+    told.wait_for(timeout=300_000)
     assert "the stage corpus changed in it" in told.inner_text()
     no_error(tab)
 
@@ -91,6 +91,6 @@ def test_a_recipe_is_served_loaded_and_its_loss_named(app, bench, tab):
     tab.get_by_text(re.compile("until it is stopped · for")).first.wait_for()
     settled(tab)
     tab.get_by_role("button", name="Stop", exact=True).click()
-    tab.get_by_role("button", name="Stop", exact=True).wait_for(state="hidden", timeout=100_000)
+    tab.get_by_role("button", name="Stop", exact=True).wait_for(state="hidden", timeout=300_000)
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(f"{address}/health")

@@ -39,7 +39,7 @@ def test_a_study_is_started_read_paused_and_resumed_where_its_question_is_asked(
     tab.get_by_text("9 trials").first.wait_for()
     tab.get_by_text(re.compile("tokens a question")).first.wait_for()
     tab.get_by_role("button", name="Start the experiment").click()
-    tab.get_by_text("All trials are measured").wait_for(timeout=120_000)
+    tab.get_by_text("All trials are measured").wait_for(timeout=360_000)
     tab.get_by_text(re.compile("differs? significantly from it")).first.wait_for()
     tab.locator(".js-plotly-plot").last.wait_for()
     settled(tab)
@@ -55,7 +55,7 @@ def test_a_study_is_started_read_paused_and_resumed_where_its_question_is_asked(
     tab.get_by_text("Paused").wait_for()
     settled(tab)  # the page is drawn again whole: a press before its end is lost
     tab.get_by_role("button", name=re.compile(r"Measure \d+ more")).click()
-    tab.get_by_text("All trials are measured").wait_for(timeout=240_000)
+    tab.get_by_text("All trials are measured").wait_for(timeout=720_000)
     settled(tab)
     no_error(tab)
     own = [trial for trial in trials(Workbench(bench.home)) if trial.sweep == study.id]

@@ -94,7 +94,7 @@ def test_a_tiny_study_is_drawn_and_every_chain_compared(app, tab):
     tab.get_by_text("12 answers").wait_for()
     settled(tab)
     tab.get_by_role("button", name="Start the experiment").click()
-    tab.get_by_text("Diversity and quality of sampled answers").wait_for(timeout=120_000)
+    tab.get_by_text("Diversity and quality of sampled answers").wait_for(timeout=360_000)
     settled(tab)
     assert tab.get_by_text(re.compile(r"Holm over 2 comparisons")).count() and tab.get_by_text("4 of 4").count() == 3
     no_error(tab)

@@ -32,7 +32,7 @@ def test_a_bundle_is_built_compiles_and_verifies(app, home, tab, tmp_path):
     tab.get_by_role("tab", name="Bundle", exact=True).click()
     tab.get_by_role("button", name="Make the bundle").click()
     download = tab.get_by_role("button", name="Download the last one")
-    download.wait_for(timeout=300_000)  # figures are drawn by a browser of their own
+    download.wait_for(timeout=900_000)  # figures are drawn by a browser of their own
     settled(tab)
     with tab.expect_download() as received:
         download.click()
@@ -41,10 +41,10 @@ def test_a_bundle_is_built_compiles_and_verifies(app, home, tab, tmp_path):
     with zipfile.ZipFile(io.BytesIO(packed.read_bytes())) as archive:
         archive.extractall(tmp_path / "paper")
     if shutil.which("pdflatex"):  # else the test of the bundle says that it is not compiled
-        done = subprocess.run(["make"], cwd=tmp_path / "paper", capture_output=True, text=True, errors="replace", timeout=200)
+        done = subprocess.run(["make"], cwd=tmp_path / "paper", capture_output=True, text=True, errors="replace", timeout=600)
         assert done.returncode == 0 and (tmp_path / "paper/main.pdf").is_file(), done.stdout[-2000:]
     tab.get_by_role("tab", name="Verify a bundle").click()
     tab.locator("input[type=file]").set_input_files(packed)
     tab.get_by_role("button", name="Verify", exact=True).click()
-    expect(tab.get_by_text("All items hold.").last).to_be_visible(timeout=200_000)
+    expect(tab.get_by_text("All items hold.").last).to_be_visible(timeout=600_000)
     no_error(tab)

@@ -1,5 +1,6 @@
 """The store of vectors by content, with an encoder that counts what it is asked to encode."""
 
+import hashlib
 import time
 
 import numpy as np
@@ -190,13 +191,16 @@ def test_looking_up_a_large_corpus_takes_a_fraction_of_a_second(tmp_path):
 
     texts = [f"{i} " * 250 for i in range(16_407)]
     drain(embed(Wide(), texts, tmp_path))
-    times = []
+    times, hashing = [], []
     for _ in range(3):
         fresh_process()
         began = time.process_time()  # not the clock: others may use the machine
         drain(embed(Wide(), texts, tmp_path))
         times.append(time.process_time() - began)
-    assert min(times) < 0.3
+        began = time.process_time()
+        assert [hashlib.sha256(text.encode()).digest() for text in texts]
+        hashing.append(time.process_time() - began)
+    assert min(times) < 12 * min(hashing)  # which takes 25 ms where looking up takes 0.1 s
 
 
 def test_no_byte_of_a_shard_can_change_a_vector(tmp_path):

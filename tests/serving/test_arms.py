@@ -70,14 +70,14 @@ def test_the_shadow_is_asked_behind_the_reply_and_only_its_trace_tells(bench, re
 
     def slow(asked):
         began.set()
-        go.wait(10)
+        go.wait(60)
         return (yield from replies(asked))
 
     other.replies = slow
     client = serve(Service(bench, recipe(), "towns"), FREE, recorder=own, against=SecondRecipe(other, shadow=True))
     made = client.post("/answer", json={"question": LUND})
     assert made.json()["answer"] == TEXTS["Lund.txt"] and "arm" not in made.json() and "x-groundwork-arm" not in made.headers
-    assert began.wait(10) and client.post("/search", json={"question": LUND}).status_code == 200  # others go on
+    assert began.wait(60) and client.post("/search", json={"question": LUND}).status_code == 200  # others go on
     go.set()
     while not any(each.shadow_of for each in served_answers(bench, paths=("/shadow",))):
         assert client.get("/ready").json()["shadow"] == {"asked": 1, "left_out": 0}

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import socket
+import time
 
 import pytest
 
@@ -103,6 +104,8 @@ def test_a_collector_that_hangs_holds_up_no_reply_and_what_it_lost_is_counted(be
         spans = recorder(bench.home, address=f"http://127.0.0.1:{listening.getsockname()[1]}")
         client = serve(Service(bench, recipe(), "towns"), ServiceLimits(rate=1e6, burst=1_000_000), recorder=spans)
         asked = [client.post("/search", json={"question": "When does the market of Lund open?"}) for _ in range(20)]
+        while spans.counts()["journal"].delivered < spans.counts()["journal"].taken:
+            time.sleep(0.01)
         counts = spans.close(0.5)
         assert {each.status_code for each in asked} == {200}
         assert counts["journal"].delivered == counts["journal"].taken >= 20

@@ -150,13 +150,13 @@ def test_an_answer_given_before_does_not_wait_for_those_at_work(bench, reader, s
 
     def slow(*args):
         entered.set()
-        go.wait(10)
+        go.wait(60)
         return search(*args)
 
     service.workbench.search = slow
     working = threading.Thread(target=lambda: client.post("/answer", json={"question": GENT}))
     working.start()
-    entered.wait(10)
+    entered.wait(60)
     assert client.post("/answer", json={"question": LUND}).json()["way"] == "cached"
     go.set()
     working.join()

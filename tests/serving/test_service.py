@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 import time
 from types import SimpleNamespace
@@ -34,6 +35,15 @@ def service(bench, reader):
 
 def remote(url, **settings):
     return with_settings(recipe(), {"generation": {"part": "openai_compatible", "base_url": url, "model": "m-1"}, **settings})
+
+
+def leave(client, begun, **asked) -> None:
+    """Asks, and goes once the work has begun."""
+    body = json.dumps({"question": LUND, **asked}).encode()
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as own:
+        own.sendall(b"POST /answer HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n")
+        own.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        assert begun.wait(60)
 
 
 def sent_events(response) -> list[tuple[str, dict]]:
@@ -84,7 +94,7 @@ def test_what_is_asked_together_is_answered_side_by_side(service, serve, reader)
 
     def slow(*args):
         entered.set()
-        go.wait(10)
+        go.wait(60)
         return search(*args)
 
     service.workbench.search = slow
@@ -93,7 +103,7 @@ def test_what_is_asked_together_is_answered_side_by_side(service, serve, reader)
         threading.Thread(target=lambda q=q: replies.append(client.post("/answer", json={"question": q}).json())) for q in asked
     ]
     threads[0].start()
-    entered.wait(10)
+    entered.wait(60)
     for thread in threads[1:]:
         thread.start()
     while client.get("/metrics").text.find("groundwork_running 4.0") < 0:
@@ -118,8 +128,8 @@ def test_a_question_whose_deadline_passes_in_line_waits_no_longer(service, serve
     client = serve(service, FREE)
     busy = threading.Thread(target=lambda: client.post("/answer", json={"question": LUND}))
     busy.start()
-    entered.wait(10)
-    made = client.post("/answer", json={"question": "When does the market of Gent open?", "deadline_s": 0.2}, timeout=10)
+    entered.wait(60)
+    made = client.post("/answer", json={"question": "When does the market of Gent open?", "deadline_s": 0.2})
     assert not go.is_set() and (made.status_code, made.json()["way"]) == (206, "passages")
     go.set()
     busy.join()
@@ -255,11 +265,10 @@ def test_chats_that_are_streamed_are_counted(service, serve):
 
 
 def test_a_stream_that_ends_before_its_first_piece_is_counted_once(service, serve, monkeypatch):
-    import httpx2
-
-    go = threading.Event()
+    begun, go = threading.Event(), threading.Event()
 
     def generate(self, messages, seed=0, deadline_s=120.0):
+        begun.set()
         while not go.wait(0.01):
             if go.is_set():
                 yield "word "
@@ -267,11 +276,10 @@ def test_a_stream_that_ends_before_its_first_piece_is_counted_once(service, serv
 
     monkeypatch.setattr(LlamaCpp, "generate", generate)
     client = serve(service, FREE)
-    with pytest.raises(httpx2.ReadTimeout):
-        client.post("/answer", json={"question": LUND, "stream": True}, timeout=0.5)
+    leave(client, begun, stream=True)
     go.set()
     left = 'groundwork_requests_total{path="/answer",status="499",way="stream"} 1.0'
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while left not in (told := client.get("/metrics").text):
         assert time.monotonic() < deadline, told
         time.sleep(0.02)
@@ -401,12 +409,13 @@ def test_keys_that_are_made_at_once_are_all_there(tmp_path):
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_a_client_that_leaves_ends_the_work(service, serve, monkeypatch, streams):
-    steps, ended = [], threading.Event()
+    steps, begun, ended = [], threading.Event(), threading.Event()
 
     def generate(self, messages, seed=0, deadline_s=120.0):
         try:
             while True:
                 steps.append(time.perf_counter())
+                begun.set()
                 time.sleep(0.01)
                 yield "word "
         finally:
@@ -423,13 +432,10 @@ def test_a_client_that_leaves_ends_the_work(service, serve, monkeypatch, streams
         with client.stream("POST", "/answer", json={"question": LUND, "stream": True}) as response:
             next(response.iter_text())
     else:
-        import httpx2
-
-        with pytest.raises(httpx2.ReadTimeout):
-            client.post("/answer", json={"question": LUND}, timeout=0.5)
+        leave(client, begun)
     left = time.perf_counter()
-    assert ended.wait(5)
-    assert sum(step > left + 0.25 for step in steps) == 0  # no word is written a quarter of a second later
+    assert ended.wait(30), "long before the deadline"
+    assert sum(step > left for step in steps) <= 25  # a quarter of a second's, which a busy machine writes in more
     while "groundwork_running 0.0" not in client.get("/metrics").text:
         time.sleep(0.01)
 

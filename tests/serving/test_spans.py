@@ -105,12 +105,12 @@ def test_a_full_buffer_drops_counts_and_says_so_in_the_next_batch():
 
     def slow(batch, dropped):
         started.set()
-        go.wait(10)
+        go.wait(60)
         return kept(batch, dropped)
 
     buffer = SpanBuffer(slow, most=5, every_s=0.01)
     buffer.put(span(1, 1, 0, "first", 0, 1))
-    assert started.wait(10)
+    assert started.wait(60)
     for number in range(2, 12):
         buffer.put(span(1, number, 0, "more", 0, 1))
     assert buffer.counts() == (11, 0, 5, 0, "")
@@ -156,12 +156,12 @@ def test_a_destination_that_hangs_ends_in_time_and_what_it_did_not_take_has_fail
 
     def hangs(batch, lost):
         started.set()
-        go.wait(30)
+        go.wait(60)
         return 0
 
     buffer = SpanBuffer(hangs, every_s=0.01)
     buffer.put(span(1, 1, 0, "first", 0, 1))
-    assert started.wait(10)
+    assert started.wait(60)
     buffer.put(span(1, 2, 0, "second", 0, 1))
     assert buffer.close(seconds=0.05)[1:] == (0, 0, 2, "it took too long")
     go.set()

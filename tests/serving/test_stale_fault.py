@@ -49,14 +49,14 @@ def test_an_answer_that_was_being_written_when_the_corpus_changed_is_not_given_a
 
     def slow(*args):
         entered.set()
-        go.wait(10)
+        go.wait(60)
         return write(*args)
 
     service._told = slow
     old = []
     asking = threading.Thread(target=lambda: old.append(client.post("/answer", json={"question": LUND}).json()["answer"]))
     asking.start()
-    entered.wait(10)
+    entered.wait(60)
     changed(bench, "noon")
     go.set()
     asking.join()
@@ -70,7 +70,7 @@ def test_clients_side_by_side_are_told_nothing_old_after_the_change(bench, reade
     over, stale, asked = threading.Event(), [], []
 
     def ask():
-        with httpx2.Client(base_url=client.base_url, timeout=30) as own:
+        with httpx2.Client(base_url=client.base_url, timeout=120) as own:
             for _ in iter(lambda: len(asked) < 60, False):
                 late = over.is_set()
                 text = own.post("/search", json={"question": LUND, "k": 1}).json()["passages"][0]["text"]

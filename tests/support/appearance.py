@@ -145,7 +145,7 @@ def main(address: str, places: list[str]) -> None:
     with sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=find_browser(), args=FLAGS)
         page = browser.new_page()
-        page.set_default_timeout(90_000)
+        page.set_default_timeout(180_000)
         for place in places or PAGES:
             for (theme, width), wrong in measured(page, address, place).items():
                 for kind in ("contrast", "room"):

@@ -21,32 +21,46 @@ FLAGS = (
 
 
 @contextmanager
-def serving(home: Path) -> Generator[str, None, None]:
-    """Address of an app that is started on this data folder, and stopped by its process id."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = started(home, port)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+def free_port() -> Generator[int, None, None]:
+    """A port of this machine that the system gives nobody else meanwhile: who names it may listen there all the same."""
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
 
 
-def started(home: Path, port: int) -> subprocess.Popen:
+@pytest.fixture(scope="module")
+def port():
+    with free_port() as number:
+        yield number
+
+
+@contextmanager
+def serving(home: Path, first: str = "") -> Generator[str, None, None]:
+    """Address of an app that is started on this data folder, and stopped by its process id. first: what its process runs before."""
+    with free_port() as port:
+        process = started(home, port, first)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(timeout=120)
+
+
+def started(home: Path, port: int, first: str = "") -> subprocess.Popen:
     """An app of its own, once it answers."""
     env = {**os.environ, "GROUNDWORK_HOME": str(home), "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "streamlit", "run", "app/server.py", "--server.port", str(port)]
+    program = f"{first}\nfrom streamlit.web import cli\ncli.main(prog_name='streamlit')"
+    command = [sys.executable, "-c", program, "run", "app/server.py", "--server.port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-    for _ in range(240):
+    for _ in range(1200):
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
-            break
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=10)
+            return process
         except OSError:
             assert process.poll() is None, "the app ended at its start"
             time.sleep(0.25)
-    return process
+    raise AssertionError("the app does not answer")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +85,7 @@ def embedded(tmp_path_factory) -> Path:
 
     place = tmp_path_factory.getbasetemp()
     place = (place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / "embedded"
-    with hold(place.with_suffix(".lock"), purpose="preparing the built-in corpus", seconds=600):
+    with hold(place.with_suffix(".lock"), purpose="preparing the built-in corpus", seconds=3600):
         if not place.is_dir():
             begun = place.with_suffix(".begun")
             drain(Workbench(begun).prepare(TrialConfig()))
@@ -93,7 +107,7 @@ def browser(tmp_path_factory):
             accept_downloads=True,
             viewport={"width": 1440, "height": 900},
         )
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(180_000)
         yield context
         context.close()
 

@@ -14,10 +14,11 @@ template = prepared
 
 
 @pytest.fixture
-def serve():
+def serve(monkeypatch):
     """Serves an application over a real socket on this machine; gives a client of it. Stopped at the test's end."""
     import uvicorn
 
+    monkeypatch.setattr("core.serving.service.QUICK_S", float("inf"))  # as on a machine that is not busy
     servers = []
 
     def start(service, limits=ServiceLimits(), keys=None, recorder=None, against=None):  # noqa: B008
@@ -27,7 +28,7 @@ def serve():
         )
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
-        client = httpx2.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=30)
+        client = httpx2.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=120)
         servers.append((server, thread, client))
         while client.get("/ready").status_code == 503 and service.missing == "It is starting.":
             time.sleep(0.01)
@@ -37,4 +38,4 @@ def serve():
     for server, thread, client in servers:
         client.close()
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)

@@ -9,8 +9,8 @@ def open_page(tab, address: str) -> None:
 # a busy machine takes its time from a press to the run that follows it, and one run may end in another: quiet for a while is done
 QUIET = """() => {
     const busy = document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') === 'running'
-    if (busy || !window.quietSince) window.quietSince = performance.now()
-    return performance.now() - window.quietSince > 600
+    if (busy || !window.quietSince) [window.quietSince, window.quietLooks] = [performance.now(), 0]
+    return ++window.quietLooks > 30 && performance.now() - window.quietSince > 600  // a look a frame, of which there are 36
 }"""
 
 
@@ -36,4 +36,5 @@ def expect(locator):
     """Playwright's own, which is imported in the worker that has a browser to drive."""
     from playwright import sync_api
 
+    sync_api.expect.set_options(timeout=60_000)
     return sync_api.expect(locator)

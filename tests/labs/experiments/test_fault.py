@@ -60,7 +60,7 @@ def records(home: Path) -> int:
     return len(list((home / "journal").rglob("*.trial.*")))
 
 
-def until(condition, seconds: float = 60.0) -> None:
+def until(condition, seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to that"

@@ -116,7 +116,7 @@ def test_the_page_tells_it_for_the_recipe_and_beside_the_passage(towns, monkeypa
     assert not app.exception
     assert any("passages are longer than the cross encoder reads" in caption.value for caption in app.caption)
     monkeypatch.setattr("app.ui.ways.link", lambda *_, **__: None)  # a page of its own has no other pages
-    shown = AppTest.from_function(_opened, args=(towns.evaluate(recipe()),)).run()
+    shown = AppTest.from_function(_opened, args=(towns.evaluate(recipe()),), default_timeout=120).run()
     assert TOLD in "".join(element.proto.body for element in shown.get("html"))
 
 
