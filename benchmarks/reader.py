@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import _sections
 from benchmarks._options import options
 from benchmarks.answer_measures import DATASETS
-from benchmarks.answerer import SECTIONS, Bench
+from benchmarks.answerer import Bench, measured
 from core.workbench import Workbench
 
 ARMS = {"reader": {"answering.part": "reader"}}
@@ -26,7 +26,7 @@ def main(only: str, questions: int, quick: bool) -> dict[str, Any]:
     os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
     with tempfile.TemporaryDirectory() as fresh:
         bench = Bench(Workbench(Path(fresh)), ARMS, questions or 4 * quick)
-        return _sections.measured("reader", {name: lambda _, own=name: SECTIONS[own](bench) for name in ASKED}, only, quick)
+        return _sections.measured("reader", {name: lambda _, own=name: measured(own, bench) for name in ASKED}, only, quick)
 
 
 if __name__ == "__main__":

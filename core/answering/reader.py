@@ -68,7 +68,7 @@ class ByReader(Answering):
         asked = "\n\n".join(message["content"] for message in prompt.messages)
         folder = self._folder()
         weights = files_identity(folder)
-        written = Generated("", "failed: no time was left", asked, 0, 0, 0, 0.0, 0.0, folder.name, weights)
+        written = Generated("", "failed: no time was left", asked, 0, 0, 0, 0.0, 0.0, self.model, weights)
         if material.left_s <= 0:
             return whole(material, written, prompt.used, notes=prompt.notes)
         yield Progress(0, 0, "Reading the passages")
