@@ -54,7 +54,7 @@ class ByReader(Answering):
         """Of the model that reads."""
         folder = self._folder()
         base = files_identity(bundled_folder()) if folder == SHIPPED else ""
-        return fingerprint(files_identity(folder), *filter(None, [base]), code_version(self))
+        return fingerprint(files_identity(folder), base, code_version(self))
 
     def texts(self, passages: int) -> int:
         return 0
