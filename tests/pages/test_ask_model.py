@@ -155,7 +155,10 @@ def test_a_place_that_the_passages_are_sent_to_is_named_before_they_are(monkeypa
     app = open_page(**REMOTE)
     assert "sent to 127" in seen(app) and "a server on this machine" in seen(app) and "no data leaves it" not in html(app)
     assert "no GPU" not in seen(app) and not {"Measure", "Measure again"} & {b.label for b in app.button}
-    assert "api.anthropic.com" in seen(open_page(**{"generation.part": "anthropic"})).replace("\\", "")
+    remote = {"generation.part": "anthropic"}
+    assert "api.anthropic.com" in seen(open_page(**remote)).replace("\\", "")
+    alone = open_page(**remote, **{"answering.part": "reader"})
+    assert "sent to" not in seen(alone) and "squad-reader" in html(alone) and "no data leaves it" in html(alone)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from app.ui import cards, charts, forms
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.generation import prices
-from core.labs.answers.answering import is_here
+from core.labs.answers import answering
 from core.models import llama_packages
 
 OTHERS = ("engine_2", "engine_3", "engine_4")  # names of the recipes whose generation is set beside the current one's
@@ -64,8 +64,8 @@ def _others_differ() -> None:
 
 def destination(recipes: list[TrialConfig]) -> str:
     """Where question and passages go, in words; "" where they stay in this process."""
-    hosts = {recipe.generation.destination() for recipe in recipes} - {""}
-    words = [f"{host}, a server on this machine" if is_here(host) else host for host in sorted(hosts)]
+    hosts = {answering.destination(recipe) for recipe in recipes} - {""}
+    words = [f"{host}, a server on this machine" if answering.is_here(host) else host for host in sorted(hosts)]
     return f"Question and passages are sent to {' and to '.join(words)}." if words else ""
 
 

@@ -3,6 +3,7 @@
 from app.ui import cards, jobs
 from app.ui.answers import engines
 from core.config import TrialConfig
+from core.labs.answers.answering import asks_model
 from core.models import own_process
 from core.records import Corpus
 from core.workbench import Plan
@@ -15,7 +16,10 @@ def draw(config: TrialConfig, plan: Plan) -> None:
 
 
 def status(recipes: list[TrialConfig], corpus: Corpus) -> None:
-    model = engines.model_of(recipes[0], engines.named(str(recipes[0].generation.model)))
+    recipe = recipes[0]
+    model = (
+        engines.model_of(recipe, engines.named(str(recipe.generation.model))) if asks_model(recipe) else recipe.answering.model
+    )
     cards.status_strip(
         [
             f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
@@ -28,5 +32,5 @@ def status(recipes: list[TrialConfig], corpus: Corpus) -> None:
 
 def models(recipes: list[TrialConfig]) -> None:
     """Their processes start now: they are ready when the question is typed."""
-    for recipe in recipes:
+    for recipe in filter(asks_model, recipes):
         own_process.start(recipe.generation)

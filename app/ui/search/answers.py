@@ -109,7 +109,7 @@ def _ask(
     current: Evaluation, count: int, told: str, dragged: bool, works: bool, missing: int = 0, phases: tuple[Phase, ...] = ()
 ) -> None:
     """What is missing, and the button that starts the job, or its progress. missing: answers that the model has to write."""
-    host, arguments = current.config.generation.destination(), _arguments(current, count)
+    host, arguments = answering.destination(current.config), _arguments(current, count)
     sent = f" Questions and passages are sent to {host}." if host else ""
     if told:
         st.caption(cards.plain(f"{told}.{sent}"))

@@ -159,6 +159,16 @@ def answer_time(workbench: Workbench, part: PartConfig, number: int) -> Estimate
     return seconds
 
 
+def asks_model(config: TrialConfig) -> bool:
+    """Whether its language model is asked for an answer at all: a reader needs none."""
+    return config.answering.texts(config.context.passages) > 0
+
+
+def destination(config: TrialConfig) -> str:
+    """Where questions and passages go; "" where they stay in this process."""
+    return config.generation.destination() if asks_model(config) else ""
+
+
 def is_here(host: str) -> bool:
     """Whether a destination is a server on this machine, which asks for no money."""
     return host.rpartition(":")[0].strip("[]") in ("127.0.0.1", "localhost", "::1")
