@@ -201,7 +201,7 @@ def engines_of(app: str) -> list[psutil.Process]:
     [server] = [
         one
         for one in psutil.process_iter(["cmdline"])
-        if one.info["cmdline"] and one.info["cmdline"][-1] == port and "streamlit" in one.info["cmdline"]
+        if one.info["cmdline"] and one.info["cmdline"][-1] == port and "app/server.py" in one.info["cmdline"]
     ]
     # a child that has just ended tells no command any more
     lines = [(child, child.as_dict(["cmdline"], ad_value=None)["cmdline"] or []) for child in server.children()]
