@@ -48,6 +48,7 @@ def test_global_choices_stand_above_the_fold(towns, tab, width):
 def test_pages_that_share_a_link_stand_beside_each_others_title_and_keep_their_addresses(towns, tab):
     open_page(tab, f"{towns}/tune_index?{RECIPE}")
     tab.get_by_role("heading", name="Index", exact=True).wait_for()
+    settled(tab)
     row = tab.locator(".st-key-beside")
     assert row.get_by_role("link").all_inner_texts()[-1].endswith("Index")
     row.get_by_role("link", name="Chunks").click()
