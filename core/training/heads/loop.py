@@ -126,9 +126,15 @@ def head_of(folder: Path, task: Task | None, kind: str = "") -> tuple[Any, Any]:
     head = getattr(transformers, task.head if task else kind)
     settings = task.settings() if task else {}
     with readable("The model cannot be read", str(folder)):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), **HERE)
         model = head.from_pretrained(str(data_only(folder)), dtype=torch.float32, **WEIGHTS_HERE, **settings)
-    return model, tokenizer
+    return model, tokenizer_of(folder)
+
+
+def tokenizer_of(folder: Path) -> Any:
+    with importing:
+        from transformers import AutoTokenizer
+    with readable("The model cannot be read", str(folder)):
+        return AutoTokenizer.from_pretrained(str(folder), **HERE)
 
 
 def low_rank(model: Any, config: HeadTraining) -> Any:

@@ -10,7 +10,7 @@ from core.answering.bert_spans import ADAPTED, HEAD, BertSpans
 from core.models import hardware
 from core.reranking.bert_pairs import ADAPTER
 from core.training.heads.examples import Divided
-from core.training.heads.loop import Turns, head_of, measured, steps, windows
+from core.training.heads.loop import Turns, head_of, measured, steps, tokenizer_of, windows
 from core.training.heads.settings import HeadTraining
 from core.training.heads.tasks import Spans, Window
 from core.training.low_rank import LowRankLoop, LowRankPairs, read_all, write_low_rank
@@ -54,7 +54,7 @@ class SpanLoop(LowRankLoop):
         super().__init__(config, steps(config, parts), task.watch, work, mark)
         self._task, self._parts, self._base = task, parts, base
         self._take(SpanPairs(base, config.lora_rank, ALL_LAYERS, config.seed), lambda _, weight: weight.ndim > 1)
-        _, self.tokenizer = head_of(base, task)
+        self.tokenizer = tokenizer_of(base)
         self._windows = windows(task, self.tokenizer, parts.train, config.max_tokens)
         self._turns = Turns(config, self._windows)
 
