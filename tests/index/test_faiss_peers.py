@@ -4,6 +4,7 @@ import faiss
 import numpy as np
 import pytest
 
+from core.errors import WorkbenchError
 from core.index.exact import Exact
 from core.index.faiss_flat import FaissFlat
 from core.index.faiss_hnsw import FaissHNSW
@@ -59,6 +60,38 @@ def test_hnsw_is_the_library_s_and_every_build_is_the_same_graph():
         places = bare.search(ASKED, 10, params=faiss.SearchParametersHNSW(efSearch=ef))[1]
         assert recall(found[ef], places) > 0.999
     assert recall(found[10], wanted) < recall(found[40], wanted) <= recall(found[200], wanted) > 0.98
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2", "dot"])
+def test_a_graph_of_principal_directions_is_the_library_s_and_rescoring_makes_up_for_the_rest(metric, tmp_path):
+    exact, short = (rows if metric != "dot" else unit for rows, unit in ((VECTORS, NORMAL), (QUERIES, ASKED)))
+    part = FaissHNSW(metric=metric, dimensions=10, ef_search=200)
+    searcher, again = (part.build(exact, tmp_path) for _ in range(2))  # the second from the disk
+    wanted, share = Exact(metric=metric).build(exact, None).search(short, 10), {}
+    for times in (1, 4, 20):
+        settings = part.model_copy(update={"rescore": times})
+        found = searcher.search(short, 10, settings=settings)
+        assert (found.chunk == again.search(short, 10, settings=settings).chunk).all()
+        share[times] = recall(found.chunk, wanted.chunk)
+    assert share[1] < share[4] < share[20] > 0.95
+    same = found.chunk == wanted.chunk
+    assert same.mean() > 0.8 and np.allclose(found.score[same], wanted.score[same], rtol=1e-5, atol=2e-5)
+
+    learnt = NORMAL if metric == "cosine" else exact
+    by_variance = np.linalg.svd(learnt, full_matrices=False)[2][:10].T  # what the projection should be, from another algorithm
+    held, asked = learnt @ by_variance, (ASKED if metric == "cosine" else short) @ by_variance
+    if metric == "cosine":
+        held, asked = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (held, asked))
+    bare = faiss.IndexHNSWFlat(10, 32, faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT)
+    bare.hnsw.efConstruction = 100
+    bare.add(held)
+    places = bare.search(asked, 10, params=faiss.SearchParametersHNSW(efSearch=200))[1]
+    assert recall(searcher.search(short, 10, settings=part).chunk, places) > 0.98
+
+    searcher.add(100 * exact[:1] if metric == "dot" else exact[:1])
+    assert 3000 in searcher.search(exact[:1], 2, settings=settings).chunk
+    with pytest.raises(WorkbenchError, match="33"):
+        FaissHNSW(dimensions=33).build(exact, None)
 
 
 @pytest.mark.parametrize("opq", [False, True])

@@ -53,9 +53,10 @@ def _read(index: Any, part: PartConfig, vectors: np.ndarray, queries: np.ndarray
     import faiss
 
     vectors, queries = (checked(rows, part.metric) for rows in (vectors, queries))
-    if isinstance(index, faiss.IndexPreTransform):  # OPQ compares what it has rotated
-        rotation = faiss.downcast_VectorTransform(index.chain.at(0))
-        vectors, queries, index = rotation.apply(vectors), rotation.apply(queries), faiss.downcast_index(index.index)
+    if isinstance(index, faiss.IndexPreTransform):  # it compares what it has rotated or projected
+        for step in (faiss.downcast_VectorTransform(index.chain.at(number)) for number in range(index.chain.size())):
+            vectors, queries = step.apply(vectors), step.apply(queries)
+        index = faiss.downcast_index(index.index)
     if hasattr(index, "hnsw"):
         return IndexInside(from_faiss(index), vectors, queries)
     return IndexInside(from_faiss_ivf(index), vectors, queries) if hasattr(index, "invlists") else None

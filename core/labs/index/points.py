@@ -102,10 +102,11 @@ class IndexPoint:
 
     @property
     def label(self) -> str:
-        """As in "FAISS HNSW, m 16, efSearch 24": build settings only where they are not the default."""
-        usual = _usual(self.part)
-        changed = {name: value for name, value in self.build.items() if usual.get(name) != value}
-        settings = setting_words({f"index.{name}": value for name, value in {**changed, **self.query}.items()})
+        """As in "FAISS HNSW, m 16, efSearch 24": build settings, and query settings that came later, where not the default."""
+        usual, later = _usual(self.part), registry.parts("index")[self.part].added if _usual(self.part) else {}
+        said = {name: value for name, value in self.build.items() if usual.get(name) != value}
+        said |= {name: value for name, value in self.query.items() if name not in later or later[name] != value}
+        settings = setting_words({f"index.{name}": value for name, value in said.items()})
         return ", ".join(filter(None, [title(self.part), settings]))
 
     @property

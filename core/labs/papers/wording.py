@@ -52,7 +52,7 @@ CLAUSES = {
     "index": {
         "exact": "exactly, by {metric} similarity",
         "faiss_flat": "exactly, by {metric} similarity in FAISS",
-        "faiss_hnsw": f"in {HNSW} of FAISS",
+        "faiss_hnsw": f"in {HNSW} of FAISS{{dimensions:, its vectors projected to dimension|}}",
         "hnswlib": f"in {HNSW} of hnswlib",
         "faiss_ivf": "in inverted lists of FAISS ({nprobe} probed)",
         "faiss_ivf_pq": "in inverted lists of product-quantised vectors of FAISS ({nprobe} probed, {rescore} times as many rescored)",

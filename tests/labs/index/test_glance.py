@@ -106,8 +106,9 @@ def test_lists_hold_every_vector_and_probing_all_of_them_compares_all(bench, par
     assert sorted(scores[[one.id for one in placed]]) == pytest.approx(sorted(scores[truth]), abs=1e-6)
 
 
-def test_the_graphs_walk_finds_what_the_index_finds(bench):
-    config = recipe("faiss_hnsw", m=4, ef_search=64)
+@pytest.mark.parametrize("dimensions", [0, 24])
+def test_the_graphs_walk_finds_what_the_index_finds(bench, dimensions):
+    config = recipe("faiss_hnsw", m=4, ef_search=64, dimensions=dimensions)
     read = drain(inside.index_inside(bench, config))
     assert isinstance(read.structure, Graph) and len(read.structure.levels) == 48
     found = drain(bench.pipeline.dense(bench.resolve(config)))
