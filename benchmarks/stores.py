@@ -37,7 +37,7 @@ AGENTS = (
     "p99_ms",
 )
 KILLS = ("title", "setting", "moments", "killed", "acknowledged", "missing", "beyond", "unreadable")
-PLAN = MeasurePlan(questions=100, writers=(1, 4), rows=50, fresh=20)
+PLAN = MeasurePlan(questions=100, writers=(1, 2, 4, 8), rows=50, fresh=20)
 WRONG = ("lost", "duplicated", "stale", "skewed")
 
 
@@ -64,8 +64,8 @@ def main(quick: bool) -> dict:
         quick_s = time.perf_counter() - began
         if not quick:
             record = drain(measure(bench, recipe, PLAN._replace(sizes=(106, chunks))))
-        agents = drain(contend(bench, 10 if quick else 50))["rows"]
-        kills = drain(kill(bench, 3 if quick else 20))["rows"]
+        agents = drain(contend(bench, 10 if quick else 300))["rows"]
+        kills = drain(kill(bench, 3 if quick else 50))["rows"]
         right, durable = (
             [row for row in agents if row["arm"] == "right"],
             [row for row in kills if row["setting"] in settings(record)],
@@ -74,7 +74,7 @@ def main(quick: bool) -> dict:
             "quick_s": quick_s,
             "right": {
                 "acknowledged": sum(row["acknowledged"] for row in right),
-                "wrong": sum(row[name] for row in right for name in WRONG),
+                "wrong": sum(row[name] or 0 for row in right for name in WRONG),
             },
             "durable": {
                 "acknowledged": sum(row["acknowledged"] for row in durable),

@@ -51,6 +51,11 @@ def test_a_grid_that_is_none_is_refused(text):
         read_grid([text])
 
 
+def test_a_value_that_stands_twice_in_a_grid_is_not_compared_with_itself():
+    with pytest.raises(WorkbenchError, match="twice"):
+        read_grid(["rank=8,16,8"])
+
+
 def test_a_recipe_comes_from_yaml_and_settings_over_it(tmp_path):
     file = tmp_path / "recipe.yaml"
     file.write_text("chunking: {part: recursive, size_tokens: 100}\nseed: 3\n")

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, read_grid, read_numbers
@@ -174,7 +175,10 @@ def index_schedule(
     *,
     unit: ChangeUnit = "documents",
     lost: Annotated[float, Parameter(help="Points of recall that may be lost.")] = 1.0,
-    daily: Annotated[float, Parameter(help="Percent of the unit that is removed or changed in a day; 0: unknown.")] = 0.0,
+    daily: Annotated[
+        float,
+        Parameter(validator=Number(gte=0, lte=100), help="Percent of the unit that is removed or changed in a day; 0: unknown."),
+    ] = 0.0,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """When to rebuild an index, by the decay in its newest recorded life (`index life`)."""

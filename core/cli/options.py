@@ -139,6 +139,8 @@ def read_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
                 grid[path] = [files.read_value(v) for v in values.split(",")]
         except (ValueError, ZeroDivisionError, OverflowError):
             grid[path] = []
+        if any(value in grid[path][:place] for place, value in enumerate(grid[path])):  # it would be compared with itself
+            raise WorkbenchError(f"'{text:.60}' has a value twice.", where=path[:60], todo="Name each value once.")
         if not values or not grid[path]:
             raise WorkbenchError(f"'{text:.60}' is no grid.", where=path[:60], todo="For example --grid fusion.weight=0:1:0.1")
     return grid

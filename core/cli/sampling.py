@@ -73,7 +73,10 @@ def sample_trace(
     memory = prompts.remembered(workbench, reading)
     work = write(config.generation, reading.prompt, memory, steps, seed=config.seed, max_tokens=tokens, begin=begin)
     written = drain(work)
-    pick = written.picks[min(place, len(written.picks)) - 1]
+    if place > len(written.picks):
+        todo = f"Choose a token from 1 to {len(written.picks)}."
+        raise WorkbenchError(f"The answer has {len(written.picks)} tokens.", where=f"--place {place}", todo=todo)
+    pick = written.picks[place - 1]
     stages = trace(pick.logits, steps, pick.before)
     shown = traces.shown_tokens(stages)
     texts = dict(zip(shown, prompts.token_texts(config, shown), strict=True))

@@ -105,7 +105,7 @@ class FaissHNSW(FaissIndex):
         return faiss.SearchParametersPreTransform(index_params=inner) if self.dimensions else inner
 
     def _principal(self, vectors: np.ndarray):
-        """Projection on the directions in which the vectors' inner products are largest, not centred: both metrics keep."""
+        """FAISS's steps on to the directions in which the vectors are longest, not centred: inner products keep their order best."""
         import faiss
 
         dim = vectors.shape[1]

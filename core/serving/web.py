@@ -35,6 +35,7 @@ from core.serving.spans import Recorder
 
 WAY, ARM = "x-groundwork-way", "x-groundwork-arm"
 HOST, STOPPING_S = "127.0.0.1", 60
+LOCAL = (HOST, "localhost")  # names by which a service without keys may be called
 MOST_ASKED = 10_000  # characters of a question
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds
 EVENTS = {"media_type": "text/event-stream", "headers": {"cache-control": "no-store"}}
@@ -228,6 +229,9 @@ def make_app(
             name = keys.client(key.strip() if scheme.lower() == "bearer" else "")
         else:
             name = request.client.host if request.client else ""
+            asked = request.headers.get("host", HOST).partition(":")[0].lower()
+            if asked not in LOCAL:  # a web page's own name, in a browser of this machine
+                raise Refusal(403, f"Without a key only {' and '.join(LOCAL)} are answered, not '{asked:.80}': make a key.")
         rates.take(name)
         ready()
         return name

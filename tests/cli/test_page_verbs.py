@@ -375,6 +375,8 @@ def test_an_answer_that_was_put_on_another_way_is_written_again(bench):
     words = ["sample-trace", question, *WORDS, "--tokens", "5", "--chain", "top_k=3"]
     record = told(bench, *words)
     other = next(row["token"] for row in record["steps"] if row["token"] != record["tokens"][0]["token"])
+    with pytest.raises(WorkbenchError, match="The answer has 5 tokens"):
+        told(bench, *words, "--place", "6")
     again = told(bench, *words, "--begin", str(other), "--place", "2")
     assert again["tokens"][0]["token"] == other and len(again["chain"]) == 2 and again["sentences"]
     whole = [str(row["token"]) for row in again["tokens"]]

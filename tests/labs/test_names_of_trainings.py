@@ -1,5 +1,7 @@
 """The name of what is trained is looked at before any work: one that leads elsewhere, is taken or that of what ships is refused."""
 
+import json
+
 import pytest
 
 from core import files
@@ -9,6 +11,7 @@ from core.labs.adapters import answerer
 from core.labs.adapters import training as adapters
 from core.labs.encoders import training as encoders
 from core.labs.heads import training as heads
+from core.labs.heads.trained import trained_heads
 from core.labs.reranking import training as reranking
 from core.labs.scores import faithfulness_models
 from core.progress import drain
@@ -44,3 +47,12 @@ def test_a_tokenizer_takes_no_bundled_ones_name(name, tmp_path):
     with pytest.raises(WorkbenchError, match="bundled"):
         drain(tokenizers.train_tokenizer(["some text"], tokenizers.TokenizerConfig(), tmp_path / name))
     assert not (tmp_path / name).exists()
+
+
+def test_a_record_of_another_program_is_no_head(monkeypatch, tmp_path):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
+    records = {"ours": {"task": "spans", "test": {}, "steps": 1, "created": "2026-01-01"}, "theirs": {"task": "spans"}}
+    for name, record in records.items():
+        (tmp_path / "heads" / name).mkdir(parents=True)
+        (tmp_path / "heads" / name / "training.json").write_text(json.dumps(record))
+    assert [entry.name for entry in trained_heads()] == ["ours"]

@@ -41,7 +41,7 @@ def leave(client, begun, **asked) -> None:
     """Asks, and goes once the work has begun."""
     body = json.dumps({"question": LUND, **asked}).encode()
     with socket.create_connection((client.base_url.host, client.base_url.port)) as own:
-        own.sendall(b"POST /answer HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n")
+        own.sendall(b"POST /answer HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
         own.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
         assert begun.wait(60)
 
@@ -395,6 +395,17 @@ def test_only_a_valid_key_opens_and_none_is_stored_or_shown(service, serve, benc
     assert not any(key in keys.path.read_text() for key in (valid, late, gone))
     keys.revoke("ada")  # heard of at once
     assert client.post("/search", json={"question": LUND}, headers={"authorization": f"Bearer {valid}"}).status_code == 401
+
+
+def test_without_keys_a_web_page_of_another_name_reaches_nothing(service, serve, bench):
+    client = serve(service, FREE)
+    asked = {"json": {"question": LUND}, "headers": {"host": "evil.example:8600"}}
+    refused = client.post("/search", **asked)
+    assert refused.status_code == 403 and "not 'evil.example'" in refused.text
+    assert client.post("/search", **asked | {"headers": {"host": f"LOCALHOST:{client.base_url.port}"}}).status_code == 200
+    keys = Keys(bench.home)
+    asked["headers"]["authorization"] = f"Bearer {keys.make('a')}"
+    assert serve(service, FREE, keys=keys).post("/search", **asked).status_code == 200, "a proxy's name, with a key"
 
 
 def test_keys_that_are_made_at_once_are_all_there(tmp_path):

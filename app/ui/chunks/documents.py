@@ -33,7 +33,8 @@ def choice(shown: list[Shown], corpus: Corpus, gold: GoldSpans) -> int | None:
     asked = next((i for i, d in enumerate(corpus.documents) if d.id == wanted), None)
     if wanted and asked is None:
         cards.elsewhere("document", wanted)
-    offered = [i for i in range(len(corpus.documents)) if not only_cut or i in with_cuts][:MOST]
+    there = [i for i in range(len(corpus.documents)) if not only_cut or i in with_cuts]
+    offered = there[:MOST]
     offered += [asked] if asked is not None and asked not in offered and not only_cut else []
     number = left.selectbox(
         "Document",
@@ -41,6 +42,9 @@ def choice(shown: list[Shown], corpus: Corpus, gold: GoldSpans) -> int | None:
         offered.index(asked) if asked in offered else 0,
         key="shown",
         format_func=lambda i: corpus.documents[i].title or corpus.documents[i].id,
+        help=f"The first {MOST:,} of {len(there):,}; `?document=ID` in the address opens any other."
+        if len(there) > MOST
+        else None,
     )
     if number is not None and (asked is not None or number != offered[0]):
         # an address written without need costs a press of the back button

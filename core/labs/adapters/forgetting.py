@@ -19,8 +19,9 @@ from core.labs.adapters.training import has_learnt_from
 from core.models.adapters import weights_of
 from core.progress import told_within
 from core.records import Corpus, Progress
-from core.report.table import P_VALUE, SIGNED, TWO, Column, Table, between
+from core.report.table import SIGNED, TWO, Column, Table, between, corrected_p
 from core.statistics.bootstrap import Interval, intervals
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired
 from core.store.batches import batches
 from core.workbench import Workbench
@@ -151,16 +152,19 @@ def _rows(
 
 
 def rows_of(made: Forgetting) -> list[dict[str, Any]]:
-    """A row a side, as the page and the command show it."""
+    """A row a side, as the page and the command show it; Holm's correction over them."""
     rows = []
-    for each in made.rows:
+    for each, p in zip(made.rows, _corrected(made), strict=True):
         perplexity, low, high = each.perplexity
         row = {"adapter": each.side.title, "documents": each.documents, "tokens": each.tokens}
         row |= {"perplexity": perplexity, "low": low, "high": high}
-        rows.append(
-            row | {f"nats {name}": each.against and getattr(each.against, name) for name in ("difference", "low", "high", "p")}
-        )
+        row |= {f"nats {name}": each.against and getattr(each.against, name) for name in ("difference", "low", "high", "p")}
+        rows.append(row | {"p (Holm)": p})
     return rows
+
+
+def _corrected(made: Forgetting) -> list[float | None]:
+    return correct_defined([each.against and each.against.p for each in made.rows])
 
 
 def table(made: Forgetting, command: str = "") -> Table:
@@ -172,7 +176,7 @@ def table(made: Forgetting, command: str = "") -> Table:
             "nats difference", "Nats a token", SIGNED, "More than without any adapter, paired by document. Above 0: less likely."
         ),
         Column("interval"),
-        Column("nats p", "p", P_VALUE),
+        corrected_p(),
         Column("documents"),
         Column("tokens"),
     )
@@ -183,13 +187,13 @@ def sentences(made: Forgetting, level: float) -> list[str]:
     """Whether an adapter's difference is told apart from none."""
     own = list(dict.fromkeys(learnt([each.side.adapter for each in made.rows], made.corpus)))
     told = [f"{', '.join(own)} was trained on {made.corpus}: it shows no forgetting."] if own else []
-    for each in made.rows[1:]:
+    for each, corrected in zip(made.rows, _corrected(made), strict=True):
         paired = each.against
-        if paired is None or paired.p is None:
+        if paired is None or corrected is None:
             continue
         change = float(np.exp(paired.difference)) - 1
-        p = "p < 0.001" if paired.p < 0.001 else f"p {paired.p:.3f}"
-        if paired.p >= 1 - level:
+        p = "p < 0.001" if corrected < 0.001 else f"p {corrected:.3f}"
+        if corrected >= 1 - level:
             told.append(f"{each.side.title}: no significant change of perplexity on {made.corpus} ({change:+.1%}, {p}).")
         else:
             way, much = ("has forgotten", "higher") if change > 0 else ("finds it likelier", "lower")

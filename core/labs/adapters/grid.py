@@ -30,8 +30,9 @@ from core.pipeline.answers import Asker, KeptAnswer
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Hit, Progress, Query
-from core.report.table import MEAN, P_VALUE, SIGNED, Column, Table, between, corrected_p
+from core.report.table import MEAN, SIGNED, Column, Table, between, corrected_p
 from core.statistics.bootstrap import Interval
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired
 from core.workbench import Evaluation, Workbench, fetched
 
@@ -372,18 +373,19 @@ def main_table(cells: GridCells, measure: str, command: str) -> Table:
 def reliance_table(made: AdapterGrid, command: str) -> Table:
     means = (Column(name, "", MEAN) for name in ("follows", "low", "high"))
     counts = Column("context", "Passage's"), Column("memory", "Its own")
-    columns = (Column("adapter"), *means, *counts, Column("difference", "", SIGNED), Column("p", "p", P_VALUE))
+    columns = (Column("adapter"), *means, *counts, Column("difference", "", SIGNED), corrected_p())
     whose = f"Of {made.conflicts:,} questions whose evidence was given another question's answer"
     note = f"{whose}, the share that follows the passage"
     return Table("context_or_memory", columns, reliance_rows(made), "Context or memory", note, command)
 
 
 def reliance_rows(made: AdapterGrid) -> list[dict[str, Any]]:
-    rows = []
-    for each in made.reliance:
+    """A row a side; Holm's correction over them."""
+    corrected, rows = correct_defined([each.against and each.against.p for each in made.reliance]), []
+    for each, p in zip(made.reliance, corrected, strict=True):
         row = {"adapter": each.side.title} | dict(zip(("follows", "low", "high"), each.follows[:3], strict=True))
         row |= {"context": each.context, "memory": each.memory, "neither": each.neither}
-        rows.append(row | {"difference": each.against and each.against.difference, "p": each.against and each.against.p})
+        rows.append(row | {"difference": each.against and each.against.difference, "p (Holm)": p})
     return rows
 
 

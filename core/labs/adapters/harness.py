@@ -17,6 +17,7 @@ from core.errors import WorkbenchError
 from core.labs.adapters.grid import AdapterSide, checked_sides, side_config
 from core.records import Progress
 from core.statistics.bootstrap import Interval, intervals
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired
 
 PACKAGE = "lm-eval==0.4.13"
@@ -108,9 +109,11 @@ def _score(
 
 
 def rows_of(scores: Sequence[TaskScore]) -> list[dict[str, Any]]:
+    """A row a task, measure and side; Holm's correction over all of them."""
+    corrected = correct_defined([each.against and each.against.p for each in scores])
     return [
         {"task": each.task, "measure": each.measure, "adapter": each.side.title, "score": each.score.mean}
         | {"low": each.score.low, "high": each.score.high, "n": each.score.n}
-        | {"difference": each.against and each.against.difference, "p": each.against and each.against.p}
-        for each in scores
+        | {"difference": each.against and each.against.difference, "p": each.against and each.against.p, "p (Holm)": p}
+        for each, p in zip(scores, corrected, strict=True)
     ]

@@ -64,6 +64,9 @@ def best_of(
 ) -> Generator[Progress, None, BestOf]:
     """gold: a reward model that learnt from other prompts than this one; "": none. characters: of the passages that stand nearest to the
     question, which the generator is given."""
+    if gold == name:
+        todo = "Name one that learnt from other prompts."
+        raise WorkbenchError("A reward model that chooses the answers cannot judge them too.", where=gold, todo=todo)
     proxy, judge = reward_model(name), reward_model(gold) if gold else None
     every = compared_answers(proxy)
     if judge and {each.prompt for each in every} - {each.prompt for each in compared_answers(judge)}:

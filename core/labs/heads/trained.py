@@ -61,9 +61,11 @@ def trained_heads() -> list[HeadEntry]:
     entries = []
     for file in heads_home().glob("[!.]*/training.json"):
         try:
-            entries.append(HeadEntry(file.parent.name, read_json(file, of=dict)))
+            record = read_json(file, of=dict)
         except WorkbenchError:
             continue
+        if record.keys() >= {"task", "test", "steps", "created"}:  # else of another program
+            entries.append(HeadEntry(file.parent.name, record))
     return sorted(entries, key=lambda entry: str(entry.record.get("created", "")), reverse=True)
 
 

@@ -28,19 +28,19 @@ class Operation(NamedTuple):
 
 
 class Anomalies(NamedTuple):
-    """What is wrong with a history; 0 of each in one that could have happened one after the other."""
+    """What is wrong with a history; 0 of each in one that could have happened one after the other. None: such a history cannot tell."""
 
-    lost: int  # acknowledged, and no trace of it is left
-    duplicated: int  # in the end more than was acknowledged
-    stale: int  # reads that miss what was acknowledged before they began
-    skewed: int  # pairs of which both were given up, each for the other's sake
+    lost: int | None  # acknowledged, and no trace of it is left
+    duplicated: int | None  # in the end more than was acknowledged
+    stale: int | None  # reads that miss what was acknowledged before they began
+    skewed: int | None  # pairs of which both were given up, each for the other's sake
     lost_operations: tuple[tuple[int, int], ...] = ()  # agent and number of each, where it can be told
 
 
 def counted(operations: Sequence[Operation], first: int, last: int) -> Anomalies:
     """Of a counter that each acknowledged operation raised by 1."""
     missing = first + sum(each.acknowledged for each in operations) - last
-    return Anomalies(max(0, missing), max(0, -missing), 0, 0)
+    return Anomalies(max(0, missing), max(0, -missing), None, None)
 
 
 def appended(operations: Sequence[Operation], last: Sequence[str]) -> Anomalies:
@@ -54,7 +54,7 @@ def appended(operations: Sequence[Operation], last: Sequence[str]) -> Anomalies:
         before = {other.wrote for other in there[: bisect_left(ends, each.began)]}
         stale += not before <= set(each.read)
     twice = sum(number - 1 for number in times.values())
-    return Anomalies(len(lost), twice, stale, 0, tuple((each.agent, each.number) for each in lost))
+    return Anomalies(len(lost), twice, stale, None, tuple((each.agent, each.number) for each in lost))
 
 
 def replaced(operations: Sequence[Operation], last: str) -> Anomalies:
@@ -62,7 +62,7 @@ def replaced(operations: Sequence[Operation], last: str) -> Anomalies:
     done = [each for each in operations if each.acknowledged and each.wrote]
     seen = {value for each in done for value in each.read} | {last}
     lost = [each for each in done if each.wrote not in seen]
-    return Anomalies(len(lost), 0, 0, 0, tuple((each.agent, each.number) for each in lost))
+    return Anomalies(len(lost), None, None, None, tuple((each.agent, each.number) for each in lost))
 
 
 def skewed(operations: Sequence[Operation]) -> Anomalies:
@@ -71,4 +71,4 @@ def skewed(operations: Sequence[Operation]) -> Anomalies:
     for each in operations:
         if each.acknowledged and each.wrote == "off":
             sides.setdefault(each.key, set()).add(each.agent % 2)
-    return Anomalies(0, 0, 0, sum(len(turned) == 2 for turned in sides.values()))
+    return Anomalies(None, None, None, sum(len(turned) == 2 for turned in sides.values()))

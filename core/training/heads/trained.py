@@ -27,7 +27,7 @@ class HeadModel:
         self.folder = heads_home() / Path(name).name
         if not (self.folder / "training.json").exists():
             names = sorted(file.parent.name for file in heads_home().glob("[!.]*/training.json"))
-            todo = f"HeadModel here: {', '.join(names) or 'none yet'}."
+            todo = f"Models here: {', '.join(names) or 'none yet'}."
             raise WorkbenchError(f"There is no model '{name}'.", where=str(heads_home()), todo=todo)
         self.record = files.read_json(self.folder / "training.json", "The record of the training", of=dict)
         check_sealed(self.folder, "The model")

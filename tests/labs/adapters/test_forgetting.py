@@ -54,6 +54,9 @@ def test_perplexity_rises_and_is_paired_by_document(bench, reads):
     assert "no significant change of perplexity on towns" in lab.sentences(made, 0.95)[0]
     assert "has forgotten" in lab.sentences(made, 0.9)[0] and "is 51.7% higher (p 0.062)" in lab.sentences(made, 0.9)[0]
     assert lab.rows_of(made)[1]["nats difference"] == tuned.against.difference
+    two = made._replace(rows=[base, tuned, tuned])  # Holm's correction over both
+    assert [row["p (Holm)"] for row in lab.rows_of(two)] == [None, 4 / 32, 4 / 32]
+    assert "no significant change" in lab.sentences(two, 0.9)[1] and "(+51.7%, p 0.125)" in lab.sentences(two, 0.9)[1]
 
 
 @pytest.mark.slow

@@ -88,6 +88,7 @@ def test_gain_reliance_and_memory_are_told(bench, prompts):
     plain, tuned = made.reliance
     assert (plain.context, plain.memory, plain.neither) == (4, 2, 0) and (tuned.context, tuned.memory) == (6, 0)
     assert tuned.against.difference == pytest.approx(2 / 6)
+    assert [row["p (Holm)"] for row in lab.reliance_rows(made)] == [None, tuned.against.p]
     # over contradicting evidence the passage's answer is the right one
     gain = made.cells.comparison.of((TUNED, "contradicting"), "contains")
     assert mean(made.cells, TUNED, "contradicting").mean == 1.0 and gain.paired.difference == pytest.approx(2 / 6)

@@ -113,4 +113,7 @@ def test_what_is_no_reward_or_knows_the_prompts_is_refused(sampled, tmp_path):
         run(tmp_path, "classes")
     with pytest.raises(WorkbenchError, match="too few prompts"):
         run(tmp_path, "other")
-    assert drain(lab.best_of(Workbench(tmp_path), CONFIG, "r", "r", 2, 2, 1.0, 800)).sampled[0][lab.GOLD] > 0
+    with pytest.raises(WorkbenchError, match="cannot judge them too"):
+        run(tmp_path, gold="r")
+    kept("judge", ["a\n\nb", "c\n\nd"])
+    assert drain(lab.best_of(Workbench(tmp_path), CONFIG, "r", "judge", 2, 2, 1.0, 800)).sampled[0][lab.GOLD] > 0

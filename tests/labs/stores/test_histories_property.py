@@ -27,12 +27,12 @@ turns = st.lists(st.integers(0, 3), min_size=1, max_size=30)
 @given(turns)
 def test_a_serial_history_is_clean(agents):
     operations, items = one_by_one(agents)
-    assert appended(operations, items) == (0, 0, 0, 0, ())
+    assert appended(operations, items) == (0, 0, 0, None, ())
     counts = [operation(a, n, (str(n),), str(n + 1), n, n + 0.5) for n, a in enumerate(agents)]
-    assert counted(counts, 0, len(agents)) == (0, 0, 0, 0, ())
+    assert counted(counts, 0, len(agents)) == (0, 0, None, None, ())
     before = ["0", *items]
     values = [operation(a, n, (before[n],), before[n + 1], n, n + 0.5) for n, a in enumerate(agents)]
-    assert replaced(values, before[-1]) == (0, 0, 0, 0, ())
+    assert replaced(values, before[-1]) == (0, None, None, None, ())
 
 
 @given(turns, st.data())
