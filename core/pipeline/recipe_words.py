@@ -63,15 +63,18 @@ def made_name(config: dict[str, Any], told: Collection[str] = (), answers: bool 
     settings that are said also where they are at their default or decide no ranking, as those in which several recipes differ.
     answers: its answers were judged, and what makes them is named too."""
     unnamed = {*UNNAMED} - ({*OF_ANSWERS} if answers else set())
-    fusion, words = config.get("fusion", {}).get("part", ""), []
-    idle = unused(TrialConfig(fusion=fusion)) if fusion in registry.parts("fusion") else set()
+    fusion, words, said_of = config.get("fusion", {}).get("part", ""), [], {name.partition(".")[0] for name in told}
+    idle = _idle(fusion) if fusion in registry.parts("fusion") else set()
     for stage, value in config.items():
         if stage in idle or not isinstance(value, dict):
             continue
-        names = {name for name in value if f"{stage}.{name}" in told}
         part, silent = value.get("part", ""), stage in unnamed
         usual, head = _usual(stage, part), ""
-        if "part" in names or not silent and part != _usual(stage).get("part", ""):
+        other = part != _usual(stage).get("part", "")
+        if stage not in said_of and (silent or not other and value == usual):  # most stages: nothing is said of them
+            continue
+        names = {name for name in value if f"{stage}.{name}" in told}
+        if "part" in names or not silent and other:
             head = word(part)
         differ = {name for name, shown in value.items() if not silent and usual.get(name) != shown}
         own = {name: shown for name, shown in value.items() if name != "part" and name in differ | names}
@@ -85,6 +88,12 @@ def made_name(config: dict[str, Any], told: Collection[str] = (), answers: bool 
     said = [word for place, (word, must) in enumerate(words) if must or place in room]
     more = f"{len(words) - len(said)} more" if len(words) > len(said) else ""
     return ", ".join(filter(None, [fusion_title(fusion), *(said or ["defaults"]), more]))
+
+
+@cache
+def _idle(fusion: str) -> Collection[str]:
+    """Stages that a recipe of this fusion does not run."""
+    return unused(TrialConfig(fusion=fusion))
 
 
 def _named(name: str, value: Any, whole: bool) -> str:

@@ -485,7 +485,7 @@ def test_a_status_that_no_trial_has_is_wrong_usage(capsys):
 def test_what_no_corpus_has_is_told_and_is_no_empty_list(bench, words):
     with pytest.raises(WorkbenchError, match="nope"):
         told(bench, *words)
-    assert told(bench, "trials", "list", "--dataset", "towns") == [], "a corpus of which no trial is stored yet"
+    assert told(bench, "trials", "list", "--dataset", "python-api") == [], "a corpus of which no trial is stored yet"
 
 
 def test_sides_to_compare_have_to_be_named(bench):
