@@ -100,4 +100,4 @@ def test_it_draws_what_the_records_say(bench):
         frame = frames[tuple(column.title for column in table.columns)]
         assert len(frame) == len(table.rows)
     kill = next(frame for frame in frames.values() if "Missing" in frame.columns)
-    assert kill["Missing"].tolist() == [2]
+    assert kill["Missing"].tolist() == [2] and kill["Missing, share"].tolist() == ["0.6% to 7.7%"]

@@ -5,11 +5,13 @@ from typing import Any
 
 from core.labs.stores.store import BUCKETS
 from core.report.table import COUNT, MEAN, ONE, PERCENT, TWO, Column, Table, between
+from core.statistics.proportion import wilson
 from core.store.batches import batches
 from core.workbench import Workbench, command_line
 
 Rows = Sequence[Mapping[str, Any]]
 KINDS = ("store_measurements", "store_histories", "store_kills")
+SHARE = "Of those confirmed: Wilson's interval of 95%"
 BENCHMARKS = ("measure", "contention", "kill")  # what records each of these kinds
 
 
@@ -206,6 +208,7 @@ def contention_table(rows: Rows) -> Table:
         Column("how", "How"),
         Column("acknowledged", "Confirmed", COUNT),
         Column("lost", "Lost", COUNT, "Confirmed, and no trace is left", direction=-1),
+        Column("lost share", "Lost, share", "", SHARE),
         Column("duplicated", "Twice", COUNT, direction=-1),
         Column("stale", "Stale reads", COUNT, "Miss what was confirmed before they began", direction=-1),
         Column("skewed", "Write skew", COUNT, "Pairs of which both were turned off", direction=-1),
@@ -220,6 +223,7 @@ def contention_table(rows: Rows) -> Table:
     made = [
         row
         | {
+            "lost share": _share(row["lost"], row["acknowledged"]),
             "workload": WORKLOADS[row["workload"]],
             "how": ARMS["naive"] if row["arm"] == "naive" else STORES[row["store"]].exclusive_setting,
         }
@@ -238,16 +242,30 @@ def kill_table(rows: Rows) -> Table:
         Column("moments", "Kills", COUNT),
         Column("acknowledged", "Confirmed", COUNT),
         Column("missing", "Missing", COUNT, "Confirmed and not there afterwards", direction=-1),
+        Column("missing share", "Missing, share", "", SHARE),
         Column("beyond", "Beyond", COUNT, "There, and not confirmed"),
         Column("unreadable", "Not opened again", COUNT, direction=-1),
         Column("reopen", "Reopen", TWO, "Median until it answered again", "s", -1),
     )
     made = [
-        dict(row) | {"reopen": sorted(row["reopen_s"])[len(row["reopen_s"]) // 2] if row["reopen_s"] else None} for row in rows
+        dict(row)
+        | {
+            "missing share": _share(row["missing"], row["acknowledged"]),
+            "reopen": sorted(row["reopen_s"])[len(row["reopen_s"]) // 2] if row["reopen_s"] else None,
+        }
+        for row in rows
     ]
     return _table(
         "kill", "Ended in the middle of writing", columns, made, "A process ends, not the power: the system writes what it holds"
     )
+
+
+def _share(number: int | None, of: int) -> str:
+    """As in "0.0% to 0.4%"; "" where it was not looked for, or nothing was confirmed."""
+    if number is None or not of:
+        return ""
+    _, low, high, *_ = wilson(min(number, of), of)
+    return f"{low:.1%} to {high:.1%}"
 
 
 def _repeats(rows: Rows) -> str:
