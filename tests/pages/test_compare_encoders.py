@@ -10,7 +10,7 @@ from app import session
 from app.ui.encoders import choice, trade_off
 from app.ui.encoders.choice import looked_at
 from core.config import TrialConfig, with_settings
-from core.labs.encoders import comparison, geometry
+from core.labs.encoders import comparison, geometry, maps
 from core.progress import drain
 from tests.support.prices import must_embed, prices
 from tests.support.screen import html, visit
@@ -149,6 +149,15 @@ def test_a_point_of_the_map_is_found_by_its_words(page):
     app = app.text_input(key="map_find").set_value("market of Brno").run()
     assert not app.exception and 'The market of Brno <span class="gw-gold">opens at 11' in html(app)
     assert any("2 points have these words" in caption.value for caption in app.caption), "the chunk and its question"
+
+
+@pytest.mark.slow
+def test_a_map_of_more_chunks_than_are_drawn_shows_the_density_of_all(page, monkeypatch):
+    monkeypatch.setitem(maps.LIMITS, "pca", 12)
+    app = tab(page(**{"seed": "7"}), "Map")  # of another seed no map is remembered
+    charts = [json.loads(chart.proto.spec)["data"] for chart in app.get("plotly_chart")]
+    assert "heatmap" in [traces[0]["type"] for traces in charts], "under the points"
+    assert any("of 12 chunks" in each and "grey: density of all chunks" in each for each in [*map(str, app.caption), html(app)])
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import streamlit as st
 
 from app import session
@@ -20,6 +21,7 @@ from core.labs.encoders.geometry import (
     map_ready,
     vector_map,
 )
+from core.labs.encoders.maps import Density
 from core.workbench import Evaluation, one_phase
 
 SLOW_MAP = 300  # points: t-SNE of more is drawn on a button
@@ -146,6 +148,9 @@ def draw_map(
         for t in traces
         for point, x, y in zip(t["customdata"], t["x"], t["y"], strict=True)
     ]
+    if flat.density:
+        traces.insert(0, crowd(flat.density))
+        data += crowd_rows(flat.density)
     both = [*chunks, *asked]
     traces += [trace | {"marker": RING} for trace in dots(both, [point in picked for point, *_ in both], "", "", 14, "")]
     axes = [f"Principal direction {i}, {share:.1%} of the variance" for i, share in enumerate(flat.variance or (), 1)]
@@ -153,6 +158,7 @@ def draw_map(
     bare = {} if flat.variance else {"showticklabels": False, "ticks": ""}
     shape = charts.figure(traces, x, y, height=520, legend=True, xaxis=bare, yaxis=bare, clickmode="event+select")
     most = "" if len(chunks) == len(plane.chunks) else f"of {len(plane.chunks):,} "
+    grey = "; grey: density of all chunks" if flat.density else ""
     return charts.show(
         shape,
         "map",
@@ -167,8 +173,30 @@ def draw_map(
         ),
         title=f"{row.offer.name}: chunks and questions",
         on_select="rerun",
-        caption=f"{len(chunks):,} {most}chunks, {len(asked):,} questions, seed {flat.seed}",
+        caption=f"{len(chunks):,} {most}chunks, {len(asked):,} questions, seed {flat.seed}{grey}",
     )
+
+
+def crowd(density: Density) -> dict[str, Any]:
+    """All chunks as a grey ground, by roots so that single ones show; it takes no clicks."""
+    return {
+        "type": "heatmap",
+        "x": density.x.tolist(),
+        "y": density.y.tolist(),
+        "z": np.sqrt(density.count).round(2).tolist(),
+        "colorscale": [[0, "rgba(140,146,154,0)"], [1, "rgba(140,146,154,0.8)"]],
+        "showscale": False,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+
+
+def crowd_rows(density: Density) -> list[dict[str, Any]]:
+    """A row for each cell with chunks."""
+    return [
+        {"point": f"{density.count[row, column]:,} chunks", "group": "All chunks", "x": density.x[column], "y": density.y[row]}
+        for row, column in zip(*np.nonzero(density.count), strict=True)
+    ]
 
 
 def dots(points: Sequence[tuple], mask: Sequence[bool], name: str, shade: str, size: int, symbol: str) -> list[dict]:

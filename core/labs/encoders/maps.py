@@ -7,7 +7,7 @@ Maaten 2014 (Barnes-Hut), set as Kobak and Berens 2019 advise (start from PCA, l
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -17,12 +17,21 @@ from core.labs.encoders.diagnostics import unit
 from core.records import Progress
 
 LIMITS = {"pca": 4_000, "tsne": 2_000}  # points: a browser draws no more at ease; t-SNE takes some 10 s on one core
+CELLS = 48  # of the density, along each axis
 _TSNE_DIMENSIONS = 50  # principal directions it starts from, as its authors did
+
+
+class Density(NamedTuple):
+    """How many chunks lie in each cell of the plane, all of them counted."""
+
+    count: np.ndarray  # [CELLS, CELLS] int64, a row for each step of y
+    x: np.ndarray  # [CELLS] float64, the middle of each cell
+    y: np.ndarray
 
 
 @dataclass(frozen=True)
 class FlatMap:
-    """Points of the rows that were drawn; the others are not on the map."""
+    """Points of the rows that were drawn, and of a PCA of more chunks than that the density of all."""
 
     method: str
     chunk_rows: np.ndarray  # [a] int64
@@ -31,6 +40,7 @@ class FlatMap:
     query_xy: np.ndarray  # [b, 2] float32
     variance: tuple[float, float] | None  # PCA: share of the chunks' variance on each axis
     seed: int
+    density: Density | None = None
 
 
 def flat_map(
@@ -55,7 +65,8 @@ def flat_map(
     if len(chunk_rows) < 3:
         raise WorkbenchError(f"A map needs at least 3 chunks with a vector; there are {len(chunk_rows)}.")
     yield Progress(0, 2, "Principal directions of the chunks")
-    basis = principal(unit(chunks))
+    every = unit(chunks)
+    basis = principal(every)
     points = unit(np.concatenate([chunks[chunk_rows], queries[query_rows]])) - basis.mean.astype(np.float32)
     wide = points @ basis.directions[:, :_TSNE_DIMENSIONS].astype(np.float32)
     if basis.rank == 0:
@@ -67,8 +78,17 @@ def flat_map(
     yield Progress(2, 2, f"{len(points):,} points on the map")
     share = basis.variance[:2] / basis.variance.sum()
     variance = (float(share[0]), float(share[1]) if len(share) > 1 else 0.0) if method == "pca" else None
-    split = len(chunk_rows)
-    return FlatMap(method, chunk_rows, xy[:split], query_rows, xy[split:], variance, seed)
+    split, density = len(chunk_rows), None
+    if method == "pca" and split < len(every) and basis.rank > 1:
+        density = _density(every, basis.mean, basis.directions[:, :2])
+    return FlatMap(method, chunk_rows, xy[:split], query_rows, xy[split:], variance, seed, density)
+
+
+def _density(every: np.ndarray, mean: np.ndarray, directions: np.ndarray) -> Density:
+    x, y = (every @ directions.astype(np.float32) - (mean @ directions).astype(np.float32)).T
+    count, *edges = np.histogram2d(y, x, CELLS)
+    down, across = ((edge[1:] + edge[:-1]) / 2 for edge in edges)
+    return Density(count.astype(np.int64), across, down)
 
 
 def _tsne(wide: np.ndarray, xy: np.ndarray, perplexity: float, seed: int) -> np.ndarray:

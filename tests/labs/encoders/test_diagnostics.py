@@ -145,7 +145,13 @@ def test_a_pca_map_has_the_principal_coordinates():
     basis_variance = np.linalg.eigvalsh(np.cov(CONE.T, bias=True))[::-1]
     assert np.allclose(found.chunk_xy.var(0), basis_variance[:2], rtol=1e-3)
     assert found.variance == pytest.approx(tuple(basis_variance[:2] / basis_variance.sum()), rel=1e-3)
-    assert found.query_xy.shape == (50, 2) and len(found.chunk_rows) == 2000
+    assert found.query_xy.shape == (50, 2) and len(found.chunk_rows) == 2000 and found.density is None
+    few = drain(flat_map(CONE, SPHERE[:50], limit=200))
+    assert len(few.chunk_rows) == 150 and few.density.count.sum() == 2000, "the chunks that are not drawn are counted"
+    xy, (right, up) = found.chunk_xy, (few.density.x[1] - few.density.x[0], few.density.y[1] - few.density.y[0])
+    across, down = np.abs(xy[:, 0] - few.density.x[30]) < right / 2, np.abs(xy[:, 1] - few.density.y[20]) < up / 2
+    assert few.density.count[20, 30] == (across & down).sum() > 0
+    assert drain(flat_map(CONE, SPHERE[:50], "tsne", limit=200)).density is None
 
 
 def test_a_map_draws_by_seed_keeps_what_it_is_asked_to_and_leaves_zero_rows_out():
