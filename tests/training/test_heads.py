@@ -106,6 +106,14 @@ def test_a_group_stands_in_one_part_only():
     assert sum(map(len, groups)) == 30 and min(map(len, groups)) > 1
 
 
+def test_a_group_stands_in_one_part_only_also_where_a_file_names_the_part_of_some():
+    named = [("test", Labelled(f"test {i}", ("a",), f"g{i}")) for i in range(6)]
+    parts = divided([*named, *[("", Labelled(f"t{i}", ("a",), f"g{i % 30}")) for i in range(300)]], 0.2, 0.3, 1, "here")
+    groups = [{e.group for e in part} for part in parts[:3]]
+    assert sum(map(len, groups)) == 30 and groups[2] == {f"g{i}" for i in range(6)} and len(parts.test) == 6
+    assert sum(int(note.split()[0]) for note in parts.notes) == 60
+
+
 def test_questions_of_a_corpus_come_with_their_passage_and_its_answer():
     corpus = Corpus(
         "c", (Document("d", "It was red.", "T"),), (Query("q", "Which?", (Gold("d", 7, 10),), ("red",)), Query("r", "?"))

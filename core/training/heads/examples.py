@@ -226,7 +226,7 @@ def of_corpus(corpus: Corpus) -> list[Labelled]:
 
 def divided(some: Sequence[Part], validation: float, test: float, seed: int, where: str, notes: Sequence[str] = ()) -> Divided:
     """By the parts that are named; else the groups are drawn: `test` and `validation` are shares of them. What the test or the
-    validation holds is not learnt from, equal examples of other groups included."""
+    validation holds is not learnt from: neither equal examples nor others of its groups."""
     parts: dict[str, list[Any]] = {part: [] for part in PARTS}
     named = {part for part, _ in some if part}
     for part, example in some:
@@ -236,13 +236,14 @@ def divided(some: Sequence[Part], validation: float, test: float, seed: int, whe
         elif (not part or part == "train") and "validation" not in named and place >= 1 - validation:
             part = "validation"
         parts[part or "train"].append(example)
-    told, held = list(notes), {example.seen for example in parts["test"]}
+    told, held, groups = list(notes), {example.seen for example in parts["test"]}, {example.group for example in parts["test"]} - {""}
     for part in ("validation", "train"):
         before = len(parts[part])
-        parts[part] = [example for example in parts[part] if example.seen not in held]
+        parts[part] = [example for example in parts[part] if example.seen not in held and example.group not in groups]
         held |= {example.seen for example in parts[part]}
+        groups |= {example.group for example in parts[part]} - {""}
         if dropped := before - len(parts[part]):
-            told.append(f"{dropped:,} examples of the {part} part are also in a later one, left out.")
+            told.append(f"{dropped:,} examples of the {part} part, or others of their group, are also in a later one: left out.")
     return enough(Divided(*parts.values(), tuple(told)), where)
 
 
