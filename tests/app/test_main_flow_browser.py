@@ -170,6 +170,7 @@ def test_documents_are_uploaded_and_a_corrupt_pdf_is_told(prepared, home, tab, d
         ]
     )
     tab.get_by_text("broken.pdf").first.wait_for()
+    settled(tab)
     tab.get_by_role("button", name="Add", exact=True).click()
     tab.get_by_text("1 file read: four-pages.pdf").wait_for(timeout=360_000)
     toast, pages = (tab.get_by_test_id(part).first.bounding_box() for part in ("stToast", "stSidebar"))

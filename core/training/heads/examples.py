@@ -236,7 +236,11 @@ def divided(some: Sequence[Part], validation: float, test: float, seed: int, whe
         elif (not part or part == "train") and "validation" not in named and place >= 1 - validation:
             part = "validation"
         parts[part or "train"].append(example)
-    told, held, groups = list(notes), {example.seen for example in parts["test"]}, {example.group for example in parts["test"]} - {""}
+    told, held, groups = (
+        list(notes),
+        {example.seen for example in parts["test"]},
+        {example.group for example in parts["test"]} - {""},
+    )
     for part in ("validation", "train"):
         before = len(parts[part])
         parts[part] = [example for example in parts[part] if example.seen not in held and example.group not in groups]
