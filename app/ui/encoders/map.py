@@ -140,7 +140,8 @@ def draw_map(
             ("Evidence, missed", state == 1, charts.COLORS[1]),
         ]
     )
-    traces = [trace for name, mask, shade in groups for trace in dots(chunks, mask, name, shade, 5, "circle")]
+    rest = 2 if flat.density else 5  # the density says where most are
+    traces = [t for name, mask, shade in groups for t in dots(chunks, mask, name, shade, rest if shade == REST else 5, "circle")]
     for name, mask, shade, symbol in questions_of(row, plane, against):
         traces += dots(asked, mask, name, shade, 7, symbol)
     data = [
@@ -178,13 +179,13 @@ def draw_map(
 
 
 def crowd(density: Density) -> dict[str, Any]:
-    """All chunks as a grey ground, by roots so that single ones show; it takes no clicks."""
+    """All chunks as a grey ground, by logarithms so that single ones show beside many equal ones; it takes no clicks."""
     return {
         "type": "heatmap",
         "x": density.x.tolist(),
         "y": density.y.tolist(),
-        "z": np.sqrt(density.count).round(2).tolist(),
-        "colorscale": [[0, "rgba(140,146,154,0)"], [1, "rgba(140,146,154,0.8)"]],
+        "z": np.log1p(density.count).round(2).tolist(),
+        "colorscale": [[0, "rgba(140,146,154,0)"], [0.1, "rgba(140,146,154,0.25)"], [1, "rgba(140,146,154,1)"]],
         "showscale": False,
         "showlegend": False,
         "hoverinfo": "skip",
