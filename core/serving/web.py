@@ -231,7 +231,9 @@ def make_app(
             name = request.client.host if request.client else ""
             asked = request.headers.get("host", HOST).partition(":")[0].lower()
             if asked not in LOCAL:  # a web page's own name, in a browser of this machine
-                raise Refusal(403, f"Without a key only {' and '.join(LOCAL)} are answered, not '{asked:.80}': make a key.")
+                raise Refusal(
+                    403, f"Without a key only {' and '.join(LOCAL)} are answered, not '{asked:.80}': `serve --with-keys`."
+                )
         rates.take(name)
         ready()
         return name
