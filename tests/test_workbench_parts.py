@@ -54,6 +54,10 @@ def test_a_grid_that_is_none_is_refused(text):
 def test_a_value_that_stands_twice_in_a_grid_is_not_compared_with_itself():
     with pytest.raises(WorkbenchError, match="twice"):
         read_grid(["rank=8,16,8"])
+    with pytest.raises(WorkbenchError, match="twice"):
+        read_grid(["rank=8,8.0"])
+    many = range(20_000)
+    assert read_grid([f"rank={','.join(map(str, many))}"]) == {"rank": list(many)}
 
 
 def test_a_recipe_comes_from_yaml_and_settings_over_it(tmp_path):

@@ -1,7 +1,7 @@
 """What many verbs take: a recipe, settings, grids, whole numbers from 1."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +139,8 @@ def read_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
                 grid[path] = [files.read_value(v) for v in values.split(",")]
         except (ValueError, ZeroDivisionError, OverflowError):
             grid[path] = []
-        if any(value in grid[path][:place] for place, value in enumerate(grid[path])):  # it would be compared with itself
+        different = {value if isinstance(value, Hashable) else repr(value) for value in grid[path]}
+        if len(different) < len(grid[path]):  # one would be compared with itself
             raise WorkbenchError(f"'{text:.60}' has a value twice.", where=path[:60], todo="Name each value once.")
         if not values or not grid[path]:
             raise WorkbenchError(f"'{text:.60}' is no grid.", where=path[:60], todo="For example --grid fusion.weight=0:1:0.1")

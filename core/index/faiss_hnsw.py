@@ -79,23 +79,20 @@ class FaissHNSW(FaissIndex):
     def index(self, vectors: np.ndarray):
         import faiss
 
-        turned = self._principal(vectors) if self.dimensions else []
-        held = vectors
-        for step in turned:
-            held = step.apply(held)
+        dim = self.dimensions or vectors.shape[1]
         if self.numbers == "8bit":
-            graph = faiss.IndexHNSWSQ(held.shape[1], faiss.ScalarQuantizer.QT_8bit, self.m, kind(self.metric))
+            index = faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_8bit, self.m, kind(self.metric))
         else:
-            graph = faiss.IndexHNSWFlat(held.shape[1], self.m, kind(self.metric))
-        graph.hnsw.efConstruction = self.ef_construction
+            index = faiss.IndexHNSWFlat(dim, self.m, kind(self.metric))
+        index.hnsw.efConstruction = self.ef_construction
+        if self.dimensions:
+            projection, index = self._projection(vectors), faiss.IndexPreTransform(index)
+            if self.metric == "cosine":
+                index.prepend_transform(faiss.NormalizationTransform(dim, 2))
+            index.prepend_transform(projection)
         with threads(self.build_threads):
-            graph.train(held)
-            graph.add(held)
-        if not turned:
-            return graph
-        index = faiss.IndexPreTransform(graph)
-        for step in reversed(turned):
-            index.prepend_transform(step)
+            index.train(vectors)
+            index.add(vectors)
         return index
 
     def search_parameters(self, selector):
@@ -104,8 +101,8 @@ class FaissHNSW(FaissIndex):
         inner = faiss.SearchParametersHNSW(efSearch=self.ef_search, sel=selector)
         return faiss.SearchParametersPreTransform(index_params=inner) if self.dimensions else inner
 
-    def _principal(self, vectors: np.ndarray):
-        """FAISS's steps on to the directions in which the vectors are longest, not centred: inner products keep their order best."""
+    def _projection(self, vectors: np.ndarray):
+        """FAISS's step on to the directions in which the vectors are longest, not centred: inner products keep their order best."""
         import faiss
 
         dim = vectors.shape[1]
@@ -114,7 +111,7 @@ class FaissHNSW(FaissIndex):
         some = vectors[:: max(1, len(vectors) // _SAMPLE)]
         with one_thread():
             directions = np.linalg.eigh(some.T @ some)[1][:, ::-1]  # largest first
-        turned = faiss.LinearTransform(dim, self.dimensions, False)
-        faiss.copy_array_to_vector(np.ascontiguousarray(directions.T[: self.dimensions], np.float32).ravel(), turned.A)
-        turned.is_trained = turned.is_orthonormal = True
-        return [turned, faiss.NormalizationTransform(self.dimensions, 2)] if self.metric == "cosine" else [turned]
+        step = faiss.LinearTransform(dim, self.dimensions, False)
+        faiss.copy_array_to_vector(np.ascontiguousarray(directions.T[: self.dimensions], np.float32).ravel(), step.A)
+        step.is_trained = step.is_orthonormal = True
+        return step

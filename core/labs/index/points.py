@@ -103,7 +103,8 @@ class IndexPoint:
     @property
     def label(self) -> str:
         """As in "FAISS HNSW, m 16, efSearch 24": build settings, and query settings that came later, where not the default."""
-        usual, later = _usual(self.part), registry.parts("index")[self.part].added if _usual(self.part) else {}
+        usual, kind = _usual(self.part), registry.parts("index").get(self.part)
+        later = kind.added if kind else {}
         said = {name: value for name, value in self.build.items() if usual.get(name) != value}
         said |= {name: value for name, value in self.query.items() if name not in later or later[name] != value}
         settings = setting_words({f"index.{name}": value for name, value in said.items()})

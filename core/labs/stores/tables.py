@@ -262,10 +262,10 @@ def kill_table(rows: Rows) -> Table:
 
 def _share(number: int | None, of: int) -> str:
     """As in "0.0% to 0.4%"; "" where it was not looked for, or nothing was confirmed."""
-    if number is None or not of:
+    if number is None:
         return ""
     _, low, high, *_ = wilson(min(number, of), of)
-    return f"{low:.1%} to {high:.1%}"
+    return between(low, high, PERCENT)
 
 
 def _repeats(rows: Rows) -> str:

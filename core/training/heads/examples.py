@@ -236,12 +236,8 @@ def divided(some: Sequence[Part], validation: float, test: float, seed: int, whe
         elif (not part or part == "train") and "validation" not in named and place >= 1 - validation:
             part = "validation"
         parts[part or "train"].append(example)
-    told, held, groups = (
-        list(notes),
-        {example.seen for example in parts["test"]},
-        {example.group for example in parts["test"]} - {""},
-    )
-    for part in ("validation", "train"):
+    told, held, groups = list(notes), set(), set()
+    for part in reversed(PARTS):  # the test first, which nothing is taken from
         before = len(parts[part])
         parts[part] = [example for example in parts[part] if example.seen not in held and example.group not in groups]
         held |= {example.seen for example in parts[part]}
