@@ -1,7 +1,7 @@
 """Stores at the same recall: searched, searched under a filter, written by several processes, searched meanwhile.
 
-Each store's query setting is the first, from narrow to wide, by which it finds `RECALL` of the true first ten. Then all are asked the same
-questions in turn, in a new order each repeat, so that a machine that slows down slows all of them.
+Each store's query setting, for each filter its own, is the first, from narrow to wide, by which it finds `RECALL` of the true first ten.
+Then all are asked the same questions in turn, in a new order each repeat, so that a machine that slows down slows all of them.
 """
 
 import time
@@ -135,7 +135,11 @@ class _Bench:
         n, open_stores, efforts = len(base.vectors), {}, {}
         for number, kind in enumerate(self._chosen.stores):
             yield Progress(number, len(self._chosen.stores), f"{n:,} rows: loading {kind.title}")
-            open_stores[kind], efforts[kind] = self._loaded(kind, places[kind.name], base)
+            open_stores[kind], efforts[kind, None] = self._loaded(kind, places[kind.name], base)
+            settings = (efforts[kind, None],) if kind.effort_is_built else kind.efforts
+            for below in BELOW:
+                yield Progress(number, len(self._chosen.stores), f"{n:,} rows: {kind.title} under a filter of {below / 10:g}%")
+                efforts[kind, below], _ = _tuned(open_stores[kind], base, settings, below)
         answers: dict[tuple, list[np.ndarray]] = {}
         results: dict[tuple, list[list[int]]] = {}
         clients: dict[type[BenchStore], list[float]] = {kind: [] for kind in open_stores}
@@ -146,13 +150,13 @@ class _Bench:
                     repeat * len(open_stores) * 5 + place, self._plan.repeats * len(open_stores) * 5, f"{n:,} rows: searching"
                 )
                 began, used = time.perf_counter(), time.process_time()
-                made, ms = _asked(open_stores[kind], base.queries, efforts[kind], below)
+                made, ms = _asked(open_stores[kind], base.queries, efforts[kind, below], below)
                 if below is None:
                     clients[kind].append((time.process_time() - used) / (time.perf_counter() - began))
                 answers.setdefault((kind, below), []).append(ms)
                 results[kind, below] = made
         for (kind, below), every in answers.items():
-            self._told(kind, base, below, efforts[kind], every, results[kind, below], open_stores[kind])
+            self._told(kind, base, below, efforts[kind, below], every, results[kind, below], open_stores[kind])
         for kind, shares in clients.items():
             self.note(kind, "client_share", np.minimum(shares, 1.0), size=n)
             open_stores[kind].close()
@@ -166,7 +170,7 @@ class _Bench:
             store.load(np.arange(n), base.vectors, base.buckets)
             store.index()
             took = time.perf_counter() - began
-            tuned, share = _tuned(store, base, (effort,) if effort else kind.efforts)
+            tuned, share = _tuned(store, base, (effort,) if effort else kind.efforts, None)
             if share >= RECALL:
                 break
         self.note(kind, "load", [took], "s", size=n, dim=dim)
@@ -201,10 +205,12 @@ class _Bench:
             self.note(kind, name, [float(np.percentile(ms, share)) for ms in every], "ms", detail=detail, **where)
         wanted = base.wanted(below)
         if below is not None and wanted:
-            rows, shares = float(np.mean([len(ids) for ids in results])), base.recall(results, below)
-            probe = {"wanted": wanted, "way": _way(rows, shares, wanted), "plan": plan}
-            self.note(kind, "rows_returned", [rows], "rows", detail=probe, **where)
-            self.note(kind, "filtered_recall", [shares], **where)
+            usual = _asked(store, base.queries, kind.usual_effort, below)[0]
+            by_default = _returned(usual)
+            probe = {"wanted": wanted, "way": _way(by_default, base.recall(usual, below), wanted), "plan": plan}
+            probe |= {"setting": kind.effort, "effort": effort, "by_default": by_default}
+            self.note(kind, "rows_returned", [_returned(results)], "rows", detail=probe, **where)
+            self.note(kind, "filtered_recall", [base.recall(results, below)], **where)
 
     def writes(self, vectors: np.ndarray, places: Mapping[str, RunningStore]) -> Generator[Progress, None, None]:
         plan = self._plan
@@ -242,41 +248,45 @@ class _Bench:
                 self.note(kind, name, [float(np.percentile(ms, share)) for ms in commits[kind, durable, number]], "ms", **where)
             if number > 1 and (kind, durable, 1) in speeds:
                 self.note(kind, "speed_up", np.divide(every, speeds[kind, durable, 1]), "times", **where)
-        for kind in kinds:
-            if kind.several:
-                yield from self._mixed(kind, places[kind.name], vectors)
+        yield from self._mixed([kind for kind in kinds if kind.several], places, vectors)
 
-    def _mixed(self, kind: type[BenchStore], where: RunningStore, vectors: np.ndarray) -> Generator[Progress, None, None]:
-        """Searches while four write, and how soon a row is found that was confirmed to another connection."""
-        store, size = kind(where.place), len(vectors)
-        store.create(vectors.shape[1])
-        store.load(np.arange(size), vectors, np.arange(size) % BUCKETS)
-        store.index()
-        per: dict[str, list[float]] = {"mixed_p50": [], "mixed_p99": [], "freshness_p50": [], "freshness_p99": []}
-        refused = 0
+    def _mixed(
+        self, kinds: Sequence[type[BenchStore]], places: Mapping[str, RunningStore], vectors: np.ndarray
+    ) -> Generator[Progress, None, None]:
+        """Searches for rows that stay while four write, and how soon a row is found that was confirmed to another connection."""
+        size, rng = len(vectors), np.random.default_rng(1)
+        per: dict[tuple[type[BenchStore], str], list[float]] = {}
+        refused = dict.fromkeys(kinds, 0)
         for repeat in range(self._plan.repeats):
-            shares = np.array_split(vectors, 4)
-            first = NEW + repeat * 10_000_000
-            writers = [Writer(kind(where.place), first + place * 1_000_000, rows) for place, rows in enumerate(shares)]
-            work = processes.together(self._recorder.run, writers, "churn", f"{kind.title}: searching while four write")
-            times: list[tuple[float, float]] = []
-            for step in (steps := Running(work)):
-                yield step
-                began = time.monotonic()
-                store.search(vectors[len(times) % size], K, kind.usual_effort)
-                times.append((began, time.monotonic()))
-            start, stop = max(each.began for each in steps.result), min(each.ended for each in steps.result)
-            refused += sum(each.refused for each in steps.result)
-            ms = [1000 * (ended - began) for began, ended in times if began < stop and ended > start]
-            fresh = _fresh(store, kind(where.place), vectors, first + 9_000_000, self._plan.fresh)
-            for name, values in (("mixed", ms), ("freshness", fresh)):
-                for share in (50, 99):
-                    if len(values):
-                        per[f"{name}_p{share}"].append(float(np.percentile(values, share)))
-        for name, values in per.items():
-            told = {"detail": {"refused": refused}, "writers": 4} if name.startswith("mixed") else {"writers": 1}
-            self.note(kind, name, values, "ms", size=size, **told)
-        store.close()
+            for kind in _shuffled(kinds, rng):
+                store, where = kind(places[kind.name].place), places[kind.name].place
+                store.create(vectors.shape[1])
+                store.load(np.arange(size), vectors, np.arange(size) % BUCKETS)
+                store.index()
+                first = NEW + repeat * 10_000_000
+                shares = np.array_split(vectors, 4)
+                writers = [Writer(kind(where), first + place * 1_000_000, rows) for place, rows in enumerate(shares)]
+                work = processes.together(self._recorder.run, writers, "churn", f"{kind.title}: searching while four write")
+                asked: list[tuple[float, float, bool]] = []
+                for step in (steps := Running(work)):
+                    yield step
+                    began, row = time.monotonic(), len(asked) % size
+                    hit = row in store.search(vectors[row], K, kind.usual_effort)
+                    asked.append((began, time.monotonic(), hit))
+                start, stop = max(each.began for each in steps.result), min(each.ended for each in steps.result)
+                refused[kind] += sum(each.refused for each in steps.result)
+                meanwhile = [(1000 * (ended - began), hit) for began, ended, hit in asked if began < stop and ended > start]
+                fresh = _fresh(store, kind(where), vectors, first + 9_000_000, self._plan.fresh)
+                for name, values in (("mixed", [ms for ms, _ in meanwhile]), ("freshness", fresh)):
+                    for share in (50, 99):
+                        if len(values):
+                            per.setdefault((kind, f"{name}_p{share}"), []).append(float(np.percentile(values, share)))
+                if meanwhile:
+                    per.setdefault((kind, "mixed_found"), []).append(float(np.mean([hit for _, hit in meanwhile])))
+                store.close()
+        for (kind, name), values in per.items():
+            told = {"detail": {"refused": refused[kind]}, "writers": 4} if name.startswith("mixed") else {"writers": 1}
+            self.note(kind, name, values, "" if name == "mixed_found" else "ms", size=size, **told)
 
 
 class Writer(NamedTuple):
@@ -350,13 +360,18 @@ def _asked(store: BenchStore, queries: np.ndarray, effort: int, below: int | Non
     return results, ms
 
 
-def _tuned(store: BenchStore, base: Ground, efforts: Sequence[int]) -> tuple[int, float]:
-    """The narrowest setting that finds enough, or the widest, and the recall with it."""
+def _tuned(store: BenchStore, base: Ground, efforts: Sequence[int], below: int | None) -> tuple[int, float | None]:
+    """The narrowest setting that finds enough, or the widest, and the recall with it; None where the filter leaves nothing."""
     for effort in efforts:
-        share = base.recall(_asked(store, base.queries, effort, None)[0], None)
-        if share >= RECALL:
+        share = base.recall(_asked(store, base.queries, effort, below)[0], below)
+        if share is None or share >= RECALL:
             break
     return effort, share
+
+
+def _returned(results: Sequence[Sequence[int]]) -> float:
+    """Mean number of rows a question."""
+    return float(np.mean([len(ids) for ids in results]))
 
 
 def _way(rows: float, share: float, wanted: int) -> str:

@@ -60,6 +60,11 @@ def _value(row: Mapping[str, Any] | None) -> float | None:
     return row["value"] if row else None
 
 
+def _setting(row: Mapping[str, Any]) -> str:
+    """As in "ef_search 64"; "" of a record that does not say."""
+    return f"{row['detail']['setting']} {row['detail']['effort']}" if "effort" in row["detail"] else ""
+
+
 def recall_table(rows: Rows) -> Table:
     columns = (
         Column("size", "Rows", COUNT),
@@ -92,7 +97,7 @@ def recall_table(rows: Rows) -> Table:
                 {
                     "size": size,
                     "title": row["title"],
-                    "setting": f"{row['detail']['setting']} {row['detail']['effort']}",
+                    "setting": _setting(row),
                     "recall": row["value"],
                     "by_default": row["detail"]["by_default"],
                     "p50": _value(p50.get(name)),
@@ -114,9 +119,11 @@ def filter_table(rows: Rows) -> Table:
         Column("size", "Rows", COUNT),
         Column("title", "Store"),
         Column("share", "Filter leaves", PERCENT),
-        Column("returned", "Returned", ONE, "Of the ten, or of all that there are", direction=1),
-        Column("wanted", "Of", COUNT),
+        Column("setting", "Query setting", help="The narrowest by which it finds 95% of the true first ten under this filter"),
         Column("recall", "Recall@10", MEAN, direction=1),
+        Column("returned", "Returned", ONE, "Of the ten, or of all that there are", direction=1),
+        Column("by_default", "By default", ONE, "Returned with the store's own default", direction=1),
+        Column("wanted", "Of", COUNT),
         Column("p50", "p50", TWO, unit="ms", direction=-1),
         Column("p99", "p99", TWO, unit="ms", direction=-1),
         Column("p99 interval", "p99, range"),
@@ -134,9 +141,11 @@ def filter_table(rows: Rows) -> Table:
                 "size": row["size"],
                 "title": row["title"],
                 "share": row["below"] / BUCKETS,
-                "returned": row["value"],
-                "wanted": row["detail"]["wanted"],
+                "setting": _setting(row),
                 "recall": _value(recall),
+                "returned": row["value"],
+                "by_default": row["detail"].get("by_default"),
+                "wanted": row["detail"]["wanted"],
                 "p50": _value(p50),
                 "p99": _value(p99),
                 "p99 interval": _spread(p99, TWO),
@@ -191,9 +200,9 @@ def mixed_table(rows: Rows) -> Table:
     columns = [Column("title", "Store")]
     for name, label in names.items():
         columns += [Column(name, label, TWO, about.get(name, ""), "ms", -1), Column(f"{name} interval", f"{label}, range")]
-    columns.append(_REFUSED)
+    columns += [Column("mixed_found", "Found", PERCENT, "Searches while four write that find the row asked for", direction=1), _REFUSED]
     by_store: dict[str, dict[str, Any]] = {}
-    for row in (row for row in rows if row["quantity"] in names):
+    for row in (row for row in rows if row["quantity"] in (*names, "mixed_found")):
         mine = by_store.setdefault(row["store"], {"title": row["title"]})
         mine |= {row["quantity"]: row["value"], f"{row['quantity']} interval": _spread(row, TWO)}
         mine |= {name: number for name, number in row["detail"].items() if name == "refused"}

@@ -215,13 +215,16 @@ def test_measured_stores_are_recorded_and_come_back_as_tables(tmp_path, postgres
     assert all(row["recall"] >= 0.95 and row["p50"] > 0 and row["bytes"] > 0 for row in recall)
     filters = tables.table(bench, "filters").rows
     assert {(row["returned"], row["wanted"]) for row in filters if row["title"] == "LanceDB"} == {(10, 10), (2, 2), (1, 1)}
+    assert all(row["recall"] >= 0.95 and 0 <= row["by_default"] <= row["wanted"] for row in filters)  # each tuned under its own filter
+    assert {row["setting"].split()[0] for row in filters if row["title"] == "LanceDB"} == {"nprobes"}
     writers = tables.table(bench, "writers").rows
     assert {row["writers"] for row in writers if row["title"] == "LanceDB"} == {1, 2}
     assert {row["setting"] for row in writers if row["title"].startswith("PostgreSQL")} == {
         "fsync and synchronous_commit on",
         "synchronous_commit off",
     }
-    assert all(row["freshness_p99"] > 0 for row in tables.table(bench, "mixed").rows)
+    mixed = tables.table(bench, "mixed").rows
+    assert len(mixed) == 2 and all(row["freshness_p99"] > 0 and 0 < row["mixed_found"] <= 1 for row in mixed)
     with pytest.raises(WorkbenchError, match="20 chunks and 20 questions"):
         drain(measure.measure(bench, recipe, plan._replace(sizes=(21,)), only, servers))
 
