@@ -10,7 +10,9 @@ of all its processes. bm25: single questions on MedQuAD beside the package bm25s
 documents) that a process of its own opens from the disk. sliders: what *Search, live* asks of the verbs when a slider moves, over
 the chunks of first_curve and over a million, embedded by LSA, which takes minutes. hnsw: a million synthetic vectors
 (`benchmarks.index`), as floats, in 8 bits, and in 8 bits by their first 128 principal directions, where all that the search has looked
-at closely is scored by the floats. --quick: the built-in corpus and some hundred vectors.
+at closely is scored by the floats. forecast: the whole of the joined documents told from 1, 2, 5, 10 and 20% of them, and then
+measured. life: 1% of these documents added, 1% changed, 1% deleted a round, beside a fresh build. --quick: the built-in corpus and
+some hundred vectors.
 """
 
 import json
@@ -49,6 +51,7 @@ WINDOWS = {
     "chunking.size_tokens": 32,
     "chunking.overlap_tokens": 20,
 }  # a million chunks and some
+GRAPH = {"index.part": "faiss_hnsw"}
 LSA = {"embedding.part": "lsa", "embedding.dimensions": 64, "embedding.min_df": 5}
 
 
@@ -58,7 +61,7 @@ class Measuring:
     def __init__(self, quick: bool, home: str) -> None:
         self.quick, self.dataset = quick, "python-reference" if quick else "joined-150k"
         self.kill_at = 200 if quick else 60_000  # vectors that are stored before the kill
-        self.moves, self.sizes = (5, QUICK) if quick else (MOVES, FULL)
+        self.moves, self.sizes, self.rounds = (5, QUICK, 2) if quick else (MOVES, FULL, 10)
         self._home = home
 
     def home(self) -> Path:
@@ -313,9 +316,43 @@ def graph(how: Measuring, place: str) -> Rows:
     return {**about, **best, "gb": held / 1e9, "by_ef": by_ef, **resident()}
 
 
+# Growing and changing -----------------------------------------------------------------------------------------------
+
+
+def forecast(how: Measuring) -> Rows:
+    from core.labs.index import scale_forecast as lab
+
+    bench, config = Workbench(how.home()), how.config(**LSA, **GRAPH)
+    rows, k = drain(lab.measure(bench, config, whole=True)), config.evaluation.k
+    every = lab.forecast(rows, k)
+    quantities = {
+        each.key: {
+            **{name: getattr(each.whole, name) for name in ("value", "low", "high")},
+            "measured": each.measured,
+            "inside": each.inside,
+        }
+        for each in every
+    }
+    return {
+        "documents": rows[-1]["documents"],
+        "chunks": rows[-1]["chunks"],
+        "inside": sum(bool(each.inside) for each in every),
+        **quantities,
+    }
+
+
+def life(how: Measuring) -> Rows:
+    from core.labs.index import churn
+    from core.labs.index.life import life as lived
+
+    bench, config = Workbench(how.home()), how.config(**LSA, **GRAPH)
+    made = drain(lived(bench, config, "each", 0.01, how.rounds, "documents"))
+    return {"rebuild": churn.when_to_rebuild(made, 0.01)._asdict(), "rounds": churn.rows(made)}
+
+
 # All of it -----------------------------------------------------------------------------------------------------------
 
-SECTIONS = {section.__name__: section for section in (first_curve, bm25, sliders, hnsw)}
+SECTIONS = {section.__name__: section for section in (first_curve, bm25, sliders, hnsw, forecast, life)}
 STEPS = {step.__name__: step for step in (opened, graph)}
 
 

@@ -288,6 +288,7 @@ def test_an_index_under_filters_with_fallback_and_over_a_life(bench):
     assert rows[-1]["sent"] == 1 and rows[-1]["recall_after"] == pytest.approx(1)
     record = told(bench, "index-life", *HNSW, "--rounds", "2", "--changes", "update")
     assert [row["round"] for row in record["rounds"]] == [0, 1, 2] and "rebuild: lost_recall" in record
+    assert all(0 <= row["fresh_recall"] <= 1 and 0 <= row["recall"] <= 1 for row in record["rounds"])
     with pytest.raises(WorkbenchError, match="No life of this index by documents"):
         told(bench, "index-schedule", *HNSW)
     record = told(bench, "index-life", *HNSW, "--rounds", "2", "--changes", "each", "--unit", "documents")

@@ -165,10 +165,9 @@ def when_to_rebuild(life: Churn, lost_recall: float) -> Rebuild:
 
 
 def rows(life: Churn) -> list[dict[str, Any]]:
-    """A row a round, with its mean recall."""
+    """A row a round, with mean recalls."""
     return [
-        {name: value for name, value in each._asdict().items() if not isinstance(value, np.ndarray)}
-        | {"recall": float(np.nanmean(each.recall))}
+        {name: float(np.nanmean(value)) if isinstance(value, np.ndarray) else value for name, value in each._asdict().items()}
         for each in life.rounds
     ]
 

@@ -200,7 +200,10 @@ def mixed_table(rows: Rows) -> Table:
     columns = [Column("title", "Store")]
     for name, label in names.items():
         columns += [Column(name, label, TWO, about.get(name, ""), "ms", -1), Column(f"{name} interval", f"{label}, range")]
-    columns += [Column("mixed_found", "Found", PERCENT, "Searches while four write that find the row asked for", direction=1), _REFUSED]
+    columns += [
+        Column("mixed_found", "Found", PERCENT, "Searches while four write that find the row asked for", direction=1),
+        _REFUSED,
+    ]
     by_store: dict[str, dict[str, Any]] = {}
     for row in (row for row in rows if row["quantity"] in (*names, "mixed_found")):
         mine = by_store.setdefault(row["store"], {"title": row["title"]})

@@ -215,7 +215,9 @@ def test_measured_stores_are_recorded_and_come_back_as_tables(tmp_path, postgres
     assert all(row["recall"] >= 0.95 and row["p50"] > 0 and row["bytes"] > 0 for row in recall)
     filters = tables.table(bench, "filters").rows
     assert {(row["returned"], row["wanted"]) for row in filters if row["title"] == "LanceDB"} == {(10, 10), (2, 2), (1, 1)}
-    assert all(row["recall"] >= 0.95 and 0 <= row["by_default"] <= row["wanted"] for row in filters)  # each tuned under its own filter
+    assert all(
+        row["recall"] >= 0.95 and 0 <= row["by_default"] <= row["wanted"] for row in filters
+    )  # each tuned under its own filter
     assert {row["setting"].split()[0] for row in filters if row["title"] == "LanceDB"} == {"nprobes"}
     writers = tables.table(bench, "writers").rows
     assert {row["writers"] for row in writers if row["title"] == "LanceDB"} == {1, 2}
