@@ -259,6 +259,9 @@ ROWS = {
         ("hnsw.principal.build_minutes", "The same, built", MOST, 8, "min"),
         ("hnsw.principal.gb", "The same, memory with the vectors for rescoring", MOST, 2.5, "GB"),
     ),
+    ("estimates", 31): (
+        ("in_range", "Jobs of the browser tests that took as long as they were told to take", LEAST, 0.8, ""),
+    ),
     ("memory", 30): (
         ("speed.write.p99_ms", "A fact written at 100,000, encoded and on the disk, p99", MOST, 20, "ms"),
         ("speed.read.p99_ms", "Five facts read at 100,000, the question encoded, p99", MOST, 10, "ms"),
