@@ -36,7 +36,7 @@ class MeasurePlan(NamedTuple):
     sizes: tuple[int, ...] = (106, 16_407)
     repeats: int = 5
     questions: int = 200
-    writers: tuple[int, ...] = (1, 2, 4, 8)
+    writers: tuple[int, ...] = (1, 2, 4, 8)  # (): searches alone
     rows: int = 200  # that each writer writes
     fresh: int = 50  # rows of which the time until they are found is taken
 
@@ -98,7 +98,8 @@ def measure(
         with alone(workbench.home) as folder, running(chosen.stores, folder, chosen.servers) as places:
             for size in sizes:
                 yield from bench.searches(ground(vectors, queries, size, plan.questions, config.seed), places)
-            yield from bench.writes(normalised(vectors[: max(plan.writers) * plan.rows]), places)
+            if plan.writers:
+                yield from bench.writes(normalised(vectors[: max(plan.writers) * plan.rows]), places)
     finally:
         processes.end()
     told = [f"{size:,} rows: the recipe has {len(vectors):,} chunks." for size in plan.sizes if size not in sizes]
