@@ -40,7 +40,7 @@ WORKERS = -n 3 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.dev  ## what decides quickly, in parallel
 	$(BIN)/python -m pytest -q $(WORKERS) -m "not slow"
 
-# what fails beside another walk of a browser is tried once more, alone: see docs/decisions/second_try.md
+# what fails beside another walk of a browser is tried once more, alone: see docs/decisions/README.md
 SLOW = -q -o addopts="--import-mode=importlib -p no:langsmith_plugin -p no:faker" -m slow $(shell grep -rl --include='test_*.py' 'mark\.slow' tests)
 test-all: test  ## the same, then what takes minutes or is one more look at a page
 	@$(BIN)/python -m pytest $(SLOW) $(WORKERS) -n 2 || { [ $$? -eq 1 ] && \
