@@ -466,8 +466,8 @@ class FactStore:
         return fitted_half_life(ages[ages >= 0], np.array([latest - at for at in told.values() if at < latest]))
 
     def rows_of(self, ids: Sequence[str]) -> list[tuple[int, str, bytes | None]]:
-        """(number, text, vector as it is stored) of each."""
-        sql = "SELECT number, text, vector FROM facts JOIN picked USING (id) LEFT JOIN vectors ON fact = number"
+        """(number, id, vector as it is stored) of each."""
+        sql = "SELECT number, id, vector FROM facts JOIN picked USING (id) LEFT JOIN vectors ON fact = number"
         with self._lock, tables.told(self.path):
             self._pick(ids)
             return self._connection.execute(sql).fetchall()

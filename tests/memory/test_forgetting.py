@@ -8,6 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from core.agents.effects import AgentEffects
+from core.agents.runs import said
+from core.agents.tools import TOOLS, ToolDesk, use
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.memory import forgetting
@@ -15,6 +18,7 @@ from core.memory import store as stores
 from core.memory.facts import FactDraft
 from core.memory.forgetting import choice, exported, forget, forgettings
 from core.memory.scanning import Needles, scan
+from core.memory.tools import AgentMemory
 from core.progress import drain
 from core.store.batches import batches
 from core.workbench import Workbench
@@ -88,6 +92,22 @@ def test_a_fact_is_gone_from_every_file_and_the_record_holds_none_of_it(bench, s
     assert store.fact(below.id).stale == "forgotten" and store.read("blue door of hall Elm")[0].fact.text.startswith("Hall Elm")
     [row] = forgettings(bench)
     assert row["who"] == "the owner" and row["proven"] and secret.id not in json.dumps(row, default=str)
+
+
+def test_a_fact_that_an_agent_wrote_is_gone_from_its_calls_too(bench, store):
+    call = {"subject": "hall Fir", "attribute": "alarm", "value": "“417-882”", "derived_from": []}
+    desk = ToolDesk(memory=lambda: AgentMemory(store), effects=AgentEffects(bench.home, "question"))
+    use(TOOLS["write_memory"], desk, call)
+    use(TOOLS["write_memory"], desk, {**call, "subject": "hall Elm"})
+    prompt = {"prompt": f"user: {said('I note it.', 'write_memory', call)}"}
+    batches(bench.home).keep("spans", {"t/s": {"trace": "t", "span": "s", "attributes": prompt, **SPAN}})
+    assert bench.store.query("SELECT arguments FROM agent_effects")
+    done = drain(forget(bench, "the owner", "asked to", subject="hall Fir"))
+    assert done.proven and done.cleaned == {"journal": 3, "database": 1}
+    left = bench.store.query("SELECT arguments FROM agent_effects WHERE what <> 'run'")
+    assert len(left) == 4 and sum("hall Fir" in row["arguments"] for row in left) == 0
+    assert sum("417-882" in row["arguments"] for row in left) == 2, "what others have the same value stays"
+    assert "417-882" not in json.dumps(bench.store.query("SELECT * FROM spans"), default=str)
 
 
 def test_a_file_of_another_kind_is_named_and_the_proof_fails(bench, store):
