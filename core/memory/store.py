@@ -178,11 +178,15 @@ class FactStore:
             return WrittenFact(made, "new")
         if not attribute and not rows and (same := self._note_like(draft, vector)):
             latest = (same, draft.value, at, None, "", at)
+        told = folded(draft.value)
+        if before := next((row for row in rows if row[3] and row[2] <= at < row[3] and folded(row[1]) == told), None):
+            self._tell_again(before[0], draft, at, now, change)
+            return WrittenFact(before[0], "duplicate")
         if latest and at < latest[2]:  # it was true before what is known
             after = next(row for row in rows if row[2] > at)
             made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=after[2], by=after[0])
             return WrittenFact(made, "history")
-        same = latest and latest[3] is None and folded(latest[1]) == folded(draft.value)
+        same = latest and latest[3] is None and folded(latest[1]) == told
         if same and not latest[4]:
             self._tell_again(latest[0], draft, at, now, change)
             return WrittenFact(latest[0], "duplicate")

@@ -34,6 +34,14 @@ def test_a_new_value_takes_the_place_of_the_old_one_which_stays_as_history(store
     assert store.fact(first.id).said == 2
 
 
+def test_a_history_told_twice_is_there_once(store):
+    for outcomes in (("new", "update", "update"), ("duplicate",) * 3):
+        for time, outcome in enumerate(outcomes, 1):
+            assert told(store, "pump K4", "firmware", f"v{time}", time=float(time)).outcome == outcome
+    assert told(store, "pump K4", "firmware", "v1", time=2.5).outcome == "history", "it was another value then"
+    assert store.counts().facts == 4
+
+
 def test_a_value_told_of_a_later_time_holds_from_then_on(tmp_path):
     clock = [1000.0]
     store = memory(tmp_path, clock=lambda: clock[0])
@@ -71,6 +79,12 @@ def test_what_was_derived_is_stale_by_however_many_steps_and_says_what_it_would_
     assert hit.now == "", "nothing is behind it any more"
     assert store.write(FactDraft("A sign beside it says one.", derived_from=(sign.id,))).outcome == "new"
     assert store.facts(1)[0].stale, "derived from what is stale"
+
+
+@pytest.mark.parametrize("question", ["", "?", "\N{GRINNING FACE}", "\0", "\ud800", "x" * 10_000])
+def test_a_question_without_a_word_is_answered_by_the_rest(store, question):
+    fact = told(store, "pump K4", "firmware", "v1.0")
+    assert [hit.fact.id for hit in store.read(question)] == [fact.id]
 
 
 def test_a_note_in_other_words_is_the_same_and_its_opposite_is_not(store):
