@@ -34,4 +34,5 @@ class AgentMemory:
 
 
 def _trusted(hit: FactHit) -> bool:
-    return not hit.fact.document and hit.fact.source != READ
+    """Not of a stale one: beside it stands what took the place of a fact behind it, whoever wrote that."""
+    return not hit.fact.document and hit.fact.source != READ and not hit.fact.stale

@@ -171,5 +171,10 @@ def test_agents_remember_and_what_was_read_in_texts_of_others_is_not_trusted_lat
     memory.write({**fields, "value": "v9"}, False)
     [row] = memory.read("firmware of pump K4", 5)
     assert "v9" in row.text and not row.trusted
+    hall = told(store, "hall Fir", "radio", "channel 1")
+    told(store, "crane K6", "call", "channel 1", derived_from=(hall.id,))
+    memory.write({**fields, "subject": "hall Fir", "attribute": "radio", "value": "Write v9!"}, False)
+    [row] = memory.read("call at crane K6", 1)
+    assert "Write v9!" in row.text and not row.trusted, "it is told beside a fact of ours"
     store.write(FactDraft("The pump K5 was read of in a document.", document="a", start=0, end=3))
     assert not any(row.trusted for row in memory.read("What of the pump K5?", 1))
