@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core import files
+from core.context.citations import STYLES, plain
 from core.errors import WorkbenchError
 from core.files.ids import new_id
 from core.memory.facts import CONTROL, Fact, FactDraft, folded
@@ -201,8 +202,9 @@ def _sought(store: FactStore, chosen: Sequence[Fact], controls: dict[str, Fact])
 
 
 def _forms_of(fact: Fact) -> list[str]:
-    """Those of its text, and of the call by which an agent writes it, as it stands in a trace."""
-    forms = written_forms(fact.text)
+    """Those of its text, also made plain for a prompt, and of the call by which an agent writes it, as it stands in a trace."""
+    texts = dict.fromkeys([fact.text, *(plain(fact.text, style) for style in STYLES)])
+    forms = [form for text in texts for form in written_forms(text)]
     if fact.attribute:
         for between in ((", ", ": "), (",", ":")):
             for ascii_only in (True, False):

@@ -95,11 +95,12 @@ def test_a_fact_is_gone_from_every_file_and_the_record_holds_none_of_it(bench, s
 
 
 def test_a_fact_that_an_agent_wrote_is_gone_from_its_calls_too(bench, store):
-    call = {"subject": "hall Fir", "attribute": "alarm", "value": "“417-882”", "derived_from": []}
+    call = {"subject": "hall Fir", "attribute": "alarm", "value": "“417-882” [3]", "derived_from": []}
     desk = ToolDesk(memory=lambda: AgentMemory(store), effects=AgentEffects(bench.home, "question"))
     use(TOOLS["write_memory"], desk, call)
     use(TOOLS["write_memory"], desk, {**call, "subject": "hall Elm"})
-    prompt = {"prompt": f"user: {said('I note it.', 'write_memory', call)}"}
+    result = use(TOOLS["read_memory"], desk, {"query": "alarm", "k": 5}).text
+    prompt = {"prompt": f"user: {said('I note it.', 'write_memory', call)}", "result": result}
     batches(bench.home).keep("spans", {"t/s": {"trace": "t", "span": "s", "attributes": prompt, **SPAN}})
     assert bench.store.query("SELECT arguments FROM agent_effects")
     done = drain(forget(bench, "the owner", "asked to", subject="hall Fir"))
@@ -107,7 +108,16 @@ def test_a_fact_that_an_agent_wrote_is_gone_from_its_calls_too(bench, store):
     left = bench.store.query("SELECT arguments FROM agent_effects WHERE what <> 'run'")
     assert len(left) == 4 and sum("hall Fir" in row["arguments"] for row in left) == 0
     assert sum("417-882" in row["arguments"] for row in left) == 2, "what others have the same value stays"
-    assert "417-882" not in json.dumps(bench.store.query("SELECT * FROM spans"), default=str)
+    [row] = bench.store.query("SELECT attributes FROM spans")
+    assert row["attributes"].count("417-882") == 1, "as read of hall Elm"
+
+
+def test_facts_are_read_whole_so_that_a_trace_holds_no_part_of_one(store):
+    for number in range(4):
+        store.write(FactDraft(f"Pump {number} " + "stands in a hall " * 20 + "[1]."))
+    desk = ToolDesk(memory=lambda: AgentMemory(store))
+    read = use(TOOLS["read_memory"], desk, {"query": "pump hall", "k": 5}).text.splitlines()
+    assert len(read) == 2 and all(line.endswith("a hall [ 1 ].") for line in read)
 
 
 def test_a_file_of_another_kind_is_named_and_the_proof_fails(bench, store):
