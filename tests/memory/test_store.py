@@ -87,6 +87,13 @@ def test_a_question_without_a_word_is_answered_by_the_rest(store, question):
     assert [hit.fact.id for hit in store.read(question)] == [fact.id]
 
 
+def test_what_is_no_text_is_refused_in_words_wherever_a_fact_is_named(store):
+    for named in (store.about, store.fact, store.end, store.derivation, lambda text: store.mentioning([text])):
+        with pytest.raises(WorkbenchError, match="no text"):
+            named("pump \udcff")
+    assert told(store, "pump K4", "firmware", "v1.0").outcome == "new"
+
+
 def test_a_note_in_other_words_is_the_same_and_its_opposite_is_not(store):
     store.write(FactDraft("The gate of the yard is open."))
     assert store.write(FactDraft("The gate of the yard is open")).outcome == "duplicate"
