@@ -37,6 +37,7 @@ _BELOW = """
         UNION SELECT child FROM edges JOIN below ON parent = below.id)
     SELECT number, facts.id FROM facts JOIN below USING (id) WHERE ended IS NULL"""
 _SET_STALE = "UPDATE facts SET stale = ?, change = ? WHERE number = ?"
+NewNote = tuple[str, str, str, np.ndarray]  # id, text, subject folded, vector
 Encode = Callable[[list[str], bool], np.ndarray]  # texts, whether they are questions -> unit vectors [n, dim] float32
 
 
@@ -102,7 +103,8 @@ class FactStore:
         with self._lock, tables.told(self.path):
             self._codes.follow(self._connection)  # before the change has a number: what is written under it is followed after
         with self._lock, self._changing("writing facts") as change:
-            return [self._write(draft, vector, change) for draft, vector in zip(drafts, vectors, strict=True)]
+            notes: list[NewNote] = []
+            return [self._write(draft, vector, change, notes) for draft, vector in zip(drafts, vectors, strict=True)]
 
     def write_many(self, drafts: Iterable[FactDraft], total: int = 0) -> Generator[Progress, None, dict[str, int]]:
         """Any number, batch by batch; how many had each outcome. What was written when it is stopped stays."""
@@ -154,7 +156,8 @@ class FactStore:
         self._connection.executemany(_SET_STALE, [(why, change, number) for number, _ in rows])
         return tuple(row[1] for row in rows)
 
-    def _write(self, draft: FactDraft, vector: np.ndarray | None, change: int) -> WrittenFact:
+    def _write(self, draft: FactDraft, vector: np.ndarray | None, change: int, notes: list[NewNote]) -> WrittenFact:
+        """notes: those of this change, which are not among the codes yet."""
         now = self._clock()
         at = now if draft.time is None else float(draft.time)
         subject, attribute = folded(draft.subject), folded(draft.attribute)
@@ -176,7 +179,7 @@ class FactStore:
             made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=at)
             self._connection.execute("INSERT INTO due VALUES (?, ?)", (made, at))
             return WrittenFact(made, "new")
-        if not attribute and not rows and (same := self._note_like(draft, vector)):
+        if not attribute and not rows and (same := self._note_like(draft, vector, notes)):
             latest = (same, draft.value, at, None, "", at)
         told = folded(draft.value)
         if before := next((row for row in rows if row[3] and row[2] <= at < row[3] and folded(row[1]) == told), None):
@@ -195,6 +198,8 @@ class FactStore:
             return WrittenFact(made, "history")
         made = self._insert(draft, vector, key, subject, at, now, change, parents_stale)
         if not latest or latest[3] is not None:
+            if vector is not None and not attribute and not parents_stale:
+                notes.append((made, draft.text, subject, vector))
             return WrittenFact(made, "new")
         self._connection.execute(
             "UPDATE facts SET ended = ?, superseded_by = ?, change = ? WHERE id = ?", (at, made, change, latest[0])
@@ -202,20 +207,20 @@ class FactStore:
         stale = () if same else self.mark_below([latest[0]], f"changed {latest[0]}", change)
         return WrittenFact(made, "update", latest[0], tuple(each for each in stale if each != made))
 
-    def _note_like(self, draft: FactDraft, vector: np.ndarray | None) -> str | None:
+    def _note_like(self, draft: FactDraft, vector: np.ndarray | None, notes: list[NewNote]) -> str | None:
         """The id of a note that says the same in other words."""
         if vector is None:
             return None
-        marks = self._codes.nearest(vector, 8)
+        subject, marks = folded(draft.subject), self._codes.nearest(vector, 8)
         rows = self._connection.execute(
             f"SELECT id, text, vector FROM facts JOIN vectors ON fact = number WHERE attribute = '' AND stale = '' "
             f"AND about = ? AND number IN ({', '.join('?' * len(marks))})",
-            (folded(draft.subject), *marks),
+            (subject, *marks),
         )
-        for fact_id, text, packed in rows:
-            if float(_unpacked([packed])[0] @ vector) >= ALIKE and same_asked(text, draft.text):
-                return fact_id
-        return None
+        near = [(fact_id, text, _unpacked([packed])[0]) for fact_id, text, packed in rows]
+        near += [(fact_id, text, other) for fact_id, text, about, other in notes if about == subject]
+        like = (fact_id for fact_id, text, other in near if float(other @ vector) >= ALIKE and same_asked(text, draft.text))
+        return next(like, None)
 
     def _stale_parent(self, parents: Sequence[str]) -> str:
         """Why a fact derived from these is stale from the beginning; "" where it is not."""

@@ -98,6 +98,8 @@ def test_a_note_in_other_words_is_the_same_and_its_opposite_is_not(store):
     store.write(FactDraft("The gate of the yard is open."))
     assert store.write(FactDraft("The gate of the yard is open")).outcome == "duplicate"
     assert store.write(FactDraft("The gate of the yard is not open.")).outcome == "new"
+    drafts = [FactDraft(f"The door {number} of the hall is open{end}") for number in (1, 2) for end in (".", "")]
+    assert [made.outcome for made in store.write_all(drafts)] == ["new", "duplicate"] * 2, "told together"
 
 
 @pytest.mark.parametrize(("value", "other"), [("-18 degrees", "18 degrees"), ("10² bar", "102 bar"), ("*", "**")])
