@@ -103,12 +103,13 @@ def forget(
                 where=str(store.path),
                 todo="Run `memory check`; a damaged file is copied back from a backup.",
             )
+        # the memory itself last: who is killed before can ask again, and the texts are still there to be sought
+        cleaned = yield from _clean(workbench, _elsewhere(first, store, {*texts, *_vector_names(texts)}), chosen)
         yield Progress(0, 0, "Forgetting")
         vectors = [row[2] for row in store.rows_of(targets) if row[2]]
         numbers = {row[0] for row in store.rows_of(targets)}
         stale = store.remove([*targets, controls[FORGOTTEN].id])
         store.compact()
-        cleaned = yield from _clean(workbench, _elsewhere(first, store, {*texts, *_vector_names(texts)}), chosen)
         second = yield from scan(workbench.home, needles, "Searching every file again")
     finally:
         with suppress(WorkbenchError):

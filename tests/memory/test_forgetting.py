@@ -130,6 +130,18 @@ def test_a_file_of_another_kind_is_named_and_the_proof_fails(bench, store):
     assert not done.proven and done.remaining == ["backup.zip"] and done.after == 1
 
 
+def test_a_forgetting_that_breaks_off_can_be_asked_for_again(bench, store, monkeypatch):
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
+    observed = {"t/s": {"trace": "t", "span": "s", "attributes": {"plain": SECRET}, **SPAN}}
+    batches(bench.home).keep("spans", observed)
+    with monkeypatch.context() as broken:
+        broken.setattr(forgetting, "_redact", lambda *asked: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            drain(forget(bench, "the owner", "asked to", [secret.id]))
+    done = drain(forget(bench, "the owner", "asked to", [secret.id]))
+    assert done.proven and done.cleaned == {"journal": 1, "database": 1}
+
+
 def test_what_the_search_cannot_see_is_not_deleted(bench, store, monkeypatch):
     secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
     monkeypatch.setattr(forgetting, "written_forms", lambda text: [text.upper()])
