@@ -21,6 +21,7 @@ from core.files.ids import new_id
 from core.memory.facts import CONTROL, Fact, FactDraft, folded
 from core.memory.scanning import Needles, Scan, scan
 from core.memory.store import FactStore, memory_of
+from core.memory.tables import WAIT_S
 from core.pipeline.forecast import Forecast, one_phase
 from core.records import Progress
 from core.store import tables as columns_of
@@ -89,6 +90,15 @@ def forget(
     """Deletes facts, empties every file of them, and proves it. The record of it holds no content. Raises a WorkbenchError before
     anything is deleted where a reason is missing or tells the content, or where the search does not see what is there."""
     store = memory_of(workbench)
+    with files.hold(workbench.home / "locks" / "forgetting", purpose="forgetting facts", seconds=WAIT_S, what="memory"):
+        if left := store.about(CONTROL):  # by a process that was killed
+            store.remove([control.id for control in left])
+        return (yield from _forgotten(workbench, store, who, why, ids, subject, derived))
+
+
+def _forgotten(
+    workbench: Workbench, store: FactStore, who: str, why: str, ids: Sequence[str], subject: str, derived: bool
+) -> Generator[Progress, None, Forgotten]:
     chosen = list(_chosen(store, ids, subject, derived)[0].values())
     _check_reason(who, why, chosen)
     controls = {name: _planted(store) for name in (FORGOTTEN, STAYING)}

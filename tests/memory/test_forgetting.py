@@ -142,6 +142,12 @@ def test_a_forgetting_that_breaks_off_can_be_asked_for_again(bench, store, monke
     assert done.proven and done.cleaned == {"journal": 1, "database": 1}
 
 
+def test_controls_of_a_forgetting_that_was_killed_go_with_the_next(bench, store):
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
+    forgetting._planted(store)
+    assert drain(forget(bench, "the owner", "asked to", [secret.id])).proven and store.counts().facts == 0
+
+
 def test_what_the_search_cannot_see_is_not_deleted(bench, store, monkeypatch):
     secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
     monkeypatch.setattr(forgetting, "written_forms", lambda text: [text.upper()])
