@@ -133,6 +133,7 @@ def _forgotten(
         "control": int(STAYING in second.where),
     }
     remaining = {path for name, paths in second.where.items() if name != STAYING for path in paths} | second.unread.keys()
+    others = store.mentioning(texts.values()) if any(path.parent == store.path.parent for path in remaining) else []
     proven = (
         not any(number for place, number in checks.items() if place != "control")
         and bool(checks["control"])
@@ -152,7 +153,10 @@ def _forgotten(
         proven=proven,
         checks=checks,
         cleaned=dict(cleaned),
-        remaining=sorted(path.relative_to(workbench.home).as_posix() for path in remaining),
+        remaining=[
+            *sorted(path.relative_to(workbench.home).as_posix() for path in remaining),
+            *(f"fact {fact.id}" for fact in others),
+        ],
     )
     batches(workbench.home).add(KIND, {made.key: {name: value for name, value in made._asdict().items() if name != "key"}}, {})
     return made

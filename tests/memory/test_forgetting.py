@@ -148,6 +148,14 @@ def test_controls_of_a_forgetting_that_was_killed_go_with_the_next(bench, store)
     assert drain(forget(bench, "the owner", "asked to", [secret.id])).proven and store.counts().facts == 0
 
 
+def test_another_fact_that_says_the_same_is_named_and_the_proof_holds_once_it_went(bench, store):
+    store.write(FactDraft("Anna lives in Rome", "Anna"))
+    other = store.write(FactDraft("Anna lives in Rome, says Bob.", "Bob"))
+    done = drain(forget(bench, "the owner", "asked to", subject="Anna"))
+    assert not done.proven and done.remaining == ["memory/facts.sqlite", f"fact {other.id}"]
+    assert drain(forget(bench, "the owner", "asked to", [other.id])).proven
+
+
 def test_what_the_search_cannot_see_is_not_deleted(bench, store, monkeypatch):
     secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
     monkeypatch.setattr(forgetting, "written_forms", lambda text: [text.upper()])
