@@ -465,14 +465,14 @@ class FactStore:
         return Counts(*numbers, sum(part.stat().st_size for part in parts if part.exists()))
 
     def half_life(self) -> HalfLife:
-        """Of use: by when, after they were told, facts were used."""
+        """Of use: by when, after they were told, facts were used; of one that has ended only until then."""
         with self._lock, tables.told(self.path):
             self.count_uses()
-            told = dict(self._connection.execute("SELECT number, first FROM facts"))
-            uses = self._connection.execute("SELECT fact, at FROM uses").fetchall()
-        latest = max((at for _, at in uses), default=0.0)
-        ages = np.array([at - told[fact] for fact, at in uses], np.float64)
-        return fitted_half_life(ages[ages >= 0], np.array([latest - at for at in told.values() if at < latest]))
+            told = self._connection.execute("SELECT first, ended FROM facts").fetchall()
+            uses = self._connection.execute("SELECT at - first, at FROM uses JOIN facts ON number = fact").fetchall()
+        ages, times = np.array(uses, np.float64).reshape(-1, 2).T
+        last = times.max(initial=0.0)
+        return fitted_half_life(ages[ages >= 0], np.array([min(last, ended or last) - first for first, ended in told]))
 
     def rows_of(self, ids: Sequence[str]) -> list[tuple[int, str, bytes | None]]:
         """(number, id, vector as it is stored) of each."""

@@ -130,6 +130,19 @@ def test_uses_are_counted_and_trimming_takes_the_weakest(store):
     assert {fact.subject for fact in store.facts()} == {f"pump {number}" for number in range(10, 20)}
 
 
+def test_a_fact_that_ended_is_watched_until_then(tmp_path):
+    clock, day = [0.0], 86_400.0
+    store = memory(tmp_path, encode=None, clock=lambda: clock[0])
+    for number in range(20):
+        told(store, f"pump {number}", "firmware", f"v{number}")
+    for week in range(1, 21):  # as often used as long as they hold
+        clock[0] = 7 * day * week
+        store.end(store.about(f"pump {20 - week}")[0].id)
+        store._uses += [(fact.id, clock[0] - day) for fact in store.facts()]
+    made = store.half_life()
+    assert made.uses == 190 and (made.value is None or made.value > 300 * day), "use does not fall with age"
+
+
 def test_threads_write_at_once_and_nothing_is_lost(store):
     def some(name):
         for number in range(20):
