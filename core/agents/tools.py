@@ -327,7 +327,7 @@ def _of_server(server: str) -> list[Tool]:
 
 def _server_tool(server: str, told: mcp_servers.ServerTool) -> Tool:
     def use(desk: ToolDesk, arguments: dict[str, Any]) -> ToolResult:
-        text, failed = mcp_servers.call(server, told.own, arguments)
+        text, failed = mcp_servers.call(server, told.own, arguments, told.reads)
         return ToolResult(text, failed=failed)
 
     permission: Permission = "network" if told.reads else "write"
