@@ -114,8 +114,7 @@ def facts(
     from core.memory.shown import fact_row
     from core.memory.store import memory_of
 
-    store = memory_of(workbench)
-    return [fact_row(fact) for fact in (store.about(about)[:most] if about else store.facts(most, not all_versions, stale))]
+    return [fact_row(fact) for fact in memory_of(workbench).facts(most, not all_versions, stale, about)]
 
 
 @verb("memory show")

@@ -373,10 +373,10 @@ class FactStore:
             said = [row[0] for row in self._connection.execute("PRAGMA integrity_check(20)")]
         return [] if said == ["ok"] else said
 
-    def facts(self, most: int = 1000, current: bool = True, stale: bool = False) -> list[Fact]:
-        """The latest first. stale: only those that may hold no more."""
-        wanted = [part for part, on in (("ended IS NULL", current or stale), ("stale <> ''", stale)) if on]
-        return self._where(f"{'WHERE ' * bool(wanted)}{' AND '.join(wanted)} ORDER BY number DESC LIMIT ?", (most,))
+    def facts(self, most: int = 1000, current: bool = True, stale: bool = False, about: str = "") -> list[Fact]:
+        """The latest first. stale: only those that may hold no more. about: only those about this subject; "": about any."""
+        wanted = ["?1 IN ('', about)", *["ended IS NULL"] * (current or stale), *["stale <> ''"] * stale]
+        return self._where(f"WHERE {' AND '.join(wanted)} ORDER BY number DESC LIMIT ?2", (folded(about), most))
 
     def history(self, fact_id: str) -> list[Fact]:
         """All versions of a fact, the oldest first."""

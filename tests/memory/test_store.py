@@ -34,6 +34,13 @@ def test_a_new_value_takes_the_place_of_the_old_one_which_stays_as_history(store
     assert store.fact(first.id).said == 2
 
 
+def test_facts_about_a_subject_are_listed_by_the_same_rules_as_all(store):
+    made = [told(store, "pump K4", "firmware", f"v{number}").id for number in range(3)]
+    told(store, "pump K5", "firmware", "v9")
+    assert [fact.id for fact in store.facts(about="Pump K4")] == made[-1:] and store.facts(about="pump K4", stale=True) == []
+    assert [fact.id for fact in store.facts(2, current=False, about="pump K4")] == made[:0:-1]
+
+
 def test_a_history_told_twice_is_there_once(store):
     for outcomes in (("new", "update", "update"), ("duplicate",) * 3):
         for time, outcome in enumerate(outcomes, 1):
