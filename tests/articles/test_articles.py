@@ -1,6 +1,7 @@
 """Articles: sentences rest on evidence, the gate sends back what is not borne out, and nothing is done twice."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -38,8 +39,9 @@ def test_what_is_borne_out_is_accepted_and_published_with_its_sources(bench, mon
         document = next(d for d in bench.corpus(recipe()).documents if d.id == note.document_id)
         assert document.text[note.start : note.end] == note.text
     assert drain(write_article(bench, recipe(), TOPIC)) == made and len(scripted.asked) == len(made.draft)
-    out = drain(publish(bench, made.id, tmp_path / "out"))
-    assert out.state == "published" and steps.articles(bench) == [out]
+    monkeypatch.chdir(tmp_path)
+    out = drain(publish(bench, made.id, Path("out")))
+    assert out.state == "published" and steps.articles(bench) == [out] and out.publication["folder"] == str(tmp_path / "out")
     text = (tmp_path / "out" / "article.md").read_text("utf-8")
     assert text.startswith(f"# {TOPIC}") and len(re.findall(r"^\d+\. ", text, re.MULTILINE)) == len(made.draft)
     with pytest.raises(WorkbenchError, match="was published in"):
