@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from core.articles import against_people, publishing, rating, steps, writing
+from core.articles.evidence import _begun_within
 from core.articles.publishing import decide, publish
 from core.articles.writing import write_article
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase
 from core.labs.scores.answer_file import AnswerRow
 from core.progress import drain
+from core.records import Hit
 from tests.labs.answers.test_contamination import template  # noqa: F401
 from tests.support.failing import recipe
 from tests.support.scripted_agent import play
@@ -46,6 +48,16 @@ def test_what_is_borne_out_is_accepted_and_published_with_its_sources(bench, mon
     assert text.startswith(f"# {TOPIC}") and len(re.findall(r"^\d+\. ", text, re.MULTILINE)) == len(made.draft)
     with pytest.raises(WorkbenchError, match="was published in"):
         drain(publish(bench, made.id, tmp_path / "again"))
+
+
+def test_evidence_is_whole_sentences_where_a_passage_begins_within_one():
+    long = f"It is said {'again and ' * 31}again."  # a part of it is none either
+    text = f"The market of Lund opens early in the\nmorning and closes at noon. It is held each week in the square. {long}"
+    begin = text.index("morning")
+    hit = Hit(1, 1.0, "lund", "Lund", begin, len(text), text[begin:])
+    assert [hit.text[start:end] for start, end in _begun_within(hit, text)] == ["It is held each week in the square.", long]
+    whole = Hit(1, 1.0, "lund", "Lund", 0, len(text), text)
+    assert len(_begun_within(whole, text)) == 3
 
 
 def test_what_is_not_borne_out_is_written_again_and_then_quoted(bench, monkeypatch):
