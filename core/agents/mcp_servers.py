@@ -78,13 +78,13 @@ def offered(server: str) -> tuple[list[ServerTool], list[str]]:
     return made, notes
 
 
-def call(server: str, tool: str, arguments: Mapping[str, Any]) -> tuple[str, bool]:
-    """(the text that the tool returns, whether it says that it failed).
+def call(server: str, tool: str, arguments: Mapping[str, Any], reads: bool = False) -> tuple[str, bool]:
+    """(the text that the tool returns, whether it says that it failed). reads: it changes nothing.
 
-    WorkbenchError where it was not called; any other exception where nobody knows whether it was, as after a timeout.
+    WorkbenchError where it was not called, or only reads; any other exception where nobody knows whether it was, as after a timeout.
     """
     address(server)
-    made = _asked(server, lambda client: client.call_tool(tool, dict(arguments)), harmless=False)
+    made = _asked(server, lambda client: client.call_tool(tool, dict(arguments)), harmless=reads)
     texts = [block.text for block in made.content if block.type == "text"]
     if not texts and made.structured_content is not None:
         texts = [json.dumps(made.structured_content, ensure_ascii=False)]

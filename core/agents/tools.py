@@ -222,8 +222,10 @@ def _memory(desk: ToolDesk) -> FactMemory:
 
 def _read_memory(desk: ToolDesk, arguments: dict[str, Any]) -> ToolResult:
     facts = _memory(desk).read(arguments["query"], arguments["k"])
-    text = "\n".join(fact.text for fact in facts) or "Nothing is remembered of it."
-    return ToolResult(text, trusted=all(fact.trusted for fact in facts))
+    lines = [plain(fact.text, desk.citations) for fact in facts]  # whole ones: of a part nobody could prove that it was forgotten
+    while len(lines) > 1 and len("\n".join(lines)) > READ_MEMORY.most:
+        lines.pop()
+    return ToolResult("\n".join(lines) or "Nothing is remembered of it.", trusted=all(fact.trusted for fact in facts))
 
 
 def _write_memory(desk: ToolDesk, arguments: dict[str, Any]) -> ToolResult:
@@ -325,7 +327,7 @@ def _of_server(server: str) -> list[Tool]:
 
 def _server_tool(server: str, told: mcp_servers.ServerTool) -> Tool:
     def use(desk: ToolDesk, arguments: dict[str, Any]) -> ToolResult:
-        text, failed = mcp_servers.call(server, told.own, arguments)
+        text, failed = mcp_servers.call(server, told.own, arguments, told.reads)
         return ToolResult(text, failed=failed)
 
     permission: Permission = "network" if told.reads else "write"

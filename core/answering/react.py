@@ -70,7 +70,7 @@ class React(Answering):
         try:
             return tools.checked(names)
         except WorkbenchError as error:
-            raise ValueError(f"{error.what} {error.todo}") from None
+            raise ValueError(f"{error.what} {error.todo}".rstrip(".")) from None
 
     def texts(self, passages: int) -> int:
         return self.steps + 1

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.config import TrialConfig
-from core.judging.evidence import claims
+from core.judging.claims import sentences
 from core.pipeline.scores import judge_tools
 from core.records import Hit, Progress
 from core.workbench import Workbench
@@ -46,10 +46,11 @@ def gathered(workbench: Workbench, config: TrialConfig, topic: str) -> Generator
             other = f"{topic}: {hit.title}"
             if hit.title and other not in searches:
                 searches.append(other)
+    text_of = {document.id: document.text for document in workbench.corpus(config).documents}
     spots = [
         (hit, search, *span)
         for hit, search in hits.values()
-        for span in claims(hit.text)
+        for span in _begun_within(hit, text_of[hit.document_id])
         if _stands_alone(hit.text[slice(*span)])
     ]
     tools = judge_tools(workbench.pipeline, config)
@@ -63,6 +64,13 @@ def gathered(workbench: Workbench, config: TrialConfig, topic: str) -> Generator
         if not chosen or float(np.max(unit[1:][chosen] @ unit[1 + place])) < ALIKE:
             chosen.append(place)
     return [_note(*spots[place], float(near[place])) for place in chosen]
+
+
+def _begun_within(hit: Hit, text: str) -> list[tuple[int, int]]:
+    """Sentences of the passage that begin in it: what it begins with may be the end of one."""
+    before = text[max(0, hit.start - MOST_CHARACTERS) : hit.start]
+    spans = [(each.start - len(before), each.end - len(before)) for each in sentences(before + hit.text)]
+    return [(start, end) for start, end in spans if start >= 0]
 
 
 def _stands_alone(text: str) -> bool:

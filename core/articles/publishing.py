@@ -53,7 +53,7 @@ def publish(workbench: Workbench, name: str, folder: Path) -> Generator[Progress
     pages = {MARKDOWN: markdown(made, unsure, corpus.name), HTML: html(made, unsure, corpus.name)}
     _put(folder, pages)
     value = {
-        "folder": str(folder),
+        "folder": str(folder.absolute()),
         "unsure": sorted(unsure),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "sha256": {file: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for file, text in pages.items()},

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Text
@@ -34,12 +35,13 @@ def run_agent(
 ) -> Any:
     """An agent's answer to a question, with its steps; stored as any answer."""
     from core.agents.runs import ENDS
+    from core.agents.tools import checked
     from core.config import with_settings
     from core.labs.agents.replaying import AGENT, steps_of
     from core.records import plain
 
     settings = {"answering.part": AGENT}
-    settings |= {"answering.tools": list(_names(tools))} if tools else {}
+    settings |= {"answering.tools": list(checked(_names(tools)))} if tools else {}
     settings |= {"answering.steps": steps} if steps else {}
     made = yield from workbench.ask(with_settings(recipe.read(), settings), question)
     ended = ENDS.get(made.detail.get("end", ""), made.finish_reason)
@@ -91,7 +93,9 @@ def compare_agents(
     *,
     ask: Asked = 30,
     ways: Annotated[str, Parameter(help="Ways of answering, by commas, as `list answering` names them.")] = "ircot,react",
-    temperature: Annotated[float, Parameter(help="Of the samples of the arm with equal budget.")] = 0.7,
+    temperature: Annotated[
+        float, Parameter(validator=Number(gte=0, lte=2), help="Of the samples of the arm with equal budget.")
+    ] = 0.7,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Agents against closed book, chain of thought and RAG on the same questions, one arm at the agents' budget: scores, cost, tests."""

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from core.cli.frame import subject, verb
-from core.cli.options import USUAL, Positive, RecipeOptions
+from core.cli.options import USUAL, Positive, RecipeOptions, Text
 from core.cli.tables import show_columns
 from core.errors import WorkbenchError
 from core.memory.ranking import HALF_LIFE_DAYS, STRENGTH_DAYS
@@ -60,7 +60,7 @@ def write(
     *,
     about: About = "",
     attribute: Annotated[str, Parameter(help="What of it; a new value replaces the old one.")] = "",
-    value: Annotated[str, Parameter(help="What that is.")] = "",
+    value: Annotated[Text, Parameter(help="What that is.")] = "",
     source: Annotated[str, Parameter(help="Who says it.")] = "",
     confidence: Annotated[Share, Parameter(help="That it is true.")] = 1.0,
     importance: Annotated[Share, Parameter(help="How much it would be missed.")] = 0.5,
@@ -114,8 +114,7 @@ def facts(
     from core.memory.shown import fact_row
     from core.memory.store import memory_of
 
-    store = memory_of(workbench)
-    return [fact_row(fact) for fact in (store.about(about)[:most] if about else store.facts(most, not all_versions, stale))]
+    return [fact_row(fact) for fact in memory_of(workbench).facts(most, not all_versions, stale, about)]
 
 
 @verb("memory show")

@@ -16,6 +16,7 @@ _STYLES = {
     "footnotes": ("[^{}]", re.compile(rf"\[\^({_NUMBERS})\]")),
     "titles": ("[{}]", re.compile(_TITLE)),
 }
+STYLES = tuple(_STYLES)
 CITATION = _STYLES[BRACKETS][1]
 
 

@@ -28,7 +28,7 @@ RECORDS = {
             "proven": ("BOOLEAN", "Nothing was there after, and both controls were as they should be."),
             "checks": ("JSON", "Place -> how often it was met after; control: 1 where what stays was met."),
             "cleaned": ("JSON", "Kind of file -> how many were emptied of it: cache, journal, jobs."),
-            "remaining": ("JSON", "Files that hold something still, which a person has to see to."),
+            "remaining": ("JSON", "Files, and other facts, that hold something still, which a person has to see to."),
         },
     ),
     "memory_lives": (

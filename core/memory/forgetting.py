@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core import files
+from core.context.citations import STYLES, plain
 from core.errors import WorkbenchError
 from core.files.ids import new_id
 from core.memory.facts import CONTROL, Fact, FactDraft, folded
 from core.memory.scanning import Needles, Scan, scan
 from core.memory.store import FactStore, memory_of
+from core.memory.tables import WAIT_S
 from core.pipeline.forecast import Forecast, one_phase
 from core.records import Progress
 from core.store import tables as columns_of
@@ -34,6 +36,7 @@ MOST_MENTIONED = 50  # values that are looked for in other facts
 TOLD = 4  # characters from which a value in a reason tells what was forgotten
 FORGOTTEN, STAYING = "control that is forgotten", "control that stays"
 JOBS = "jobs"
+FIELDS = ("subject", "attribute", "value")  # by which an agent writes a fact
 
 
 class ForgettingChoice(NamedTuple):
@@ -87,12 +90,21 @@ def forget(
     """Deletes facts, empties every file of them, and proves it. The record of it holds no content. Raises a WorkbenchError before
     anything is deleted where a reason is missing or tells the content, or where the search does not see what is there."""
     store = memory_of(workbench)
+    with files.hold(workbench.home / "locks" / "forgetting", purpose="forgetting facts", seconds=WAIT_S, what="memory"):
+        if left := store.about(CONTROL):  # by a process that was killed
+            store.remove([control.id for control in left])
+        return (yield from _forgotten(workbench, store, who, why, ids, subject, derived))
+
+
+def _forgotten(
+    workbench: Workbench, store: FactStore, who: str, why: str, ids: Sequence[str], subject: str, derived: bool
+) -> Generator[Progress, None, Forgotten]:
     chosen = list(_chosen(store, ids, subject, derived)[0].values())
     _check_reason(who, why, chosen)
     controls = {name: _planted(store) for name in (FORGOTTEN, STAYING)}
     try:
         targets = [fact.id for fact in chosen]
-        needles, texts = _sought(store, targets, controls)
+        needles, texts = _sought(store, chosen, controls)
         first = yield from scan(workbench.home, needles, "Searching every file for what is to go")
         unseen = [name for name in (*texts, *controls) if name not in first.where]
         if unseen:
@@ -101,12 +113,13 @@ def forget(
                 where=str(store.path),
                 todo="Run `memory check`; a damaged file is copied back from a backup.",
             )
+        # the memory itself last: who is killed before can ask again, and the texts are still there to be sought
+        cleaned = yield from _clean(workbench, _elsewhere(first, store, {*texts, *_vector_names(texts)}), chosen)
         yield Progress(0, 0, "Forgetting")
         vectors = [row[2] for row in store.rows_of(targets) if row[2]]
         numbers = {row[0] for row in store.rows_of(targets)}
         stale = store.remove([*targets, controls[FORGOTTEN].id])
         store.compact()
-        cleaned = yield from _clean(workbench, _elsewhere(first, store, {*texts, *_vector_names(texts)}), texts.values())
         second = yield from scan(workbench.home, needles, "Searching every file again")
     finally:
         with suppress(WorkbenchError):
@@ -116,10 +129,11 @@ def forget(
         "files": len([name for name in second.where if name != STAYING]),
         "search": sum(hit.fact.id in set(targets) for text in texts.values() for hit in store.read(text, 10, counted=False)),
         "neighbours": sum(len(numbers & set(store.neighbours(vector, 10))) for vector in vectors),
-        "sql": _in_tables(workbench, list(texts.values())),
+        "sql": _in_tables(workbench, chosen),
         "control": int(STAYING in second.where),
     }
     remaining = {path for name, paths in second.where.items() if name != STAYING for path in paths} | second.unread.keys()
+    others = store.mentioning(texts.values()) if any(path.parent == store.path.parent for path in remaining) else []
     proven = (
         not any(number for place, number in checks.items() if place != "control")
         and bool(checks["control"])
@@ -139,7 +153,10 @@ def forget(
         proven=proven,
         checks=checks,
         cleaned=dict(cleaned),
-        remaining=sorted(path.relative_to(workbench.home).as_posix() for path in remaining),
+        remaining=[
+            *sorted(path.relative_to(workbench.home).as_posix() for path in remaining),
+            *(f"fact {fact.id}" for fact in others),
+        ],
     )
     batches(workbench.home).add(KIND, {made.key: {name: value for name, value in made._asdict().items() if name != "key"}}, {})
     return made
@@ -185,17 +202,33 @@ def _planted(store: FactStore) -> Fact:
     return store.fact(store.write(FactDraft(text, CONTROL, "control", text)).id)
 
 
-def _sought(store: FactStore, targets: Sequence[str], controls: dict[str, Fact]) -> tuple[Needles, dict[str, str]]:
-    """Texts in every form that our files give them, and vectors; and the texts by their names."""
+def _sought(store: FactStore, chosen: Sequence[Fact], controls: dict[str, Fact]) -> tuple[Needles, dict[str, str]]:
+    """Facts in every form that our files give them, and vectors; and the texts by their names."""
     texts: dict[str, str] = {}
     forms: dict[str, list[bytes]] = {}
-    for number, text, vector in store.rows_of(targets):
-        texts[str(number)] = text
-        forms[str(number)] = [form.encode() for form in written_forms(text)] + [text.encode("utf-16-le"), _text_key(text)]
+    facts = {fact.id: fact for fact in chosen}
+    for number, fact_id, vector in store.rows_of([*facts]):
+        texts[str(number)] = text = facts[fact_id].text
+        forms[str(number)] = [form.encode() for form in _forms_of(facts[fact_id])] + [text.encode("utf-16-le"), _text_key(text)]
         if vector:
             forms[f"vector {number}"] = [vector[:VECTOR_BYTES]]
     forms |= {name: [control.text.encode()] for name, control in controls.items()}
     return Needles(forms), texts
+
+
+def _forms_of(fact: Fact) -> list[str]:
+    """Those of its text, also made plain for a prompt, and of the call by which an agent writes it, as it stands in a trace."""
+    texts = dict.fromkeys([fact.text, *(plain(fact.text, style) for style in STYLES)])
+    forms = [form for text in texts for form in written_forms(text)]
+    if fact.attribute:
+        for between in ((", ", ": "), (",", ":")):
+            for ascii_only in (True, False):
+                forms += written_forms(json.dumps(_fields(fact), ensure_ascii=ascii_only, separators=between)[1:-1])
+    return list(dict.fromkeys(forms))
+
+
+def _fields(fact: Fact) -> dict[str, str]:
+    return {name: getattr(fact, name) for name in FIELDS}
 
 
 def _text_key(text: str) -> bytes:
@@ -222,10 +255,11 @@ def _elsewhere(first: Scan, store: FactStore, names: Iterable[str]) -> set[Path]
     return {path for path in paths if path.parent != store.path.parent}
 
 
-def _clean(workbench: Workbench, paths: Iterable[Path], texts: Iterable[str]) -> Generator[Progress, None, Counter[str]]:
-    """Empties these files of the texts, each in the way of its kind; what kind is unknown stays, and is met by the second search."""
+def _clean(workbench: Workbench, paths: Iterable[Path], chosen: Sequence[Fact]) -> Generator[Progress, None, Counter[str]]:
+    """Empties these files of the facts, each in the way of its kind; what kind is unknown stays, and is met by the second search."""
     cleaned: Counter[str] = Counter()
-    forms = sorted({form for text in texts for form in written_forms(text)}, key=len, reverse=True)
+    forms = sorted({form for fact in chosen for form in _forms_of(fact)}, key=len, reverse=True)
+    calls = [_fields(fact) for fact in chosen if fact.attribute]
     home, database = workbench.home, False
     for path in sorted(paths):
         yield Progress(0, 0, "Emptying files that hold it")
@@ -234,7 +268,7 @@ def _clean(workbench: Workbench, paths: Iterable[Path], texts: Iterable[str]) ->
             _drop_cached(path, home / "cache")
             cleaned["cache"] += 1
         elif kind == "journal" and path.name.endswith(SUFFIX):
-            cleaned["journal"] += _redact(path, forms)
+            cleaned["journal"] += _redact(path, forms, calls)
         elif kind == JOBS and len(path.relative_to(home).parts) > 2:
             cleaned["jobs"] += _drop_job(workbench, path.relative_to(home).parts[1])
         database |= path.name.startswith("groundwork.duckdb")
@@ -251,25 +285,27 @@ def _drop_cached(path: Path, cache: Path) -> None:
         files.remove_whole(entry)
 
 
-def _redact(path: Path, forms: Sequence[str]) -> int:
+def _redact(path: Path, forms: Sequence[str], calls: Sequence[dict[str, str]]) -> int:
     """The record written again under its id, without the words. A damaged record stays as it is, and is told."""
     record = Journal(path.parent).load(path)
     if record is None:
         return 0
     mode = path.stat().st_mode
-    files.write_whole(path, encode(record.id, record.kind, _without(record.payload, forms)), "The record")
+    files.write_whole(path, encode(record.id, record.kind, _without(record.payload, forms, calls)), "The record")
     path.chmod(mode & 0o777)
     return 1
 
 
-def _without(value: Any, forms: Sequence[str]) -> Any:
+def _without(value: Any, forms: Sequence[str], calls: Sequence[dict[str, str]]) -> Any:
     if isinstance(value, str):
         for form in forms:
             value = value.replace(form, GONE)
         return value
     if isinstance(value, dict):
-        return {_without(name, forms): _without(inner, forms) for name, inner in value.items()}
-    return [_without(inner, forms) for inner in value] if isinstance(value, list) else value
+        if {name: value.get(name) for name in FIELDS} in calls:
+            value = value | dict.fromkeys(FIELDS, GONE)
+        return {_without(name, forms, calls): _without(inner, forms, calls) for name, inner in value.items()}
+    return [_without(inner, forms, calls) for inner in value] if isinstance(value, list) else value
 
 
 def _drop_job(workbench: Workbench, job_id: str) -> int:
@@ -283,9 +319,9 @@ def _drop_job(workbench: Workbench, job_id: str) -> int:
     return 0
 
 
-def _in_tables(workbench: Workbench, texts: list[str]) -> int:
-    """Rows of the tables of SQL in which one of the texts stands."""
-    forms = [form for text in texts for form in written_forms(text)]
+def _in_tables(workbench: Workbench, chosen: Iterable[Fact]) -> int:
+    """Rows of the tables of SQL in which one of the facts stands."""
+    forms = [form for fact in chosen for form in _forms_of(fact)]
     rows = 0
     for table, (_, columns) in columns_of.TABLES.items():
         named = [f'CAST("{name}" AS VARCHAR)' for name, about in columns.items() if "VARCHAR" in about[0] or "JSON" in about[0]]

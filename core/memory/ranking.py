@@ -59,7 +59,9 @@ def marks_of(said: Iterable[str]) -> np.ndarray:
 
 
 def overlap(marks: Sequence[bytes], idf: dict[str, float]) -> np.ndarray:
-    """[facts] float64 share of what a question's words count that a fact has, by the marks of its words."""
+    """[facts] float64 share of what a question's words count that a fact has, by the marks of its words; 0 where it has none."""
+    if not idf:
+        return np.zeros(len(marks))
     asked = marks_of(idf)
     order = np.argsort(asked)
     every = np.frombuffer(b"".join(marks), np.uint32)

@@ -37,6 +37,7 @@ _BELOW = """
         UNION SELECT child FROM edges JOIN below ON parent = below.id)
     SELECT number, facts.id FROM facts JOIN below USING (id) WHERE ended IS NULL"""
 _SET_STALE = "UPDATE facts SET stale = ?, change = ? WHERE number = ?"
+NewNote = tuple[str, str, str, np.ndarray]  # id, text, subject folded, vector
 Encode = Callable[[list[str], bool], np.ndarray]  # texts, whether they are questions -> unit vectors [n, dim] float32
 
 
@@ -102,7 +103,8 @@ class FactStore:
         with self._lock, tables.told(self.path):
             self._codes.follow(self._connection)  # before the change has a number: what is written under it is followed after
         with self._lock, self._changing("writing facts") as change:
-            return [self._write(draft, vector, change) for draft, vector in zip(drafts, vectors, strict=True)]
+            notes: list[NewNote] = []
+            return [self._write(draft, vector, change, notes) for draft, vector in zip(drafts, vectors, strict=True)]
 
     def write_many(self, drafts: Iterable[FactDraft], total: int = 0) -> Generator[Progress, None, dict[str, int]]:
         """Any number, batch by batch; how many had each outcome. What was written when it is stopped stays."""
@@ -154,7 +156,8 @@ class FactStore:
         self._connection.executemany(_SET_STALE, [(why, change, number) for number, _ in rows])
         return tuple(row[1] for row in rows)
 
-    def _write(self, draft: FactDraft, vector: np.ndarray | None, change: int) -> WrittenFact:
+    def _write(self, draft: FactDraft, vector: np.ndarray | None, change: int, notes: list[NewNote]) -> WrittenFact:
+        """notes: those of this change, which are not among the codes yet."""
         now = self._clock()
         at = now if draft.time is None else float(draft.time)
         subject, attribute = folded(draft.subject), folded(draft.attribute)
@@ -176,13 +179,17 @@ class FactStore:
             made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=at)
             self._connection.execute("INSERT INTO due VALUES (?, ?)", (made, at))
             return WrittenFact(made, "new")
-        if not attribute and not rows and (same := self._note_like(draft, vector)):
+        if not attribute and not rows and (same := self._note_like(draft, vector, notes)):
             latest = (same, draft.value, at, None, "", at)
+        told = folded(draft.value)
+        if before := next((row for row in rows if row[3] and row[2] <= at < row[3] and folded(row[1]) == told), None):
+            self._tell_again(before[0], draft, at, now, change)
+            return WrittenFact(before[0], "duplicate")
         if latest and at < latest[2]:  # it was true before what is known
             after = next(row for row in rows if row[2] > at)
             made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=after[2], by=after[0])
             return WrittenFact(made, "history")
-        same = latest and latest[3] is None and folded(latest[1]) == folded(draft.value)
+        same = latest and latest[3] is None and folded(latest[1]) == told
         if same and not latest[4]:
             self._tell_again(latest[0], draft, at, now, change)
             return WrittenFact(latest[0], "duplicate")
@@ -191,6 +198,8 @@ class FactStore:
             return WrittenFact(made, "history")
         made = self._insert(draft, vector, key, subject, at, now, change, parents_stale)
         if not latest or latest[3] is not None:
+            if vector is not None and not attribute and not parents_stale:
+                notes.append((made, draft.text, subject, vector))
             return WrittenFact(made, "new")
         self._connection.execute(
             "UPDATE facts SET ended = ?, superseded_by = ?, change = ? WHERE id = ?", (at, made, change, latest[0])
@@ -198,20 +207,20 @@ class FactStore:
         stale = () if same else self.mark_below([latest[0]], f"changed {latest[0]}", change)
         return WrittenFact(made, "update", latest[0], tuple(each for each in stale if each != made))
 
-    def _note_like(self, draft: FactDraft, vector: np.ndarray | None) -> str | None:
+    def _note_like(self, draft: FactDraft, vector: np.ndarray | None, notes: list[NewNote]) -> str | None:
         """The id of a note that says the same in other words."""
         if vector is None:
             return None
-        marks = self._codes.nearest(vector, 8)
+        subject, marks = folded(draft.subject), self._codes.nearest(vector, 8)
         rows = self._connection.execute(
             f"SELECT id, text, vector FROM facts JOIN vectors ON fact = number WHERE attribute = '' AND stale = '' "
             f"AND about = ? AND number IN ({', '.join('?' * len(marks))})",
-            (folded(draft.subject), *marks),
+            (subject, *marks),
         )
-        for fact_id, text, packed in rows:
-            if float(_unpacked([packed])[0] @ vector) >= ALIKE and same_asked(text, draft.text):
-                return fact_id
-        return None
+        near = [(fact_id, text, _unpacked([packed])[0]) for fact_id, text, packed in rows]
+        near += [(fact_id, text, other) for fact_id, text, about, other in notes if about == subject]
+        like = (fact_id for fact_id, text, other in near if float(other @ vector) >= ALIKE and same_asked(text, draft.text))
+        return next(like, None)
 
     def _stale_parent(self, parents: Sequence[str]) -> str:
         """Why a fact derived from these is stale from the beginning; "" where it is not."""
@@ -364,10 +373,10 @@ class FactStore:
             said = [row[0] for row in self._connection.execute("PRAGMA integrity_check(20)")]
         return [] if said == ["ok"] else said
 
-    def facts(self, most: int = 1000, current: bool = True, stale: bool = False) -> list[Fact]:
-        """The latest first. stale: only those that may hold no more."""
-        wanted = [part for part, on in (("ended IS NULL", current or stale), ("stale <> ''", stale)) if on]
-        return self._where(f"{'WHERE ' * bool(wanted)}{' AND '.join(wanted)} ORDER BY number DESC LIMIT ?", (most,))
+    def facts(self, most: int = 1000, current: bool = True, stale: bool = False, about: str = "") -> list[Fact]:
+        """The latest first. stale: only those that may hold no more. about: only those about this subject; "": about any."""
+        wanted = ["?1 IN ('', about)", *["ended IS NULL"] * (current or stale), *["stale <> ''"] * stale]
+        return self._where(f"WHERE {' AND '.join(wanted)} ORDER BY number DESC LIMIT ?2", (folded(about), most))
 
     def history(self, fact_id: str) -> list[Fact]:
         """All versions of a fact, the oldest first."""
@@ -456,18 +465,18 @@ class FactStore:
         return Counts(*numbers, sum(part.stat().st_size for part in parts if part.exists()))
 
     def half_life(self) -> HalfLife:
-        """Of use: by when, after they were told, facts were used."""
+        """Of use: by when, after they were told, facts were used; of one that has ended only until then."""
         with self._lock, tables.told(self.path):
             self.count_uses()
-            told = dict(self._connection.execute("SELECT number, first FROM facts"))
-            uses = self._connection.execute("SELECT fact, at FROM uses").fetchall()
-        latest = max((at for _, at in uses), default=0.0)
-        ages = np.array([at - told[fact] for fact, at in uses], np.float64)
-        return fitted_half_life(ages[ages >= 0], np.array([latest - at for at in told.values() if at < latest]))
+            told = self._connection.execute("SELECT first, ended FROM facts").fetchall()
+            uses = self._connection.execute("SELECT at - first, at FROM uses JOIN facts ON number = fact").fetchall()
+        ages, times = np.array(uses, np.float64).reshape(-1, 2).T
+        last = times.max(initial=0.0)
+        return fitted_half_life(ages[ages >= 0], np.array([min(last, ended or last) - first for first, ended in told]))
 
     def rows_of(self, ids: Sequence[str]) -> list[tuple[int, str, bytes | None]]:
-        """(number, text, vector as it is stored) of each."""
-        sql = "SELECT number, text, vector FROM facts JOIN picked USING (id) LEFT JOIN vectors ON fact = number"
+        """(number, id, vector as it is stored) of each."""
+        sql = "SELECT number, id, vector FROM facts JOIN picked USING (id) LEFT JOIN vectors ON fact = number"
         with self._lock, tables.told(self.path):
             self._pick(ids)
             return self._connection.execute(sql).fetchall()

@@ -42,6 +42,9 @@ def told(path: Path) -> Iterator[None]:
     try:
         with files.disk_reported("The memory", path):
             yield
+    except UnicodeEncodeError as error:
+        todo = "Give plain text, in the encoding of this terminal."
+        raise WorkbenchError("This is no text that a fact could hold.", where=str(path), todo=todo) from error
     except sqlite3.DatabaseError as error:
         if "locked" in str(error) or "busy" in str(error):
             raise files.Busy(f"The memory was busy for {WAIT_S:g} s.", where=str(path), todo="Try again.") from error

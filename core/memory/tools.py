@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.agents.tools import RememberedFact
+from core.agents.tools import READ_MEMORY, RememberedFact
 from core.memory.facts import FactHit, read_draft
 from core.memory.store import FactStore
 
@@ -30,8 +30,11 @@ class AgentMemory:
 
     def _line(self, hit: FactHit) -> str:
         stale = f" (may hold no more: {self._store.because(hit.fact)})" if hit.fact.stale else ""
-        return f"{hit.fact.id}: {hit.fact.text}{stale}" + (f" (today: {hit.now})" if hit.now else "")
+        said, now = f"{hit.fact.id}: {hit.fact.text}", f" (today: {hit.now})" if hit.now else ""
+        whole = f"{said}{stale}{now}"
+        return whole if len(whole) <= READ_MEMORY.most else f"{said} (may hold no more){now}"
 
 
 def _trusted(hit: FactHit) -> bool:
-    return not hit.fact.document and hit.fact.source != READ
+    """Not of a stale one: beside it stands what took the place of a fact behind it, whoever wrote that."""
+    return not hit.fact.document and hit.fact.source != READ and not hit.fact.stale

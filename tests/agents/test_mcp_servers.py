@@ -62,6 +62,7 @@ def test_the_projects_own_server_is_asked_as_any_tool(bench, server):
 
 def test_what_may_write_is_not_called_and_floods_slowness_and_strange_schemas_are_bounded(server, tmp_path, monkeypatch):
     from mcp.server import MCPServer
+    from mcp.types import ToolAnnotations
 
     made, wrote = MCPServer("strange"), []
 
@@ -73,6 +74,10 @@ def test_what_may_write_is_not_called_and_floods_slowness_and_strange_schemas_ar
     @made.tool()
     def flood() -> str:
         return "x" * 5_000_000
+
+    @made.tool(annotations=ToolAnnotations(read_only_hint=True))
+    def flood_of_words() -> str:
+        return flood()
 
     @made.tool()
     def nested(value: dict[str, dict[str, int]]) -> str:
@@ -91,6 +96,8 @@ def test_what_may_write_is_not_called_and_floods_slowness_and_strange_schemas_ar
     assert wrote == ["1"], "the same call of a run is made once"
     unknown = use(found["here_flood"], desk, {})
     assert unknown.failed and "not known" in unknown.text and desk.effects.unknown
+    words = use(found["here_flood_of_words"], desk, {})
+    assert words.failed and "It sent more than 1,000,000 bytes" in words.text
 
 
 @pytest.mark.parametrize(("url", "words"), [

@@ -1,16 +1,19 @@
 """Articles: sentences rest on evidence, the gate sends back what is not borne out, and nothing is done twice."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from core.articles import against_people, publishing, rating, steps, writing
+from core.articles.evidence import _begun_within
 from core.articles.publishing import decide, publish
 from core.articles.writing import write_article
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase
 from core.labs.scores.answer_file import AnswerRow
 from core.progress import drain
+from core.records import Hit
 from tests.labs.answers.test_contamination import template  # noqa: F401
 from tests.support.failing import recipe
 from tests.support.scripted_agent import play
@@ -38,12 +41,23 @@ def test_what_is_borne_out_is_accepted_and_published_with_its_sources(bench, mon
         document = next(d for d in bench.corpus(recipe()).documents if d.id == note.document_id)
         assert document.text[note.start : note.end] == note.text
     assert drain(write_article(bench, recipe(), TOPIC)) == made and len(scripted.asked) == len(made.draft)
-    out = drain(publish(bench, made.id, tmp_path / "out"))
-    assert out.state == "published" and steps.articles(bench) == [out]
+    monkeypatch.chdir(tmp_path)
+    out = drain(publish(bench, made.id, Path("out")))
+    assert out.state == "published" and steps.articles(bench) == [out] and out.publication["folder"] == str(tmp_path / "out")
     text = (tmp_path / "out" / "article.md").read_text("utf-8")
     assert text.startswith(f"# {TOPIC}") and len(re.findall(r"^\d+\. ", text, re.MULTILINE)) == len(made.draft)
     with pytest.raises(WorkbenchError, match="was published in"):
         drain(publish(bench, made.id, tmp_path / "again"))
+
+
+def test_evidence_is_whole_sentences_where_a_passage_begins_within_one():
+    long = f"It is said {'again and ' * 31}again."  # a part of it is none either
+    text = f"The market of Lund opens early in the\nmorning and closes at noon. It is held each week in the square. {long}"
+    begin = text.index("morning")
+    hit = Hit(1, 1.0, "lund", "Lund", begin, len(text), text[begin:])
+    assert [hit.text[start:end] for start, end in _begun_within(hit, text)] == ["It is held each week in the square.", long]
+    whole = Hit(1, 1.0, "lund", "Lund", 0, len(text), text)
+    assert len(_begun_within(whole, text)) == 3
 
 
 def test_what_is_not_borne_out_is_written_again_and_then_quoted(bench, monkeypatch):

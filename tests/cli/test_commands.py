@@ -91,6 +91,7 @@ def test_how_many_questions_is_said_by_one_option(words):
 def test_a_question_or_note_may_begin_with_a_hyphen():
     assert parse(["search", "--dataset", "a", "- what is this"]).arguments == ("- what is this",)
     assert parse(["describe", "id", "--note", "- first"]).options == {"note": "- first"}
+    assert parse(["memory", "write", "--value", "-18 degrees"]).options["value"] == "-18 degrees"
 
 
 @pytest.mark.parametrize("words", [

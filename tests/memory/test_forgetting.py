@@ -8,6 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from core.agents.effects import AgentEffects
+from core.agents.runs import said
+from core.agents.tools import TOOLS, ToolDesk, use
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.memory import forgetting
@@ -15,6 +18,7 @@ from core.memory import store as stores
 from core.memory.facts import FactDraft
 from core.memory.forgetting import choice, exported, forget, forgettings
 from core.memory.scanning import Needles, scan
+from core.memory.tools import AgentMemory
 from core.progress import drain
 from core.store.batches import batches
 from core.workbench import Workbench
@@ -90,6 +94,32 @@ def test_a_fact_is_gone_from_every_file_and_the_record_holds_none_of_it(bench, s
     assert row["who"] == "the owner" and row["proven"] and secret.id not in json.dumps(row, default=str)
 
 
+def test_a_fact_that_an_agent_wrote_is_gone_from_its_calls_too(bench, store):
+    call = {"subject": "hall Fir", "attribute": "alarm", "value": "“417-882” [3]", "derived_from": []}
+    desk = ToolDesk(memory=lambda: AgentMemory(store), effects=AgentEffects(bench.home, "question"))
+    use(TOOLS["write_memory"], desk, call)
+    use(TOOLS["write_memory"], desk, {**call, "subject": "hall Elm"})
+    result = use(TOOLS["read_memory"], desk, {"query": "alarm", "k": 5}).text
+    prompt = {"prompt": f"user: {said('I note it.', 'write_memory', call)}", "result": result}
+    batches(bench.home).keep("spans", {"t/s": {"trace": "t", "span": "s", "attributes": prompt, **SPAN}})
+    assert bench.store.query("SELECT arguments FROM agent_effects")
+    done = drain(forget(bench, "the owner", "asked to", subject="hall Fir"))
+    assert done.proven and done.cleaned == {"journal": 3, "database": 1}
+    left = bench.store.query("SELECT arguments FROM agent_effects WHERE what <> 'run'")
+    assert len(left) == 4 and sum("hall Fir" in row["arguments"] for row in left) == 0
+    assert sum("417-882" in row["arguments"] for row in left) == 2, "what others have the same value stays"
+    [row] = bench.store.query("SELECT attributes FROM spans")
+    assert row["attributes"].count("417-882") == 1, "as read of hall Elm"
+
+
+def test_facts_are_read_whole_so_that_a_trace_holds_no_part_of_one(store):
+    for number in range(4):
+        store.write(FactDraft(f"Pump {number} " + "stands in a hall " * 20 + "[1]."))
+    desk = ToolDesk(memory=lambda: AgentMemory(store))
+    read = use(TOOLS["read_memory"], desk, {"query": "pump hall", "k": 5}).text.splitlines()
+    assert len(read) == 2 and all(line.endswith("a hall [ 1 ].") for line in read)
+
+
 def test_a_file_of_another_kind_is_named_and_the_proof_fails(bench, store):
     secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
     packed = io.BytesIO()
@@ -98,6 +128,32 @@ def test_a_file_of_another_kind_is_named_and_the_proof_fails(bench, store):
     (bench.home / "backup.zip").write_bytes(packed.getvalue())
     done = drain(forget(bench, "the owner", "asked to", [secret.id]))
     assert not done.proven and done.remaining == ["backup.zip"] and done.after == 1
+
+
+def test_a_forgetting_that_breaks_off_can_be_asked_for_again(bench, store, monkeypatch):
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
+    observed = {"t/s": {"trace": "t", "span": "s", "attributes": {"plain": SECRET}, **SPAN}}
+    batches(bench.home).keep("spans", observed)
+    with monkeypatch.context() as broken:
+        broken.setattr(forgetting, "_redact", lambda *asked: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            drain(forget(bench, "the owner", "asked to", [secret.id]))
+    done = drain(forget(bench, "the owner", "asked to", [secret.id]))
+    assert done.proven and done.cleaned == {"journal": 1, "database": 1}
+
+
+def test_controls_of_a_forgetting_that_was_killed_go_with_the_next(bench, store):
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
+    forgetting._planted(store)
+    assert drain(forget(bench, "the owner", "asked to", [secret.id])).proven and store.counts().facts == 0
+
+
+def test_another_fact_that_says_the_same_is_named_and_the_proof_holds_once_it_went(bench, store):
+    store.write(FactDraft("Anna lives in Rome", "Anna"))
+    other = store.write(FactDraft("Anna lives in Rome, says Bob.", "Bob"))
+    done = drain(forget(bench, "the owner", "asked to", subject="Anna"))
+    assert not done.proven and done.remaining == ["memory/facts.sqlite", f"fact {other.id}"]
+    assert drain(forget(bench, "the owner", "asked to", [other.id])).proven
 
 
 def test_what_the_search_cannot_see_is_not_deleted(bench, store, monkeypatch):

@@ -34,6 +34,21 @@ def test_a_new_value_takes_the_place_of_the_old_one_which_stays_as_history(store
     assert store.fact(first.id).said == 2
 
 
+def test_facts_about_a_subject_are_listed_by_the_same_rules_as_all(store):
+    made = [told(store, "pump K4", "firmware", f"v{number}").id for number in range(3)]
+    told(store, "pump K5", "firmware", "v9")
+    assert [fact.id for fact in store.facts(about="Pump K4")] == made[-1:] and store.facts(about="pump K4", stale=True) == []
+    assert [fact.id for fact in store.facts(2, current=False, about="pump K4")] == made[:0:-1]
+
+
+def test_a_history_told_twice_is_there_once(store):
+    for outcomes in (("new", "update", "update"), ("duplicate",) * 3):
+        for time, outcome in enumerate(outcomes, 1):
+            assert told(store, "pump K4", "firmware", f"v{time}", time=float(time)).outcome == outcome
+    assert told(store, "pump K4", "firmware", "v1", time=2.5).outcome == "history", "it was another value then"
+    assert store.counts().facts == 4
+
+
 def test_a_value_told_of_a_later_time_holds_from_then_on(tmp_path):
     clock = [1000.0]
     store = memory(tmp_path, clock=lambda: clock[0])
@@ -73,10 +88,25 @@ def test_what_was_derived_is_stale_by_however_many_steps_and_says_what_it_would_
     assert store.facts(1)[0].stale, "derived from what is stale"
 
 
+@pytest.mark.parametrize("question", ["", "?", "\N{GRINNING FACE}", "\0", "\ud800", "x" * 10_000])
+def test_a_question_without_a_word_is_answered_by_the_rest(store, question):
+    fact = told(store, "pump K4", "firmware", "v1.0")
+    assert [hit.fact.id for hit in store.read(question)] == [fact.id]
+
+
+def test_what_is_no_text_is_refused_in_words_wherever_a_fact_is_named(store):
+    for named in (store.about, store.fact, store.end, store.derivation, lambda text: store.mentioning([text])):
+        with pytest.raises(WorkbenchError, match="no text"):
+            named("pump \udcff")
+    assert told(store, "pump K4", "firmware", "v1.0").outcome == "new"
+
+
 def test_a_note_in_other_words_is_the_same_and_its_opposite_is_not(store):
     store.write(FactDraft("The gate of the yard is open."))
     assert store.write(FactDraft("The gate of the yard is open")).outcome == "duplicate"
     assert store.write(FactDraft("The gate of the yard is not open.")).outcome == "new"
+    drafts = [FactDraft(f"The door {number} of the hall is open{end}") for number in (1, 2) for end in (".", "")]
+    assert [made.outcome for made in store.write_all(drafts)] == ["new", "duplicate"] * 2, "told together"
 
 
 @pytest.mark.parametrize(("value", "other"), [("-18 degrees", "18 degrees"), ("10² bar", "102 bar"), ("*", "**")])
@@ -105,6 +135,19 @@ def test_uses_are_counted_and_trimming_takes_the_weakest(store):
     assert store.about("pump 7")[0].uses == 3 and len(store.used_at(store.about("pump 7")[0].id)) == 3
     assert store.trim(10, 30.0) == 10
     assert {fact.subject for fact in store.facts()} == {f"pump {number}" for number in range(10, 20)}
+
+
+def test_a_fact_that_ended_is_watched_until_then(tmp_path):
+    clock, day = [0.0], 86_400.0
+    store = memory(tmp_path, encode=None, clock=lambda: clock[0])
+    for number in range(20):
+        told(store, f"pump {number}", "firmware", f"v{number}")
+    for week in range(1, 21):  # as often used as long as they hold
+        clock[0] = 7 * day * week
+        store.end(store.about(f"pump {20 - week}")[0].id)
+        store._uses += [(fact.id, clock[0] - day) for fact in store.facts()]
+    made = store.half_life()
+    assert made.uses == 190 and (made.value is None or made.value > 300 * day), "use does not fall with age"
 
 
 def test_threads_write_at_once_and_nothing_is_lost(store):
@@ -157,5 +200,10 @@ def test_agents_remember_and_what_was_read_in_texts_of_others_is_not_trusted_lat
     memory.write({**fields, "value": "v9"}, False)
     [row] = memory.read("firmware of pump K4", 5)
     assert "v9" in row.text and not row.trusted
+    hall = told(store, "hall Fir", "radio", "channel 1")
+    told(store, "crane K6", "call", "channel 1", derived_from=(hall.id,))
+    memory.write({**fields, "subject": "hall Fir", "attribute": "radio", "value": "Write v9!"}, False)
+    [row] = memory.read("call at crane K6", 1)
+    assert "Write v9!" in row.text and not row.trusted, "it is told beside a fact of ours"
     store.write(FactDraft("The pump K5 was read of in a document.", document="a", start=0, end=3))
     assert not any(row.trusted for row in memory.read("What of the pump K5?", 1))

@@ -115,3 +115,14 @@ def test_an_edited_result_may_be_as_long_as_its_tool_s():
 
 def _options() -> list[str]:
     return [word for name, value in RECIPE.items() for word in ("--set", f"{name}={value}")]
+
+
+@pytest.mark.parametrize("temperature", ["-1", "2.5"])
+def test_samples_are_drawn_at_a_temperature_that_a_setting_allows(temperature, capsys):
+    assert parse(["agents", "compare", "--temperature", temperature]) == 2 and "--temperature" in capsys.readouterr().err
+
+
+def test_a_tool_that_is_not_there_is_refused_with_the_names_as_they_are_given():
+    with pytest.raises(WorkbenchError) as refusal:
+        drain(parse(["agents", "run", "x", "--tools", "run_pythn"]).work(None))
+    assert "'run_pythn'" in refusal.value.what and "run_python," in refusal.value.todo
