@@ -200,7 +200,10 @@ def mixed_table(rows: Rows) -> Table:
     columns = [Column("title", "Store")]
     for name, label in names.items():
         columns += [Column(name, label, TWO, about.get(name, ""), "ms", -1), Column(f"{name} interval", f"{label}, range")]
-    columns += [Column("mixed_found", "Found", PERCENT, "Searches while four write that find the row asked for", direction=1), _REFUSED]
+    columns += [
+        Column("mixed_found", "Found", PERCENT, "Searches while four write that find the row asked for", direction=1),
+        _REFUSED,
+    ]
     by_store: dict[str, dict[str, Any]] = {}
     for row in (row for row in rows if row["quantity"] in (*names, "mixed_found")):
         mine = by_store.setdefault(row["store"], {"title": row["title"]})
@@ -213,8 +216,7 @@ def contention_table(rows: Rows) -> Table:
     columns = (
         Column("title", "Store"),
         Column("workload", "Agents"),
-        Column("arm", "Arm"),
-        Column("how", "How"),
+        Column("arm", "Arm", help="Naive: read, then write; right: as the store keeps agents apart"),
         Column("acknowledged", "Confirmed", COUNT),
         Column("lost", "Lost", COUNT, "Confirmed, and no trace is left", direction=-1),
         Column("lost share", "Lost, share", "", SHARE),
@@ -225,6 +227,7 @@ def contention_table(rows: Rows) -> Table:
         Column("failed", "Errors", COUNT, direction=-1),
         Column("p50_ms", "p50", TWO, unit="ms", direction=-1),
         Column("p99_ms", "p99", TWO, unit="ms", direction=-1),
+        Column("how", "How"),
     )
     from core.labs.stores.bench import STORES
     from core.labs.stores.contention import ARMS, WORKLOADS
@@ -247,7 +250,6 @@ def kill_table(rows: Rows) -> Table:
     columns = (
         Column("title", "Store"),
         Column("setting", "Writes"),
-        Column("killed", "Ended"),
         Column("moments", "Kills", COUNT),
         Column("acknowledged", "Confirmed", COUNT),
         Column("missing", "Missing", COUNT, "Confirmed and not there afterwards", direction=-1),
@@ -255,6 +257,7 @@ def kill_table(rows: Rows) -> Table:
         Column("beyond", "Beyond", COUNT, "There, and not confirmed"),
         Column("unreadable", "Not opened again", COUNT, direction=-1),
         Column("reopen", "Reopen", TWO, "Median until it answered again", "s", -1),
+        Column("killed", "Ended"),
     )
     made = [
         dict(row)
