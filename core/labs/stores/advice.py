@@ -228,7 +228,7 @@ def _best(rows: Rows, direction: int) -> _Best:
     return _Best(best, level, len(rows) - 1)
 
 
-def _fast_enough(measured: Rows, quantity: str, recall: str, size: int, below: int | None) -> list[Mapping[str, Any]]:
+def _timed(measured: Rows, quantity: str, recall: str, size: int, below: int | None) -> list[Mapping[str, Any]]:
     """Times of the stores that find enough there."""
     where = {"size": size, "below": below}
     enough = {name for name, row in of_quantity(measured, recall, **where).items() if row["value"] >= RECALL}
@@ -239,29 +239,29 @@ def _search(measured: Rows, size: int) -> StoreChoice:
     if not size:
         return StoreChoice("Searching alone", "", _untried("stores measure"))
     need = f"Searching alone, {size:,} rows"
-    if not (p50 := _fast_enough(measured, "search_p50", "recall", size, None)):
+    if not (p50 := _timed(measured, "search_p50", "recall", size, None)):
         return StoreChoice(need, "", f"no store reached recall {RECALL}")
     best = _best(p50, -1)
     return best.choice(need, f"{written(best.row['value'], TWO)} ms at recall {RECALL}")
 
 
 def _filter(measured: Rows) -> StoreChoice:
-    size = max(sizes(measured), default=0)
+    need, size = "With a narrow filter", max(sizes(measured), default=0)
     rows = [row for row in measured if row["quantity"] == "rows_returned" and row["size"] == size and row["detail"]["wanted"]]
     if not rows:
-        return StoreChoice("With a narrow filter", "", _untried("stores measure"))
+        return StoreChoice(need, "", _untried("stores measure"))
     below = min(row["below"] for row in rows)
-    need = f"With a filter that leaves {below / 10:g}%, {size:,} rows"
+    at = f"at recall {RECALL} where {below / 10:g}% of {size:,} rows are left"
     short = sorted(filter(_short_by_default, rows), key=lambda row: -_by_default(row) / row["detail"]["wanted"])
     told = ", ".join(
         f"{row['title']} ({_by_default(row):.1f} of {row['detail']['wanted']} at {row['below'] / 10:g}%)"
         for row in {row["store"]: row for row in short}.values()
     )
     more = f"Too few rows by their own defaults: {told}." if told else "By their own defaults none returns too few rows."
-    if not (p99 := _fast_enough(measured, "search_p99", "filtered_recall", size, below)):
-        return StoreChoice(need, "", f"no store reached recall {RECALL}", more=more)
+    if not (p99 := _timed(measured, "search_p99", "filtered_recall", size, below)):
+        return StoreChoice(need, "", f"no store was timed {at}", more=more)
     best = _best(p99, -1)
-    return best.choice(need, f"p99 {written(best.row['value'], TWO)} ms at recall {RECALL}", more)
+    return best.choice(need, f"p99 {written(best.row['value'], TWO)} ms {at}", more)
 
 
 def _by_default(row: Mapping[str, Any]) -> float:

@@ -144,16 +144,19 @@ def test_advice_follows_the_numbers_and_says_what_it_lacks():
     assert len(lacks) == 4 and all("not measured" in sentence for sentence in lacks)
     _, writers, filtered, search = advice.advice(seen())
     assert "FAISS HNSW, 0.10 ms" in search and "all others are slower" in search
-    assert "LanceDB, p99 9.00 ms" in filtered and "FAISS HNSW (6.0 of 10 at 1%)" in filtered
+    assert (
+        "LanceDB, p99 9.00 ms at recall 0.95 where 1% of 106 rows are left" in filtered
+        and "FAISS HNSW (6.0 of 10 at 1%)" in filtered
+    )
     assert "LanceDB with" in writers and "chroma with" in writers and "(7 of 100)" in writers  # the faster one lost rows
 
 
 def test_a_store_that_is_tuned_returns_too_few_rows_only_by_its_default():
     rows = [found("faiss", 1.0), returned("faiss", 10.0, by_default=10.0), measured("faiss", "filtered_recall", 1.0, below=10)]
-    [filtered] = [each for each in advice.advice(advice.StoreEvidence(rows, (), ())) if each.startswith("With a filter")]
-    assert "no store reached recall 0.95" in filtered and "none returns too few rows" in filtered  # no time was measured
+    [filtered] = [each for each in advice.advice(advice.StoreEvidence(rows, (), ())) if each.startswith("With a narrow filter")]
+    assert "no store was timed at recall 0.95" in filtered and "none returns too few rows" in filtered  # no time was measured
     rows[1] = returned("faiss", 6.0)  # a record from before: its rows were those by default
-    [filtered] = [each for each in advice.advice(advice.StoreEvidence(rows, (), ())) if each.startswith("With a filter")]
+    [filtered] = [each for each in advice.advice(advice.StoreEvidence(rows, (), ())) if each.startswith("With a narrow filter")]
     assert "FAISS HNSW (6.0 of 10 at 1%)" in filtered
 
 
