@@ -113,7 +113,7 @@ def test_it_draws_what_the_records_say(bench):
         "<b>LanceDB</b> 1.00 ms at recall 0.95",
         "not measured; python -m core stores measure --sizes N would decide it",
     ]
-    assert nodes["text"][-2:] == ["Has it up to 106 rows?", "Has it more rows?"]
+    assert nodes["text"][-2:] == ["Are there at most 106 rows?", "Are there more rows?"]
     kill = next(frame for frame in frames.values() if "Missing" in frame.columns)
     assert kill["Missing"].tolist() == [2] and kill["Missing, share"].tolist() == ["0.6% to 7.7%"]
 

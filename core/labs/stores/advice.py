@@ -186,10 +186,10 @@ def tree(seen: StoreEvidence) -> list[StoreQuestion]:
     beyond = StoreChoice("Searching alone, more rows", "", _untried("stores measure --sizes N"))
     return [
         StoreQuestion("Do agents share a memory?", _share(seen.histories)),
-        StoreQuestion("Do several write, and confirmed rows have to outlive a kill?", _write(seen)),
-        StoreQuestion("Is it searched under a narrow filter?", _filter(measured)),
-        *(StoreQuestion(f"Has it up to {size:,} rows?", _search(measured, size)) for size in sized),
-        StoreQuestion("Has it more rows?", beyond) if sized else StoreQuestion("Is it only searched?", _search(measured, 0)),
+        StoreQuestion("Do several write, and must confirmed rows outlive a kill?", _write(seen)),
+        StoreQuestion("Does a search have a narrow filter?", _filter(measured)),
+        *(StoreQuestion(f"Are there at most {size:,} rows?", _search(measured, size)) for size in sized),
+        StoreQuestion("Are there more rows?", beyond) if sized else StoreQuestion("Is it only searched?", _search(measured, 0)),
     ]
 
 

@@ -172,7 +172,11 @@ def test_the_tree_asks_for_needs_and_its_leaves_are_the_choices_of_the_sentences
     histories += [acted(store, "naive", 1.0, lost=70) for store in ("postgres_hnsw", "lancedb", "chroma")]
     questions = advice.tree(rows._replace(histories=histories))
     share, write, filtered, few, many, more = [each.choice for each in questions]
-    assert [each.question for each in questions[3:]] == ["Has it up to 106 rows?", "Has it up to 500 rows?", "Has it more rows?"]
+    assert [each.question for each in questions[3:]] == [
+        "Are there at most 106 rows?",
+        "Are there at most 500 rows?",
+        "Are there more rows?",
+    ]
     assert (share.title, share.number) == ("PostgreSQL HNSW", "25 updates/s of one counter by SERIALIZABLE, tried again on 40001")
     assert "loses 70 of 100 in PostgreSQL HNSW" in share.more and "kept apart, Chroma still err" in share.more
     assert (few.title, few.number) == ("FAISS HNSW", "0.10 ms at recall 0.95") and many.beside == "the only one"
