@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import subject, verb
-from core.cli.options import USUAL, Positive, RecipeOptions, read_numbers
+from core.cli.options import USUAL, Asked, Positive, RecipeOptions, read_numbers
 from core.cli.tables import show_columns, show_value, table_of
 
 subject("stores", "Stores of vectors: searched, written, shared by agents and killed, under the same conditions.")
@@ -112,21 +112,24 @@ def answers_of_stores(
     *,
     recipe: RecipeOptions = USUAL,
     margin: Annotated[float, Parameter(help="Points (hundredths) within which two means are equal.")] = 1.0,
+    ask: Asked = 100,
     only: Only = (),
 ) -> Any:
-    """What a store costs the ranking of the recipe, paired by question with exact search."""
+    """What a store costs the recipe's ranking and the embedded reader's answers, paired by question with exact search."""
     from core.labs.stores.answers import answers
 
-    return (yield from answers(workbench, recipe.read(), margin, only))
+    return (yield from answers(workbench, recipe.read(), margin, only, ask))
 
 
 @verb("stores show", _show_table)
 def show_stores(
-    workbench: Any, table: Literal["recall", "filters", "writers", "mixed", "contention", "kill", "claims", "note"], /
+    workbench: Any, table: Literal["tree", "recall", "filters", "writers", "mixed", "contention", "kill", "claims", "note"], /
 ) -> Any:
-    """A table of the newest run."""
+    """A table of the newest run; tree: which store for whom, as questions in their order."""
     from core.labs.stores import advice, tables
 
+    if table == "tree":
+        return advice.tree_table(advice.evidence(workbench))
     if table in advice.TABLES:
         return advice.TABLES[table](tables.newest(workbench, tables.KINDS[0]))
     return tables.table(workbench, table)

@@ -87,6 +87,7 @@ USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "serving publish": (0.5, 20.0),  # an answer
     "serving quality": (0.5, 20.0),  # an answer
     "serving rerun": (0.5, 20.0),  # an answer
+    "stores answers": (20.0, 600.0),
     "stores contention": (30.0, 300.0),
     "stores kill": (30.0, 300.0),
     "stores measure": (60.0, 400.0),

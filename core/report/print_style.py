@@ -7,6 +7,7 @@ as wide as the text needs, long titles and names on several lines. What would ch
 
 import re
 import textwrap
+from collections import Counter
 from copy import deepcopy
 from typing import Any
 
@@ -26,7 +27,8 @@ def size_px(figure: dict[str, Any], width_mm: float, panel: str = "") -> tuple[i
     """(width, height) in a browser's pixels: flatter where it is wide; as high as its rows where it has names at the left."""
     width, around = round(width_mm * MM_PX), _around_px(figure, round(width_mm * MM_PX))
     if rows := _wrapped_rows(figure, width):
-        inside = sum(max(19, 4 + LINE_PX * (1 + text.count("<br>"))) for text in rows.values())
+        lines = _text_lines(figure["data"])
+        inside = sum(max(19, 4 + LINE_PX * max(1 + text.count("<br>"), lines[name])) for name, text in rows.items())
     else:
         inside = max(130, (figure["layout"].get("height") or SCREEN_PX) * (0.5 if width_mm < 120 else 0.62))
     # plotly gives no more than half of the height to what stands around
@@ -140,6 +142,15 @@ def _wrapped_rows(figure: dict[str, Any], width: int) -> dict[str, str]:
     names = _categories(figure["data"], "y")
     whole = (figure["layout"].get("meta") or {}).get("whole", {})
     return {name: _wrap(whole.get(name, name), 0.42 * width / CHAR_PX) for name in names}
+
+
+def _text_lines(data: list[dict]) -> Counter:
+    """Name of a row -> lines of the highest text that is written in it."""
+    lines: Counter = Counter()
+    for trace in data:
+        if "text" in trace.get("mode", "") and isinstance(trace["text"], list):
+            lines |= Counter({name: 1 + str(text).count("<br>") for name, text in zip(trace["y"], trace["text"], strict=True)})
+    return lines
 
 
 def _categories(data: list[dict], axis: str) -> list[str]:

@@ -198,6 +198,14 @@ def test_on_paper_all_type_is_of_8_points_and_the_title_goes_to_the_caption():
     assert many > few + 120
 
 
+def test_a_row_is_as_high_as_the_text_that_is_written_in_it():
+    def rows(text):
+        words = {"type": "scatter", "mode": "markers+text", "x": [0] * 8, "y": list("abcdefgh"), "text": [text] * 8}
+        return {"data": [words], "layout": {}}
+
+    assert size_px(rows("a<br>b<br>c"), 84)[1] > size_px(rows("a"), 84)[1] + 150
+
+
 @pytest.mark.slow
 @needs_browser
 def test_a_figure_that_plotly_refuses_is_told_in_one_sentence():

@@ -1,5 +1,6 @@
 """The tab Vector stores: engines that keep vectors, searched, written, shared by agents and killed under the same conditions."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, jobs, tables
 from core.labs.index.glance import Glance
-from core.labs.stores import advice
+from core.labs.stores import advice, answers
 from core.labs.stores import tables as lab
 from core.labs.stores.bench import price
 from core.labs.stores.contention import WORKLOADS
@@ -19,26 +20,30 @@ BENCHMARKS = {  # name -> its button, its options when it is short
     "contention": ("Let four agents write", ()),
     "measure": ("Measure all stores", ("--quick",)),
     "kill": ("Kill while they write", ("--moments", "5")),
+    "answers": ("Compare the answers", ()),
 }
 MOST_LANES = 60  # operations in the drawing
+WIDE, LEAF = 42, 0.1  # of the tree: characters a line, and where its leaves begin, of its width
+POINTS = {"mode": "markers+text", "textposition": "middle right"}
 LOOKS = {"lost": ("Confirmed, then lost", charts.COLORS[5], 9), "there": ("Confirmed", charts.COLORS[0], 5)}
 
 
 def stores(here: Glance, corpus: Corpus) -> None:
-    for place, (name, (label, options)) in zip(st.columns(3), BENCHMARKS.items(), strict=True):
-        arguments = ["stores", name, *options, *(["--dataset", corpus.name] if name == "measure" else [])]
-        with place:
-            jobs.start_button(label, arguments, label, price(name), place=f"stores/{name}", kind="secondary")
-    seen = advice.evidence(session.workbench())
-    if not any(seen):
+    workbench, config, margin = session.workbench(), here.cost.config, here.cost.margin_points
+    seen, cost = advice.evidence(workbench), answers.standing(workbench, config, margin)
+    if any(seen):
+        choices(seen)
+    else:
         cards.empty(
             "No store was tried yet",
-            "Each of the three buttons starts a job of minutes; python -m core stores measure runs the whole "
+            "Each of the buttons starts a job of minutes; python -m core stores measure runs the whole "
             "measurement, on an idle machine.",
         )
-        return left_out()
-    for sentence in advice.advice(seen):
-        st.markdown(f"- {cards.plain(sentence)}")
+    buttons({"measure": ["--dataset", corpus.name], "answers": ["--margin", f"{margin:g}", *workbench.arguments(config)]})
+    if cost:
+        st.markdown("**What a store costs the answer**")
+        tables.draw(cost, "stores/answers")
+        st.caption(cards.plain(f"{cost.note}."))
     if seen.histories:
         contention(seen.histories)
     if seen.measured:
@@ -49,8 +54,77 @@ def stores(here: Glance, corpus: Corpus) -> None:
     if seen.measured:
         st.markdown("**Claims of a well-known note on stores**")
         tables.draw(advice.claims_table(seen.measured), "stores/claims")
+        st.markdown("**The note's table, repeated**")
         tables.draw(advice.note_table(seen.measured), "stores/note")
     left_out()
+
+
+def buttons(own: Mapping[str, Sequence[str]]) -> None:
+    """Two and two. own: what a benchmark's arguments say of the page besides."""
+    for place, (name, (label, options)) in zip([*st.columns(2), *st.columns(2)], BENCHMARKS.items(), strict=True):
+        arguments = ["stores", name, *options, *own.get(name, [])]
+        with place:
+            jobs.start_button(label, arguments, label, price(name), place=f"stores/{name}", kind="secondary")
+
+
+def choices(seen: advice.StoreEvidence) -> None:
+    """Which store for whom, as a tree of questions and in sentences."""
+    questions, table = advice.tree(seen), advice.tree_table(seen)
+    charts.show(
+        decision_tree(questions),
+        "store-tree",
+        data=table.rows,
+        command=table.command,
+        title=table.title,
+        caption="by the newest measurements here; from the top, the first yes decides",
+    )
+    for sentence in advice.advice(seen):
+        st.markdown(f"- {cards.plain(sentence)}")
+
+
+def decision_tree(questions: Sequence[advice.StoreQuestion]) -> charts.Figure:
+    """A row a question and, where the answer is yes, one below it for its leaf; the line goes on where it is no."""
+    number, asked = len(questions), [broken(each.question, WIDE) for each in questions]
+    leaves, ends = [leaf(each.choice) for each in questions], [f"{question} yes" for question in asked]
+    look = {"type": "scatter", "hoverinfo": "skip", "showlegend": False, "line": {"color": charts.BASELINE, "width": 1.5}}
+    chosen = [charts.COLORS[0] if each.choice.title else charts.BASELINE for each in questions]
+    nodes = {"x": [0] * number, "y": asked, "marker": {"size": 9, "color": charts.BASELINE}, "text": asked}
+    branches = {"x": [0, LEAF, None] * number, "y": [each for end in ends for each in (end, end, None)]}
+    words = {"x": [-0.02] * (number - 1) + [LEAF / 2] * number, "y": asked[1:] + ends}
+    words |= {"text": ["no"] * (number - 1) + ["yes"] * number}
+    words |= {"textposition": ["middle left"] * (number - 1) + ["top center"] * number}
+    marks = {"x": [LEAF] * number, "y": ends, "marker": {"size": 9, "color": chosen}, "text": leaves}
+    traces = [
+        look | {"x": [0, 0], "y": [asked[0], ends[-1]], "mode": "lines"},
+        look | branches | {"mode": "lines"},
+        look | words | {"mode": "text"},
+        look | nodes | POINTS,
+        look | marks | POINTS,
+    ]
+    rows = [row for pair in zip(asked, ends, strict=True) for row in pair]
+    lines = max(map(lines_of, asked)) + max(map(lines_of, leaves))
+    layout = {
+        "xaxis": {"visible": False, "range": [-0.09, 1], "fixedrange": True},
+        "yaxis": {"visible": False, "categoryorder": "array", "categoryarray": rows[::-1], "fixedrange": True},
+        "dragmode": False,
+        "margin": {"l": 4, "r": 4, "t": 4, "b": 4},
+    }
+    return charts.figure(traces, height=number * (12 + 17 * lines), **layout)
+
+
+def leaf(choice: advice.StoreChoice) -> str:
+    """The store, below it its number, and which others are not told from it."""
+    level = ", ".join(choice.level) if len(choice.level) < 3 else f"{len(choice.level)} others"
+    words = "; ".join(filter(None, (choice.number, level and f"{level} not distinguishable")))
+    return "<br>".join(filter(None, (choice.title and f"<b>{broken(choice.title, WIDE)}</b>", broken(words, WIDE))))
+
+
+def lines_of(text: str) -> int:
+    return 1 + text.count("<br>")
+
+
+def broken(text: str, width: int) -> str:
+    return charts.safe("\n".join(textwrap.wrap(text, width))).replace("\n", "<br>")
 
 
 def left_out() -> None:
@@ -113,30 +187,30 @@ def measured(rows: Sequence[Mapping[str, Any]]) -> None:
         tables.draw(written, "stores/writers")
     mixed = lab.mixed_table(rows)
     if mixed.rows:
+        st.markdown("**Searched while four write**")
         tables.draw(mixed, "stores/mixed")
 
 
 def writers(rows: Sequence[Mapping[str, Any]]) -> charts.Figure:
     """Rows a second by the number of writers, a curve a store and setting; those of one writer alone are points of the table."""
-    curves: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        curves.setdefault(f"{row['title']}, {row['setting']}", []).append(row)
+    curves: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: row["writers"]):
+        curves.setdefault((row["title"], row["setting"]), []).append(row)
+    curves = {name: points for name, points in curves.items() if len(points) > 1}
+    stores, drawn = [title for title, _ in curves], [row for points in curves.values() for row in points]
     traces = []
-    for place, (name, points) in enumerate((name, points) for name, points in curves.items() if len(points) > 1):
-        points = sorted(points, key=lambda row: row["writers"])
-        ends = {end: [row[end] for row in points] for end in ("low", "high")}
-        numbers, values = [row["writers"] for row in points], [row["value"] for row in points]
+    for place, ((title, setting), points) in enumerate(curves.items()):
         traces += charts.line(
-            numbers,
-            values,
-            name=name,
+            [row["writers"] for row in points],
+            [row["value"] for row in points],
+            name=f"{title}, {setting}" if stores.count(title) > 1 else title,
             color=charts.look(place)[0],
             hover="%{x}: %{y:.0f} rows/s",
             interval="range of the repeats",
-            **ends,
+            **{end: [row[end] for row in points] for end in ("low", "high")},
         )
     axes = {
-        "xaxis": {"tickvals": sorted({row["writers"] for row in rows})},
-        "yaxis": charts.log_axis([row["value"] for row in rows]),
+        "xaxis": {"tickvals": sorted({row["writers"] for row in drawn})},
+        "yaxis": charts.log_axis([row[end] for row in drawn for end in ("low", "high")]),
     }
     return charts.figure(traces, "Writers at once", "Rows a second", legend=True, height=340, **axes)

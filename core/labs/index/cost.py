@@ -122,12 +122,12 @@ def cost_curve(
 def effects_of(
     exact: Mapping[str, np.ndarray], here: Mapping[str, np.ndarray], config: TrialConfig, margin_points: float, subject: str
 ) -> dict[str, Effect]:
-    """What changed in metrics' values by question [num_queries] float64, NaN = unmeasured; any metrics by their names."""
+    """What changed in values by question [num_queries] float64, NaN = unmeasured; of any metrics or measures by their names."""
     rules, effects = config.evaluation, {}
     columns = (np.column_stack([values[name] for name in here]) for values in (here, exact))
     tested = rules_of(config).differences(*columns)
     for (name, values), paired in zip(here.items(), tested, strict=True):
-        about, difference = registry.find("metric", name), values - exact[name]
+        about, difference = registry.find("metric" if name in registry.parts("metric") else "measure", name), values - exact[name]
         label, measured = about.label.format(k=rules.k), ~np.isnan(difference)
         equivalence = tost(difference, margin_points / 100, resamples=rules.resamples, seed=config.seed)
         means = [float(of[measured].mean()) if measured.any() else None for of in (exact[name], values)]

@@ -63,9 +63,9 @@ def _filters_afterwards(measured: Rows) -> tuple[str, str]:
     rows = [row for row in measured if row["quantity"] == "rows_returned" and row["store"] == "chroma"]
     if not rows:
         return UNTRIED, "Chroma was not searched under a filter"
-    short = [row for row in rows if row["value"] < row["detail"]["wanted"]]
+    short = list(filter(_short_by_default, rows))
     worst = max(short or rows, key=lambda row: (row["detail"]["wanted"], -row["below"]))
-    words = f"at {worst['below'] / 10:g}% it returns {worst['value']:.1f} of {worst['detail']['wanted']}"
+    words = f"at {worst['below'] / 10:g}% it returns {_by_default(worst):.1f} of {worst['detail']['wanted']} by default"
     return (HOLDS if short else FAILS), words + ("" if short else ", so it filters before it ranks")
 
 
@@ -150,89 +150,174 @@ def _first(measured: Rows, store: str, quantity: str, **where: Any) -> Mapping[s
     return next((row for row in rows if all(row.get(name) == value for name, value in where.items())), None)
 
 
+class StoreChoice(NamedTuple):
+    """What the measurements say to a need."""
+
+    need: str
+    title: str  # of the store; "": none
+    number: str  # by which it is chosen; else what is lacking
+    beside: str = ""  # how the others stand to it
+    level: tuple[str, ...] = ()  # those that are not told from it
+    more: str = ""  # in sentences
+
+    @property
+    def sentence(self) -> str:
+        chosen = "; ".join(filter(None, (", ".join(filter(None, (self.title, self.number))), self.beside)))
+        return " ".join(filter(None, (f"{self.need}: {chosen}.", self.more)))
+
+
+class StoreQuestion(NamedTuple):
+    """Of the decision tree: where the answer is yes the choice holds, where it is no the next one is asked."""
+
+    question: str
+    choice: StoreChoice
+
+
 def advice(seen: StoreEvidence) -> list[str]:
     """A sentence a need, each with the numbers that decide it; a need without measurements says what would decide it."""
-    return [_search(seen.measured), _filter(seen.measured), _write(seen), _share(seen.histories)]
+    size = max(sizes(seen.measured), default=0)
+    choices = _share(seen.histories), _write(seen), _filter(seen.measured), _search(seen.measured, size)
+    return [choice.sentence for choice in choices]
 
 
-def _search(measured: Rows) -> str:
-    if not sizes(measured):
-        return "Searching alone: not measured; stores measure decides it."
-    size = sizes(measured)[-1]
-    enough = {name for name, row in of_quantity(measured, "recall", size=size).items() if row["value"] >= RECALL}
-    p50 = [
-        row
-        for row in measured
-        if row["quantity"] == "search_p50" and row["size"] == size and row.get("below") is None and row["store"] in enough
+def tree(seen: StoreEvidence) -> list[StoreQuestion]:
+    """The same choices as questions, in the order in which they are asked: what loses rows first, then what is slow."""
+    measured, sized = seen.measured, sizes(seen.measured)
+    beyond = StoreChoice("Searching alone, more rows", "", _untried("stores measure --sizes N"))
+    return [
+        StoreQuestion("Do agents share a memory?", _share(seen.histories)),
+        StoreQuestion("Do several write, and must confirmed rows outlive a kill?", _write(seen)),
+        StoreQuestion("Does a search have a narrow filter?", _filter(measured)),
+        *(StoreQuestion(f"Are there at most {size:,} rows?", _search(measured, size)) for size in sized),
+        StoreQuestion("Are there more rows?", beyond) if sized else StoreQuestion("Is it only searched?", _search(measured, 0)),
     ]
-    if not p50:
-        return f"Searching alone: at {size:,} rows no store reached recall {RECALL}."
-    best = min(p50, key=lambda row: row["value"])
-    level = [row["title"] for row in p50 if row is not best and row["low"] <= best["high"]]
-    others = "; all others are slower by more than the range of the repeats" if len(p50) > 1 else ", the only one"
-    beside = f"; {', '.join(level)} not distinguishable from it" if level else others
-    return f"Searching alone, {size:,} rows: {best['title']}, {written(best['value'], TWO)} ms at recall {RECALL}{beside}."
 
 
-def _filter(measured: Rows) -> str:
-    rows = [row for row in measured if row["quantity"] == "rows_returned" and row["size"] == max(sizes(measured), default=0)]
+def tree_table(seen: StoreEvidence) -> Table:
+    columns = (
+        Column("question", "Asked in this order", help="The first that is answered with yes decides"),
+        Column("title", "Store"),
+        Column("number", "By"),
+        Column("beside", "The others"),
+        Column("more", "Besides"),
+    )
+    rows = [{"question": question, **choice._asdict()} for question, choice in tree(seen)]
+    return Table("tree", columns, rows, "Which store for whom", "", command_line("stores", "show", "tree"))
+
+
+def _untried(*verbs: str) -> str:
+    return f"not measured; {' and '.join(command_line(*verb.split()) for verb in verbs)} would decide it"
+
+
+class _Best(NamedTuple):
+    row: Mapping[str, Any]
+    level: tuple[str, ...]
+    others: int
+
+    def choice(self, need: str, number: str, more: str = "", setting: str = "") -> StoreChoice:
+        alone = "all others are slower by more than the range of the repeats" if self.others else "the only one"
+        beside = f"{', '.join(self.level)} not distinguishable from it" if self.level else alone
+        return StoreChoice(need, self.row["title"] + setting, number, beside, self.level, more)
+
+
+def _best(rows: Rows, direction: int) -> _Best:
+    """direction: 1: more is better, -1: less is. Others whose range of the repeats meets its own are not told from it."""
+    best = max(rows, key=lambda row: direction * row["value"])
+    near, far = ("high", "low") if direction > 0 else ("low", "high")
+    level = tuple(row["title"] for row in rows if row is not best and direction * (row[near] - best[far]) >= 0)
+    return _Best(best, level, len(rows) - 1)
+
+
+def _timed(measured: Rows, quantity: str, recall: str, size: int, below: int | None) -> list[Mapping[str, Any]]:
+    """Times of the stores that find enough there."""
+    where = {"size": size, "below": below}
+    enough = {name for name, row in of_quantity(measured, recall, **where).items() if row["value"] >= RECALL}
+    return [row for name, row in of_quantity(measured, quantity, **where).items() if name in enough]
+
+
+def _search(measured: Rows, size: int) -> StoreChoice:
+    if not size:
+        return StoreChoice("Searching alone", "", _untried("stores measure"))
+    need = f"Searching alone, {size:,} rows"
+    if not (p50 := _timed(measured, "search_p50", "recall", size, None)):
+        return StoreChoice(need, "", f"no store reached recall {RECALL}")
+    best = _best(p50, -1)
+    return best.choice(need, f"{written(best.row['value'], TWO)} ms at recall {RECALL}")
+
+
+def _filter(measured: Rows) -> StoreChoice:
+    need, size = "With a narrow filter", max(sizes(measured), default=0)
+    rows = [row for row in measured if row["quantity"] == "rows_returned" and row["size"] == size and row["detail"]["wanted"]]
     if not rows:
-        return "With a narrow filter: not measured; stores measure decides it."
-    below = min(row["below"] for row in rows if row["detail"]["wanted"])
-    short = [row for row in rows if row["value"] < 0.999 * row["detail"]["wanted"]]
-    bad = {row["store"] for row in short}
-    p99 = [
-        row
-        for row in measured
-        if (row["quantity"], row.get("below"), row["size"]) == ("search_p99", below, rows[0]["size"]) and row["store"] not in bad
-    ]
-    fewest = {row["store"]: row for row in sorted(short, key=lambda row: -row["value"] / row["detail"]["wanted"])}
+        return StoreChoice(need, "", _untried("stores measure"))
+    below = min(row["below"] for row in rows)
+    at = f"at recall {RECALL} where {below / 10:g}% of {size:,} rows are left"
+    short = sorted(filter(_short_by_default, rows), key=lambda row: -_by_default(row) / row["detail"]["wanted"])
     told = ", ".join(
-        f"{row['title']} ({row['value']:.1f} of {row['detail']['wanted']} at {row['below'] / 10:g}%)" for row in fewest.values()
+        f"{row['title']} ({_by_default(row):.1f} of {row['detail']['wanted']} at {row['below'] / 10:g}%)"
+        for row in {row["store"]: row for row in short}.values()
     )
-    words = f" Too few rows: {told}." if told else " None returned too few rows."
-    if not p99:
-        return f"With a filter that leaves {below / 10:g}%: no store returned all rows.{words}"
-    best = min(p99, key=lambda row: row["value"])
-    return (
-        f"With a filter that leaves {below / 10:g}%: {best['title']}, p99 {written(best['value'], TWO)} ms with all rows.{words}"
-    )
+    more = f"Too few rows by their own defaults: {told}." if told else "By their own defaults none returns too few rows."
+    if not (p99 := _timed(measured, "search_p99", "filtered_recall", size, below)):
+        return StoreChoice(need, "", f"no store was timed {at}", more=more)
+    best = _best(p99, -1)
+    return best.choice(need, f"p99 {written(best.row['value'], TWO)} ms {at}", more)
 
 
-def _write(seen: StoreEvidence) -> str:
-    durable = {row["store"]: row["setting"] for row in reversed(seen.kills) if not row["missing"] and not row["unreadable"]}
-    rows = [row for row in seen.measured if row["quantity"] == "writes" and row.get("writers") == 4]
-    rows = [row for row in rows if durable.get(row["store"]) == row["setting"]]
+def _by_default(row: Mapping[str, Any]) -> float:
+    """Rows that a store returns by its own default; older records have no other setting."""
+    return row["detail"].get("by_default", row["value"])
+
+
+def _short_by_default(row: Mapping[str, Any]) -> bool:
+    return _by_default(row) < 0.999 * row["detail"]["wanted"]
+
+
+def _write(seen: StoreEvidence) -> StoreChoice:
+    need = "Several writers whose confirmed rows outlive a kill"
+    lasting = {row["store"]: row["setting"] for row in reversed(seen.kills) if not row["missing"] and not row["unreadable"]}
+    written_to = [row for row in seen.measured if row["quantity"] == "writes" and row.get("writers") == 4]
     lossy = [
         f"{row['title']} with {row['setting']} ({row['missing']:,} of {row['acknowledged']:,})"
         for row in seen.kills
         if row["missing"]
     ]
-    words = f" A kill loses confirmed rows of {', '.join(lossy)}." if lossy else ""
-    if not rows:
-        return f"Several writers: not measured; stores measure and stores kill decide it.{words}"
-    best = max(rows, key=lambda row: row["value"])
-    speed = f"{best['value']:.0f} rows/s by four ({between(best['low'], best['high'], '%.0f')})"
-    return f"Several writers whose confirmed rows outlive a kill: {best['title']} with {best['setting']}, {speed}.{words}"
+    more = f"A kill loses confirmed rows of {', '.join(lossy)}." if lossy else ""
+    if lacking := [verb for verb, there in (("stores measure", written_to), ("stores kill", seen.kills)) if not there]:
+        return StoreChoice(need, "", _untried(*lacking), more=more)
+    if not (rows := [row for row in written_to if lasting.get(row["store"]) == row["setting"]]):
+        return StoreChoice(need, "", "none of those tried kept every confirmed row", more=more)
+    best = _best(rows, 1)
+    speed = f"{best.row['value']:.0f} rows/s by four ({between(best.row['low'], best.row['high'], '%.0f')})"
+    return best.choice(need, speed, more, f" with {best.row['setting']}")
 
 
-def _share(histories: Rows) -> str:
+def _share(histories: Rows) -> StoreChoice:
+    need, wrong = "Agents that share a memory", ("lost", "duplicated", "stale", "skewed")
     if not histories:
-        return "Agents that share a memory: not measured; stores contention decides it."
-    wrong = ("lost", "duplicated", "stale", "skewed")
+        return StoreChoice(need, "", _untried("stores contention"))
     naive = {row["title"]: row for row in histories if row["arm"] == "naive" and row["workload"] == "counter"}
     lost = ", ".join(f"{row['lost']} of {row['acknowledged']} in {title}" for title, row in naive.items())
-    clean = [row for row in histories if row["arm"] == "right"]
-    bad = sorted({row["title"] for row in clean if any(row[name] for name in wrong)})
+    right = [row for row in histories if row["arm"] == "right"]
+    bad = sorted({row["title"] for row in right if any(row[name] for name in wrong)})
     ours = [title for title in naive if not title.startswith(("PostgreSQL", "Cockroach"))]
-    words = f"read, then write loses {lost}, without an error"
-    right = (
-        f"kept apart, {sum(row['acknowledged'] for row in clean):,} confirmed operations lose nothing"
+    apart = (
+        f"kept apart, {sum(row['acknowledged'] for row in right):,} confirmed operations lose nothing"
         if not bad
         else f"kept apart, {', '.join(bad)} still err"
     )
     lock = f"; that takes a lock of one's own around {', '.join(ours)}" if ours else ""
-    return f"Agents that share a memory: {words}; {right}{lock}."
+    more = f"Read, then write loses {lost}, without an error; {apart}{lock}."
+    clean = [row for row in right if row["workload"] == "counter" and row["title"] not in bad]
+    if not clean:
+        return StoreChoice(need, "", "none kept its agents apart", more=more)
+    best = max(clean, key=_rate)
+    how = STORES[best["store"]].exclusive_setting
+    return StoreChoice(need, best["title"], f"{_rate(best):,.0f} updates/s of one counter by {how}", "one run each", more=more)
+
+
+def _rate(row: Mapping[str, Any]) -> float:
+    return row["acknowledged"] / row["seconds"]
 
 
 TABLES: Mapping[str, Callable[[Rows], Table]] = {"claims": claims_table, "note": note_table}

