@@ -90,6 +90,7 @@ def test_sql_answers_as_the_verb_does(bench):
         ("show a --job x", "takes no --job"),
         ("compare a b --k 0", "whole number from 1"),
         ("compare a b --k 99999999999999999999", "whole number from 1"),
+        ("compare a b --k ²", "whole number from 1"),
         ("compare a b --metric", "or it has no value"),
     ],
 )
@@ -122,6 +123,7 @@ def test_a_place_in_an_answer_is_named_or_the_error_says_what_is_there(bench):
     for path, what in [
         ("metrics.mrr", "no single value"),
         ("metrics.bleu.mean", "'bleu' names nothing"),
+        ("metrics.²", "'²' names nothing"),
         ("", "no single value"),
     ]:
         with pytest.raises(WorkbenchError, match=what):
