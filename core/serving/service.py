@@ -367,6 +367,7 @@ class Service:
             return None
         return self._as_of_now(held.reply) | {
             "way": CACHED,
+            "cost_usd": held.reply["cost_usd"] and 0.0,  # it was paid for once
             "cache": {"question": held.question, "similarity": held.similarity, "age_s": held.age_s},
         }
 
