@@ -226,6 +226,12 @@ def test_without_engine_and_passages_an_old_answer_then_an_honest_refusal(servic
     assert told[-1][1]["way"] == "cached"
 
 
+def test_a_refusal_says_that_the_deadline_passed_and_that_nothing_was_found(service):
+    service.open()
+    [refused] = drain(service.replies([ServedQuestion("Qwxyz?", time.perf_counter())]))
+    assert refused.status == 503 and "deadline passed" in str(refused) and "passages: None was found" in str(refused)
+
+
 def test_what_was_said_over_another_corpus_is_never_said_again(service, serve, bench):
     client = serve(service, FREE)
     old = client.post("/answer", json={"question": LUND}).json()
