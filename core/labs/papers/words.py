@@ -29,7 +29,11 @@ def to_latex(paper: Paper, text: str, place: Place = "results") -> str:
             line = _inline(token.children or (), {item.name: called(item) for item in paper.items if item.kind != "text"})
             lines.append(f"\\{heading}{{{line}}}" if heading else line)
         elif kind == "heading":
-            heading = HEADINGS[min(int(token.tag[1]) - 1 + under, 3)] if end == "open" else ""
+            level = (
+                "textbf" if any(blocks) else HEADINGS[min(int(token.tag[1]) - 1 + under, 3)]
+            )  # of a list there are no sections
+            heading = level if end == "open" else ""
+            lines += [""] * (end == "close" and any(blocks))
         elif kind in BLOCKS and end == "open":
             deep = blocks.count(BLOCKS[kind]) == MOST_ALIKE or sum(map(bool, blocks)) == MOST_BLOCKS
             blocks.append("" if deep else BLOCKS[kind])  # what stands deeper is one with the block around it
@@ -80,7 +84,7 @@ def _inline(tokens: Sequence[Any], calls: Mapping[str, str]) -> str:
         elif token.type == "code_inline":
             made.append(rf"\texttt{{{escape(token.content)}}}")
         elif token.type in ("softbreak", "hardbreak"):
-            made.append("\n" if token.type == "softbreak" else "\\leavevmode" * (not any(made)) + "\\\\\n")
+            made.append("\n" if token.type == "softbreak" else "\\leavevmode" * (not "".join(made).strip()) + "\\\\\n")
         elif kind in PAIRS:
             made.append(PAIRS[kind] if end == "open" else "}")
         elif token.type == "link_open":

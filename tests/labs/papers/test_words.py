@@ -68,6 +68,10 @@ def test_lists_go_no_deeper_than_latex_goes_and_count_from_where_they_begin(benc
     assert tex.count(r"\begin{quote}") == tex.count(r"\end{quote}") == 5 and tex.index("said") < tex.index("code")
     assert words.to_latex(paper, "1. one") == "\\begin{enumerate}\n\\item{}\none\n\n\\end{enumerate}\n"
     assert words.to_latex(paper, "\\\nfoo") == "\\leavevmode\\\\\nfoo\n"
+    assert words.to_latex(paper, "&nbsp;  \nfoo") == " \\leavevmode\\\\\nfoo\n"
+    assert "\\item{}\n\\textbf{head}\n\n" in words.to_latex(paper, "- # head\n  text") and "section" not in words.to_latex(
+        paper, "> # a"
+    )
 
 
 def test_a_name_that_is_not_there_is_refused_and_what_is_named_stays(bench):
