@@ -201,7 +201,8 @@ def _markdown_cell(cell: Mapping[str, Any], column: Mapping[str, Any], digits: i
 def markdown_text(text: str) -> str:
     """As Markdown prints it: no sign of it is read as markup."""
     escaped = "".join(f"\\{sign}" if sign in r"\`*_{}[]<>#!|~$" else sign for sign in text)
-    return " ".join(re.sub(r"&(?=\w+;)", r"\&", escaped).split())
+    line = " ".join(re.sub(r"&(?=\w+;)", r"\&", escaped).split())
+    return re.sub(r"^(\d*)((?<=\d)[.)]|(?<!\d)[-+=])(?=[ =-]|$)", r"\1\\\2", line)  # no list, and no rule
 
 
 def markdown_code(text: str) -> str:

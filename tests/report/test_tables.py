@@ -32,6 +32,14 @@ def table(bench, trials):
     return results_table.table(bench, trials, ["mrr", "recall"], ["latency_ms"])
 
 
+@pytest.mark.parametrize(("text", "written"), [
+    ("1. Results", r"1\. Results"), ("- a", r"\- a"), ("+", r"\+"), ("---", r"\---"), ("12) y", r"12\) y"), ("-0.5", "-0.5"),
+    ("3.5 ms", "3.5 ms"), ("2024-05", "2024-05"), ("a - b", "a - b"),
+])  # fmt: skip
+def test_a_caption_begins_no_list(text, written):
+    assert tables.markdown_text(text) == written
+
+
 def test_a_table_that_is_longer_than_a_page_goes_on_under_its_number():
     rows = [{"name": f"row {number}", "value": number / 7} for number in range(120)]
     made = tables.latex(Table("long", (Column("name"), Column("value")), rows, "Long").content(), "long", "All", 3, 84)
