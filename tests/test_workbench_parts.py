@@ -33,6 +33,7 @@ def test_grid_ranges_include_both_ends_and_keep_whole_numbers_whole():
         "evaluation.k": [1, 4, 7, 10],
         "chunking.part": ["fixed", "sentence"],
     }
+    assert read_grid(["weight=0:1:0.6", "rate=1:10:6"]) == {"weight": [0.0, 0.6], "rate": [1, 7]}, "none lies beyond the end"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,8 @@ def test_grid_ranges_include_both_ends_and_keep_whole_numbers_whole():
         "fusion.weight=a:b:c",
         "fusion.weight=0:inf:1",
         "fusion.weight=0:1:1e-12",
+        "fusion.weight=0:1:inf",
+        "fusion.weight=1:0:0.5",
     ],
 )
 def test_a_grid_that_is_none_is_refused(text):

@@ -45,10 +45,11 @@ def preferences(source: LabelSource, round_name: str, table: LabelTable, agreed:
         (better[chosen] + 1) / 2,
         len(names),
     )
+    judged = {item.id for item in source.study.items if item.plain}
     first = [
         np.nan if label.preference == "tie" else float(PREFERENCES.index(label.preference) // 2 == label.order[0])
         for label in source.labels
-        if label.round == round_name and label.preference and label.order
+        if label.round == round_name and label.item in judged and label.preference and label.order and not label.cannot_judge
     ]
     return Preferences(
         [Duel(a, b, sign_test(np.array(values))) for (a, b), values in by_duel.items()],

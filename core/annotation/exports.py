@@ -85,7 +85,8 @@ def _counts(study: Study, labels: Sequence[Label], round_name: str) -> dict[str,
     """As the pages count: items are those drawn to be judged, a label is what one annotator said on one screen."""
     items = [item for item in (study.round_items(round_name) if round_name else study.items)]
     plain = {item.id for item in items if item.plain}
-    sentences = sum(name is not None for label in labels if label.item in plain for names in label.sentences for name in names)
+    judged = [label for label in labels if label.item in plain and not label.cannot_judge]
+    sentences = sum(name is not None for label in judged for names in label.sentences for name in names)
     return {
         "items": len(plain),
         "repeats": sum(bool(item.duplicate_of) for item in items),

@@ -1,5 +1,6 @@
 """What many verbs take: a recipe, settings, grids, whole numbers from 1."""
 
+import math
 import os
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -121,16 +122,16 @@ def reference(recipe: recipes.TrialConfig, texts: Sequence[str]) -> recipes.Tria
 
 
 def read_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
-    """{"fusion.weight": [0.0, 0.1, …]} from "fusion.weight=0:1:0.1" (both ends included) or "…=a,b,c"."""
+    """{"fusion.weight": [0.0, 0.1, …]} from "fusion.weight=0:1:0.1" (to the end, where a step reaches it) or "…=a,b,c"."""
     grid = {}
     for text in texts:
         path, _, values = text.partition("=")
         try:
             if values.count(":") == 2:
                 start, stop, step = (float(v) for v in values.split(":"))
-                count = round((stop - start) / step) + 1
-                if count > MOST_VALUES:
-                    raise ValueError("too many values")
+                count = math.floor((stop - start) / step + 1e-9) + 1
+                if count > MOST_VALUES or math.isinf(step):
+                    raise ValueError("too many values, or none between the ends")
                 exact = [round(start + i * step, 10) for i in range(count)]
                 grid[path] = [int(v) for v in exact] if all(v.is_integer() for v in (start, stop, step)) else exact
             else:

@@ -16,6 +16,7 @@ from core.statistics.paired import AT_ODDS, at_odds
 
 LEVELS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 UNMEASURED = "unmeasured"
+MOST_LINES = 50  # of a page of A4, below a caption
 DIFFERENCE = "difference"  # the column of differences to the best: of a metric, and blank where there is none
 
 
@@ -28,23 +29,29 @@ class Form(NamedTuple):
 
 
 def latex(table: Mapping[str, Any], name: str, caption: str, digits: int, width_mm: float) -> str:
-    """A table environment; it needs booktabs, and shrinks to its width where it is wider."""
+    """A table environment; it needs booktabs, and shrinks to its width where it is wider. One that is longer than a page goes on in
+    others under the same number."""
     place = "table" if width_mm < 100 else "table*"
     aligned, heads, rows = _drawn(table, digits, LATEX)
-    lines = [
-        rf"\begin{{{place}}}",
-        r"  \centering\small",
-        rf"  \caption{{{escape(caption)}}}\label{{tab:{name}}}",
-        r"  \setbox0\hbox{%",
-        rf"  \begin{{tabular}}{{{aligned}}}",
-        r"    \toprule",
-        "    " + " & ".join([f"{{{heads[0]}}}", *heads[1:]]) + r" \\",
-        r"    \midrule",
-        *("    " + " & ".join([f"{{{first}}}", *cells]) + r" \\" for first, *cells in rows),
-        r"    \bottomrule",
-        r"  \end{tabular}}%",
-        rf"  \ifdim\wd0>{width_mm:g}mm \resizebox{{{width_mm:g}mm}}{{!}}{{\box0}}\else\leavevmode\box0\fi",  # a paragraph is centred
-    ]
+    titles, lines = rf"  \caption{{{escape(caption)}}}\label{{tab:{name}}}", []
+    for start in range(0, max(1, len(rows)), MOST_LINES):
+        lines += [
+            rf"\begin{{{place}}}",
+            r"  \centering\small",
+            titles,
+            r"  \setbox0\hbox{%",
+            rf"  \begin{{tabular}}{{{aligned}}}",
+            r"    \toprule",
+            "    " + " & ".join([f"{{{heads[0]}}}", *heads[1:]]) + r" \\",
+            r"    \midrule",
+            *("    " + " & ".join([f"{{{first}}}", *cells]) + r" \\" for first, *cells in rows[start : start + MOST_LINES]),
+            r"    \bottomrule",
+            r"  \end{tabular}}%",
+            rf"  \ifdim\wd0>{width_mm:g}mm \resizebox{{{width_mm:g}mm}}{{!}}{{\box0}}\else\leavevmode\box0\fi",  # a paragraph is centred
+        ]
+        if start + MOST_LINES < len(rows):
+            lines += [rf"\end{{{place}}}", r"\clearpage"]
+            titles = r"  \addtocounter{table}{-1}\caption{Continued.}"
     if said := note(table):
         lines.append(rf"  \par\smallskip\parbox{{{width_mm:g}mm}}{{\footnotesize {escape(said)}}}")
     return "\n".join([*lines, rf"\end{{{place}}}"]) + "\n"
@@ -194,7 +201,8 @@ def _markdown_cell(cell: Mapping[str, Any], column: Mapping[str, Any], digits: i
 def markdown_text(text: str) -> str:
     """As Markdown prints it: no sign of it is read as markup."""
     escaped = "".join(f"\\{sign}" if sign in r"\`*_{}[]<>#!|~$" else sign for sign in text)
-    return " ".join(re.sub(r"&(?=\w+;)", r"\&", escaped).split())
+    line = " ".join(re.sub(r"&(?=\w+;)", r"\&", escaped).split())
+    return re.sub(r"^(\d*)((?<=\d)[.)]|(?<!\d)[-+=])(?=[ =-]|$)", r"\1\\\2", line)  # no list, and no rule
 
 
 def markdown_code(text: str) -> str:

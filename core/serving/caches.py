@@ -2,7 +2,8 @@
 
 Similarity alone mistakes one question for another: "before" for "after", 2019 for 2020, a for b. So two questions are the same only where a
 gate of words agrees too: what denies, asks or relates, numbers with their sign, names, signs such as * or **, and the other words by their
-stems. Where a word or a sign relates two things ("than", "<") their order has to be the same as well.
+stems. Their order has to be the same as well where a word or a sign relates two things ("than", "<"), and unless one of both says of, in,
+on or at: "the market of Lund" is "the Lund market", but cats do not eat dogs where dogs eat cats.
 """
 
 import re
@@ -32,6 +33,7 @@ RELATING = frozenset(
     "than from to into onto before after by between over under above below against for with via versus vs until till since "
     "through beyond within if then".split()
 )
+LINKS = frozenset("of in on at".split())
 
 
 class CachedAnswer(NamedTuple):
@@ -50,7 +52,8 @@ def same_asked(first: str, second: str) -> bool:
     if [word for word in a if word in marked or word[0] == "#"] != [word for word in b if word in marked or word[0] == "#"]:
         return False
     related = any(word in RELATING or not re.search(r"[^\W_]", word) for word in a)
-    return a == b if related else sorted(a) == sorted(b)
+    linked = not LINKS.isdisjoint(f"{first} {second}".lower().split())
+    return sorted(a) == sorted(b) if linked and not related else a == b
 
 
 def _words(text: str) -> list[str]:

@@ -9,6 +9,7 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ from core.progress import counted
 from core.records import Progress, plain
 from core.report.table import COUNT, ONE, PERCENT, Column, Table, between, between_ms, with_values, written
 from core.serving.arrivals import Arrivals, moments
-from core.serving.asking import ADDRESS, KEY, own_key
+from core.serving.asking import ADDRESS, KEY, LOOK_S, own_key
 from core.serving.driver import Noted, Sender
 from core.statistics.bootstrap import Interval
 from core.statistics.proportion import wilson, wilson_grouped
@@ -103,11 +104,17 @@ def load(workbench: Workbench, plan: LoadPlan) -> Generator[Progress, None, dict
         for rate, schedule in zip(plan.rates, schedules, strict=True):
             sender = Sender(target.address, requests, schedule, plan.timeout_s, plan.retries, plan.honours)
             noted = yield from _driven(run, sender, f"{rate:g}/s" if rate else "Replay")
-            points.append(point(plan, rate or len(schedule) / plan.seconds, schedule, noted))
-            keep(workbench, run, plan, points[-1], schedule, noted)
+            sent = plan._replace(seconds=length_s(plan, schedule))
+            points.append(point(sent, rate or max(1, len(schedule) - 1) / sent.seconds, schedule, noted))
+            keep(workbench, run, sent, points[-1], schedule, noted)
     finally:
         child.end_others("load")
     return {"run": run, "points": points, "told": sentences(points, plan.slo_ms, plan.slo_share)}
+
+
+def length_s(plan: LoadPlan, schedule: np.ndarray) -> float:
+    """Seconds in which requests are sent: a replay may end long before its time is over."""
+    return float(schedule[-1]) if plan.arrivals == "replay" and schedule[-1] > 0 else plan.seconds
 
 
 def asking_order(seed: int, texts: int, most: int) -> np.ndarray:
@@ -161,7 +168,17 @@ def _target(url: str, anywhere: bool) -> Target:
             where="--url",
             todo="Give an address of this machine, or say --anywhere where its owner agrees.",
         )
-    return Target(places[0][4][:2], parts.netloc, path)
+    return Target(_listening(places), parts.netloc, path)
+
+
+def _listening(places: Sequence[tuple]) -> tuple[str, int]:
+    """Of the addresses of a name the first at which something listens, else the first: localhost may be ::1 before 127.0.0.1."""
+    for family, *_, place in places if len(places) > 1 else ():
+        with suppress(OSError), socket.socket(family) as asking:
+            asking.settimeout(LOOK_S)
+            asking.connect(place)
+            return place[:2]
+    return places[0][4][:2]
 
 
 def _here(family: int, place: tuple) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import WorkbenchError
 from core.serving.admission import Refusal
-from core.serving.service import CACHED, ServedQuestion
+from core.serving.service import ServedQuestion
 from core.serving.spans import Recorder, TraceSpan
 
 # W3C Recommendation "Trace Context", section 3.2: version, trace, span of the caller, flags; later versions may say more
@@ -37,7 +37,7 @@ class RequestTrace:
         """Notes what came of it: status and way, what it cost, and an answer with its passages, by which it can be judged later."""
         told: dict[str, Any] = {"status": status, "way": made.get("way", "")}
         if "cost_usd" in made:
-            told["cost_usd"] = made["cost_usd"] and 0.0 if told["way"] == CACHED else made["cost_usd"]
+            told["cost_usd"] = made["cost_usd"]
         if made.get("answer"):
             passages = [{name: each[name] for name in PASSAGE_FIELDS} for each in made["passages"]]
             told |= {"answer": made["answer"], "finish_reason": made["finish_reason"], "passages": passages}

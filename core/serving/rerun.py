@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core import registry
+from core import files, registry
 from core.config import TrialConfig, fingerprint
 from core.context import prompt
 from core.errors import WorkbenchError
@@ -235,10 +235,10 @@ def reruns(workbench: Workbench, trace: str = "") -> list[Rerun]:
 
 def tried(workbench: Workbench, made: Rerun) -> int:
     """Other changes that were run on some of its traces."""
-    change = "concat(settings, ' ', system)"
-    asked = f"""SELECT count(DISTINCT {change}) AS n FROM {KIND} WHERE trace IN (SELECT trace FROM {KIND} WHERE rerun = $id)
-        AND {change} NOT IN (SELECT {change} FROM {KIND} WHERE rerun = $id)"""
-    return workbench.store.query(asked, {"id": made.id})[0]["n"]
+    asked = f"SELECT DISTINCT settings, system FROM {KIND} WHERE trace IN (SELECT trace FROM {KIND} WHERE rerun = ?)"
+    rows = workbench.store.query(asked, [made.id])
+    changes = {fingerprint([files.read_json(row["settings"] or "{}"), row["system"]]) for row in rows}
+    return len(changes - {fingerprint([dict(made.change.settings), made.change.system])})
 
 
 def rerun_of(workbench: Workbench, identity: str) -> Rerun:

@@ -38,6 +38,7 @@ from core.workbench import Workbench
 REMOTE, LOCAL, PASSAGES, CACHED, REFUSED = "remote", "local", "passages", "cached", "refused"
 DEADLINE_S = 60.0
 FAILED = "failed: "  # so begins the finish reason of an answer without text
+LATE = "The deadline passed before it was written."
 WHOLE = ("stop", "abstained")  # finish reasons of answers that may be given again
 QUICK_S = 0.001  # so soon told, the corpus' stamp is asked for where others wait meanwhile
 
@@ -204,7 +205,7 @@ class Service:
         replies = {}
         for question, said in zip(asked, answers_to(self.workbench, list(contexts.values())), strict=True):
             if said is None:
-                question.tried.append({"way": rung.name, "why": "The deadline passed before it was written."})
+                question.tried.append({"way": rung.name, "why": LATE})
                 continue
             used = _used(run.config.generation.model, said)
             noted = recipe_noted(rung.config) | ({ALONE: True} if question.route == CLOSED_BOOK else {})
@@ -345,6 +346,8 @@ class Service:
 
     def _last(self, question: ServedQuestion) -> Reply | Refusal:
         """Without a model: the passages, or an answer that was given before."""
+        if not question.tried and not question.left_s:
+            _note([question], self.rungs[0].name, LATE)
         try:
             reply = self.search(question.text, self.config.context.passages)
             if reply["passages"] and not question.gone.is_set():
@@ -355,6 +358,7 @@ class Service:
                     "way": PASSAGES,
                     "tried": question.tried,
                 }
+            _note([question] if not reply["passages"] else [], PASSAGES, "None was found for the question.")
         except (WorkbenchError, OSError) as error:
             _note([question], PASSAGES, str(error))
         if held := self._held(question.text, self.stamp()):
@@ -367,6 +371,7 @@ class Service:
             return None
         return self._as_of_now(held.reply) | {
             "way": CACHED,
+            "cost_usd": held.reply["cost_usd"] and 0.0,  # it was paid for once
             "cache": {"question": held.question, "similarity": held.similarity, "age_s": held.age_s},
         }
 

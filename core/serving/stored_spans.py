@@ -1,5 +1,6 @@
 """Spans in the store: recorded in batches, searched, read back, taken from files and written to them."""
 
+import json
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -74,32 +75,36 @@ class TraceSearch(NamedTuple):
 
 
 ALL = TraceSearch()
-_SUMMARY = """
+# of a trace; a client that gives its own trace keeps the span that ours are a part of
+_FIRST = """
+(parent IS NULL OR NOT EXISTS (SELECT 1 FROM spans AS above WHERE above.trace = spans.trace AND above.span = spans.parent))"""
+_SUMMARY = f"""
 WITH firsts AS (
     SELECT trace, min(start_ns) AS start_ns, arg_min(name, start_ns) AS name, (max(end_ns) - min(start_ns)) / 1e6 AS ms,
         any_value(service) AS service
-    FROM spans WHERE parent IS NULL AND $service IN ('', service) GROUP BY trace HAVING ms >= $slower_ms
+    FROM spans WHERE {_FIRST} AND $service IN ('', service) GROUP BY trace HAVING ms >= $slower_ms
 ), newest AS (
-    SELECT * FROM firsts{within} ORDER BY start_ns DESC, trace LIMIT $most
+    SELECT * FROM firsts{{within}} ORDER BY start_ns DESC, trace LIMIT $most
 )
 SELECT trace, make_timestamp(any_value(newest.start_ns) // 1000) AS began, any_value(newest.name) AS name, any_value(newest.ms) AS ms,
     count(*) AS spans, count_if(status = 'error') AS errors, any_value(newest.service) AS service
 FROM newest JOIN spans USING (trace) GROUP BY trace ORDER BY any_value(newest.start_ns) DESC, trace
 """
 _SAYS = """
-(contains(lower(name), $text) OR contains(lower(message), $text) OR contains(lower(CAST(attributes AS VARCHAR)), $text))"""
+(contains(lower(name), $text) OR contains(lower(message), $text) OR contains(lower(CAST(attributes AS VARCHAR)), $quoted))"""
 
 
 def traces(workbench: Workbench, search: TraceSearch = ALL, most: int = 50) -> list[dict[str, Any]]:
-    """The stored traces, newest first: trace, began (UTC), name, ms, spans, errors, service. A trace is listed from the moment
-    that its first span, which is the last to end, is recorded."""
+    """The stored traces, newest first: trace, began (UTC), name, ms, spans, errors, service. Name and length are those of its first spans,
+    whose parent is not recorded."""
     if search.kind not in ("", *KINDS):
         raise WorkbenchError(f"There is no kind of span '{search.kind}'.", where="kind", todo=f"Kinds: {', '.join(KINDS)}.")
     inside = ["kind = $kind"] * bool(search.kind) + ["status = 'error'"] * search.failed + [_SAYS] * bool(search.text)
     within = " AND ".join(f"trace IN (SELECT trace FROM spans WHERE {each})" for each in inside)
     asked = {"service": search.service, "slower_ms": search.slower_ms, "most": most}
     asked |= {"kind": search.kind} if search.kind else {}
-    asked |= {"text": search.text.lower()} if search.text else {}
+    if text := search.text.lower():
+        asked |= {"text": text, "quoted": json.dumps(text, ensure_ascii=False)[1:-1]}  # attributes are searched as JSON
     return workbench.store.query(_SUMMARY.format(within=f" WHERE {within}" * bool(within)), asked)
 
 
@@ -122,9 +127,9 @@ def spans(workbench: Workbench, ids: Sequence[str]) -> tuple[TraceSpan, ...]:
 
 def latest(workbench: Workbench, name: str, most: int) -> tuple[TraceSpan, ...]:
     """The spans of the newest traces whose first span has this name, at most MOST_READ; "": of any."""
-    asked = """
+    asked = f"""
         WITH newest AS (
-            SELECT trace, min(start_ns) AS began FROM spans WHERE parent IS NULL AND $name IN ('', name) GROUP BY trace
+            SELECT trace, min(start_ns) AS began FROM spans WHERE {_FIRST} AND $name IN ('', name) GROUP BY trace
             ORDER BY began DESC LIMIT $most
         )
         SELECT trace, count(*) AS spans FROM newest JOIN spans USING (trace) GROUP BY trace ORDER BY any_value(began) DESC"""

@@ -256,12 +256,21 @@ def make_app(
     async def unreadable(request: Request, error: OSError) -> JSONResponse:
         return failed(request, 503, f"A file cannot be read or written: {error.strerror or error}.", 1.0)
 
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        """What nobody thought of; the server's log tells where."""
+        return failed(request, 500, f"The service is at fault: {type(error).__name__}.")
+
     @app.exception_handler(HTTPException)
     async def unread(request: Request, error: HTTPException) -> JSONResponse:
         return failed(request, error.status_code, str(error.detail))
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        if "json" not in request.headers.get("content-type", "").lower():
+            return failed(
+                request, 422, "The body is not said to be JSON: send it with the header content-type: application/json."
+            )
         places = ("/".join(map(str, each["loc"][1:])) or "body" for each in error.errors())
         return failed(
             request, 422, "; ".join(f"{place}: {each['msg']}" for place, each in zip(places, error.errors(), strict=True))
@@ -338,7 +347,7 @@ def make_app(
             yield event(first)
             async for step in steps:
                 yield event(step)
-        except (Refusal, WorkbenchError) as error:
+        except (Refusal, WorkbenchError, OSError) as error:
             yield f"event: error\ndata: {json.dumps({'error': str(error)})}\n\n"
         finally:
             await steps.aclose()
@@ -351,7 +360,7 @@ def make_app(
             async for step in steps:
                 status = 200
                 yield step
-        except (Refusal, WorkbenchError, OSError):
+        except Exception:
             status = 500 if status == 200 else 0
             raise
         finally:
@@ -573,7 +582,7 @@ async def chunks(about: dict[str, Any], first: Any, steps: AsyncGenerator[Any, N
         async for step in steps:
             yield told(step)
         yield "data: [DONE]\n\n"
-    except (Refusal, WorkbenchError) as error:
+    except (Refusal, WorkbenchError, OSError) as error:
         yield f"data: {json.dumps({'error': {'message': str(error)}})}\n\n"
     finally:
         await steps.aclose()

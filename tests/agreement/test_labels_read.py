@@ -163,6 +163,13 @@ def test_preferences_are_of_systems_and_bias_of_places(workbench):
     assert result.strengths.strengths[0].mean > result.strengths.strengths[1].mean
     first = [one.preference == "ab"[one.order[0]] for one in source.labels if one.preference != "tie"]
     assert result.position.share.mean == pytest.approx(np.mean(first)) and result.position.share.n == len(first)
+    gone = next(one for one in source.labels if one.preference == "a").item
+    back = tuple(one.model_copy(update={"cannot_judge": one.item == gone}) for one in source.labels)
+    left = [one.preference == "ab"[one.order[0]] for one in back if one.preference != "tie" and one.item != gone]
+    share = preferences.preferences(
+        source._replace(labels=back), "main", found, consensus.consensus(source, "preference", found)
+    )[3][0]
+    assert share.mean == pytest.approx(np.mean(left)) and share.n == len(left) < len(first)
 
 
 def test_alpha_has_one_interval_on_every_page(workbench):

@@ -77,6 +77,17 @@ def test_the_tidy_table_says_what_was_judged_and_is_read_for_agreement(workbench
     assert not (tmp_path / "dpo.jsonl").exists() and exports.usual(pairs()) == exports.FORMATS
 
 
+def test_what_was_answered_before_cannot_judge_is_no_row_of_the_tidy_table(workbench, tmp_path):
+    frozen = frozen_study(workbench)
+    judge_all(workbench, frozen)
+    label = latest.labels(workbench, "toy")[0]
+    saving.label(workbench, frozen, label.model_copy(update={"id": "", "cannot_judge": True}))
+    told = exports.export(workbench, "toy", folder=tmp_path).counts["sentence labels"]
+    rows = [row for row in csv.DictReader((tmp_path / label_files.TIDY).open(newline="")) if row["annotator"] == label.annotator]
+    assert [row["part"] for row in rows if row["item"] == label.item] == ["cannot_judge"]
+    assert told == int((~np.isnan(table(frozen.study, latest.labels(workbench, "toy")).values)).sum())
+
+
 def test_what_was_edited_in_label_studio_replaces_our_label(workbench, tmp_path):
     frozen = frozen_study(workbench)
     item = worklist.Worklist(workbench, frozen, "Ann").next_open()

@@ -10,6 +10,7 @@ import pytest
 from core.labs.papers import results_table
 from core.labs.trials import comparison
 from core.report import tables
+from core.report.table import Column, Table
 from core.statistics.corrections import holm
 from core.statistics.paired import AT_ODDS
 from core.workbench import Workbench
@@ -29,6 +30,23 @@ def trials(bench):
 @pytest.fixture(scope="module")
 def table(bench, trials):
     return results_table.table(bench, trials, ["mrr", "recall"], ["latency_ms"])
+
+
+@pytest.mark.parametrize(("text", "written"), [
+    ("1. Results", r"1\. Results"), ("- a", r"\- a"), ("+", r"\+"), ("---", r"\---"), ("12) y", r"12\) y"), ("-0.5", "-0.5"),
+    ("3.5 ms", "3.5 ms"), ("2024-05", "2024-05"), ("a - b", "a - b"),
+])  # fmt: skip
+def test_a_caption_begins_no_list(text, written):
+    assert tables.markdown_text(text) == written
+
+
+def test_a_table_that_is_longer_than_a_page_goes_on_under_its_number():
+    rows = [{"name": f"row {number}", "value": number / 7} for number in range(120)]
+    made = tables.latex(Table("long", (Column("name"), Column("value")), rows, "Long").content(), "long", "All", 3, 84)
+    assert made.count(r"\begin{table}") == made.count(r"\end{table}") == made.count(r"\toprule") == 3
+    assert made.count(r"\label{tab:long}") == 1 and made.count(r"\addtocounter{table}{-1}\caption{Continued.}") == 2
+    assert re.findall(r"row (\d+)", made) == [str(number) for number in range(120)]
+    assert "clearpage" not in tables.latex(Table("short", (Column("name"),), rows[:50]).content(), "short", "", 3, 84)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Load on a server of this test: what became of each request, what is told of a rate, what is recorded, and what is refused."""
 
 import json
+import socket
 import time
 
 import numpy as np
@@ -277,11 +278,23 @@ def test_the_command_shows_a_table_and_exits_by_what_was_measured(asked, monkeyp
     assert [row["fields"] for row in rows] == ['{"k": 3}'] and rows[0]["url"].endswith("/search")
 
 
+def test_a_name_with_several_addresses_is_asked_where_something_listens(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
+        monkeypatch.setattr(lab.socket, "getaddrinfo", lambda *_, **__: here)
+        assert lab._target(f"http://localhost:{port}", False).address == ("127.0.0.1", port)
+    assert lab._target(f"http://localhost:{port}", False).address == ("127.0.0.2", port)
+
+
 def test_a_replay_is_sent_at_its_moments(asked, tmp_path):
     at = moments("bursts", 30, 0.5, seed=2)
     with server() as (url, queue):
-        [row] = loaded(asked, url, arrivals="replay", rates=(0.0,), recorded=tuple(at.tolist()))["points"]
-    assert row["requests"] == len(at) and len(queue.arrived) == len(at) + 1 and row["rate"] == pytest.approx(2 * len(at))
+        replay = {"arrivals": "replay", "rates": (0.0,), "recorded": tuple(at.tolist()), "seconds": 30.0}  # it ends long before
+        [row] = loaded(asked, url, **replay)["points"]
+    assert row["requests"] == len(at) and len(queue.arrived) == len(at) + 1
+    assert row["rate"] == pytest.approx((len(at) - 1) / np.ptp(at)) and row["throughput"] > len(at) / 30
+    assert asked[0].store.query("SELECT seconds FROM load_tests") == [{"seconds": pytest.approx(np.ptp(at))}]
 
 
 def test_more_open_requests_than_there_is_room_for_are_unsent(monkeypatch):

@@ -10,11 +10,13 @@ from core.progress import drain
 from core.records import plain
 from core.serving import otlp, stored_spans
 from core.serving.inputs import input_of
-from core.serving.rerun import Rerun, rerun, rerun_cost, reruns
+from core.serving.rerun import KIND, Rerun, rerun, rerun_cost, reruns, tried
 from core.serving.rerun_plan import RerunChange, planned, prompt_of
 from core.serving.rerun_verdict import sentences, verdict
 from core.serving.service import Service
 from core.serving.web import ServiceLimits
+from core.store.batches import batches
+from core.workbench import Workbench
 from tests.support.failing import TEXTS, recipe
 
 FREE = ServiceLimits(rate=1e6, burst=1_000_000)
@@ -208,3 +210,19 @@ def test_what_was_not_measured_on_both_sides_is_left_out_of_both():
 def test_an_unchanged_answer_is_told_as_such():
     same = np.full((4, 1), 0.5)
     assert sentences(verdict(made_up(same, same))) == ["The change leaves all 4 answers as they were."]
+
+
+def test_the_same_change_in_another_order_is_no_other_and_an_empty_system_message_is(tmp_path):
+    bench, shown = Workbench(tmp_path), {"trace": "t", "question": "q", "recipe": None, "before": {}, "after": {}, "seeds": 1}
+    changes = [
+        ({"seed": 1, "generation.max_tokens": 9}, None),
+        ({"generation.max_tokens": 9, "seed": 1}, None),
+        ({"seed": 1}, None),
+    ]
+    for number, (settings, system) in enumerate([*changes, ({"seed": 1}, "")]):
+        row = {**shown, "before_answers": ["x"], "after_answers": ["y"], "settings": settings, "system": system, "left_out": {}}
+        batches(bench.home).keep(KIND, {f"{number}/t": row | {"rerun": f"{number}", "started": "2026-01-01"}})
+    assert [tried(bench, each) for each in reruns(bench)] == [2, 2, 2, 2]
+    batches(bench.home).keep(KIND, {"4/u": row | {"trace": "u", "system": None, "rerun": "4", "started": "2026-01-02"}})
+    batches(bench.home).keep(KIND, {"5/u": row | {"trace": "u", "system": "", "rerun": "5", "started": "2026-01-02"}})
+    assert [tried(bench, each) for each in reruns(bench, "u")] == [1, 1]

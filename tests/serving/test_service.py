@@ -74,6 +74,31 @@ def test_the_same_question_is_answered_from_the_cache_and_anew_where_that_is_ask
     assert client.post("/answer", json={"question": LUND, "fresh": True}).json()["way"] == "local"
 
 
+def test_an_answer_from_the_cache_costs_nothing_again(service, serve):
+    client = serve(service, FREE)
+    made = client.post("/answer", json={"question": LUND}).json()
+    service.cache.put(LUND, service.stamp(), {**made, "cost_usd": 0.02})
+    told = client.post("/answer", json={"question": LUND}).json()
+    assert made["cost_usd"] is None and (told["way"], told["cost_usd"]) == ("cached", 0.0)
+
+
+def test_what_nobody_thought_of_is_told_as_json_and_counted(service, serve, monkeypatch):
+    client = serve(service, FREE)
+    broken = lambda *_: (_ for _ in ()).throw(RuntimeError("here"))  # noqa: E731
+    monkeypatch.setattr(service.workbench, "search", broken)
+    monkeypatch.setattr(service.workbench, "ask", broken)
+    for path, body in (("/search", {}), ("/answer", {}), ("/answer", {"stream": True})):
+        response = client.post(path, json={"question": LUND, **body}, headers={"connection": "close"})
+        assert (response.status_code, response.json()) == (500, {"error": "The service is at fault: RuntimeError."})
+    assert 'requests_total{path="/answer",status="500",way=""} 2.0' in client.get("/metrics").text
+
+
+def test_a_body_that_is_not_said_to_be_json_is_told_how_to_send_it(service, serve):
+    form = {"content-type": "application/x-www-form-urlencoded"}  # as curl --data says
+    response = serve(service, FREE).post("/answer", content=json.dumps({"question": LUND}), headers=form)
+    assert response.status_code == 422 and "content-type: application/json" in response.json()["error"]
+
+
 def test_a_question_in_other_words_takes_the_answer_where_that_is_asked_for(bench, reader, serve):
     client = serve(Service(bench, recipe(), "towns", similarity=0.9), FREE)
     asked = [LUND, "When does the Lund market open", "when does the market of Lund open"]
@@ -199,6 +224,12 @@ def test_without_engine_and_passages_an_old_answer_then_an_honest_refusal(servic
     assert none.status_code == 503 and "index cannot be read" in none.json()["error"]
     told = sent_events(client.post("/answer", json={"question": LUND, "fresh": True, "stream": True}))
     assert told[-1][1]["way"] == "cached"
+
+
+def test_a_refusal_says_that_the_deadline_passed_and_that_nothing_was_found(service):
+    service.open()
+    [refused] = drain(service.replies([ServedQuestion("Qwxyz?", time.perf_counter())]))
+    assert refused.status == 503 and "deadline passed" in str(refused) and "passages: None was found" in str(refused)
 
 
 def test_what_was_said_over_another_corpus_is_never_said_again(service, serve, bench):

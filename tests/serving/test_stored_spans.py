@@ -61,6 +61,21 @@ def test_a_trace_is_told_with_its_length_and_counts(bench):
         stored_spans.traces(bench, TraceSearch(kind="llm"))
 
 
+def test_a_request_in_a_client_s_own_trace_is_listed_and_read(tmp_path):
+    whole, part = (
+        span(1, 2, 1, "/answer", 5, 45, question='What is "with"? See C:\\docs\nüber'),
+        span(1, 3, 2, "write", 9, 40, "model"),
+    )
+    stored_spans.to_journal(tmp_path, "rehearsal")([whole, part], 0)
+    bench = Workbench(tmp_path)
+    [row] = stored_spans.traces(bench)
+    assert (row["name"], row["ms"], row["spans"]) == ("/answer", 40, 2)
+    assert stored_spans.latest(bench, "/answer", 1) == (whole, part)
+    for text in ('"WITH"', "c:\\docs", "docs\nÜBER"):
+        assert len(stored_spans.traces(bench, TraceSearch(text=text))) == 1, text
+    assert not stored_spans.traces(bench, TraceSearch(text='"without"'))
+
+
 def test_what_was_recorded_is_read_back(bench):
     one, nine = f"{1:032x}", f"{9:032x}"
     assert by_id(stored_spans.spans(bench, [one])) == request(1) and stored_spans.spans(bench, [nine]) == (FAILED,)

@@ -112,7 +112,8 @@ def to_csv(labels: Iterable[Label]) -> str:
 
 
 def to_tidy_csv(study: Study, labels: Iterable[Label]) -> str:
-    """To be read without anything else: a row for each judgement of each annotator, with what was judged and whose it is."""
+    """To be read without anything else: a row for each judgement of each annotator, with what was judged and whose it is. Of an item that
+    cannot be judged it is the only one: what was answered before is taken back."""
     out = io.StringIO()
     writer = csv.DictWriter(out, TIDY, restval="")
     writer.writeheader()
@@ -134,7 +135,8 @@ def to_tidy_csv(study: Study, labels: Iterable[Label]) -> str:
             "comment": label.comment,
         }
         for row in _judgements(label):
-            if row["part"] in ("sentence", "helpful", "preference", "cannot_judge") and row["value"] != "":
+            parts = ("cannot_judge",) if label.cannot_judge else ("sentence", "helpful", "preference")
+            if row["part"] in parts and row["value"] != "":
                 told = {"label": row.pop("value"), **_judged_of(item, row)}
                 writer.writerow({name: _safe(value) for name, value in {**head, **row, **told}.items()})
     return out.getvalue()

@@ -60,7 +60,7 @@ OF_NOBODY = (
 )  # fmt: skip
 BY_DATASET = {
     "xquad": ("artetxe2020", "rajpurkar2016"),
-    "beir": ("thakur2021",),
+    **dict.fromkeys(("arguana", "fiqa", "nfcorpus", "scifact", "trec-covid"), ("thakur2021",)),
     "hotpotqa": ("yang2018",),
     "medquad": ("benabacha2019",),
     "wordnet": ("mccrae2020",),
@@ -84,7 +84,8 @@ def entries() -> dict[str, str]:
 
 
 def of_dataset(name: str) -> tuple[str, ...]:
-    return next((keys for start, keys in BY_DATASET.items() if name.startswith(start)), ())
+    """A data set's own files stand behind a hyphen, as in "xquad-en"."""
+    return next((keys for start, keys in BY_DATASET.items() if f"{name}-".startswith(f"{start}-")), ())
 
 
 def cited(keys: Iterable[str]) -> str:

@@ -94,7 +94,7 @@ def current(workbench: Workbench, paper: papers.Paper) -> Generator[Progress, No
     if stale := [row for row in results if row.holds is False]:
         raise WorkbenchError(
             f"{len(stale)} of {len(paper.items)} items are stale: what they show is no longer what their commands answer. "
-            + " ".join(f"{row.what}: {row.told}." for row in stale[:MOST_TOLD])
+            + " ".join(f"{row.what}: {row.told.rstrip('.')}." for row in stale[:MOST_TOLD])
             + f" {len(stale) - MOST_TOLD} more." * (len(stale) > MOST_TOLD),
             where=paper.id,
             todo=f"`python -m core paper refresh {paper.id}` takes anew what commands compute; what a page showed: {checking.AGAIN}.",

@@ -427,8 +427,13 @@ def take_again(workbench: Workbench, paper_id: str) -> Paper:
     """Computes every item anew and keeps what they show now; what was taken from a page stays."""
     paper = load(workbench, paper_id)
     for item in paper.items:
-        if sources.computed(item):
+        if not sources.computed(item):
+            continue
+        try:
             add(workbench, paper_id, item.model_dump())
+        except WorkbenchError as error:
+            todo = f"Take it out: `python -m core paper remove {paper_id} {item.name}`."
+            raise WorkbenchError(f"'{item.name}' cannot be computed anew: {error.what}", where=paper_id, todo=todo) from error
     return load(workbench, paper_id)
 
 

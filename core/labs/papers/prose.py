@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 from core.evaluation.metric import MAIN
 from core.jobs.verbs import as_recorded, words_and_options
 from core.labs.papers import numbers
+from core.labs.papers.differing import SAME
 from core.labs.papers.paper import Item, Paper, Taken, named
+from core.labs.papers.wording import listed
 from core.labs.papers.words import called
 from core.labs.trials import comparison
 from core.labs.trials.comparison import Trial
@@ -34,7 +36,7 @@ class Telling(NamedTuple):
     item: Item
     half: str  # of its questions
     opening: str
-    best: bool = False  # whether it says which recipe is the best
+    best: str = ""  # where it says which recipe is the best: "has", or of several alike "share"
     differences: tuple[str, ...] = ()  # each with a small letter first: it may stand behind "On the {questions}, "
     parts: Mapping[str, str] = {}
 
@@ -87,9 +89,9 @@ def abstract(paper: Paper, told: Tellings) -> list[tuple[Telling, str]]:
         return []
     chosen = next((each for each in told.values() if each.best and each.half != TEST), None)
     first, *others = tested.differences
-    words = "Of {recipes} compared on {questions}, {best} has the best {measure} ({mean})."
+    words = "Of {recipes} compared on {questions}, {best} %s the best {measure} ({mean})."
     return [
-        *([(chosen, words)] if chosen else []),
+        *([(chosen, words % chosen.best)] if chosen else []),
         (tested, f"On the {{questions}}, {first}"),
         *((tested, _begun(each)) for each in others),
     ]
@@ -149,8 +151,10 @@ def _of_results(item: Item, content: Any, half: str, parts: dict[str, str]) -> T
     parts |= {"recipes": counted(len(rows), "recipe"), "measure": column["label"]}
     if not rated:
         return Telling(item, half, "{item} compares {recipes} on the {questions}.", parts=parts)
-    best = max(rated, key=lambda name: cells[name]["mean"] * (column["direction"] or 1))
-    parts |= {"best": best, "mean": tables.number(cells[best]["mean"], item.digits)}
+    top = max((cells[name]["mean"] for name in rated), key=lambda mean: mean * (column["direction"] or 1))
+    best = [name for name in rated if abs(cells[name]["mean"] - top) < SAME]
+    many = f"{len(best)} of them" if len(best) > MOST else listed(best)
+    parts |= {"best": many, "mean": tables.number(top, item.digits)}
     gaps = [
         _Gap(name, cell["difference"], cell.get("difference_low"), cell.get("difference_high"), cell["p"])
         for name, cell in cells.items()
@@ -158,10 +162,11 @@ def _of_results(item: Item, content: Any, half: str, parts: dict[str, str]) -> T
     ]
     parts["base"] = content["reference"]
     told = _differences(gaps, content["tests"] > 1, content["confidence"], item.digits, parts)
-    opening = "{item} compares {recipes} on the {questions}: {best} has the best {measure} ({mean})."
+    verb = "share" if len(best) > 1 else "has"
+    opening = f"{{item}} compares {{recipes}} on the {{questions}}: {{best}} {verb} the best {{measure}} ({{mean}})."
     if len(rows) == 1:
-        opening = "{item} shows {best} on the {questions}: its {measure} is {mean}."
-    return Telling(item, half, opening, len(rows) > 1, told, parts)
+        opening, verb = "{item} shows {best} on the {questions}: its {measure} is {mean}.", ""
+    return Telling(item, half, opening, verb, told, parts)
 
 
 def _of_comparison(item: Item, rows: Sequence[Any], half: str, parts: dict[str, str], compared: Sequence[Trial]) -> Telling:
@@ -176,7 +181,7 @@ def _of_comparison(item: Item, rows: Sequence[Any], half: str, parts: dict[str, 
     told = _differences(gaps, len(gaps) > 1, base.settings.get("evaluation.confidence", 0.95), 3, parts)
     on = " on the {questions}" * ("questions" in parts)
     shows = "compares {recipes} with {base}" if item.kind == "table" else "shows the paired differences of {recipes} from {base}"
-    return Telling(item, half, f"{{item}} {shows}{on}.", False, told, parts)
+    return Telling(item, half, f"{{item}} {shows}{on}.", "", told, parts)
 
 
 class _Gap(NamedTuple):

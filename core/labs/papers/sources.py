@@ -4,6 +4,7 @@ The words are those of the command line, and the answers the same; a bundle of o
 no way from them to any other verb, and each value is checked.
 """
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -63,7 +64,7 @@ def parsed(command: Sequence[str]) -> PaperCommand:
                 todo=f"Its options: {', '.join(f'--{option}' for option in source.options) or 'none'}.",
             )
         value = values[-1]
-        if kind is int and not (value.isdigit() and 1 <= int(value) <= MOST_DEPTH):
+        if kind is int and not (re.fullmatch("[0-9]{1,9}", value) and 1 <= int(value) <= MOST_DEPTH):
             raise WorkbenchError(f"--{option} takes a whole number from 1 to {MOST_DEPTH:,}.", where=value[:100])
         options[option] = tuple(values) if kind is tuple else kind(value)
     least, most = source.words
@@ -165,7 +166,7 @@ def look_up(result: Any, path: str) -> float | int | str | None:
         if isinstance(value, dict):
             rows = [value[step]] if step in value else []
         elif isinstance(value, list):
-            rows = [value[int(step)]] if step.isdigit() and int(step) < len(value) else []
+            rows = [value[int(step)]] if re.fullmatch("[0-9]{1,9}", step) and int(step) < len(value) else []
             rows = rows or [row for row in value if isinstance(row, dict) and step in (row.get(key) for key in ROW_NAMES)]
         else:
             rows = []

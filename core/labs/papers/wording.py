@@ -106,6 +106,7 @@ CLAUSES = {
 SILENT = {"rerank": ("none",), "context": (), "retrieval": ()}
 UNSET = ("", None, [], ())  # values of a setting that is off
 MOST_VALUES = 6  # of a setting told one by one
+NAMES = ("model", "name", "adapter", "base_url", "server")  # settings whose values are names, told as they are
 
 
 def sentence(stage: str, configs: Sequence[Mapping[str, Any]]) -> str:
@@ -127,7 +128,7 @@ def _clause(stage: str, part: str, configs: Sequence[Mapping[str, Any]]) -> str:
     if template := CLAUSES.get(stage, {}).get(part):
         every = _varied(stage, configs, unset=True)
         return template.format_map(Settings({name: Said(name, own) for name, own in every.items()})) + keys
-    told = ", ".join(f"{name.replace('_', ' ')} {one_of(own)}" for name, own in values.items())
+    told = ", ".join(f"{name.replace('_', ' ')} {one_of(own, name)}" for name, own in values.items())
     if not part:
         return escape(told)
     return escape(word(part)) + keys + (f" ({escape(told)})" if told else "")
@@ -162,22 +163,23 @@ class Said:
     def __format__(self, form: str) -> str:
         first, _, other = form.partition("|")
         if not form:
-            return escape(one_of(self.values))
+            return escape(one_of(self.values, self.name))
         if first in self.values:
-            return escape(one_of([other if value == first else value for value in self.values]))
+            return escape(one_of([other if value == first else value for value in self.values], self.name))
         on = [value for value in self.values if value not in UNSET and value != 0]
         unit = " tokens" if self.name.endswith("_tokens") else ""
-        with_it = f"{first} {one_of(on)}{unit}" if on else ""
+        with_it = f"{first} {one_of(on, self.name)}{unit}" if on else ""
         return escape(listed([with_it, other * (len(on) < len(self.values))], "or"))
 
 
-def one_of(values: Sequence[Any]) -> str:
+def one_of(values: Sequence[Any], setting: str = "") -> str:
     """ "64, 96 or 128"; of many numbers their range."""
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    if numbers and len(values) > MOST_VALUES:
-        return f"{min(values):g} to {max(values):g} ({len(values)} values)"
-    said = [f"{value:g}" if isinstance(value, float) else "off" if value in UNSET else str(value) for value in values]
-    return listed([value.replace("_", " ") for value in said], "or")
+    many = f" ({len(values)} values)" if numbers and len(values) > MOST_VALUES else ""
+    shown = [min(values), max(values)] if many else values
+    said = [f"{value:g}" if isinstance(value, float) else "off" if value in UNSET else str(value) for value in shown]
+    said = said if setting in NAMES else [value.replace("_", " ") for value in said]
+    return f"{said[0]} to {said[1]}{many}" if many else listed(said, "or")
 
 
 def listed(words: Sequence[str], joined: str = "and") -> str:

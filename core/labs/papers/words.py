@@ -16,20 +16,32 @@ from core.report.caption import escape
 HEADINGS = ("section", "subsection", "subsubsection", "paragraph")
 PAIRS = {"strong": r"\textbf{", "em": r"\emph{"}
 BLOCKS = {"bullet_list": "itemize", "ordered_list": "enumerate", "blockquote": "quote"}
+MOST_ALIKE, MOST_BLOCKS = 4, 5  # in one another: LaTeX takes no more lists of a kind, and of all one more, for code
+ROMAN = ("i", "ii", "iii", "iv")  # of a list of numbers its counter, by its depth
 
 
 def to_latex(paper: Paper, text: str, place: Place = "results") -> str:
     """What main.tex includes. The largest heading is a section; in the results, which are one, a subsection."""
-    lines, heading, under = list[str](), "", place == "results"
+    lines, heading, under, blocks = list[str](), "", place == "results", list[str]()
     for token in _parser().parse(text):
         kind, _, end = token.type.rpartition("_")
         if token.type == "inline":
             line = _inline(token.children or (), {item.name: called(item) for item in paper.items if item.kind != "text"})
             lines.append(f"\\{heading}{{{line}}}" if heading else line)
         elif kind == "heading":
-            heading = HEADINGS[min(int(token.tag[1]) - 1 + under, 3)] if end == "open" else ""
+            level = (
+                "textbf" if any(blocks) else HEADINGS[min(int(token.tag[1]) - 1 + under, 3)]
+            )  # of a list there are no sections
+            heading = level if end == "open" else ""
+            lines += [""] * (end == "close" and any(blocks))
+        elif kind in BLOCKS and end == "open":
+            deep = blocks.count(BLOCKS[kind]) == MOST_ALIKE or sum(map(bool, blocks)) == MOST_BLOCKS
+            blocks.append("" if deep else BLOCKS[kind])  # what stands deeper is one with the block around it
+            lines += [] if deep else [rf"\begin{{{blocks[-1]}}}"]
+            if blocks[-1] == "enumerate" and (start := token.attrs.get("start", 1)) != 1:
+                lines.append(rf"\setcounter{{enum{ROMAN[blocks.count('enumerate') - 1]}}}{{{int(start) - 1}}}")
         elif kind in BLOCKS:
-            lines.append(rf"\{'begin' if end == 'open' else 'end'}{{{BLOCKS[kind]}}}")
+            lines += [rf"\end{{{name}}}" for name in [blocks.pop()] if name]
         elif token.type == "list_item_open":
             lines.append(r"\item{}")  # a text that begins with [ is no label
         elif token.type in ("fence", "code_block"):
@@ -72,7 +84,7 @@ def _inline(tokens: Sequence[Any], calls: Mapping[str, str]) -> str:
         elif token.type == "code_inline":
             made.append(rf"\texttt{{{escape(token.content)}}}")
         elif token.type in ("softbreak", "hardbreak"):
-            made.append("\n" if token.type == "softbreak" else "\\\\\n")
+            made.append("\n" if token.type == "softbreak" else "\\leavevmode" * (not "".join(made).strip()) + "\\\\\n")
         elif kind in PAIRS:
             made.append(PAIRS[kind] if end == "open" else "}")
         elif token.type == "link_open":

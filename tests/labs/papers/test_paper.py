@@ -6,6 +6,7 @@ import pytest
 
 from core.__main__ import parse
 from core.errors import WorkbenchError
+from core.labs.papers import bundle as bundles
 from core.labs.papers import checking, derived, numbers, shelf, sources
 from core.labs.papers import paper as papers
 from core.progress import drain
@@ -90,6 +91,7 @@ def test_sql_answers_as_the_verb_does(bench):
         ("show a --job x", "takes no --job"),
         ("compare a b --k 0", "whole number from 1"),
         ("compare a b --k 99999999999999999999", "whole number from 1"),
+        ("compare a b --k ²", "whole number from 1"),
         ("compare a b --metric", "or it has no value"),
     ],
 )
@@ -122,6 +124,7 @@ def test_a_place_in_an_answer_is_named_or_the_error_says_what_is_there(bench):
     for path, what in [
         ("metrics.mrr", "no single value"),
         ("metrics.bleu.mean", "'bleu' names nothing"),
+        ("metrics.²", "'²' names nothing"),
         ("", "no single value"),
     ]:
         with pytest.raises(WorkbenchError, match=what):
@@ -181,6 +184,20 @@ def test_the_check_holds_until_the_store_has_moved_on(bench):
     assert all(row.holds for what, row in results.items() if what not in ("number tried", "table main"))
     papers.take_again(bench, "small")
     assert all(row.holds for row in drain(checking.check(bench, "small")))
+
+
+def test_an_item_whose_trial_is_gone_is_named_where_all_are_taken_again(bench):
+    trial, other, _ = three_trials(bench)
+    papers.create(bench, "Gone")
+    for name, rests_on in (("first", other), ("second", trial)):
+        number = {"kind": "number", "name": name, "command": ["show", rests_on], "value": "metrics.mrr.mean"}
+        papers.add(bench, "gone", number)
+    bench.store.journal.listing()[trial].path.unlink()
+    with pytest.raises(WorkbenchError, match="'second' cannot be computed anew: No trial has") as error:
+        papers.take_again(Workbench(bench.home), "gone")
+    assert "paper remove gone second" in error.value.todo
+    with pytest.raises(WorkbenchError, match=r"1 of 2 items are stale.*lists them\. \["):
+        drain(bundles.current(Workbench(bench.home), papers.load(bench, "gone")))
 
 
 @pytest.mark.slow

@@ -119,3 +119,14 @@ def test_the_methods_say_of_each_item_that_is_left_by_which_test_its_p_are(halve
     assert r"The p values of Table~\ref{tab:recipes} are from paired t tests" in left and "benjamini1995" in left
     assert "permutation test" not in methods("recipes") and "on-test" not in left
     assert "t tests" not in methods("on-test") and "p values" not in methods("drawn"), "a figure of differences shows no p"
+
+
+def test_recipes_of_the_same_mean_share_the_best():
+    def said(*means) -> str:
+        rows = [{"name": f"r{n}", "cells": {"mrr": {"mean": mean, "p": None}}} for n, mean in enumerate(means)]
+        column = {"name": "mrr", "label": "MRR", "unit": "", "direction": 1}
+        content = {"columns": [column], "rows": rows, "reference": "r0", "tests": 0, "questions": 9, "confidence": 0.95}
+        return read(prose.telling(papers.PaperTable(name="t"), content, {}))[0].partition(": ")[2]
+
+    assert said(0.4, 0.5, 0.5) == "r1 and r2 share the best MRR (0.500)." and said(0.4, None) == "r0 has the best MRR (0.400)."
+    assert said(0.5, 0.5, 0.5, 0.5) == "4 of them share the best MRR (0.500)."

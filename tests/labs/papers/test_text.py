@@ -107,6 +107,13 @@ def test_what_varies_stands_with_all_its_values_and_what_is_off_is_said():
     assert [wording.counted(number, "thread") for number in (1, 2)] == ["1 thread", "2 threads"]
 
 
+def test_names_are_told_as_they_are_and_long_numbers_whole():
+    said = wording.sentence("embedding", [{"part": "sentence_transformers", "model": "own/e5_base", "pooling": "last_token"}])
+    assert said.startswith(r"Texts were embedded by own/e5\_base~")
+    assert wording.one_of(["last_token"]) == "last token"
+    assert wording.one_of(range(20240107, 20240100, -1)) == "20240101 to 20240107 (7 values)"
+
+
 @pytest.mark.parametrize("stage", wording.CLAUSES)
 def test_every_clause_is_of_a_part_and_of_settings_that_it_has(stage):
     config = TrialConfig()
@@ -128,6 +135,14 @@ def test_every_entry_is_whole_and_every_key_is_an_entry():
         assert entry.count("{") == entry.count("}"), key
         for field in ("author = {", "title = {", f"year = {{{re.search(r'[0-9]{4}', key)[0]}}}"):
             assert field in entry, (key, field)
+
+
+@pytest.mark.parametrize(("name", "keys"), [
+    ("nfcorpus", ("thakur2021",)), ("scifact", ("thakur2021",)), ("beirut-news", ()), ("squadron", ()), ("wordnet", ("mccrae2020",)),
+    ("xquad-en", ("artetxe2020", "rajpurkar2016")), ("squad-v2-dev", ("rajpurkar2016",)), ("squad-sentences", ("du2017",)),
+])  # fmt: skip
+def test_a_data_set_is_cited_and_no_corpus_of_a_like_name(name, keys):
+    assert bibliography.of_dataset(name) == keys
 
 
 def test_references_are_of_parts_that_there_are():

@@ -59,6 +59,21 @@ def test_a_line_after_a_break_is_no_option_of_it(bench):
     assert words.to_latex(paper, "one  \n[1] two\\\n\\* three  \nfour") == "one\\\\{}\n[1] two\\\\{}\n* three\\\\\nfour\n"
 
 
+def test_lists_go_no_deeper_than_latex_goes_and_count_from_where_they_begin(bench):
+    paper = papers.load(bench, "small")
+    deep = "".join(f"{'   ' * depth}3. x{depth}\n\n" for depth in range(6)) + f"{'> ' * 9}said\n{'> ' * 9}\n{'> ' * 9}    code\n"
+    tex = words.to_latex(paper, deep)
+    assert tex.count(r"\begin{enumerate}") == 4 and tex.count(r"\item{}") == 6 and all(f"x{depth}" in tex for depth in range(6))
+    assert re.findall(r"setcounter\{enum(\w+)\}\{2\}", tex) == ["i", "ii", "iii", "iv"]
+    assert tex.count(r"\begin{quote}") == tex.count(r"\end{quote}") == 5 and tex.index("said") < tex.index("code")
+    assert words.to_latex(paper, "1. one") == "\\begin{enumerate}\n\\item{}\none\n\n\\end{enumerate}\n"
+    assert words.to_latex(paper, "\\\nfoo") == "\\leavevmode\\\\\nfoo\n"
+    assert words.to_latex(paper, "&nbsp;  \nfoo") == " \\leavevmode\\\\\nfoo\n"
+    assert "\\item{}\n\\textbf{head}\n\n" in words.to_latex(paper, "- # head\n  text") and "section" not in words.to_latex(
+        paper, "> # a"
+    )
+
+
 def test_a_name_that_is_not_there_is_refused_and_what_is_named_stays(bench):
     with pytest.raises(WorkbenchError, match="nobody"):
         papers.add_text(bench, "small", "{nobody}")
@@ -75,6 +90,9 @@ def test_texts_stand_in_their_places_in_the_bundle_which_holds_and_is_set(bench,
     papers.add_text(bench, "small", f"Then: {HOSTILE.replace('{x}', '')}")
     papers.add_text(bench, "small", "# What follows", 1, "after")
     papers.add_text(bench, "small", "# Why", place="before")
+    papers.change_item(
+        bench, "small", "text-3", text="# What follows\n\n\\\nat once\n\n" + "".join(f"{'  ' * n}- x\n" for n in range(8))
+    )
     papers.change(bench, "small", abstract="A gain of {gain}.")
     paper = papers.load(bench, "small")
     bundle = bundles.whole(bench, paper, drain(bundles.current(bench, paper)), {}, bundles.records(bench, paper))
