@@ -49,12 +49,13 @@ def put_up() -> None:
     what = session.workbench().arguments(session.config()) if chosen == IN_USE else ["--published", chosen]
     arguments = ["serve", *what, "--port", str(port)]
     job = jobs.latest(arguments)
-    if job and job.active:
+    if job and job.status not in ("done", "cancelled"):  # what failed says why, and may be resumed
         jobs.watch(job.id)
-        st.fragment(up, run_every=2.0)(int(port))
+        if job.active:
+            st.fragment(up, run_every=2.0)(int(port))
     else:
         below = chosen != IN_USE and told_if_below(chosen)
-        label = f"Serving {'the recipe in use' if chosen == IN_USE else chosen}"
+        label = f"Serving {f'a recipe of {session.config().corpus.dataset}' if chosen == IN_USE else chosen} on port {port}"
         cards.press(
             "Start the service",
             "dns",
@@ -65,6 +66,14 @@ def put_up() -> None:
             type="secondary" if below else "primary",
         )
         st.caption("It runs until it is stopped, even if this page is closed. Only programs on this machine can reach it.")
+    for other in served():  # of another recipe or port than those chosen here
+        if job is None or other.id != job.id:
+            jobs.watch(other.id)
+
+
+def served() -> list[Any]:
+    """The services that are up, or about to be."""
+    return [job for job in jobs.active() if job.arguments[0] == "serve" and "--port" in job.arguments]
 
 
 def told_if_below(name: str) -> bool:
@@ -82,8 +91,8 @@ def told_if_below(name: str) -> bool:
 
 def address() -> str:
     """Of the service that is up by the page, else the usual one."""
-    served = [job.arguments for job in jobs.active() if job.arguments[0] == "serve" and "--port" in job.arguments]
-    return f"http://127.0.0.1:{served[0][served[0].index('--port') + 1]}" if served else ADDRESS
+    some = [job.arguments for job in served()]
+    return f"http://127.0.0.1:{some[0][some[0].index('--port') + 1]}" if some else ADDRESS
 
 
 def up(port: int) -> None:
