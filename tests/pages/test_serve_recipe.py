@@ -70,14 +70,15 @@ def test_what_failed_says_why_and_what_runs_elsewhere_can_be_stopped(bench, monk
     monkeypatch.setattr(type(bench.jobs), "list", lambda self: list(some.values()))
     monkeypatch.setattr(type(bench.jobs), "get", lambda self, job_id: some[job_id])
     app = opened()
+    labels = [button.label for button in app.button]
+    assert app.number_input(key="serve_port").value == 8650, "the page opens on what is up"
+    assert labels.count("Stop") == 1 and "Resume" not in labels, "the one that runs there is shown once"
+    app.number_input(key="serve_port").set_value(8600).run()
     assert [text.value for text in app.text] == ["Port 8600 cannot be listened on."]
     assert [button.label for button in app.button if button.label in ("Resume", "Stop", "Start the service")] == [
         "Resume",
         "Stop",
     ]
-    app.number_input(key="serve_port").set_value(8650).run()
-    labels = [button.label for button in app.button]
-    assert labels.count("Stop") == 1 and "Resume" not in labels, "the one that runs there is shown once"
 
 
 def test_what_is_published_is_listed_with_its_gate(towns):

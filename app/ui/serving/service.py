@@ -10,7 +10,7 @@ from app import session
 from app.ui import cards, jobs, tables
 from core import registry
 from core.report.table import DAY_TIME, MEAN, Column, Table, between, with_values
-from core.serving.asking import ADDRESS, PORT, ServiceState, caches_table, service_state
+from core.serving.asking import ADDRESS, ServiceState, caches_table, service_state
 from core.serving.publishing import LEAST, MEASURE, Publication, answer_cost, publications, reached, worse_end
 from core.serving.publishing import published as latest
 from core.serving.watching import watched
@@ -45,7 +45,8 @@ def put_up() -> None:
         st.session_state["serve_names"], st.session_state["serve_what"] = names, [*names, IN_USE][0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox("What is served", [*names, IN_USE], key="serve_what")
-        port = st.number_input("Port", 1024, 65535, PORT, key="serve_port", help="On this machine only: 127.0.0.1.", width=120)
+        usual = int(address().rpartition(":")[2])  # of the one that is up: the page does not keep what was typed before
+        port = st.number_input("Port", 1024, 65535, usual, key="serve_port", help="On this machine only: 127.0.0.1.", width=120)
     what = session.workbench().arguments(session.config()) if chosen == IN_USE else ["--published", chosen]
     arguments = ["serve", *what, "--port", str(port)]
     job = jobs.latest(arguments)
