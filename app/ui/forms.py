@@ -469,9 +469,11 @@ def _in_columns(usual: Any, place: str, shown: Sequence[Knob]) -> dict[str, Any]
 
 
 def kept_widget(knob: Knob, key: str, value: Any) -> Any:
-    """A widget that begins with the value and keeps what it is given."""
-    show_value(key, value, always=False)
-    return widget(knob, key)
+    """A widget that begins with the value and keeps what it is given, on another page, too: Streamlit forgets what it does not draw."""
+    values = st.session_state.setdefault("widget_values", {})
+    show_value(key, values.get(key, value), always=False)
+    values[key] = widget(knob, key)
+    return values[key]
 
 
 def widget(knob: Knob, key: str, **events: Any) -> Any:
