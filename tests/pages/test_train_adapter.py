@@ -55,6 +55,14 @@ def test_settings_stay_as_they_were_while_another_page_is_looked_at(bench):
     assert (app.number_input(key="adapter/max_steps").value, app.selectbox(key="adapter/targets").value) == (7, "mlp")
 
 
+def test_a_corpus_without_questions_is_no_lesson(bench):
+    drain(bench.library.ingest("silent", [("silent.jsonl", b'{"id": "a", "text": "The pass by the lake opens at nine."}')]))
+    bench.resolve(TrialConfig(corpus={"dataset": "silent"}))
+    app = start(**{"corpus.dataset": "silent"})
+    assert any("no questions with evidence to learn from" in info.value for info in app.info)
+    assert not [button for button in app.button if button.label == "Train"]
+
+
 def record(base: str = "bundled") -> dict:
     compared = {"difference": 0.3, "low": 0.2, "high": 0.4, "p": 0.001, "exact": False, "effect_size": 1.0, "note": ""}
     compared |= {"before": 0.4, "after": 0.7, "wins": 5, "losses": 0, "ties": 1, "n": 6, "total": 6}
