@@ -21,10 +21,10 @@ from core import registry
 from core.config import PART_KINDS, PartConfig, TransformConfig, TrialConfig, valid
 from core.errors import WorkbenchError
 from core.labs.trials.comparison import made_name
-from core.pipeline import recipe_words
 from core.registry import knob_label, lower, plain_words, word
 from core.retrieval.fusion import Fusion
 from core.workbench import Forecast
+from core.workbench import setting_words as words_of
 
 OPEN = "open_stage"  # of the session: the stage whose knobs are shown
 LONG_VALUE = 32  # characters of a setting told in a line
@@ -436,7 +436,7 @@ def attempt(name: str, stage: str, settings: dict[str, Any]) -> None:
         session.change(settings, name)
     except WorkbenchError as error:
         path, value = next(iter(settings.items()))
-        words = f"Not set: {recipe_words.setting_words({path: value})}. " if "." in path else ""
+        words = f"Not set: {words_of({path: value})}. " if "." in path else ""
         st.session_state[f"{name}/{stage}!"] = getattr(session.config(name), stage), words + error.what
 
 

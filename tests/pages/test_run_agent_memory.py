@@ -101,7 +101,7 @@ def test_the_press_forgets_by_a_job_and_the_proof_is_told(bench, store, started)
 
 
 def test_the_lab_draws_a_policy_beside_adding_all(bench, store, monkeypatch):
-    assert "No life is recorded" in words(opened("Policy lab"))
+    assert "Nothing is simulated yet" in words(opened("Policy lab"))
     rules = LifeRules(weeks=9, machines=10, chatter=15, changed=0.1)
     monkeypatch.setattr(recorded, "lived", lambda _, seed: lived(rules, seed))
     drain(record_life(bench, 0))
