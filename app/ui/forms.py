@@ -24,6 +24,7 @@ from core.labs.trials.comparison import made_name
 from core.registry import knob_label, lower, plain_words, word
 from core.retrieval.fusion import Fusion
 from core.workbench import Forecast
+from core.workbench import setting_words as words_of
 
 OPEN = "open_stage"  # of the session: the stage whose knobs are shown
 LONG_VALUE = 32  # characters of a setting told in a line
@@ -96,7 +97,8 @@ def stage_form(
             _applied(stage, name, draft, waits)
         else:
             _live(stage, value, name, only, instead or {})
-        if problem := st.session_state.get(f"{name}/{stage}!"):
+        refused, problem = st.session_state.get(f"{name}/{stage}!", (None, ""))
+        if problem and refused == value:  # else the recipe was changed elsewhere since
             st.warning(cards.plain(problem), icon=":material/error:")
     return session.config(name)
 
@@ -433,7 +435,9 @@ def attempt(name: str, stage: str, settings: dict[str, Any]) -> None:
     try:
         session.change(settings, name)
     except WorkbenchError as error:
-        st.session_state[f"{name}/{stage}!"] = error.what
+        path, value = next(iter(settings.items()))
+        words = f"Not set: {words_of({path: value})}. " if "." in path else ""
+        st.session_state[f"{name}/{stage}!"] = getattr(session.config(name), stage), words + error.what
 
 
 # --- widgets ---------------------------------------------------------------------------------------------------------
@@ -465,9 +469,11 @@ def _in_columns(usual: Any, place: str, shown: Sequence[Knob]) -> dict[str, Any]
 
 
 def kept_widget(knob: Knob, key: str, value: Any) -> Any:
-    """A widget that begins with the value and keeps what it is given."""
-    show_value(key, value, always=False)
-    return widget(knob, key)
+    """A widget that begins with the value and keeps what it is given, on another page, too: Streamlit forgets what it does not draw."""
+    values = st.session_state.setdefault("widget_values", {})
+    show_value(key, values.get(key, value), always=False)
+    values[key] = widget(knob, key)
+    return values[key]
 
 
 def widget(knob: Knob, key: str, **events: Any) -> Any:
@@ -489,10 +495,9 @@ def widget(knob: Knob, key: str, **events: Any) -> Any:
         return st.multiselect(label, value, value, accept_new_options=True, placeholder="Type a text, then Enter", **shared)
     if knob.kind == "grid":
         return st.select_slider(label, sorted({*knob.options, value}), value, format_func=number, **shared)
-    if knob.kind == "slider":
-        written = "%g" if isinstance(knob.step, float) and knob.step.is_integer() else None  # 32, not 32.00
-        return st.slider(label, knob.low, knob.high, value, step=knob.step, format=written, **shared)
-    return st.number_input(label, knob.low, knob.high, value, step=knob.step, **shared)
+    written = "%g" if isinstance(knob.step, float) and knob.step.is_integer() else None  # 32, not 32.00
+    number_of = st.slider if knob.kind == "slider" else st.number_input
+    return number_of(label, knob.low, knob.high, value, step=knob.step, format=written, **shared)
 
 
 def _knob(name: str, field: Any) -> Knob | None:
@@ -538,15 +543,18 @@ def _numeric(kind: type, bounds: dict[str, float], step: float | None, usual: An
     step = kind(step or bounds.get("multiple_of") or (1 if whole else 0))
     low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
     span = None if low is None or high is None else high - low
+    wide = False
     if not step:
         step = 0.01 if span is None else 10.0 ** round(math.log10(span / 100))
+        if wide := "gt" in bounds and step > 1:  # a slider by tens from 10 would leave out 2, 8 and 16
+            step = 1.0
     if low is not None and "gt" in bounds:
         low += step  # the widget's ends are inside the range, the config's need not be
     if high is not None and "lt" in bounds:
         high -= step
     low, high = (None if end is None else kind(round(end, 10)) for end in (low, high))
     fields |= {"low": low, "high": high, "step": step, "whole": whole}
-    if span is None or fields["optional"] or span / step > 1e5:
+    if span is None or wide or fields["optional"] or span / step > 1e5:
         return Knob(kind="number", **fields)
     if span / step > 256:
         stops = _grid(low, high, fields["unit"], kind)

@@ -70,9 +70,16 @@ def draw(
         export(table.rows, key.removeprefix("table/"), table)
 
 
-def shown(table: Table) -> dict[str, list[Any]]:
+def shown(table: Table) -> dict[str, Any]:
     """Title of a column -> its cells."""
-    return {column.title: [row.get(column.key) for row in table.rows] for column in table.columns}
+    return {column.title: _whole([row.get(column.key) for row in table.rows]) for column in table.columns}
+
+
+def _whole(values: list[Any]) -> Any:
+    """Counts beside gaps as counts: pandas takes them for numbers with a point."""
+    import pandas as pd
+
+    return pd.Series(values, dtype=object) if {type(value) for value in values} == {int, type(None)} else values
 
 
 def looks(table: Table) -> dict[str, Any]:

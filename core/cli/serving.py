@@ -52,7 +52,7 @@ def serve(
     from core.serving.routing import trained
     from core.serving.service import Service
     from core.serving.stored_spans import recorder
-    from core.serving.web import ServiceLimits, make_app, run
+    from core.serving.web import ServiceLimits, listening, make_app, run
 
     config = _served(workbench, published, trial, recipe)
     more = similarity, trained(router) if router else None
@@ -62,8 +62,9 @@ def serve(
         raise WorkbenchError("A shadow needs a second recipe.", where="--shadow", todo="Name one with --against.")
     second = SecondRecipe(Service(workbench, _second(workbench, against), against, *more), share, shadow) if against else None
     app = make_app(service, limits, Keys(workbench.home) if with_keys else None, recorder(workbench.home, address=otlp), second)
-    yield Up(0, 0, f"Up on http://127.0.0.1:{port} until it is stopped")
-    return run(app, port)
+    with listening(port) as place:
+        yield Up(0, 0, f"Up on http://127.0.0.1:{port} until it is stopped")
+        return run(app, place)
 
 
 @verb("serving mcp")

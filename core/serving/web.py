@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -499,21 +499,32 @@ def make_app(
     return Guard(app, at_hand=at_hand)
 
 
-def run(app: Any, port: int) -> str:
-    """Serves it on this machine until the process is told to stop; what was let in is finished."""
+@contextmanager
+def listening(port: int) -> Iterator[socket.socket]:
+    """The port of this machine, before anybody is told that it is up."""
+    with socket.socket() as place:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _taken(place.bind, (HOST, port), port)
+        yield place
+
+
+def _taken(step: Callable[[Any], Any], what: Any, port: int) -> None:
+    try:
+        step(what)
+    except OSError as error:
+        todo = "Choose another, or stop what has it."
+        raise WorkbenchError(f"Port {port} cannot be listened on ({error.strerror}).", where="--port", todo=todo) from None
+
+
+def run(app: Any, place: socket.socket) -> str:
+    """Serves it there until the process is told to stop; what was let in is finished."""
     import uvicorn
 
-    with socket.socket() as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((HOST, port))
-        except OSError as error:
-            todo = "Choose another, or stop what has it."
-            raise WorkbenchError(f"Port {port} cannot be listened on ({error.strerror}).", where="--port", todo=todo) from None
-        about = {"log_level": "warning", "access_log": False, "server_header": False}
-        settings = uvicorn.Config(app, timeout_graceful_shutdown=STOPPING_S, **about)
-        with suppress(KeyboardInterrupt):  # the signal, handed on once what was let in is finished
-            uvicorn.Server(settings).run([listening])
+    _taken(place.listen, socket.SOMAXCONN, place.getsockname()[1])  # another may have bound it too, meanwhile
+    about = {"log_level": "warning", "access_log": False, "server_header": False}
+    settings = uvicorn.Config(app, timeout_graceful_shutdown=STOPPING_S, **about)
+    with suppress(KeyboardInterrupt):  # the signal, handed on once what was let in is finished
+        uvicorn.Server(settings).run([place])
     return "Stopped."
 
 

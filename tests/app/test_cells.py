@@ -4,7 +4,8 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.pandas_styler_utils import _use_display_values
 
-from app.ui import cells
+from app.ui import cells, tables
+from core.report.table import Column, Table
 
 LONG = "Why do my assert checks vanish when the interpreter is started with an option?"
 
@@ -98,3 +99,9 @@ def test_what_fits_is_left_to_streamlit():
 def test_no_p_value_is_shown_as_zero():
     shown = ["< 0.001", "< 0.001", "0.001", "0.039", "1.000"]
     assert [cells.number(value, cells.P_VALUE) for value in (0.0, 0.0009, 0.001, 0.0394, 1.0)] == shown
+
+
+def test_counts_beside_gaps_have_no_decimal_point():
+    table = Table("pairs", (Column("pairs"), Column("gain")), [{"pairs": 3, "gain": 0.5}, {"pairs": None, "gain": None}])
+    frame = pd.DataFrame(tables.shown(table))
+    assert [str(value) for value in frame["Pairs"]] == ["3", "None"] and frame["Gain"].dtype == float

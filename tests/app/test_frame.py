@@ -227,6 +227,31 @@ def test_settings_that_contradict_each_other_are_told_in_the_form():
     assert next(b for b in app.button if b.key == "current/chunking/apply").disabled
 
 
+def test_what_a_slider_refuses_is_named_and_said_no_longer_than_it_matters(workbench):
+    def page():
+        import streamlit as st
+
+        from app import session
+        from app.ui import forms
+
+        forms.stage_form("chunking", apply=False)
+        st.button("Elsewhere", on_click=session.change, args=({"chunking.size_tokens": 128},))
+
+    app = AppTest.from_function(page, default_timeout=60)
+    app.query_params.update({"chunking.size_tokens": "64", "chunking.overlap_tokens": "32"})
+    size = next(s for s in app.run().select_slider if s.key.endswith("size_tokens"))
+    app = size.set_value(16).run()
+    assert app.warning[0].value.replace("\\", "").startswith("Not set: size 16. The overlap (32 tokens) has to be below the size")
+    assert not app.button[-1].click().run().warning
+
+
+def test_a_number_that_may_be_anything_above_nothing_is_typed_not_drawn_by_tens():
+    from core.training.adapters.settings import AdapterTraining
+
+    [alpha] = [knob for knob in forms.knobs(AdapterTraining) if knob.name == "alpha"]
+    assert (alpha.kind, alpha.low, alpha.step) == ("number", 1.0, 1.0)
+
+
 def test_a_dot_marks_what_differs_from_the_baseline():
     app = recipe_page(**{"baseline.fusion.weight": "0.5"})
     dotted = [e.label for e in app.expander if "●" in e.label]

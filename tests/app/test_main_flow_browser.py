@@ -238,6 +238,19 @@ def test_back_goes_back_a_page_and_undo_takes_a_setting_back(prepared, tab):
 
 
 @pytest.mark.slow
+def test_back_shows_a_page_as_it_was_left(prepared, tab):
+    open_page(tab, f"{prepared}/run_agent?agents_view=Memory")
+    settled(tab)
+    tab.get_by_role("link", name="Corpus").click()
+    tab.get_by_role("heading", name="Corpus", exact=True).wait_for()
+    settled(tab)
+    tab.go_back()
+    tab.get_by_text("Write a fact").wait_for()
+    assert tab.url.endswith("run_agent?agents_view=Memory")
+    no_error(tab)
+
+
+@pytest.mark.slow
 def test_cards_and_curve_follow_the_pointer_before_the_server_hears_and_the_server_says_the_same(prepared, tab):
     sent, seen = [], {}
     tab.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))

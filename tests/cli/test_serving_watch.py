@@ -1,6 +1,7 @@
 """What the page Watch shows a command prints."""
 
 import json
+import socket
 
 import pytest
 
@@ -77,3 +78,11 @@ def test_a_second_recipe_is_of_a_publication_or_a_trial_and_a_shadow_needs_one(w
         told(workbench, "serve", "--dataset", "python-reference", "--shadow")
     with pytest.raises(WorkbenchError, match="nothing"):
         told(workbench, "serve", "--dataset", "python-reference", "--against", "nothing")
+
+
+def test_nobody_is_told_that_a_service_is_up_on_a_port_that_another_has(workbench):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port, said = other.getsockname()[1], []
+        with pytest.raises(WorkbenchError, match=f"Port {port} cannot be listened on"):
+            said.extend(parse(["serve", "--dataset", "python-reference", "--port", str(port)]).work(workbench))
+    assert not any(step.message.startswith("Up on") for step in said)

@@ -139,6 +139,11 @@ def test_it_starts_with_questions_to_try_the_engines_place_and_speed(monkeypatch
     assert "The answer, with its sources" in html(app) and "no data leaves it" in html(app) and "no GPU support" in seen(app)
     assert [b.label for b in app.button if b.key and b.key.startswith("example/")] == ["Where does the Danube rise?"]
     assert "Measure" in [b.label for b in app.button]
+    next(b for b in app.button if b.label == "Ask").click().run()
+    assert [toast.value for toast in app.toast] == ["Type a question first."]
+    with monkeypatch.context() as silent:
+        silent.setattr("app.ui.answers.asking.lab.examples", lambda *_: [])
+        assert "Try one of these" not in seen(app.run())
     monkeypatch.setattr(engines, "without_gpu", lambda: False)
     formats = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("q4_0", 900, 80, 1.0, 0.8, 0.29))
     found = EngineSpeed("machine", "2026-01-02T03:04:05", "tiny", 2, 630, {"1": 0.5, "4": 1.25}, 2000.0, 400.0, 3, 4, formats)

@@ -236,6 +236,8 @@ def test_a_trained_encoder_that_is_not_better_says_so_and_can_be_used(page, benc
 def test_a_corpus_without_questions_still_shows_its_vectors(page):
     app = page(**{"corpus.dataset": "silent"})
     assert "no questions with gold evidence" in app.info[0].value
+    assert not app.get("plotly_chart")
+    assert "There are no questions with evidence to measure." in [caption.value for caption in app.caption]
     assert "Average cosine" in html(tab(app, "Geometry"))
     tab(app, "Map")
 

@@ -56,6 +56,11 @@ def test_a_query_in_the_address_waits_to_be_read_and_runs_when_asked_to(bench, m
     assert table(app).to_dict("records") == [{"b": 2}], "typed here, it runs at once"
 
 
+def test_a_query_that_finds_nothing_leads_to_where_trials_are_made():
+    app = ask("SELECT 1 AS one WHERE false")
+    assert not app.dataframe and next(button for button in app.button if button.label == "Open Search, live")
+
+
 @pytest.mark.slow
 def test_an_error_keeps_its_lines_long_cells_and_columns_of_one_name_are_told_and_an_example_fills_the_query():
     app = ask("SELECT 1 AS a, SELEC FROM")

@@ -26,6 +26,7 @@ def test_an_article_is_written_decided_and_published_by_presses(bench, monkeypat
     play(monkeypatch, truth)
     app = opened()
     assert "No article yet" in html(app)
+    assert any(caption.value.startswith("Give a topic and press Enter") for caption in app.caption)
     app.text_input(key="article_topic").set_value(TOPIC).run()
     pressed(app, "Write").click().run()
     assert started[0][:3] == ["articles", "write", TOPIC] and "--dataset" in started[0]

@@ -64,6 +64,25 @@ def test_a_fact_is_written_superseded_and_asked_for(store):
     assert list(app.dataframe[0].value["Fact"]) == ["The firmware of pump K4 is v2.0."]
 
 
+def test_a_fact_is_written_on_the_page_counted_at_once_and_kept_in_the_form_where_it_is_refused(store):
+    app = opened("Facts")
+
+    def press(subject: str, attribute: str, value: str):
+        for name, text in zip(("subject", "attribute", "value"), (subject, attribute, value), strict=True):
+            app.text_input(key=f"memory_write/{name}").set_value(text)
+        next(button for button in app.button if button.label == "Write").click().run()
+        return words(app)
+
+    said = press("pump K4", "", "")
+    assert "A fact has a text, or a subject, an attribute and a value" in said and "0 facts" in said
+    assert app.text_input(key="memory_write/subject").value == "pump K4", "what was refused can be mended"
+    said = press("pump K4", "firmware", "v1.0")
+    assert "Remembered." in said and "1 fact, 0 earlier versions" in said
+    assert not app.text_input(key="memory_write/subject").value
+    assert "It was remembered already." in press("pump K4", "firmware", "v1.0")
+    assert "Remembered, in the place of the value before." in press("pump K4", "firmware", "v2.0")
+
+
 def test_the_press_forgets_by_a_job_and_the_proof_is_told(bench, store, started):
     hall = store.write(FactDraft("", "pump K4", "hall", "hall Fir"))
     call = store.write(FactDraft("At pump K4 call hall Fir.", derived_from=(hall.id,)))
@@ -82,7 +101,7 @@ def test_the_press_forgets_by_a_job_and_the_proof_is_told(bench, store, started)
 
 
 def test_the_lab_draws_a_policy_beside_adding_all(bench, store, monkeypatch):
-    assert "No life is recorded" in words(opened("Policy lab"))
+    assert "Nothing is simulated yet" in words(opened("Policy lab"))
     rules = LifeRules(weeks=9, machines=10, chatter=15, changed=0.1)
     monkeypatch.setattr(recorded, "lived", lambda _, seed: lived(rules, seed))
     drain(record_life(bench, 0))

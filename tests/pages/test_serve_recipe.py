@@ -3,6 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import session
+from core.jobs.jobs import Job
 from core.progress import drain
 from core.serving import stored_spans
 from core.serving.publishing import KIND, publish, reached
@@ -57,6 +59,26 @@ def test_a_press_publishes_the_recipe_in_use_and_another_puts_it_up(bench, monke
     next(button for button in app.button if button.label == "Start the service").click().run()
     assert started[0][:3] == ["serving", "publish", "handbook"] and started[1][0] == "serve"
     assert started[1][-2:] == ["--port", "8600"]
+
+
+def test_what_failed_says_why_and_what_runs_elsewhere_can_be_stopped(bench, monkeypatch):
+    words_of = ["serve", *bench.arguments(session.defaults()), "--port"]
+    some = {
+        "a": Job("a", "Serving", (*words_of, "8600"), "failed", 0.0, error="Port 8600 cannot be listened on."),
+        "b": Job("b", "Serving on port 8650", (*words_of, "8650"), "up", 0.0, message="Up here", started=1.0, heartbeat=9.0),
+    }
+    monkeypatch.setattr(type(bench.jobs), "list", lambda self: list(some.values()))
+    monkeypatch.setattr(type(bench.jobs), "get", lambda self, job_id: some[job_id])
+    app = opened()
+    labels = [button.label for button in app.button]
+    assert app.number_input(key="serve_port").value == 8650, "the page opens on what is up"
+    assert labels.count("Stop") == 1 and "Resume" not in labels, "the one that runs there is shown once"
+    app.number_input(key="serve_port").set_value(8600).run()
+    assert [text.value for text in app.text] == ["Port 8600 cannot be listened on."]
+    assert [button.label for button in app.button if button.label in ("Resume", "Stop", "Start the service")] == [
+        "Resume",
+        "Stop",
+    ]
 
 
 def test_what_is_published_is_listed_with_its_gate(towns):

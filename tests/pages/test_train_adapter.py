@@ -45,6 +45,24 @@ def start(**address: str) -> AppTest:
     return app
 
 
+def test_settings_stay_as_they_were_while_another_page_is_looked_at(bench):
+    app = start()
+    app.number_input(key="adapter/max_steps").set_value(7)
+    app.selectbox(key="adapter/targets").set_value("mlp").run()
+    app.switch_page("../pages/browse_corpus.py").run()
+    app.switch_page("../pages/train_adapter.py").run()
+    assert not app.exception
+    assert (app.number_input(key="adapter/max_steps").value, app.selectbox(key="adapter/targets").value) == (7, "mlp")
+
+
+def test_a_corpus_without_questions_is_no_lesson(bench):
+    drain(bench.library.ingest("silent", [("silent.jsonl", b'{"id": "a", "text": "The pass by the lake opens at nine."}')]))
+    bench.resolve(TrialConfig(corpus={"dataset": "silent"}))
+    app = start(**{"corpus.dataset": "silent"})
+    assert any("no questions with evidence to learn from" in info.value for info in app.info)
+    assert not [button for button in app.button if button.label == "Train"]
+
+
 def record(base: str = "bundled") -> dict:
     compared = {"difference": 0.3, "low": 0.2, "high": 0.4, "p": 0.001, "exact": False, "effect_size": 1.0, "note": ""}
     compared |= {"before": 0.4, "after": 0.7, "wins": 5, "losses": 0, "ties": 1, "n": 6, "total": 6}
@@ -88,7 +106,7 @@ def test_the_command_follows_the_form_and_becomes_a_job(bench, started):
     app = start()
     app.number_input(key="adapter/max_steps").set_value(7).run()
     assert app.number_input(key="adapter/max_steps").label == "Steps, at most"
-    assert app.slider(key="adapter/alpha").proto.format == "%g", "32, not 32.00"
+    assert app.number_input(key="adapter/alpha").proto.format == "%g", "32, not 32.00"
     assert "Compare the adapter that comes with the model (answerer)" in [link.proto.label for link in app.get("page_link")]
     short = next(caption for caption in app.caption if "7 steps of 8 examples" in caption.proto.help)
     assert "GB of memory" in short.value and "steps" not in short.value, "the phases stand in its help"

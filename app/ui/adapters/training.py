@@ -12,7 +12,7 @@ from app.ui.adapters.source import Lesson
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.adapters import training as adapters
-from core.labs.adapters.forecast import training_forecast
+from core.labs.adapters.forecast import nothing_to_learn, training_forecast
 from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 from core.workbench import command_line
 
@@ -62,6 +62,11 @@ def fill(settings: dict[str, Any], of_pairs: bool) -> None:
 
 def start(config: TrialConfig, chosen: dict[str, Any], lesson: Lesson, file: Path | None) -> None:
     """The name, the command, and the button that makes it a job."""
+    if lesson.source == "corpus" and nothing_to_learn(session.workbench(), config):
+        about = (
+            "This corpus has no questions with evidence to learn from. Add some on the page Corpus, or learn from something else."
+        )
+        return st.info(about, icon=":material/info:")
     fresh = adapters.free_name(config.corpus.dataset if file is None else "file")
     name = st.text_input("Name", fresh, key=f"adapter/name/{fresh}", help="Letters, digits, points, hyphens.")
     try:

@@ -20,6 +20,8 @@ def ask(question: str | None = None) -> None:
     if question:
         st.session_state.question = question
     st.session_state.ask_now = st.session_state.question or ""
+    if not st.session_state.ask_now.strip():
+        st.toast("Type a question first.", icon=":material/edit:")
 
 
 def press(recipes: Sequence[TrialConfig]) -> jobs.Press:
@@ -59,9 +61,11 @@ ANSWERS = (
 def examples(corpus: Corpus, words: tuple[str, str] = ANSWERS) -> None:
     """words: title and text of what will stand there."""
     cards.empty(*words)
+    if not (offered := lab.examples(session.workbench(), corpus)):
+        return
     with st.container(gap="xsmall"):
         st.caption("Try one of these:")
-        for query in lab.examples(session.workbench(), corpus):
+        for query in offered:
             cards.press(cards.plain(query.text), "arrow_forward", f"example/{query.id}", ask, query.text, type="tertiary")
 
 

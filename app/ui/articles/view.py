@@ -31,11 +31,13 @@ QAGS = "qags/mturk_cnndm.jsonl"
 def draw() -> None:
     workbench = session.workbench()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        topic = st.text_input("Topic", key="article_topic", max_chars=LONGEST_TOPIC, placeholder="of this corpus")
+        topic = st.text_input("Topic", key="article_topic", max_chars=LONGEST_TOPIC, placeholder="What this corpus tells of")
     if topic.strip():
         arguments = ["articles", "write", topic.strip(), *workbench.arguments(session.config())]
         takes = one_phase("some 8 sentences, four drafts at most", units=1, like=alike(session.config().generation))
         jobs.start_button("Write", arguments, f"Article: {topic.strip():.40}", takes, place="write")
+    else:
+        st.caption("Give a topic and press Enter: how long the article takes is said before it is written.")
     made = articles(workbench)
     if made:
         chosen = tables.choose(articles_table([article_row(each) for each in made]), [each.id for each in made], param="article")

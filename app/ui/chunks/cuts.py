@@ -29,7 +29,7 @@ class Shown(NamedTuple):
 def chosen() -> list[TrialConfig]:
     """The forms; returns the recipe, and the second one where two are compared."""
     recipes = [forms.stage_form("chunking", apply=False, expanded=True)]
-    if st.toggle("Compare with a second chunking", key="compare", bind="query-params", on_change=_second_differs):
+    if st.toggle("Compare two chunkings", key="compare", bind="query-params", on_change=_second_differs):
         recipes.append(forms.stage_form("chunking", name=SECOND, apply=False, expanded=True))
     return recipes
 

@@ -30,6 +30,8 @@ def curve(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> No
         return st.info(
             "This corpus is one chunk in these settings: nothing varies that could be left out.", icon=":material/info:"
         )
+    if not row.intervals[metric].n:
+        return st.caption("There are no questions with evidence to measure.")
     shape = config.transform
     # what was asked for stays while the dimension moves
     about = row.offer.id, shape.model_copy(update={"quantise": "none", "dimensions": 0, "code_bytes": 32, "rescore": 1})

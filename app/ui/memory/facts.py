@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.ui import cards, jobs, tables
 from app.ui.export import download
+from core.errors import WorkbenchError
 from core.memory.facts import Fact, FactDraft
 from core.memory.forgetting import choice, exported, forget_cost
 from core.memory.shown import fact_row, facts_table, hit_rows, hits_table
@@ -14,6 +15,12 @@ from core.memory.store import FactStore, memory_of
 from core.report.table import Column, Table
 
 MOST = 500
+BECAME = {
+    "new": "Remembered",
+    "duplicate": "It was remembered already",
+    "update": "Remembered, in the place of the value before",
+    "history": "Remembered as an earlier version",
+}
 WHY = (
     "Agents write facts with `write_memory`, and people with `python -m core memory write` or the form above: a subject, an attribute of "
     "it and its value. A new value replaces the old one, and facts derived from the old one are marked as stale."
@@ -46,17 +53,36 @@ def draw(workbench: Any) -> None:
 
 
 def write(store: FactStore) -> None:
-    with st.form("memory_write", border=False, clear_on_submit=True):
+    keys = {name: f"memory_write/{name}" for name in ("subject", "attribute", "value", "text")}
+    with st.form("memory_write", border=False):
         with st.container(horizontal=True):
-            about = st.text_input("Subject", max_chars=100)
-            attribute = st.text_input("Attribute", max_chars=100)
-            value = st.text_input("Value", max_chars=300)
-        text = st.text_input("Sentence", placeholder="empty: made from these three", max_chars=500)
-        importance = st.slider("Importance", 0.0, 1.0, 0.5, 0.05)
-        if st.form_submit_button("Write", icon=":material/edit_note:"):
-            written = store.write(FactDraft(text, about, attribute, value, source="a person", importance=importance))
-            also = f", {cards.count(len(written.stale), 'fact')} stale by it" if written.stale else ""
-            st.success(f"{written.outcome.capitalize()}{also}.")
+            st.text_input("Subject", key=keys["subject"], max_chars=100)
+            st.text_input("Attribute", key=keys["attribute"], max_chars=100)
+            st.text_input("Value", key=keys["value"], max_chars=300)
+        st.text_input("Sentence", key=keys["text"], placeholder="empty: made from these three", max_chars=500)
+        st.slider("Importance", 0.0, 1.0, 0.5, 0.05, key="memory_write/importance")
+        st.form_submit_button("Write", icon=":material/edit_note:", on_click=_written, args=(store, keys))
+    wrong, right = st.session_state.pop("memory_written", ("", ""))
+    if wrong:
+        st.error(wrong, icon=":material/error:")
+    elif right:
+        st.success(right)
+
+
+def _written(store: FactStore, keys: dict[str, str]) -> None:
+    """Before the page is drawn, which then counts the fact, too; what is refused stays in the form."""
+    state = st.session_state
+    draft = FactDraft(
+        **{name: state[key] for name, key in keys.items()}, source="a person", importance=state["memory_write/importance"]
+    )
+    try:
+        written = store.write(draft)
+    except WorkbenchError as error:
+        state.memory_written = cards.plain(error.what), ""
+        return
+    also = f", {cards.count(len(written.stale), 'fact')} stale by it" if written.stale else ""
+    state.memory_written = "", f"{BECAME[written.outcome]}{also}."
+    state.update(dict.fromkeys(keys.values(), ""))
 
 
 def opened(workbench: Any, store: FactStore, fact: Fact) -> None:

@@ -23,7 +23,9 @@ def draw(workbench: Any) -> None:
         life = recorded_life(workbench, SEED)
     except Unready:
         cards.empty(
-            "No life is recorded", "26 weeks of a plant are simulated once; after that every slider answers without a model."
+            "Nothing is simulated yet",
+            "26 weeks of facts about a plant, and questions on them, are simulated once; after that every rule of remembering is tried at "
+            "once, without a model.",
         )
         start(1)
         return

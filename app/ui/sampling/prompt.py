@@ -66,7 +66,7 @@ def prompt(corpus: Corpus) -> tuple[str, str]:
             key="question",
             accept_new_options=True,
             bind="query-params",
-            placeholder=f"One of {len(questions):,} answerable questions, or your own",
+            placeholder=f"One of {len(questions):,} answerable questions, or your own" if questions else "Your question",
         )
         return text or "", manner
     words = place.text_area(MANNERS[manner], key="prompt", height=80, placeholder=PLACEHOLDER[manner], bind="query-params")

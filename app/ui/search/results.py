@@ -45,7 +45,7 @@ def measured_baseline(run: Resolved) -> Evaluation | None:
 def waiting(config: TrialConfig, plan: Plan, title: str = "Metrics of this recipe") -> None:
     """The recipe needs more than a moment: a job does it, which outlives this page."""
     with st.container(key="to_prepare"):
-        cards.empty(title, "This recipe has to be prepared once. After that every setting answers at once.")
+        cards.empty(title, "This recipe has to be prepared once. After that a search takes milliseconds.")
         jobs.prepare_button(config, plan)
 
 

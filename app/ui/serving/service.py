@@ -10,7 +10,7 @@ from app import session
 from app.ui import cards, jobs, tables
 from core import registry
 from core.report.table import DAY_TIME, MEAN, Column, Table, between, with_values
-from core.serving.asking import ADDRESS, PORT, ServiceState, caches_table, service_state
+from core.serving.asking import ADDRESS, ServiceState, caches_table, service_state
 from core.serving.publishing import LEAST, MEASURE, Publication, answer_cost, publications, reached, worse_end
 from core.serving.publishing import published as latest
 from core.serving.watching import watched
@@ -45,16 +45,18 @@ def put_up() -> None:
         st.session_state["serve_names"], st.session_state["serve_what"] = names, [*names, IN_USE][0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox("What is served", [*names, IN_USE], key="serve_what")
-        port = st.number_input("Port", 1024, 65535, PORT, key="serve_port", help="On this machine only: 127.0.0.1.", width=120)
+        usual = int(address().rpartition(":")[2])  # of the one that is up: the page does not keep what was typed before
+        port = st.number_input("Port", 1024, 65535, usual, key="serve_port", help="On this machine only: 127.0.0.1.", width=120)
     what = session.workbench().arguments(session.config()) if chosen == IN_USE else ["--published", chosen]
     arguments = ["serve", *what, "--port", str(port)]
     job = jobs.latest(arguments)
-    if job and job.active:
+    if job and job.status not in ("done", "cancelled"):  # what failed says why, and may be resumed
         jobs.watch(job.id)
-        st.fragment(up, run_every=2.0)(int(port))
+        if job.active:
+            st.fragment(up, run_every=2.0)(int(port))
     else:
         below = chosen != IN_USE and told_if_below(chosen)
-        label = f"Serving {'the recipe in use' if chosen == IN_USE else chosen}"
+        label = f"Serving {f'a recipe of {session.config().corpus.dataset}' if chosen == IN_USE else chosen} on port {port}"
         cards.press(
             "Start the service",
             "dns",
@@ -65,6 +67,14 @@ def put_up() -> None:
             type="secondary" if below else "primary",
         )
         st.caption("It runs until it is stopped, even if this page is closed. Only programs on this machine can reach it.")
+    for other in served():  # of another recipe or port than those chosen here
+        if job is None or other.id != job.id:
+            jobs.watch(other.id)
+
+
+def served() -> list[Any]:
+    """The services that are up, or about to be."""
+    return [job for job in jobs.active() if job.arguments[0] == "serve" and "--port" in job.arguments]
 
 
 def told_if_below(name: str) -> bool:
@@ -82,8 +92,8 @@ def told_if_below(name: str) -> bool:
 
 def address() -> str:
     """Of the service that is up by the page, else the usual one."""
-    served = [job.arguments for job in jobs.active() if job.arguments[0] == "serve" and "--port" in job.arguments]
-    return f"http://127.0.0.1:{served[0][served[0].index('--port') + 1]}" if served else ADDRESS
+    some = [job.arguments for job in served()]
+    return f"http://127.0.0.1:{some[0][some[0].index('--port') + 1]}" if some else ADDRESS
 
 
 def up(port: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import cards, cells, export
+from app.ui import cards, cells, export, ways
 from core.labs.store.query import LIMITS, Answered
 from core.report.table import MEAN
 
@@ -17,11 +17,11 @@ def draw(answered: Answered) -> None:
 
 
 def none() -> None:
-    cards.empty(
-        "No rows",
-        "The query ran and found nothing. Trials are stored by the button Save as trial on the page "
-        "Search, live, and by python -m core run.",
+    why = (
+        "The query ran and found nothing. Trials are stored by Save as trial on the page Search, live, and by python -m core run."
     )
+    if cards.empty("No rows", why, "Open Search, live", key="first", icon=":material/tune:"):
+        ways.go("search_live")
 
 
 def behind(answered: Answered) -> None:

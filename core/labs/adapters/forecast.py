@@ -57,6 +57,12 @@ def test_forecast(workbench: Workbench, name: str) -> Forecast:
     )
 
 
+def nothing_to_learn(workbench: Workbench, config: TrialConfig) -> bool:
+    """Whether the corpus, where it is at hand, has no question with evidence."""
+    run = workbench.pipeline.at_hand(TrialConfig(corpus={"dataset": config.corpus.dataset}))
+    return run is not None and not run.corpus.measurable
+
+
 def _tested(workbench: Workbench, config: TrialConfig, training: LoraTraining, file: Path | None) -> tuple[int, str]:
     """How many questions the test asks, and "at most " where that is known only once the data is made."""
     most = training.test_prompts if isinstance(training, PreferenceTraining) else training.test_examples
