@@ -43,6 +43,22 @@ LONGEST = (
     "test_workbench.py",
     "cli/test_hostile_files_fault.py",
     "pages/test_search_live.py",
+    "generation/test_refusing.py",
+    "training/test_answerer.py",
+    "test_names.py",
+    "labs/trials/test_question_matrix.py",
+    "embedding/test_minilm_property.py",
+    "serving/test_rerun.py",
+    "evaluation/test_depth.py",
+    "serving/test_watching.py",
+    "serving/test_planning.py",
+    "serving/test_frontier.py",
+    "corpus/test_gold_property.py",
+    "agents/test_mcp_servers.py",
+    "index/test_qdrant_server.py",
+    "labs/papers/test_hostile.py",
+    "labs/encoders/test_comparison.py",
+    "labs/experiments/test_estimate.py",
 )
 pytest_plugins = ["tests.support.browser", "tests.support.postgres", "tests.support.qdrant"]
 
