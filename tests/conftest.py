@@ -3,6 +3,7 @@
 Tests mirror core, app and pages; what a file is beside a unit test, its name's last word says: `pytest -m peers`.
 """
 
+import gc
 import os
 import shutil
 import sys
@@ -42,6 +43,22 @@ LONGEST = (
     "test_workbench.py",
     "cli/test_hostile_files_fault.py",
     "pages/test_search_live.py",
+    "generation/test_refusing.py",
+    "training/test_answerer.py",
+    "test_names.py",
+    "labs/trials/test_question_matrix.py",
+    "embedding/test_minilm_property.py",
+    "serving/test_rerun.py",
+    "evaluation/test_depth.py",
+    "serving/test_watching.py",
+    "serving/test_planning.py",
+    "serving/test_frontier.py",
+    "corpus/test_gold_property.py",
+    "agents/test_mcp_servers.py",
+    "index/test_qdrant_server.py",
+    "labs/papers/test_hostile.py",
+    "labs/encoders/test_comparison.py",
+    "labs/experiments/test_estimate.py",
 )
 pytest_plugins = ["tests.support.browser", "tests.support.postgres", "tests.support.qdrant"]
 
@@ -52,12 +69,21 @@ def pytest_itemcollected(item):
         item.add_marker(kind)
 
 
+def pytest_collection(session):
+    """Workers read the files from different places on: what one has compiled for pytest the others find, instead of each all of it."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker and [Path(place) for place in session.config.args] == [ROOT / "tests"]:
+        files = sorted(map(str, (ROOT / "tests").rglob("test_*.py")))
+        first = int(worker) * len(files) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        session.config.args = files[first:] + files[:first]
+
+
 def pytest_collection_modifyitems(items):
     """Workers take a file each in this order (with --no-loadscope-reorder): the longest first, so that none is left alone at the end."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         longest = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
         sizes = Counter(item.path for item in items)
-        items.sort(key=lambda item: (longest.get(item.path, len(longest)), -sizes[item.path]))
+        items.sort(key=lambda item: (longest.get(item.path, len(longest)), -sizes[item.path], item.path))
 
 
 def pytest_runtest_setup(item):
@@ -68,11 +94,16 @@ def pytest_runtest_setup(item):
 
 def pytest_collection_finish():
     """What pages may be tested with looks through the metadata of all installed packages at each new page, half a second each:
-    once a process is enough."""
+    once a process is enough. And whoever looks for garbage need not look through all tests and libraries: those stay."""
     if "streamlit.testing.v1" in sys.modules:
         from streamlit.components.v2 import manifest_scanner
 
         manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+    gc.freeze()
+
+
+def pytest_unconfigure():
+    gc.unfreeze()  # else libraries tell at the end what of theirs is still there
 
 
 MAIN = sys.modules["__main__"]  # before any page ran: a module's fixture may run one before its first test

@@ -14,7 +14,8 @@ from tests.test_imports import module_of, origin
 
 MODULES = {module_of(path): path for path in ALL}
 OURS = {name.partition(".")[0] for name in MODULES}
-SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+SCOPES = {ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp}
+LEAVES = {ast.Constant, ast.Load, ast.Store}  # most of a tree, and they name nothing
 
 
 @cache
@@ -26,7 +27,7 @@ def is_module(name: str) -> bool:
 def defined(module: str) -> frozenset[str] | None:
     """Names that a module binds outside functions; None where it answers for names itself."""
     path, below = MODULES.get(module), ROOT / module.replace(".", "/")
-    found = bound(*scope_of(tree_of(path).body)) if path else set()
+    found = set(told_by(path)[0]) if path else set()
     found |= {child.stem for child in below.iterdir()} if below.is_dir() else set()
     return None if "__getattr__" in found else frozenset(found | {"__file__", "__name__", "__doc__", "__path__"})
 
@@ -36,11 +37,11 @@ def scope_of(nodes: Iterable[ast.AST]) -> tuple[list[ast.AST], list[ast.AST]]:
     own, inner, within = [], [], list(nodes)
     while within:
         node = within.pop()
-        if isinstance(node, SCOPES):
+        if type(node) in SCOPES:
             inner.append(node)
-        else:
+        elif type(node) not in LEAVES:
             own.append(node)
-            within += ast.iter_child_nodes(node)
+            within += () if type(node) is ast.Name else ast.iter_child_nodes(node)
     return own, inner
 
 
@@ -76,8 +77,15 @@ def asked(nodes: Iterable[ast.AST], path: Path, known: Mapping[str, str] = Mappi
         yield from asked(ast.iter_child_nodes(scope), path, known)
 
 
+@cache
+def told_by(path: Path) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+    """Names that a file binds outside functions, and what it asks of modules of ours; its tree is not kept."""
+    body = tree_of.__wrapped__(path).body
+    return frozenset(bound(*scope_of(body))), frozenset(asked(body, path))
+
+
 def absent(path: Path) -> set[str]:
-    wanted = set(asked(tree_of(path).body, path))
+    wanted = told_by(path)[1]
     return {f"{module}.{name}" for module, name in wanted if (there := defined(module)) is not None and name not in there}
 
 
@@ -106,7 +114,7 @@ def test_what_an_example_of_the_docs_imports_is_there():
     ("from core.answering import answer\ndef f():\n    for answer in (): answer.nothing", set()),
 ])  # fmt: skip
 def test_a_name_that_moved_is_seen(text, missing, tmp_path, monkeypatch):
-    broken = ROOT / "tests" / "broken.py"
-    whole = tree_of
-    monkeypatch.setitem(absent.__globals__, "tree_of", lambda path: ast.parse(text) if path == broken else whole(path))
+    broken = ROOT / "tests" / f"{tmp_path.name}.py"  # of another name for each case: a file is read once
+    read = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda path, *words: text if path == broken else read(path, *words))
     assert absent(broken) == missing

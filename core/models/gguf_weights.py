@@ -5,8 +5,9 @@ It is no part of the FRAME (core/config.py): what it writes decides vectors and 
 
 import json
 import shutil
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from core import files
 from core.errors import WorkbenchError
@@ -31,9 +32,9 @@ def converted(file: Path) -> Path:
     return load_once(f"converted {folder}", partial(_convert, file, folder))
 
 
-def _split_digits(file: Path, tokenizer: Path) -> None:
+def _split_digits(reader: Any, tokenizer: Path) -> None:
     """SmolLM's tokenizer reads each digit by itself; transformers loses that when it reads a GGUF file."""
-    kind = reader_of(file).fields.get("tokenizer.ggml.pre")
+    kind = reader.fields.get("tokenizer.ggml.pre")
     if kind is None or kind.contents() != "smollm":
         return
     settings = files.read_json(tokenizer, of=dict, most=1 << 30)
@@ -47,7 +48,16 @@ def _split_digits(file: Path, tokenizer: Path) -> None:
     tokenizer.write_text(json.dumps(settings, ensure_ascii=False), "utf-8")
 
 
+@cache
+def _tensor_names(architecture: Any, blocks: int) -> Any:
+    """gguf's table of them: transformers asks for the same one again at each module of a model."""
+    from gguf.tensor_mapping import get_tensor_name_map
+
+    return get_tensor_name_map(architecture, blocks)
+
+
 def _convert(file: Path, folder: Path) -> Path:
+    import gguf
     import torch
     from transformers import AutoModel, AutoTokenizer, GgufConfig
 
@@ -57,7 +67,10 @@ def _convert(file: Path, folder: Path) -> Path:
         files.tell(f"The copy of a model was damaged ({damaged}) and is made again: {folder}.")
         shutil.rmtree(folder, ignore_errors=True)
     quiet()
+    whole, gguf.get_tensor_name_map = gguf.GGUFReader, _tensor_names
     try:
+        reader = reader_of(file)
+        gguf.GGUFReader = type(reader)  # for transformers, which reads the file three times
         folder.parent.mkdir(parents=True, exist_ok=True)
         source = {"gguf_file": file.name, **HERE}
         with files.made_whole(folder, "The copy of the model", 2 * file.stat().st_size) as work:
@@ -72,7 +85,7 @@ def _convert(file: Path, folder: Path) -> Path:
                 raise ValueError(f"it lacks {len(missing)} weights, such as {missing[0]}")
             model.save_pretrained(work)
             AutoTokenizer.from_pretrained(file.parent, **source).save_pretrained(work)
-            _split_digits(file, work / "tokenizer.json")
+            _split_digits(reader, work / "tokenizer.json")
             files.seal_folder(work)
     except Exception as error:  # damaged files have many kinds
         if folder.is_dir():  # another process was faster
@@ -82,4 +95,6 @@ def _convert(file: Path, folder: Path) -> Path:
         what = f"The GGUF file cannot be converted: {(str(error).splitlines() or [type(error).__name__])[0]}"
         todo = "The file may be cut short, or of a kind that transformers does not read; give the model's folder."
         raise WorkbenchError(what, where=str(file), todo=todo) from None
+    finally:
+        gguf.GGUFReader = whole
     return folder

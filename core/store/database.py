@@ -14,8 +14,9 @@ Merging two stores: copy the one journal folder into the other.
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeVar
 
 from core.errors import WorkbenchError
@@ -375,8 +376,8 @@ class Store:
         self.folding.unfoldable.clear()
         ids, folded, segments, labels = list(self.journal.listing()), set(), {}, 0
         try:
+            temporary.write_bytes(_empty(tuple(meta.items())))
             with seldom_collected(), duckdb.connect(str(temporary)) as connection:
-                connection.execute(tables.creation(meta))
                 for batch, done in self.folding.batches(ids):
                     folded |= self.folding.insert_all(connection, batch)
                     yield Progress(done, len(ids), "Rebuilding the database")
@@ -429,6 +430,18 @@ class Store:
             self._seen = self._seen._replace(stamp=self.file.stamp(), segments=segments)
         self.folding.note_torn()
         return folded
+
+
+@cache
+def _empty(meta: tuple[tuple[str, str], ...]) -> bytes:
+    """The file of a database without rows: its hundreds of statements take longer than to fold in a small journal."""
+    import duckdb
+
+    with TemporaryDirectory(prefix="groundwork-empty-") as folder:
+        path = Path(folder) / "empty.duckdb"
+        with duckdb.connect(str(path)) as connection:
+            connection.execute(tables.creation(dict(meta)))
+        return path.read_bytes()
 
 
 def _encodable(value: Any) -> Any:

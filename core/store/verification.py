@@ -53,7 +53,7 @@ def verify(folding: Folding, file: DatabaseFile, fold: Callable[[], int]) -> Gen
     except (Busy, Stuck, InUse) as error:
         unchecked.append(f"The database was not compared with the journal: {error.what}")
     with duckdb.connect(":memory:") as scratch:
-        scratch.execute(tables.creation({}))
+        scratch.execute(tables.creation({}, comments=False))
         batch: list[Record] = []
 
         def compare() -> None:

@@ -11,10 +11,19 @@ from core.training.faithfulness import recorded
 from core.training.faithfulness.recorded import claim_of_record
 from core.training.faithfulness.sources import CONTRADICTED, NEITHER, SUPPORTED
 
-DRAWN = [claim_of_record(np.random.default_rng(i)) for i in range(1500)]
-AS_JSON = [
-    (claim, json.loads(claim.passages[0])) for claim in DRAWN if claim.passages[0].startswith('{"') or "\n" in claim.passages[0]
-]
+
+@pytest.fixture(scope="module")
+def drawn():
+    return [claim_of_record(np.random.default_rng(i)) for i in range(1500)]
+
+
+@pytest.fixture(scope="module")
+def as_json(drawn):
+    return [
+        (claim, json.loads(claim.passages[0]))
+        for claim in drawn
+        if claim.passages[0].startswith('{"') or "\n" in claim.passages[0]
+    ]
 
 
 def leaves(record: dict) -> dict:
@@ -31,24 +40,24 @@ def key_of(noun: str, names) -> list[str]:
     return [name for name, text in plain.items() if text in (words, f"has{words}", f"offers{words}", f"is{words}")]
 
 
-def test_each_verdict_comes_and_half_are_right():
-    counts = Counter(claim.verdict for claim in DRAWN)
-    assert abs(counts[SUPPORTED] / len(DRAWN) - 0.5) < 0.05 and min(counts[CONTRADICTED], counts[NEITHER]) > 100
+def test_each_verdict_comes_and_half_are_right(drawn):
+    counts = Counter(claim.verdict for claim in drawn)
+    assert abs(counts[SUPPORTED] / len(drawn) - 0.5) < 0.05 and min(counts[CONTRADICTED], counts[NEITHER]) > 100
 
 
-def test_the_same_seed_gives_the_same_claim():
-    assert [claim_of_record(np.random.default_rng(i)) for i in range(50)] == DRAWN[:50]
+def test_the_same_seed_gives_the_same_claim(drawn):
+    assert [claim_of_record(np.random.default_rng(i)) for i in range(50)] == drawn[:50]
 
 
-def test_right_claims_mark_nothing_and_wrong_ones_the_words_that_are():
-    for claim in DRAWN:
+def test_right_claims_mark_nothing_and_wrong_ones_the_words_that_are(drawn):
+    for claim in drawn:
         assert bool(claim.spans) == (claim.verdict != SUPPORTED)
         assert all(0 <= span.start < span.end <= len(claim.answer) and span.verdict == claim.verdict for span in claim.spans)
 
 
-def test_values_and_numbers_that_are_right_stand_in_the_record_and_wrong_ones_do_not():
+def test_values_and_numbers_that_are_right_stand_in_the_record_and_wrong_ones_do_not(as_json):
     seen = Counter()
-    for claim, record in AS_JSON:
+    for claim, record in as_json:
         flat = leaves(record)
         for name, wordings in {**recorded.SAYS, **recorded.NUMBERS}.items():
             matching = [f for f in wordings if name in flat and claim.answer.lower() == f.format(_plain(flat[name])).lower()]
@@ -65,9 +74,9 @@ def _plain(value) -> str:
 
 
 @pytest.mark.parametrize("wordings, wanted", [(recorded.TRUE, (True, "yes")), (recorded.FALSE, (False, "no"))])
-def test_what_there_is_or_not_is_so_in_the_record(wordings, wanted):
+def test_what_there_is_or_not_is_so_in_the_record(as_json, wordings, wanted):
     checked = 0
-    for claim, record in AS_JSON:
+    for claim, record in as_json:
         flat = leaves(record)
         for noun in recorded.HAS:
             bare = noun.removeprefix("a ").removeprefix("an ")
@@ -81,5 +90,5 @@ def test_what_there_is_or_not_is_so_in_the_record(wordings, wanted):
 
 
 @pytest.mark.slow
-def test_every_record_is_read_as_data():
-    assert all(len(said(claim.passages[0])) > 8 and "{" not in said(claim.passages[0])[0].text for claim in DRAWN[:200])
+def test_every_record_is_read_as_data(drawn):
+    assert all(len(said(claim.passages[0])) > 8 and "{" not in said(claim.passages[0])[0].text for claim in drawn[:200])
