@@ -11,8 +11,8 @@ documents) that a process of its own opens from the disk. sliders: what *Search,
 the chunks of first_curve and over a million, embedded by LSA, which takes minutes. hnsw: a million synthetic vectors
 (`benchmarks.index`), as floats, in 8 bits, and in 8 bits by their first 128 principal directions, where all that the search has looked
 at closely is scored by the floats. forecast: the whole of the joined documents told from 1, 2, 5, 10 and 20% of them, and then
-measured. life: 1% of these documents added, 1% changed, 1% deleted a round, beside a fresh build. --quick: the built-in corpus and
-some hundred vectors.
+measured. life: of the documents of 100,000 chunks 1% added, 1% changed and 1% deleted a round, beside a fresh build. --quick: the
+built-in corpus and some hundred vectors.
 """
 
 import json
@@ -61,7 +61,8 @@ class Measuring:
     def __init__(self, quick: bool, home: str) -> None:
         self.quick, self.dataset = quick, "python-reference" if quick else "joined-150k"
         self.kill_at = 200 if quick else 60_000  # vectors that are stored before the kill
-        self.moves, self.sizes, self.rounds = (5, QUICK, 2) if quick else (MOVES, FULL, 10)
+        self.moves, self.sizes = (5, QUICK) if quick else (MOVES, FULL)
+        self.rounds, self.followed = (2, 500) if quick else (5, 100_000)  # of a life, and vectors
         self._home = home
 
     def home(self) -> Path:
@@ -323,8 +324,8 @@ def forecast(how: Measuring) -> Rows:
     from core.labs.index import scale_forecast as lab
 
     bench, config = Workbench(how.home()), how.config(**LSA, **GRAPH)
-    rows, k = drain(lab.measure(bench, config, whole=True)), config.evaluation.k
-    every = lab.forecast(rows, k)
+    rows = drain(lab.measure(bench, config, whole=True))
+    every = lab.forecast(rows, config)
     quantities = {
         each.key: {
             **{name: getattr(each.whole, name) for name in ("value", "low", "high")},
@@ -346,7 +347,7 @@ def life(how: Measuring) -> Rows:
     from core.labs.index.life import life as lived
 
     bench, config = Workbench(how.home()), how.config(**LSA, **GRAPH)
-    made = drain(lived(bench, config, "each", 0.01, how.rounds, "documents"))
+    made = drain(lived(bench, config, "each", 0.01, how.rounds, "documents", how.followed))
     return {"rebuild": churn.when_to_rebuild(made, 0.01)._asdict(), "rounds": churn.rows(made)}
 
 

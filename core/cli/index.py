@@ -158,13 +158,16 @@ def index_life(
     unit: ChangeUnit = "vectors",
     rounds: Positive = 5,
     lost: Annotated[float, Parameter(help="Points of recall that may be lost before a rebuild.")] = 1.0,
+    most: Annotated[
+        int, Parameter(validator=Number(gte=100), help="Vectors that are followed, of a larger corpus a sample.")
+    ] = 4000,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """An index through rounds of changes: recall and latency beside a fresh build, and when to rebuild."""
     from core.labs.index import churn
     from core.labs.index.life import life
 
-    lived = yield from life(workbench, recipe.read(), changes, share / 100, rounds, unit)
+    lived = yield from life(workbench, recipe.read(), changes, share / 100, rounds, unit, most)
     rebuild = churn.when_to_rebuild(lived, lost / 100)
     return {**{f"rebuild: {name}": value for name, value in rebuild._asdict().items()}, "rounds": churn.rows(lived)}
 
@@ -203,7 +206,7 @@ def index_forecast(
 
     config = recipe.read()
     rows = yield from lab.measure(workbench, config, tuple(read_numbers(shares, "--shares")) if shares else (), whole)
-    return lab.table(lab.forecast(rows, config.evaluation.k), config.evaluation.k, workbench.command(config, "index-forecast"))
+    return lab.table(lab.forecast(rows, config), config, workbench.command(config, "index-forecast"))
 
 
 @verb("index-switch", show_value)

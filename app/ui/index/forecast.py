@@ -42,8 +42,8 @@ def button(label: str, config: TrialConfig, takes: Forecast, *options: str) -> N
 
 def drawn(config: TrialConfig) -> None:
     workbench = session.workbench()
-    if told := lab.forecast(lab.recorded(workbench, workbench.resolve(config)), config.evaluation.k):
-        made = lab.table(told, config.evaluation.k, workbench.command(config, "index-forecast"))
+    if told := lab.forecast(lab.recorded(workbench, workbench.resolve(config)), config):
+        made = lab.table(told, config, workbench.command(config, "index-forecast"))
         tables.draw(made)
         st.caption(f"{cards.plain(made.note)}.")
     else:

@@ -27,17 +27,23 @@ CHURNED = {"grow": "added", "shrink": "removed", "update": "changed", "replace":
 
 
 def life(
-    workbench: Workbench, config: TrialConfig, mode: str, share: float, rounds: int, unit: Unit = "vectors"
+    workbench: Workbench,
+    config: TrialConfig,
+    mode: str,
+    share: float,
+    rounds: int,
+    unit: Unit = "vectors",
+    most: int = LIFE_VECTORS,
 ) -> Generator[Progress, None, Churn]:
-    """An index of the recipe's part through rounds of changes, on a sample of large corpora; recorded. unit: what a round changes a share
-    of. A changed document's chunks lose some of their words, and are embedded again."""
+    """An index of the recipe's part through rounds of changes, on a sample of `most` vectors of large corpora; recorded. unit: what a round
+    changes a share of. A changed document's chunks lose some of their words, and are embedded again."""
     pipeline = workbench.pipeline
     run = yield from pipeline.resolve(config)
     stored = yield from pipeline.transformed(run)
     asked = yield from pipeline.query_vectors(run)
     rng, whole = np.random.default_rng(config.seed), unit == "documents"
     of = (yield from pipeline.chunks(run)).document if whole else np.arange(len(stored.chunks))
-    rows, edited = _sample(of, rng), None
+    rows, edited = _sample(of, most, rng), None
     queries = asked[np.sort(rng.permutation(len(asked))[:LIFE_QUERIES])]
     folder = pipeline.cache.folder / "life" if config.index.on_disk else None
     probes.refuse(config.index.engine)  # it is built within the app, again and again
@@ -62,11 +68,11 @@ def life(
     return lived
 
 
-def _sample(of: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Rows of whole units, drawn at random, LIFE_VECTORS of them or the least more. of [n]: the unit of each row."""
+def _sample(of: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows of whole units, drawn at random, `most` of them or the least more. of [n]: the unit of each row."""
     units, counts = np.unique(of, return_counts=True)
     order = rng.permutation(len(units))
-    enough = int(np.searchsorted(np.cumsum(counts[order]), LIFE_VECTORS)) + 1
+    enough = int(np.searchsorted(np.cumsum(counts[order]), most)) + 1
     return np.flatnonzero(np.isin(of, units[order[:enough]]))
 
 

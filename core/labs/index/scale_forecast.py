@@ -251,11 +251,12 @@ class WholeForecast(NamedTuple):
         return None if self.measured is None else bool(self.whole.low <= self.measured <= self.whole.high)
 
 
-def forecast(rows: Sequence[dict[str, Any]], k: int) -> list[WholeForecast]:
-    """Of each quantity that was measured at FEWEST sizes, by the samples alone; whatever else is recorded decides nothing. k: depth
-    of the ranking."""
+def forecast(rows: Sequence[dict[str, Any]], config: TrialConfig) -> list[WholeForecast]:
+    """Of each quantity that was measured at FEWEST sizes, by the samples alone; whatever else is recorded decides nothing. The ranking is
+    not forecast where the encoder learns from the corpus: that of a sample is another one than that of the whole."""
     told, small, large = [], [row for row in rows if row["share"] < WHOLE], [row for row in rows if row["share"] == WHOLE]
-    ranking = _ranking([row for row in small if row.get("ndcg") is not None], k)
+    ranked = [row for row in small if row.get("ndcg") is not None and not config.embedding.learns]
+    ranking = _ranking(ranked, config.evaluation.k)
     for key, about in QUANTITIES.items():
         some = [row for row in small if row.get(key) is not None]
         by_share = {share: [row for row in some if row["share"] == share] for share in sorted({row["share"] for row in some})}
@@ -290,8 +291,9 @@ def _ranking(rows: Sequence[dict[str, Any]], k: int) -> dict[str, Growth]:
     return dict(zip(RANKING, made, strict=True))
 
 
-def table(told: Sequence[WholeForecast], k: int, command: str) -> Table:
+def table(told: Sequence[WholeForecast], config: TrialConfig, command: str) -> Table:
     """A row a quantity; numbers are in their own units."""
+    k = config.evaluation.k
     names = {"k": k, "metric": label(MAIN, k), "evidence": label("recall", k)}
     rows = []
     for each in told:
@@ -322,7 +324,8 @@ def table(told: Sequence[WholeForecast], k: int, command: str) -> Table:
         Column("held", "It lies"),
         Column("curve", help="With the number of chunks n, as the samples allow: n^0 is the logarithm, n^1 the line"),
     )
-    return Table("scale_forecast", columns, rows, "The whole corpus, forecast from samples", words(told), command)
+    learns = f". The ranking is not forecast: {config.embedding.title} learns from each sample anew" * config.embedding.learns
+    return Table("scale_forecast", columns, rows, "The whole corpus, forecast from samples", words(told) + learns, command)
 
 
 def _curve(about: ForecastQuantity, made: Growth) -> str:

@@ -13,6 +13,7 @@ from core.workbench import Workbench
 
 NUMBER, SHARES = 60, (20, 30, 40, 60, 80)
 SAMPLES = 4 + 2 + 2 + 1 + 1
+ASKED = with_settings(TrialConfig(), {"evaluation.k": 3})
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_of_a_handful_of_documents_no_shares_are_asked_for():
 
 
 def test_known_curves_are_told_and_the_whole_decides_nothing_of_them():
-    told = {each.key: each for each in lab.forecast(rows(), 3)}
+    told = {each.key: each for each in lab.forecast(rows(), ASKED)}
     assert list(told) == ["recall", "ndcg", "evidence", "memory_mb"] and all(each.inside is None for each in told.values())
     assert told["memory_mb"].whole[:3] == pytest.approx((3,) * 3)
     recall = told["recall"].whole
@@ -83,12 +84,20 @@ def test_known_curves_are_told_and_the_whole_decides_nothing_of_them():
     above = np.random.default_rng(2).poisson(np.random.default_rng(3).gamma(0.5, 40.0, 100_000))
     true = {"ndcg": np.where(above < 3, 1 / np.log2(2 + above), 0).mean(), "evidence": (above < 3).mean()}
     assert all(told[key].whole.low < value < told[key].whole.high for key, value in true.items())
-    held = {each.key: each for each in lab.forecast(rows({**true, "memory_mb": 9.0}), 3)}
+    held = {each.key: each for each in lab.forecast(rows({**true, "memory_mb": 9.0}), ASKED)}
     assert {key: each.whole for key, each in held.items()} == {key: each.whole for key, each in told.items()}
     assert held["ndcg"].inside and held["memory_mb"].inside is False
-    drawn = lab.table(list(held.values()), 3, "command")
+    drawn = lab.table(list(held.values()), ASKED, "command")
     assert [row["held"] for row in drawn.rows] == ["inside", "inside", "inside", "outside"] and "3 of 4 quantities" in drawn.note
     assert drawn.rows[1]["quantity"] == "nDCG@3" and drawn.rows[3]["curve"] == "n^1"
+
+
+def test_the_ranking_is_not_forecast_where_each_sample_has_an_encoder_of_its_own():
+    config = with_settings(ASKED, {"embedding.part": "lsa"})
+    told = lab.forecast(rows(), config)
+    assert [each.key for each in told] == ["recall", "memory_mb"]
+    assert "The ranking is not forecast: LSA" in lab.table(told, config, "command").note
+    assert "not forecast" not in lab.table(lab.forecast(rows(), ASKED), ASKED, "command").note
 
 
 def test_a_sample_keeps_the_gold_of_questions_whose_evidence_is_in_it(bench):
@@ -114,7 +123,7 @@ def test_a_corpus_is_forecast_held_against_its_whole_and_nothing_is_measured_twi
         lab, "_measured", lambda bench, run, sample: measured(bench, run, sample) if sample.share == 100 else 1 / 0
     )
     made = drain(lab.measure(bench, recipe(), SHARES, whole=True))
-    told = {each.key: each for each in lab.forecast(made, 3)}
+    told = {each.key: each for each in lab.forecast(made, ASKED)}
     assert len(made) == SAMPLES + 1 and told["recall"].inside and told["memory_mb"].inside
     assert told["ndcg"].measured == pytest.approx(bench.evaluate(recipe()).intervals["ndcg_linear"].mean)
     assert len(made[-1]["result"]["ndcg"]) == NUMBER
