@@ -22,6 +22,7 @@ from core.progress import drain
 from core.workbench import Workbench
 
 NUMBERS = ("title", "setting", "quantity", "size", "below", "writers", "value", "low", "high", "unit", "durable")
+NUMBERS += ("effort", "by_default")  # the tuned setting, and what the store's own default gives
 AGENTS = (
     "title",
     "workload",
@@ -50,7 +51,7 @@ def told(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "left_out": [f"{row['title']}: {row['detail']['reason']} {row['detail']['command']}" for row in record["left_out"]],
         "claims": [claim._asdict() for claim in advice.claims(record["rows"])],
-        "measured": slim(record["rows"], NUMBERS),
+        "measured": slim(({**row["detail"], **row} for row in record["rows"]), NUMBERS),
     }
 
 

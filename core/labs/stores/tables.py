@@ -123,10 +123,10 @@ def filter_table(rows: Rows) -> Table:
         Column("recall", "Recall@10", MEAN, direction=1),
         Column("returned", "Returned", ONE, "Of the ten, or of all that there are", direction=1),
         Column("by_default", "By default", ONE, "Returned with the store's own default", direction=1),
-        Column("wanted", "Of", COUNT),
         Column("p50", "p50", TWO, unit="ms", direction=-1),
         Column("p99", "p99", TWO, unit="ms", direction=-1),
         Column("p99 interval", "p99, range"),
+        Column("wanted", "Rows there are", COUNT, "Of the ten that were asked for"),
         Column("way", "Filters", help="By what it returns, not by what its documents say"),
         Column("plan", "Plan"),
     )
