@@ -10,7 +10,7 @@ from core.config import PartConfig, fingerprint
 from core.embedding.minilm import MiniLM
 from core.pipeline.speed import Estimate, Rough, Speeds, rough
 
-BEGIN_S = 2.0, 15.0  # libraries and models loaded, the corpus opened
+BEGIN_S = 0.5, 20.0  # libraries and models loaded, the corpus opened
 READING = (
     (1.0, 20_000.0),
     (6.0, 2_500.0),
@@ -38,7 +38,7 @@ USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "articles decide": (0.5, 30.0),  # a sentence
     "articles gate": (0.2, 3.0),  # a summary
     "articles publish": (0.2, 5.0),  # a claim
-    "articles write": (15.0, 240.0),
+    "articles write": (3.0, 240.0),
     "chain-of-thought": (0.3, 6.0),  # a text
     "contamination": (3.0, 60.0),  # a question, asked in each way
     "convert-model": (20.0, 180.0),
@@ -52,15 +52,15 @@ USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "export-onnx": (5.0, 180.0),
     "experiment export": (0.05, 2.0),  # a trial
     "experiment open": (1.0, 60.0),
-    "forgetting": (0.3, 5.0),  # a reading
+    "forgetting": (0.1, 5.0),  # a reading
     "index-cost": (0.02, 5.0),  # a setting
     "index-filters": (2.0, 60.0),
     "index-forecast": (0.002, 0.05),  # a text
     "index-point": (1.0, 30.0),
     "index-life": (1.0, 20.0),  # a round
     "index-switch": (3.0, 60.0),
-    "index-sweep": (0.5, 15.0),  # a setting
-    "ingest-received": (1.0, 120.0),
+    "index-sweep": (0.1, 15.0),  # a setting
+    "ingest-received": (0.05, 120.0),
     "inside-attention": (2.0, 20.0),
     "inside-cache": (0.3, 10.0),  # 32 tokens read
     "inside-library": (0.05, 1.0),  # a token

@@ -25,6 +25,7 @@ from core.pipeline.recipe_words import work
 from core.pipeline.speed import Estimate, Rough
 from core.pipeline.stages import STAGES, VECTOR_SEARCH, Resolved, Stage, idle, pooled
 from core.pipeline.trials import Identity, identity
+from core.pipeline.usual import BEGIN_S
 from core.progress import drain
 from core.workbench import Workbench
 
@@ -65,10 +66,9 @@ class Outlook(NamedTuple):
 
     @property
     def forecast(self) -> Forecast:
-        """As any press is priced."""
-        return Forecast(
-            (Phase(f"{self.trials - self.stored:,} trials", self.seconds, self.usd),), units=self.trials - self.stored
-        )
+        """As any press is priced: with the start of a job, whose workers load what the stages need."""
+        whole = self.seconds and total([Estimate(*BEGIN_S), self.seconds])
+        return Forecast((Phase(f"{self.trials - self.stored:,} trials", whole, self.usd),), units=self.trials - self.stored)
 
 
 def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:

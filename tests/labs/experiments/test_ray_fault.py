@@ -27,6 +27,7 @@ def bench(tmp_path):
 @pytest.mark.slow
 def test_a_node_that_is_killed_in_the_middle_costs_no_trial(bench, tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_gcs_server_port_wait_time_s", "120")  # of a busy machine, where 20 s are not always enough
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed")
