@@ -35,6 +35,7 @@ def test_texts_are_embedded_by_two_nodes_one_of_which_is_killed_and_postgres_hol
     tmp_path, monkeypatch, postgres
 ):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_gcs_server_port_wait_time_s", "120")  # of a busy machine
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="python -m pip install -r requirements-ray.txt")
