@@ -1,6 +1,5 @@
 """Two nodes with one data folder: a corpus is embedded and a node killed in the middle; a study whose vectors are in PostgreSQL."""
 
-import secrets
 import shutil
 from collections import Counter
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from core.pipeline import cluster
 from core.progress import drain
 from core.records import Progress
 from core.workbench import Workbench
+from tests.support.ray_cluster import opened
 from tests.support.toy_study import table, toy_home, toy_study
 
 RECIPE = with_settings(TrialConfig(), {"corpus.dataset": "towns", "chunking": {"part": "fixed", "size_tokens": 16}})
@@ -34,11 +34,7 @@ BY_POSTGRES = {
 def test_texts_are_embedded_by_two_nodes_one_of_which_is_killed_and_postgres_holds_a_studys_vectors(
     tmp_path, monkeypatch, postgres
 ):
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_gcs_server_port_wait_time_s", "120")  # of a busy machine
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    cluster_utils = pytest.importorskip("ray.cluster_utils", reason="python -m pip install -r requirements-ray.txt")
+    cluster_utils = opened(monkeypatch)
     monkeypatch.setattr(cluster, "SHARE", 4)
     bench = toy_home(tmp_path / "home")
     shutil.copytree(bench.home, tmp_path / "alone")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from core.errors import WorkbenchError
 from core.labs.experiments.driver import run
 from core.progress import drain
 from core.workbench import Workbench
+from tests.support.ray_cluster import opened
 from tests.support.toy_study import table, toy_home, toy_study
 
 STUDY = toy_study(k1=(0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6))
@@ -26,11 +26,7 @@ def bench(tmp_path):
 
 @pytest.mark.slow
 def test_a_node_that_is_killed_in_the_middle_costs_no_trial(bench, tmp_path, monkeypatch):
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_gcs_server_port_wait_time_s", "120")  # of a busy machine, where 20 s are not always enough
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    cluster_utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed")
+    cluster_utils = opened(monkeypatch)
     shutil.copytree(bench.home, tmp_path / "undisturbed")
     undisturbed = Workbench(tmp_path / "undisturbed")
     drain(run(undisturbed, STUDY, workers=1))
