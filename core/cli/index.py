@@ -169,7 +169,8 @@ def index_life(
 
     lived = yield from life(workbench, recipe.read(), changes, share / 100, rounds, unit, most)
     rebuild = churn.when_to_rebuild(lived, lost / 100)
-    return {**{f"rebuild: {name}": value for name, value in rebuild._asdict().items()}, "rounds": churn.rows(lived)}
+    told = rebuild._asdict() | {"may_be_chance": rebuild.may_be_chance}
+    return {**{f"rebuild: {name}": value for name, value in told.items()}, "rounds": churn.rows(lived)}
 
 
 @verb("index-schedule", lambda record: show_value("\n".join(record["told"])))

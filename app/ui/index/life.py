@@ -88,8 +88,10 @@ def churn_result(here: Glance, run: Churn) -> None:
     command = session.workbench().command(config, "index-life", *words)
     took = cards.duration(rebuild.rebuild_s or 0)
     lost = f"{max(rebuild.lost_recall, 0) * 100:.1f} points of recall"
+    chance = f" Fresh builds differ by {rebuild.fresh_spread * 100:.1f} points among themselves, so that may be chance."
     st.markdown(
         f"**Rebuild at {round(100 * rebuild.churned, 2):g}% churn:** {lost} are lost there; a rebuild takes {took}."
+        + chance * rebuild.may_be_chance
         if rebuild.churned is not None
         else f"**No rebuild needed up to {round(100 * rebuild.tried, 2):g}% churn:** at most {lost} are lost."
     )

@@ -88,6 +88,11 @@ class Rebuild(NamedTuple):
     tried: float  # share of churn up to which was looked
     fresh_spread: float  # by how much fresh builds differ among themselves: a loss below it may be luck
 
+    @property
+    def may_be_chance(self) -> bool:
+        """Fresh builds differ among themselves by as much as is lost."""
+        return self.churned is not None and self.fresh_spread >= self.lost_recall
+
 
 def churn(
     part: PartConfig,

@@ -255,6 +255,8 @@ def test_an_unread_life_needs_no_rebuild():
     lucky = life.rounds[1]._replace(fresh_recall=np.array([0.75, 0.5]), recall=np.array([0.5, 0.5]))
     rebuild = when_to_rebuild(life._replace(rounds=(life.rounds[0], lucky)), 0.1)
     assert rebuild.churned == lucky.churned and rebuild.lost_recall == 0.125 and rebuild.fresh_spread == 0.375
+    assert rebuild.may_be_chance and not rebuild._replace(fresh_spread=0.1).may_be_chance
+    assert not when_to_rebuild(life, 0).may_be_chance
 
 
 CLUSTERED = (rng.normal(size=(40, 24))[rng.integers(0, 40, 900)] + 0.5 * rng.normal(size=(900, 24))).astype(np.float32)
