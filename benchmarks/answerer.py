@@ -55,7 +55,7 @@ from benchmarks._answerer_questions import (
 from benchmarks._answerer_words import follow_ups, transforms
 from benchmarks._options import options
 from benchmarks.answer_measures import DATASETS
-from benchmarks.promises import spread
+from benchmarks.promises import bounded, spread
 from core import registry
 from core.chunking.chunk import chunk_texts
 from core.config import CorpusConfig, TrialConfig, fingerprint, with_settings
@@ -160,8 +160,7 @@ def judged(asked: Sequence[Asked], cases: Sequence[AnswerCase], names: Sequence[
 
 
 def means(values: np.ndarray, names: Sequence[str]) -> dict[str, dict]:
-    bounds = zip(names, unit_intervals(values), strict=True)
-    return {name: {"value": each.mean, "low": each.low, "high": each.high, "n": each.n} for name, each in bounds}
+    return dict(zip(names, map(bounded, unit_intervals(values)), strict=True))
 
 
 def differences(above: np.ndarray, below: np.ndarray, names: Sequence[str]) -> dict[str, dict]:

@@ -25,6 +25,7 @@ from typing import Any
 from benchmarks._options import options
 from benchmarks._public_sets import DATASETS
 from benchmarks._sections import measured
+from benchmarks.promises import bounded
 from core.articles import steps
 from core.articles.against_people import gate_against_people
 from core.articles.publishing import sources
@@ -62,7 +63,7 @@ def citations(number: int, home: Path) -> dict[str, Any]:
         "states": dict(Counter(each.state for each in made)),
         "sentences": sum(ways.values()),
         "quoted": ways[steps.QUOTED] / max(1, sum(ways.values())),
-        **{name: {"value": each.mean, "low": each.low, "high": each.high} for name, each in means.items()},
+        **{name: bounded(each) for name, each in means.items()},
     }
 
 

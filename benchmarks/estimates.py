@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._options import options
+from benchmarks.promises import bounded
 from core.labs.store.estimates import FACTOR, held
 from core.statistics.proportion import wilson
 
@@ -32,13 +33,12 @@ def pressed(quick: bool, into: Path) -> None:
 
 
 def told(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    within, ranged = held(rows), wilson(sum(row["in the range"] for row in rows), len(rows))
     by_verb = {verb: [row for row in rows if row["verb"] == verb] for verb in sorted({row["verb"] for row in rows})}
     return {
         "jobs": len(rows),
         "factor": FACTOR,
-        "within": {"value": within.mean, "low": within.low, "high": within.high},
-        "in_range": {"value": ranged.mean, "low": ranged.low, "high": ranged.high},
+        "within": bounded(held(rows)),
+        "in_range": bounded(wilson(sum(row["in the range"] for row in rows), len(rows))),
         "verbs": {
             verb: {
                 "jobs": len(some),

@@ -11,6 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from core.statistics.bootstrap import Interval
+
 RESULTS = Path(__file__).parent / "results"
 HISTORY = "history.jsonl"  # a line a run of a benchmark, also of one that failed
 LEAST, MOST = "≥", "≤"
@@ -300,6 +302,11 @@ def spread(values: Iterable[float]) -> dict[str, float]:
     """What a benchmark writes at `spread` under the place of a figure: of its repeats."""
     numbers = [float(value) for value in values]
     return Spread(len(numbers), min(numbers), median(numbers), max(numbers))._asdict()
+
+
+def bounded(mean: Interval) -> dict[str, float | int | None]:
+    """What a benchmark writes of a mean with its interval; `at` finds its value."""
+    return {"value": mean.mean, "low": mean.low, "high": mean.high, "n": mean.n}
 
 
 def against(benchmark: str, name: str, value: float) -> dict:

@@ -5,6 +5,8 @@ It is no part of the FRAME (core/config.py): what it writes decides vectors and 
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -48,16 +50,20 @@ def _split_digits(reader: Any, tokenizer: Path) -> None:
     tokenizer.write_text(json.dumps(settings, ensure_ascii=False), "utf-8")
 
 
-@cache
-def _tensor_names(architecture: Any, blocks: int) -> Any:
-    """gguf's table of them: transformers asks for the same one again at each module of a model."""
-    from gguf.tensor_mapping import get_tensor_name_map
+@contextmanager
+def _read_quickly(reader: Any) -> Iterator[None]:
+    """transformers reads the file three times, here by plain arrays, and asks for the same names of tensors at each module."""
+    import gguf
 
-    return get_tensor_name_map(architecture, blocks)
+    before = gguf.GGUFReader, gguf.get_tensor_name_map
+    gguf.GGUFReader, gguf.get_tensor_name_map = type(reader), cache(gguf.get_tensor_name_map)
+    try:
+        yield
+    finally:
+        gguf.GGUFReader, gguf.get_tensor_name_map = before
 
 
 def _convert(file: Path, folder: Path) -> Path:
-    import gguf
     import torch
     from transformers import AutoModel, AutoTokenizer, GgufConfig
 
@@ -67,13 +73,11 @@ def _convert(file: Path, folder: Path) -> Path:
         files.tell(f"The copy of a model was damaged ({damaged}) and is made again: {folder}.")
         shutil.rmtree(folder, ignore_errors=True)
     quiet()
-    whole, gguf.get_tensor_name_map = gguf.GGUFReader, _tensor_names
     try:
         reader = reader_of(file)
-        gguf.GGUFReader = type(reader)  # for transformers, which reads the file three times
         folder.parent.mkdir(parents=True, exist_ok=True)
         source = {"gguf_file": file.name, **HERE}
-        with files.made_whole(folder, "The copy of the model", 2 * file.stat().st_size) as work:
+        with _read_quickly(reader), files.made_whole(folder, "The copy of the model", 2 * file.stat().st_size) as work:
             model, loaded = AutoModel.from_pretrained(
                 file.parent,
                 dtype=torch.bfloat16,
@@ -95,6 +99,4 @@ def _convert(file: Path, folder: Path) -> Path:
         what = f"The GGUF file cannot be converted: {(str(error).splitlines() or [type(error).__name__])[0]}"
         todo = "The file may be cut short, or of a kind that transformers does not read; give the model's folder."
         raise WorkbenchError(what, where=str(file), todo=todo) from None
-    finally:
-        gguf.GGUFReader = whole
     return folder

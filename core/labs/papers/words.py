@@ -29,10 +29,8 @@ def to_latex(paper: Paper, text: str, place: Place = "results") -> str:
             line = _inline(token.children or (), {item.name: called(item) for item in paper.items if item.kind != "text"})
             lines.append(f"\\{heading}{{{line}}}" if heading else line)
         elif kind == "heading":
-            level = (
-                "textbf" if any(blocks) else HEADINGS[min(int(token.tag[1]) - 1 + under, 3)]
-            )  # of a list there are no sections
-            heading = level if end == "open" else ""
+            level = HEADINGS[min(int(token.tag[1]) - 1 + under, 3)]
+            heading = ("textbf" if any(blocks) else level) if end == "open" else ""  # a list has no sections
             lines += [""] * (end == "close" and any(blocks))
         elif kind in BLOCKS and end == "open":
             deep = blocks.count(BLOCKS[kind]) == MOST_ALIKE or sum(map(bool, blocks)) == MOST_BLOCKS

@@ -31,11 +31,8 @@ PARTS: dict[str, dict[str, Any]] = {  # store -> its index as a part of the reci
 METRIC, MEASURE = "ndcg_linear", "f1"
 EXACT, MADE = "exact", "store_answers"
 READ = 100  # questions that are answered
-COUNTING = {
-    "part": "llama_cpp",
-    "adapter": "",
-    "weights": "as_bundled",
-}  # a reader asks no model but for the tokens of its passages
+# a reader asks no model but for the tokens of its passages
+COUNTING = {"part": "llama_cpp", "adapter": "", "weights": "as_bundled"}
 
 
 def answers(

@@ -255,39 +255,48 @@ class _Bench:
         self, kinds: Sequence[type[BenchStore]], places: Mapping[str, RunningStore], vectors: np.ndarray
     ) -> Generator[Progress, None, None]:
         """Searches for rows that stay while four write, and how soon a row is found that was confirmed to another connection."""
-        size, rng = len(vectors), np.random.default_rng(1)
+        rng = np.random.default_rng(1)
         per: dict[tuple[type[BenchStore], str], list[float]] = {}
         refused = dict.fromkeys(kinds, 0)
         for repeat in range(self._plan.repeats):
             for kind in _shuffled(kinds, rng):
-                store, where = kind(places[kind.name].place), places[kind.name].place
-                store.create(vectors.shape[1])
-                store.load(np.arange(size), vectors, np.arange(size) % BUCKETS)
-                store.index()
                 first = NEW + repeat * 10_000_000
-                shares = np.array_split(vectors, 4)
-                writers = [Writer(kind(where), first + place * 1_000_000, rows) for place, rows in enumerate(shares)]
-                work = processes.together(self._recorder.run, writers, "churn", f"{kind.title}: searching while four write")
-                asked: list[tuple[float, float, bool]] = []
-                for step in (steps := Running(work)):
-                    yield step
-                    began, row = time.monotonic(), len(asked) % size
-                    hit = row in store.search(vectors[row], K, kind.usual_effort)
-                    asked.append((began, time.monotonic(), hit))
-                start, stop = max(each.began for each in steps.result), min(each.ended for each in steps.result)
-                refused[kind] += sum(each.refused for each in steps.result)
-                meanwhile = [(1000 * (ended - began), hit) for began, ended, hit in asked if began < stop and ended > start]
-                fresh = _fresh(store, kind(where), vectors, first + 9_000_000, self._plan.fresh)
-                for name, values in (("mixed", [ms for ms, _ in meanwhile]), ("freshness", fresh)):
-                    for share in (50, 99):
-                        if len(values):
-                            per.setdefault((kind, f"{name}_p{share}"), []).append(float(np.percentile(values, share)))
-                if meanwhile:
-                    per.setdefault((kind, "mixed_found"), []).append(float(np.mean([hit for _, hit in meanwhile])))
-                store.close()
+                values, failed = yield from self._meanwhile(kind, places[kind.name].place, vectors, first)
+                refused[kind] += failed
+                for name, value in values.items():
+                    per.setdefault((kind, name), []).append(value)
         for (kind, name), values in per.items():
             told = {"detail": {"refused": refused[kind]}, "writers": 4} if name.startswith("mixed") else {"writers": 1}
-            self.note(kind, name, values, "" if name == "mixed_found" else "ms", size=size, **told)
+            self.note(kind, name, values, "" if name == "mixed_found" else "ms", size=len(vectors), **told)
+
+    def _meanwhile(
+        self, kind: type[BenchStore], place: str, vectors: np.ndarray, first: int
+    ) -> Generator[Progress, None, tuple[dict[str, float], int]]:
+        """Quantities of one store and repeat, and the commits that it refused. first: number of the first row that is written."""
+        store, size = kind(place), len(vectors)
+        store.create(vectors.shape[1])
+        store.load(np.arange(size), vectors, np.arange(size) % BUCKETS)
+        store.index()
+        writers = [
+            Writer(kind(place), first + number * 1_000_000, rows) for number, rows in enumerate(np.array_split(vectors, 4))
+        ]
+        work = processes.together(self._recorder.run, writers, "churn", f"{kind.title}: searching while four write")
+        asked: list[tuple[float, float, bool]] = []
+        for step in (steps := Running(work)):
+            yield step
+            began, row = time.monotonic(), len(asked) % size
+            hit = row in store.search(vectors[row], K, kind.usual_effort)
+            asked.append((began, time.monotonic(), hit))
+        start, stop = max(each.began for each in steps.result), min(each.ended for each in steps.result)
+        during = [(1000 * (ended - began), hit) for began, ended, hit in asked if began < stop and ended > start]
+        fresh = _fresh(store, kind(place), vectors, first + 9_000_000, self._plan.fresh)
+        store.close()
+        times = {"mixed": [ms for ms, _ in during], "freshness": fresh}
+        values = {
+            f"{name}_p{share}": float(np.percentile(ms, share)) for name, ms in times.items() if len(ms) for share in (50, 99)
+        }
+        values |= {"mixed_found": float(np.mean([hit for _, hit in during]))} if during else {}
+        return values, sum(each.refused for each in steps.result)
 
 
 class Writer(NamedTuple):

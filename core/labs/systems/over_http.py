@@ -3,6 +3,7 @@ mapping. One deadline a question, a reply of bounded size, no redirect; a key co
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -134,7 +135,7 @@ def looked_up(tree: Any, path: str) -> Any:
     for step in path.split("."):
         if isinstance(value, Mapping) and step in value:
             value = value[step]
-        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+        elif isinstance(value, list) and re.fullmatch("[0-9]{1,9}", step) and int(step) < len(value):
             value = value[int(step)]
         else:
             there = ", ".join(map(str, value)) if isinstance(value, Mapping) else type(value).__name__

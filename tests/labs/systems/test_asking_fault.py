@@ -5,8 +5,9 @@ import time
 import pytest
 
 from core.errors import WorkbenchError
+from core.generation.remote import Fault
 from core.labs.systems import asking
-from core.labs.systems.over_http import http_system
+from core.labs.systems.over_http import http_system, looked_up
 from core.progress import drain
 from tests.support import served
 from tests.support.failing import recipe
@@ -134,3 +135,10 @@ def test_a_key_that_is_not_there_is_told_before_anything_is_asked(monkeypatch, v
 def test_a_system_that_cannot_be_asked_is_told_before_it_is(how, why):
     with pytest.raises(WorkbenchError, match=why):
         http_system(**({"url": "http://127.0.0.1:9"} | how))
+
+
+def test_a_place_that_is_no_number_is_nothing_in_a_list():
+    assert looked_up({"rows": ["a", "b"]}, "rows.1") == "b"
+    for place in ("rows.²", "rows.2", "rows." + 5000 * "1"):
+        with pytest.raises(Fault, match="nothing at rows"):
+            looked_up({"rows": ["a", "b"]}, place)
