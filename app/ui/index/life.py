@@ -37,7 +37,7 @@ def draw(here: Glance, corpus: Corpus) -> None:
         "Follow the index",
         jobs.Press("index-life", one_phase(cards.count(rounds, "round"), units=rounds, like=config.index.part)),
         lambda: life.life(workbench, config, mode, share / 100, rounds, unit),
-        why=f"About {life.LIFE_VECTORS:,} vectors are changed in rounds while questions keep coming; a freshly built index is "
+        why=f"Up to some {life.LIFE_VECTORS:,} vectors are changed in rounds while questions keep coming; a freshly built index is "
         f"measured beside it.",
         show_old=True,
     )
