@@ -22,7 +22,7 @@ ANSWER = "Tea is wet."
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
-    model = str(tiny_model(tmp_path_factory.mktemp("tiny")))  # its own: other files write the shared one anew while it is mapped
+    model = str(tiny_model(tmp_path_factory.getbasetemp() / "tiny"))
     return Transformers(model=model, dtype="float32", max_tokens=10, context_tokens=1024, own_process="no")
 
 

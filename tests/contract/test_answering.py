@@ -5,7 +5,6 @@ The engine is a random model of two layers over bytes: what it writes means noth
 
 import json
 import time
-from functools import cache
 
 import pytest
 
@@ -27,14 +26,9 @@ TEXTS = ("Tea is made from leaves.", "Bread takes flour, water and time.", "Salt
 HITS = [Hit(n, 0.9 - 0.2 * n, f"d{n}", "", 5, 5 + len(text), text, scores={"dense": 0.5}) for n, text in enumerate(TEXTS, 1)]
 
 
-@cache
-def folder(base):
-    return tiny_model(base, positions=4096)  # of bytes: an agent's chat is long
-
-
 @pytest.fixture
 def engine(tmp_path_factory):
-    model = str(folder(tmp_path_factory.getbasetemp() / "tiny"))
+    model = str(tiny_model(tmp_path_factory.getbasetemp() / "tiny-4096", positions=4096))  # of bytes: an agent's chat is long
     return Transformers(model=model, dtype="float32", max_tokens=10, context_tokens=4096, own_process="no")
 
 

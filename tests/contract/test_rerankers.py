@@ -31,8 +31,7 @@ def _small_model(name, monkeypatch, tmp_path_factory):
     if registry.find("reranker", name).asks_model:
         from tests.generation.test_torch_lm import tiny_model
 
-        folder = tmp_path_factory.getbasetemp() / "tiny"
-        knobs = {"model": str(folder if folder.exists() else tiny_model(folder)), "dtype": "float32", "own_process": "no"}
+        knobs = {"model": str(tiny_model(tmp_path_factory.getbasetemp() / "tiny")), "dtype": "float32", "own_process": "no"}
         part = registry.find("generator", "transformers")(**knobs, context_tokens=1024)
         monkeypatch.setitem(globals(), "GENERATOR", part)
 

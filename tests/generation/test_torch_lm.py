@@ -24,6 +24,7 @@ def tiny_model(folder: Path, hidden_size: int = 48, positions: int = 1024) -> Pa
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+    assert not (folder / "config.json").exists(), "another model lies there, which other tests of this process use"
     marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     letters = {letter: i + len(marks) for i, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     core = Tokenizer(models.BPE({**{mark: i for i, mark in enumerate(marks)}, **letters}, []))
