@@ -18,6 +18,7 @@ from core.labs.experiments.results import PointResult, StudyResults
 from core.labs.trials import choice, comparison, listing
 from core.labs.trials import leaderboard as lab
 from core.labs.trials.comparison import Trial, label
+from core.labs.trials.costs import own_or_alike
 from core.report.caption import corpus_words
 from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table, between
 from core.statistics.paired import AT_ODDS, Paired, at_odds
@@ -209,9 +210,10 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
         ),
         Column("first in", "Best in", "%.0f%%", "Share of the resamples in which it has the best mean."),
         Column("context", "", COUNT, "Tokens of the first k chunks, mean of a question."),
-        Column("latency", "", "%.1f ms", "Median of a single question; empty where it was not timed."),
+        Column("latency", "", "%.1f ms", "Median of a single question; of recipes that do the same work one is timed."),
         Column("repeats", help="Seeds behind the mean."),
     ]
+    latency = own_or_alike(session.workbench(), [row.trial for row in ranked], "latency_ms")
     hidden = {"repeats"} if all(row.repeats == 1 for row in ranked) else set()
     hidden |= set() if baseline else {"difference", "interval of the difference", "p (Holm)"}
     rows = [
@@ -225,7 +227,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
             "p (Holm)": row.difference and row.difference.p_holm,
             "first in": 100 * board[row.trial.id][1].first,
             "context": (tokens := results.context(row.trial)) and round(tokens),
-            "latency": cost(row.trial, "latency_ms"),
+            "latency": latency[row.trial.id].value if row.trial.id in latency else None,
             "repeats": row.repeats,
         }
         for row in ranked
@@ -250,10 +252,6 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
         asked = shown.best
         corpus = corpus_words(asked.dataset, asked.settings.get("corpus.questions", "all"))
         export.leaderboard_into_paper("leaderboard", command, len(shown.board.rows), f"Recipes by {head}. Corpus: {corpus}.")
-
-
-def cost(trial: Trial, name: str) -> float | None:
-    return trial.costs[name].value if name in trial.costs else None
 
 
 def opened(row: PointResult, shown: StudyResults, names: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.trials import comparison
 from core.labs.trials.comparison import COSTS, MOST_CHARACTERS, OF_ANSWERS, Spread, Trial
-from core.labs.trials.costs import spreads
+from core.labs.trials.costs import own_or_alike
 from core.labs.trials.listing import Listing
 
 PROBLEM = "trial_problem"
@@ -79,7 +79,7 @@ def facts(trial: Trial, everything: Listing) -> None:
     measured = f"{trial.n:,} of {trial.total:,} questions" if trial.metrics else f"nothing, {trial.status}"
     repeat = everything.repeat(trial.id)
     shown = ("context_at_k", "latency_ms", *OF_ANSWERS) if trial.metrics else ()
-    costs = {name: trial.costs.get(name) or spreads(session.workbench(), [trial], name).get(trial.id) for name in shown}
+    costs = {name: own_or_alike(session.workbench(), [trial], name).get(trial.id) for name in shown}
     cards.facts(
         [
             ("Name", trial.title),

@@ -23,7 +23,7 @@ from core.labs.papers.differing import differences
 from core.labs.papers.looked import ComparedRecipes
 from core.labs.trials import comparison, effects, importance, leaderboard, left_out, membership, side_by_side, values
 from core.labs.trials.comparison import Trial
-from core.labs.trials.costs import alike, spreads, unbeaten
+from core.labs.trials.costs import alike, lent, spreads, unbeaten
 from core.records import plain
 from core.workbench import Workbench
 
@@ -234,7 +234,9 @@ def _drawn(workbench: Workbench, words: list[str], options: dict, told: Rows, on
     """A table of results as figures are drawn of it."""
     of = [options.get(name, []) for name in ("metric", "cost")]
     table = results_table.table(workbench, words, *of, _metric(options, "reference", ""))
-    return Derived([row["trial"] for row in table["rows"]], [drawings.drawn(way, table)["data"] for way in drawings.FIELDS])
+    shown = [row["trial"] for row in table["rows"]]
+    timed = lent(workbench, comparison.some(workbench, shown), of[1])
+    return Derived([*shown, *timed], [drawings.drawn(way, table)["data"] for way in drawings.FIELDS])
 
 
 def _sides(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str], looks: Looks) -> Derived:

@@ -8,6 +8,7 @@ from core.errors import WorkbenchError
 from core.evaluation.metric import headlines, metric_or_measure, metrics_and_measures
 from core.labs.trials import comparison
 from core.labs.trials.comparison import ALPHA, COSTS, MOST, Trial, direction
+from core.labs.trials.costs import own_or_alike
 from core.labs.trials.leaderboard import AT_TOP
 from core.report.tables import DIFFERENCE
 from core.statistics.paired import Paired
@@ -21,7 +22,8 @@ def table(
     first), corrected over all tests of the table.
 
     Best: the highest mean (the lowest where less is better); with it stands what the paired permutation test, by Holm
-    over the column, does not tell from it at 5%. Costs are told and not tested: of a time the median over its questions.
+    over the column, does not tell from it at 5%. Costs are told and not tested: of a time the median over its questions, of
+    a trial that was not timed that of those that did the same work.
     """
     trials, base = _chosen(workbench, list(words), reference)
     for name, names in [(m, metrics_and_measures()) for m in metrics] + [(c, COSTS) for c in costs]:
@@ -33,6 +35,7 @@ def table(
     tests = {metric: _tests(workbench, base, trials, metric) for metric in metrics}
     changes = corrected({(trial, base.id, metric): paired for metric, of in tests.items() for trial, paired in of.items()})
     equals = {metric: _equals(workbench, trials, metric, measured) for metric in metrics}
+    spent = {cost: own_or_alike(workbench, trials, cost) for cost in costs}
     rows = []
     for trial in trials:
         cells = {
@@ -43,8 +46,8 @@ def table(
             }
             for metric in metrics
         }
-        for cost in costs:
-            spread = trial.costs.get(cost)
+        for cost, of in spent.items():
+            spread = of.get(trial.id)
             cells[cost] = {"mean": spread and spread.value, "low": spread and spread.low, "high": spread and spread.high}
         rows.append({"trial": trial.id, "name": labels[trial.id], "cells": cells})
     metric_columns = [

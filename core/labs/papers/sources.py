@@ -14,8 +14,9 @@ from core.evaluation.metric import MAIN, judges, metrics_and_measures
 from core.jobs.verbs import as_recorded, as_typed, words_and_options
 from core.labs.experiments import results
 from core.labs.papers import agreed, derived, drawings, results_table
-from core.labs.trials import leaderboard
+from core.labs.trials import comparison, leaderboard
 from core.labs.trials.comparison import MOST
+from core.labs.trials.costs import lent
 from core.records import plain
 from core.report.table import Column, Table
 from core.workbench import Workbench
@@ -108,6 +109,8 @@ def exact(workbench: Workbench, command: Sequence[str], trials: Sequence[str]) -
     if reference := asked.options.get("reference"):
         ids[reference] = workbench.trial_id(reference)
     more = [record_id(workbench, word) for word in trials]
+    if costs := asked.options.get("cost"):
+        more += lent(workbench, comparison.some(workbench, [*ids.values()]), costs)
     every = tuple(dict.fromkeys([*ids.values(), *more]))
     if not every and not asked.source.of_labels:
         raise WorkbenchError("It is not said on which trials this rests.", todo="Name them with --trials.")

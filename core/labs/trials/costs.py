@@ -41,6 +41,18 @@ def spreads(workbench: Workbench, points: Sequence[Trial], cost: str) -> dict[st
     return {trial.id: joined[trial.id] for trial in points if trial.id in joined}
 
 
+def own_or_alike(workbench: Workbench, trials: Sequence[Trial], cost: str) -> dict[str, Spread]:
+    """trial -> its cost as it was measured; of a time, where it was not, that of all trials that did the same work: an experiment times
+    one of them."""
+    others = spreads(workbench, [trial for trial in trials if cost not in trial.costs], cost) if cost in TIMED else {}
+    return others | {trial.id: trial.costs[cost] for trial in trials if cost in trial.costs}
+
+
+def lent(workbench: Workbench, trials: Sequence[Trial], costs: Sequence[str]) -> list[str]:
+    """Ids of the stored trials by whose times `own_or_alike` tells those of trials that were not timed."""
+    return alike(workbench, [trial for trial in trials if any(cost not in trial.costs for cost in costs)], costs)
+
+
 def alike(workbench: Workbench, points: Sequence[Trial], costs: Sequence[str]) -> list[str]:
     """Ids of all stored trials whose times are joined with those of these, where a cost is a time."""
     if not set(costs) & TIMED.keys():

@@ -82,6 +82,30 @@ def test_a_bundle_holds_and_says_what_it_cannot_compute(made):
     assert len([name for name in made if name.startswith("raw/")]) == 5  # three trials, their questions, a name
 
 
+def test_a_time_that_another_trial_of_the_same_work_lends_is_in_the_bundle_with_it(tmp_path):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    weights = [{"fusion.part": "convex", "fusion.weight": weight} for weight in (0.5, 0.6)]
+    timed = add_trial(bench.store, questions, weights[0])
+    untimed = add_trial(bench.store, questions, weights[1], 0.9, 1, costs={"chunks": 100})
+    other = add_trial(bench.store, questions, {"chunking.size_tokens": 64}, costs={"chunks": 200})
+    papers.create(bench, "Lent", "small")
+    papers.add(
+        bench,
+        "small",
+        {
+            "kind": "table",
+            "name": "main",
+            "command": ["trials-table", untimed, other, "--cost", "latency_ms", "--cost", "chunks"],
+        },
+    )
+    paper = papers.load(bench, "small")
+    rows = papers.taken(bench, "small", "main").content["rows"]
+    assert [row["cells"]["latency_ms"]["mean"] for row in rows] == [2.0, None]
+    assert {*paper.trials} == {timed, untimed, other}
+    assert not wrong(whole(bench))
+
+
 @pytest.mark.slow
 def test_names_in_figures_are_only_text(made):
     drawn = json.loads(made["figures/means.json"])

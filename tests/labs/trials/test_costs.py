@@ -1,5 +1,7 @@
 """Costs with their spread, and which trials no other beats."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import ttest_rel
@@ -42,6 +44,14 @@ def test_trials_that_did_the_same_work_share_their_spread(bench, found):
     assert costs[found[0].id] == costs[found[1].id] == Spread(11.0, 8.0, 48.0, 15, 3)
     assert costs[found[3].id] == Spread(pytest.approx(9.9), pytest.approx(9.0), pytest.approx(10.8), 5, 1)
     assert trial_costs.spreads(bench, found, "chunks")[found[0].id] == Spread(100.0)
+
+
+def test_a_trial_that_was_not_timed_has_the_time_of_those_that_did_the_same_work(bench, found):
+    untimed = replace(found[1], costs={"chunks": Spread(100.0)})
+    costs = trial_costs.own_or_alike(bench, [found[0], untimed], "latency_ms")
+    assert costs == {found[0].id: found[0].costs["latency_ms"], untimed.id: Spread(11.0, 8.0, 48.0, 15, 3)}
+    assert {*trial_costs.lent(bench, [found[3], untimed], ["latency_ms", "chunks"])} == {trial.id for trial in found[:3]}
+    assert trial_costs.lent(bench, [untimed], ["chunks"]) == []
 
 
 def test_only_what_another_is_told_to_beat_falls_out(bench, found):
