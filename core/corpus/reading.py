@@ -1,5 +1,6 @@
 """Reading files that other people wrote: encodings, broken lines, archives that lie. Nothing is unpacked to disk."""
 
+import codecs
 import gzip
 import re
 import stat
@@ -228,7 +229,7 @@ class Source:
         return decode(self.read(name), self.notes, self.place(name))
 
     def lines(self, name: str) -> Iterator[tuple[int, bytes, int]]:
-        """(line number, line, bytes read so far); a line over the limit is skipped and counted."""
+        """(line number, line without UTF-8's mark, bytes read so far); a line over the limit is skipped and counted."""
         with self.open(name) as stream:
             number = position = 0
             while line := stream.readline(MAX_LINE):
@@ -243,7 +244,7 @@ class Source:
                 if too_long:
                     self.notes.add(f"Line longer than {MAX_LINE >> 20} MB skipped", f"{self.place(name)}:{number}")
                 else:
-                    yield number, line, position
+                    yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, position
 
     def json_lines(self, name: str) -> Iterator[SourceRow]:
         """The objects of a JSONL file. Broken lines are counted in the notes; a file mostly broken is an error."""
