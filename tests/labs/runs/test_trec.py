@@ -65,6 +65,11 @@ def test_the_mark_that_windows_puts_before_utf_8_belongs_to_no_question(tmp_path
         assert trec.read_run(file(tmp_path, mark + RUN, name)).ranked.keys() == {"q1", "q2"}
     assert trec.read_judgements(file(tmp_path, mark + judged)) == trec.read_judgements(file(tmp_path, judged))
 
+    for read, text in ((trec.read_run, RUN), (trec.read_judgements, judged)):
+        (tmp_path / "wide").write_bytes(text.encode("utf-16"))
+        with pytest.raises(WorkbenchError, match="written in UTF-16"):
+            read(tmp_path / "wide")
+
 
 def test_what_is_written_is_read_again(tmp_path):
     run = trec.TrecRun("a b", {"q 1": [("d%1", 0.1), ("d\t2", 0.1), ("e", 1e-9)]})
