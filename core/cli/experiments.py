@@ -141,12 +141,13 @@ def _ranked(workbench: Any, experiment: Any) -> dict[str, Any]:
 
 
 def show_standing(standing: dict[str, Any]) -> None:
-    """A line each, then the failures."""
+    """A line each, then the failures. When a phase began and counted is for the pace that pages tell."""
     for name in ("started", "finished"):
         standing[name] = standing[name] and datetime.fromtimestamp(standing[name]).strftime("%Y-%m-%d %H:%M:%S")
     counts = ", ".join(f"{number:,} {status}" for status, number in standing["trials"].items())
     failures = {"failures": standing["failures"]} if standing["failures"] else {}
-    show_parts({name: value for name, value in {**standing, "trials": counts}.items() if value and name != "failures"} | failures)
+    lines = {name: value for name, value in {**standing, "trials": counts}.items() if not name.startswith("phase_")}
+    show_parts({name: value for name, value in lines.items() if value and name != "failures"} | failures)
 
 
 @verb("study-status", show_standing)

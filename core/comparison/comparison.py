@@ -12,7 +12,7 @@ import numpy as np
 from core.config import TrialConfig
 from core.statistics.bootstrap import Interval, mean_bounds
 from core.statistics.corrections import correct_defined, holm
-from core.statistics.paired import Paired, paired_difference
+from core.statistics.paired import Paired, paired_difference, without_rounding
 from core.statistics.proportion import unit_intervals
 from core.statistics.t_test import paired_t_p
 
@@ -165,6 +165,7 @@ class Gap(NamedTuple):
 
 def gaps(differences: np.ndarray, rules: Rules, tested: Sequence[int]) -> list[Gap]:
     """Of each row of differences [arms, questions], without NaN."""
+    differences = without_rounding(differences)
     bounds = mean_bounds(np.ascontiguousarray(differences.T), *rules)
     p = dict(zip(tested, holm(paired_t_p(differences[tested])).tolist(), strict=True)) if len(tested) else {}
     return [

@@ -1,5 +1,6 @@
 """Reading files that other people wrote: encodings, broken lines, archives that lie. Nothing is unpacked to disk."""
 
+import codecs
 import gzip
 import re
 import stat
@@ -19,6 +20,7 @@ MAX_LINE = 64 << 20  # bytes; a longer line is skipped and counted
 MAX_WHOLE = 1 << 30  # bytes of one member that has to be held in memory
 MAX_TOTAL = 16 << 30  # bytes of a whole archive, unpacked; MS MARCO has some 3 GB
 MAX_RATIO = 200  # text compresses 3 to 20 times; more is made to fill memory
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 SHOWN = 5  # places named in a note
 OURS = (files.CHECKSUMS, ".lock", ".gate", ".tmp")  # ends of the hidden files that we keep beside others
 
@@ -66,7 +68,7 @@ def decode(data: bytes, notes: Notes, where: str) -> str:
     """UTF-8, UTF-16 and UTF-32 with their marks, else Windows-1252, which is reported."""
     if data[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):  # begins like UTF-16
         return data.decode("utf-32", "replace")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if data.startswith(UTF_16):
         return clean(data.decode("utf-16", "replace"))
     try:
         return data.decode("utf-8-sig")
@@ -228,11 +230,13 @@ class Source:
         return decode(self.read(name), self.notes, self.place(name))
 
     def lines(self, name: str) -> Iterator[tuple[int, bytes, int]]:
-        """(line number, line, bytes read so far); a line over the limit is skipped and counted."""
+        """(line number, line without UTF-8's mark, bytes read so far); a line over the limit is skipped and counted."""
         with self.open(name) as stream:
             number = position = 0
             while line := stream.readline(MAX_LINE):
                 number += 1
+                if number == 1 and line.startswith(UTF_16):
+                    raise WorkbenchError("The file is written in UTF-16.", where=self.place(name), todo="Save it as UTF-8.")
                 position += len(line)
                 too_long = len(line) == MAX_LINE and not line.endswith(b"\n")
                 while too_long and line and not line.endswith(b"\n"):
@@ -243,7 +247,7 @@ class Source:
                 if too_long:
                     self.notes.add(f"Line longer than {MAX_LINE >> 20} MB skipped", f"{self.place(name)}:{number}")
                 else:
-                    yield number, line, position
+                    yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, position
 
     def json_lines(self, name: str) -> Iterator[SourceRow]:
         """The objects of a JSONL file. Broken lines are counted in the notes; a file mostly broken is an error."""

@@ -13,7 +13,7 @@ from core.corpus.tables import rows
 from core.records import Corpus, Document, Gold, Progress, Query
 from core.registry import part
 
-BLOCK = re.compile(r"<doc>(.*?)</doc>", re.I | re.S)
+BLOCK = re.compile(r"<doc(?:\s[^>]*)?>(.*?)</doc>", re.I | re.S)
 TOPIC = re.compile(r"<(?:top|topic)\b([^>]*)>(.*?)</(?:top|topic)>", re.I | re.S)
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 NAMES = "Set documents, topics and qrels to the names of your files."
@@ -118,7 +118,7 @@ def _topics(source: Source, name: str) -> Iterator[tuple[str, str]]:
     for attributes, block in blocks:
         number = re.search(r'number\s*=\s*"?([\w.-]+)', attributes)
         number = number or re.search(r"<num>\s*(?:Number:)?\s*([\w.-]+)", block, re.I)
-        title = re.search(r"<(?:title|query)>\s*(?:Topic:)?\s*(.*?)\s*(?=<|\Z)", block, re.I | re.S)
+        title = re.search(r"<(?:title|query)>\s*(?:Topic:)?\s*(.*?)\s*(?=<[/!a-z]|\Z)", block, re.I | re.S)
         if number and title and title[1]:
             yield number[1], _plain(title[1])
         else:

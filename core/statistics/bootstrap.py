@@ -21,6 +21,7 @@ _BLOCK = 4_000_000  # weights made at a time: 32 MB
 _WIDE = 20  # columns from which mostly empty rows, as counts of pairs of values, are worth a sparse product
 _CACHED = 20_000_000  # weights that are kept: 160 MB
 
+_ROUNDING = 1e-12  # bounds closer to 0 are 0
 LEVEL = 0.95  # of intervals where nothing else is said
 FEW = 10  # rows; with fewer, bounds are those of subsets
 ONE_GROUP = "no interval: all of it belongs to one item"
@@ -67,6 +68,7 @@ def _intervals(values: np.ndarray, resamples: int, confidence: float, seed: int)
         return [Interval(float(mean), None, None, 1, 1, "undefined: one value") for mean in means]
     # the first row is taken off and put back, so that constant columns have constant means to the last bit
     bounds = limits(drawn_means(values - values[0], resamples, seed) + values[0], n, confidence)
+    bounds = np.where(np.abs(bounds) < _ROUNDING, 0.0, bounds)  # an interval that begins at 0 holds it
     return [_bounded(*map(float, row), n, n) for row in zip(means, *bounds, strict=True)]
 
 

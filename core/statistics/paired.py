@@ -58,14 +58,18 @@ def paired_difference(
     patterns are counted; else p = (1 + count) / (1 + permutations). Effect size: Cohen's dz (Lakens 2013, equation 6).
     """
     differences = np.asarray(a, np.float64) - np.asarray(b, np.float64)
-    differences = differences[:, None] if differences.ndim == 1 else differences
-    differences = np.where(np.abs(differences) < _TIE, 0.0, differences)  # NaN stays
+    differences = without_rounding(differences[:, None] if differences.ndim == 1 else differences)
     bounds = intervals(differences, resamples, confidence, seed)
     tests = sign_flip_p(differences, permutations, seed)
     return [
         _compared(differences[:, column], interval, confidence, *test)
         for column, (interval, test) in enumerate(zip(bounds, tests, strict=True))
     ]
+
+
+def without_rounding(differences: np.ndarray) -> np.ndarray:
+    """Differences of which those are 0 that are rounding of metrics; NaN stays."""
+    return np.where(np.abs(differences) < _TIE, 0.0, differences)
 
 
 def _compared(difference: np.ndarray, interval: Interval, confidence: float, p: float | None, exact: bool) -> Paired:

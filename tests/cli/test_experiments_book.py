@@ -5,8 +5,10 @@ import json
 import pytest
 
 from core.__main__ import main
+from core.cli.experiments import show_standing
 from core.labs.experiments import book
 from core.labs.experiments.experiment import written
+from core.labs.experiments.standing import StudyStanding
 from core.workbench import Workbench
 from tests.labs.experiments.test_book import sizes
 from tests.support.synthetic_trials import add_questions, add_trial
@@ -72,3 +74,9 @@ def test_a_file_that_is_no_experiment_says_what_is_wrong(say, tmp_path, text):
     file.write_bytes(b"\xff\xfe\x00") if text is None else file.write_text(text)
     assert say("experiment", "save", str(file))["error"]["what"]
     assert book.latest(Workbench()) == {}
+
+
+def test_how_an_experiment_stands_is_told_without_seconds_since_1970(capsys):
+    show_standing(StudyStanding("e", "running", 3, 7, phase_began=1.8e9, phase_first=1, phase_counted=1.8e9, pid=4)._asdict())
+    told = capsys.readouterr().out
+    assert "done: 3" in told and "pid: 4" in told and "phase" not in told

@@ -81,6 +81,11 @@ def test_many_arms_are_compared_in_one_pass_by_the_t_test():
     assert made[2].difference == pytest.approx(table[2].mean()) and made[2].low < made[2].difference < made[2].high
 
 
+def test_differences_that_are_rounding_are_none():
+    for gap in gaps(np.random.default_rng(0).uniform(1e-17, 9e-17, (2, 40)), RULES, [0, 1]):
+        assert gap == (0, 0, 0, 1)
+
+
 def test_the_rules_are_those_of_the_recipe():
     recipe = with_settings(TrialConfig(), {"seed": 7, "evaluation.resamples": 200, "evaluation.confidence": 0.9})
     assert rules_of(recipe) == (200, 0.9, 7)

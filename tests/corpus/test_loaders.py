@@ -221,6 +221,18 @@ def test_trec_reads_sgml_topics_and_four_columns(tmp_path):
     assert len(corpus.notes) == 4
 
 
+def test_trec_tags_may_have_attributes_and_what_is_no_tag_ends_no_topic(tmp_path):
+    files = {
+        "docs.sgml": '<DOC id="A-1" type="story"><DOCNO>A-1</DOCNO><TEXT>Some text</TEXT></DOC><DOC id="A-2"><TEXT>x</TEXT></DOC>',
+        "topics.1": "<top>\n<num> Number: 1\n<title> a < b & c\n\n<desc> Description:\nlong\n</top>\n",
+        "qrels.txt": "1 0 A-1 1\n",
+    }
+    corpus = load("trec", write(tmp_path, files))
+    assert [(document.id, document.text) for document in corpus.documents] == [("A-1", "Some text")]
+    assert [(query.text, len(query.gold)) for query in corpus.queries] == [("a < b & c", 1)]
+    assert corpus.notes == ("Document without DOCNO left out: 1 (docs.sgml).",)
+
+
 def test_trec_topics_may_be_counted_and_documents_jsonl(tmp_path):
     folder = write(
         tmp_path,

@@ -4,7 +4,7 @@ import pytest
 from core.statistics.bootstrap import intervals, resampling_weights
 from core.statistics.corrections import holm
 from core.statistics.mcnemar import exact_p
-from core.statistics.paired import NO_VARIATION, paired_difference
+from core.statistics.paired import NO_VARIATION, at_odds, paired_difference
 from core.statistics.proportion import unit_intervals, wilson
 
 rng = np.random.default_rng(4)
@@ -82,6 +82,13 @@ def test_paired_by_hand():
     # sums of 5 signs as far from 0 as 3: all 5, or 4 to 1, on either side
     assert got.p == pytest.approx(2 * (1 + 5) / 32) == exact_p(4, 1)
     assert got.effect_size == pytest.approx(0.5 / np.std(a - b, ddof=1))
+
+
+def test_rounding_puts_0_out_of_no_interval():
+    gains = np.zeros((30, 50))
+    gains[[0, 5, 11]] = rng.random((3, 50))
+    for change in [*paired_difference(gains, 0 * gains), *paired_difference(0 * gains, gains)]:
+        assert 0.0 in (change.low, change.high) and not at_odds(change.low, change.high, change.p, 0.95)
 
 
 def test_sampled_p_is_near_the_exact_one():

@@ -17,7 +17,6 @@ from core.records import Progress
 MOST_WHOLE = 20_000  # answers that are held in memory with all that is said of them
 LONGEST = 4 << 20  # bytes of a line; a book of 800 pages has less
 LONGEST_NAME = 200  # characters of a domain, or an id
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 FORM = 'A line is an object with "question", "passages" (a list of texts) and "answer".'
 
 
@@ -66,8 +65,6 @@ class AnswerLines:
         before = answers = 0
         for number, line, position in self._source.lines(self._name):
             length, before, place = position - before, position, f"{self._path.name}:{number}"
-            if number == 1 and line[:2] in UTF_16:
-                raise WorkbenchError("The file is written in UTF-16.", where=str(self._path), todo="Save it as UTF-8.")
             if not line.strip():
                 continue
             self.lines += 1

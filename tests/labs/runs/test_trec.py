@@ -59,6 +59,18 @@ def test_judgements_have_grades_and_lines_that_cannot_be_read_are_told(tmp_path)
     assert len(skipped) == 1 and re.search(r"qrels.*:3", skipped[0])
 
 
+def test_the_mark_that_windows_puts_before_utf_8_belongs_to_no_question(tmp_path):
+    mark, judged = "\ufeff", "q1 0 a 1\nq2 0 d 1\n"
+    for name in ("marked.run", "marked.run.gz"):
+        assert trec.read_run(file(tmp_path, mark + RUN, name)).ranked.keys() == {"q1", "q2"}
+    assert trec.read_judgements(file(tmp_path, mark + judged)) == trec.read_judgements(file(tmp_path, judged))
+
+    for read, text in ((trec.read_run, RUN), (trec.read_judgements, judged)):
+        (tmp_path / "wide").write_bytes(text.encode("utf-16"))
+        with pytest.raises(WorkbenchError, match="written in UTF-16"):
+            read(tmp_path / "wide")
+
+
 def test_what_is_written_is_read_again(tmp_path):
     run = trec.TrecRun("a b", {"q 1": [("d%1", 0.1), ("d\t2", 0.1), ("e", 1e-9)]})
     trec.write_run(run, tmp_path / "out.run.gz", depth=2)
