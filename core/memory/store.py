@@ -387,10 +387,11 @@ class FactStore:
         return self._where("WHERE about = ? ORDER BY number", (folded(subject),))
 
     def mentioning(self, texts: Iterable[str], but: Iterable[str] = ()) -> list[Fact]:
-        """Facts in whose text one of these stands, without those of the ids `but`."""
+        """Facts in whose text one of these stands, in whatever case and with whatever blanks, without those of the ids `but`."""
         facts, out = {}, set(but)
         for text in texts:
-            facts |= {fact.id: fact for fact in self._where("WHERE instr(lower(text), lower(?)) > 0", (text,))}
+            said = "lower(replace(replace(replace(text, '  ', ' '), '  ', ' '), '  ', ' '))"  # blanks are all the white space of a fact
+            facts |= {fact.id: fact for fact in self._where(f"WHERE instr({said}, lower(?)) > 0", (" ".join(text.split()),))}
         return [fact for fact in facts.values() if fact.id not in out]
 
     def derivation(self, fact_id: str) -> Derivation:
