@@ -6,12 +6,15 @@ hand. All that was measured: `python -m benchmarks show NAME`.
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks._public_sets import COLLECTIONS
 from benchmarks.promises import PROMISES, RESULTS, Promise, Spread, Verdict, history, verdict
+from core.statistics.corrections import holm
 from docs.tables import ROOT, filled, table
 
 ABSENT = "not measured yet"
@@ -87,7 +90,7 @@ def headlines() -> str:
 
 
 def findings() -> str:
-    """Paired differences, as they were measured last; bold where the 95% interval leaves out 0."""
+    """Paired differences, as they were measured last; bold where p, corrected over the family, is below 0.05."""
     found, rows = results(), []
     for name, place, number, what in FINDINGS:
         test, command = at(found, name, place), f"`python -m benchmarks {name}`"
@@ -96,9 +99,26 @@ def findings() -> str:
             continue
         test = {"difference": test.get("value"), **test}  # as the answerer's sections name it
         difference, low, high = (f"{test[key]:+.3f}".replace("-", "−") for key in ("difference", "low", "high"))
-        mark = "**" if test["low"] * test["high"] > 0 else ""
+        mark = "**" if corrected(test, found[name]["result"][place.partition(".")[0]]) < 0.05 else ""
         rows.append((what, f"{mark}{difference}{mark} [{low}, {high}]", f"{at(found, name, number):,}", command))
     return "\n".join(table(("Finding", "Difference, 95% interval", "Questions", "Measured by"), rows))
+
+
+def corrected(test: dict, section: dict) -> float:
+    """p by Holm: as it was measured, else over all tests of the section that the file has."""
+    own = next((test[name] for name in ("p_holm", "p (Holm)") if name in test), None)
+    if own is not None:
+        return own
+    family = list(_p_values(section))
+    return float(holm(np.array(family))[family.index(test["p"])])
+
+
+def _p_values(section: dict) -> Iterator[float]:
+    for name, value in section.items():
+        if isinstance(value, dict):
+            yield from _p_values(value)
+        elif name == "p" and value is not None:
+            yield value
 
 
 def written(found: dict[str, dict], name: str, place: str, how: str) -> str:

@@ -187,6 +187,19 @@ def test_what_is_generated_is_up_to_date(module):
         assert path.read_text("utf-8") == wanted, f"{name(path)} is out of date: run `python -m {module.__name__}`"
 
 
+def test_a_finding_is_bold_by_its_corrected_p_and_not_by_its_interval(monkeypatch):
+    test = {"difference": 0.07, "low": 0.01, "high": 0.13, "n": 100}
+    told = {
+        "whole": {"result": {"part": {"test": {**test, "p": 0.03, "p_holm": 0.15}}}},
+        "bare": {"result": {"part": {"test": {**test, "p": 0.03}, "another": {"p": 0.04}, "undefined": {"p": None}}}},
+        "sole": {"result": {"part": {"test": {**test, "p": 0.03}}, "beside": {"p": 0.04}}},
+    }
+    monkeypatch.setattr(numbers, "results", lambda: told)
+    monkeypatch.setattr(numbers, "FINDINGS", [(name, "part.test", "part.test.n", name) for name in told])
+    rows = [line for line in numbers.findings().splitlines() if "0.070" in line]
+    assert [line.split(" | ")[0].strip("| ") for line in rows if "**" in line] == ["sole"] and len(rows) == 3
+
+
 def test_pictures_are_used_and_small():
     pictures = sorted(path for path in (ROOT / "docs/images").iterdir() if path.suffix in (".png", ".gif"))
     assert {path.suffix for path in pictures} == {".png", ".gif"}

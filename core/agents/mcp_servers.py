@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from core.context.citations import plain
 from core.errors import WorkbenchError
+from core.generation.remote import bearer
 
 PREFIX, VARIABLE, TOKEN = "mcp:", "GROUNDWORK_MCP_", "_TOKEN"
 NAME = re.compile(r"mcp:[a-z0-9][a-z0-9_]{0,29}")
@@ -101,7 +102,7 @@ def _asked(server: str, what: Callable[[Any], Awaitable[Any]], harmless: bool = 
         from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 
         token = os.environ.get(secret, "")
-        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        headers = {"Accept-Encoding": "identity"} | bearer(token)
         async with asyncio.timeout(SECONDS), create_mcp_http_client(headers=headers) as web:
             web.event_hooks["response"].append(partial(_bound, [BYTES]))
             async with Client(streamable_http_client(url, http_client=web), read_timeout_seconds=SECONDS, cache=None) as client:

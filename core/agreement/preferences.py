@@ -49,7 +49,7 @@ def preferences(source: LabelSource, round_name: str, table: LabelTable, agreed:
     first = [
         np.nan if label.preference == "tie" else float(PREFERENCES.index(label.preference) // 2 == label.order[0])
         for label in source.labels
-        if label.round == round_name and label.item in judged and label.preference and label.order and not label.cannot_judge
+        if label.round == round_name and label.item in judged and label.preference and label.order and label.judges
     ]
     return Preferences(
         [Duel(a, b, sign_test(np.array(values))) for (a, b), values in by_duel.items()],

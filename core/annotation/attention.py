@@ -23,7 +23,7 @@ def attention_score(study: Study, labels: Iterable[Label]) -> dict[str, Attentio
     right, asked = Counter(), Counter()
     for label in labels:
         item = study.item(label.item) if study.has(label.item) else None
-        if item and item.attention and label.sentences and not label.cannot_judge:
+        if item and item.attention and label.sentences and label.judges:
             pairs = [pair for pair in zip(label.sentences[0], item.expected, strict=True) if pair[0] is not None]
             asked[label.annotator] += len(pairs)
             right[label.annotator] += sum(answer == expected for answer, expected in pairs)

@@ -26,7 +26,7 @@ def _differ(study: Study, labels: Sequence[Label]) -> Counter[str]:
     parts: Counter[str] = Counter()
     if len({label.cannot_judge for label in labels}) > 1:
         parts["item"] += 1
-    labels = [label for label in labels if not label.cannot_judge]  # what they had answered before is taken back
+    labels = [label for label in labels if label.judges]  # what they had answered before is taken back
     if "sentences" in study.ask:
         for column in zip(*(sum(label.sentences, ()) for label in labels), strict=False):
             if len(set(column) - {None}) > 1:

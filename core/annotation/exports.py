@@ -85,7 +85,7 @@ def _counts(study: Study, labels: Sequence[Label], round_name: str) -> dict[str,
     """As the pages count: items are those drawn to be judged, a label is what one annotator said on one screen."""
     items = [item for item in (study.round_items(round_name) if round_name else study.items)]
     plain = {item.id for item in items if item.plain}
-    judged = [label for label in labels if label.item in plain and not label.cannot_judge]
+    judged = [label for label in labels if label.item in plain and label.judges]
     sentences = sum(name is not None for label in judged for names in label.sentences for name in names)
     return {
         "items": len(plain),

@@ -34,7 +34,7 @@ def table(
     """One part of the labels, as a table. "cannot judge" is missing, of a sentence and of an item: it is no judgement of the
     answer. Labels that only an earlier rubric knew are categories like the others."""
     cells: dict[tuple[str, int, int], dict[str, tuple[float, Label]]] = {}
-    labels = [label for label in labels if not label.withdrawn and not label.cannot_judge]
+    labels = [label for label in labels if label.judges]
     categories = PREFERENCES if part == "preference" else _categories(study, labels)
     code = {name: float(place) for place, name in enumerate(categories)}
     for item in study.items:

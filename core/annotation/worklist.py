@@ -72,7 +72,7 @@ class Worklist:
                 after = before
                 for step in [step for other, step in places if other == item and answer_to(before, step) is None]:
                     after = answered(after, step, answer, bulk=True)
-                if after is not before and not before.cannot_judge:
+                if after is not before and before.judges:
                     saved[item] = self._saved(saving.label(self.workbench, self.frozen, after)).id
         return saved
 

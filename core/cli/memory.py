@@ -212,7 +212,7 @@ def check(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
     told = {"damage": store.damage()}
     if not store.sourced():
         yield Progress(1, 1, "No fact was read in a document")
-        return told | {"facts": 0, "drifted": 0, "stale": 0, "ids": []}
+        return told | {"facts": 0, "drifted": 0, "stale": 0, "ids": [], "elsewhere": 0}
     return told | (yield from check_sources(workbench, recipe.read()))
 
 

@@ -116,9 +116,9 @@ def answers_of_stores(
     only: Only = (),
 ) -> Any:
     """What a store costs the recipe's ranking and the embedded reader's answers, paired by question with exact search."""
-    from core.labs.stores.answers import answers
+    from core.labs.stores.answers import AnswersPlan, answers
 
-    return (yield from answers(workbench, recipe.read(), margin, only, ask))
+    return (yield from answers(workbench, recipe.read(), AnswersPlan(margin, only, ask)))
 
 
 @verb("stores show", _show_table)

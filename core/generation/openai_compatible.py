@@ -87,13 +87,12 @@ class OpenAICompatible(TextGenerator):
 
         home = os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
         secret = remote.key(os.environ.get(KEY, ""), KEY, self.base_url, home)
-        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         messages = remote.sendable(messages)
         body, url = self._body(messages, seed), f"{self.base_url}/chat/completions"
 
         def connect() -> httpx2.AsyncClient:
             held = remote.bounded(self.max_tokens, self.logprobs)
-            held["headers"] |= headers
+            held["headers"] |= remote.bearer(secret)
             return httpx2.AsyncClient(timeout=deadline_s + 5, follow_redirects=False, **held)
 
         async def talk(reply: remote.Reply) -> None:

@@ -333,6 +333,11 @@ def key(text: str, variable: str, base_url: str, home: str) -> str:
     return text if _origin(base_url) == _origin(home) else ""
 
 
+def bearer(key: str) -> dict[str, str]:
+    """The header with which a key is sent; none without one."""
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
 def destination(base_url: str) -> str:
     return urlsplit(base_url).netloc
 

@@ -31,7 +31,10 @@ def import_lines(store: FactStore, path: Path) -> Generator[Progress, None, dict
                             line = file.readline(LONGEST_LINE)
                         raise WorkbenchError(f"It is longer than {LONGEST_LINE:,} bytes.")
                     if line.strip():
-                        yield read_draft(read_json(line, "The line", of=dict))
+                        draft = read_draft(read_json(line, "The line", of=dict))
+                        for parent in draft.derived_from:
+                            store.fact(parent)  # one that is not there breaks this line, not the whole import
+                        yield draft
                 except WorkbenchError as error:
                     count[0] += 1
                     if len(broken) < MOST_TOLD:

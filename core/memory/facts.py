@@ -37,6 +37,7 @@ class FactDraft(NamedTuple):
     start: int = 0
     end: int = 0
     span: str = ""  # checksum of these characters, made by `sources.py`
+    corpus: str = ""  # that has the document, told by `sources.py`; "": not known
 
 
 class Fact(NamedTuple):
@@ -61,6 +62,7 @@ class Fact(NamedTuple):
     start: int
     end: int
     span: str
+    corpus: str
 
     @property
     def current(self) -> bool:
@@ -90,8 +92,9 @@ class FactHit(NamedTuple):
 
 def read_draft(row: Mapping[str, Any], where: str = "") -> FactDraft:
     """A draft of fields that a person or a model wrote. Raises a WorkbenchError that names what is wrong."""
-    if unknown := set(row) - {*FactDraft._fields} | ({"span"} & set(row)):
-        todo = f"Fields: {', '.join(name for name in FactDraft._fields if name != 'span')}."
+    own = [name for name in FactDraft._fields if name not in ("span", "corpus")]
+    if unknown := set(row) - {*own}:
+        todo = f"Fields: {', '.join(own)}."
         raise WorkbenchError(f"A fact has no field {', '.join(sorted(map(str, unknown)))[:80]}.", where=where, todo=todo)
     try:
         made = FactDraft(**{"text": "", **row})

@@ -5,6 +5,7 @@ one that stays and has to be met before and after. Where the search does not see
 """
 
 import json
+import re
 import secrets
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
@@ -19,7 +20,7 @@ from core.context.citations import STYLES, plain
 from core.errors import WorkbenchError
 from core.files.ids import new_id
 from core.memory.facts import CONTROL, Fact, FactDraft, folded
-from core.memory.scanning import Needles, Scan, scan
+from core.memory.scanning import Needles, Scan, comparable, normal, scan
 from core.memory.store import FactStore, memory_of
 from core.memory.tables import WAIT_S
 from core.pipeline.forecast import Forecast, one_phase
@@ -36,6 +37,7 @@ MOST_MENTIONED = 50  # values that are looked for in other facts
 TOLD = 4  # characters from which a value in a reason tells what was forgotten
 FORGOTTEN, STAYING = "control that is forgotten", "control that stays"
 JOBS = "jobs"
+BLANKS = r"(?:\s|\\+(?:[nrt]|u00a0))+"
 FIELDS = ("subject", "attribute", "value")  # by which an agent writes a fact
 
 
@@ -104,9 +106,9 @@ def _forgotten(
     controls = {name: _planted(store) for name in (FORGOTTEN, STAYING)}
     try:
         targets = [fact.id for fact in chosen]
-        needles, texts = _sought(store, chosen, controls)
+        needles, sought = _sought(store, chosen, controls)
         first = yield from scan(workbench.home, needles, "Searching every file for what is to go")
-        unseen = [name for name in (*texts, *controls) if name not in first.where]
+        unseen = [name for name in (*sought, *controls) if name not in first.where]
         if unseen:
             raise WorkbenchError(
                 f"The search of the files does not see {len(unseen):,} of the facts, so nothing could be proven. Nothing was deleted.",
@@ -114,7 +116,7 @@ def _forgotten(
                 todo="Run `memory check`; a damaged file is copied back from a backup.",
             )
         # the memory itself last: who is killed before can ask again, and the texts are still there to be sought
-        cleaned = yield from _clean(workbench, _elsewhere(first, store, {*texts, *_vector_names(texts)}), chosen)
+        cleaned = yield from _clean(workbench, _elsewhere(first, store, {*sought, *_vector_names(sought)}), needles, sought)
         yield Progress(0, 0, "Forgetting")
         vectors = [row[2] for row in store.rows_of(targets) if row[2]]
         numbers = {row[0] for row in store.rows_of(targets)}
@@ -127,13 +129,13 @@ def _forgotten(
     yield Progress(0, 0, "Searching memory and tables")
     checks = {
         "files": len([name for name in second.where if name != STAYING]),
-        "search": sum(hit.fact.id in set(targets) for text in texts.values() for hit in store.read(text, 10, counted=False)),
+        "search": sum(hit.fact.id in set(targets) for fact in chosen for hit in store.read(fact.text, 10, counted=False)),
         "neighbours": sum(len(numbers & set(store.neighbours(vector, 10))) for vector in vectors),
         "sql": _in_tables(workbench, chosen),
         "control": int(STAYING in second.where),
     }
     remaining = {path for name, paths in second.where.items() if name != STAYING for path in paths} | second.unread.keys()
-    others = store.mentioning(texts.values()) if any(path.parent == store.path.parent for path in remaining) else []
+    others = store.mentioning(fact.text for fact in chosen) if any(path.parent == store.path.parent for path in remaining) else []
     proven = (
         not any(number for place, number in checks.items() if place != "control")
         and bool(checks["control"])
@@ -148,7 +150,7 @@ def _forgotten(
         stale=len(stale),
         files=second.files,
         bytes=second.bytes,
-        before=sum(name in first.where for name in texts),
+        before=sum(name in first.where for name in sought),
         after=sum(name != STAYING and name != FORGOTTEN for name in second.where),
         proven=proven,
         checks=checks,
@@ -198,32 +200,37 @@ def _check_reason(who: str, why: str, facts: Iterable[Fact]) -> None:
 
 
 def _planted(store: FactStore) -> Fact:
-    text = f"Control {secrets.token_hex(16)}"
+    """Sought in small letters with single blanks: a search that sees it sees copies in another writing."""
+    text = f"Control  {secrets.token_hex(16).upper()}"
     return store.fact(store.write(FactDraft(text, CONTROL, "control", text)).id)
 
 
-def _sought(store: FactStore, chosen: Sequence[Fact], controls: dict[str, Fact]) -> tuple[Needles, dict[str, str]]:
-    """Facts in every form that our files give them, and vectors; and the texts by their names."""
-    texts: dict[str, str] = {}
+def _sought(store: FactStore, chosen: Sequence[Fact], controls: dict[str, Fact]) -> tuple[Needles, dict[str, Fact]]:
+    """Facts in every form that our files give them, and vectors; and the facts by the names of what is sought."""
+    sought: dict[str, Fact] = {}
     forms: dict[str, list[bytes]] = {}
     facts = {fact.id: fact for fact in chosen}
     for number, fact_id, vector in store.rows_of([*facts]):
-        texts[str(number)] = text = facts[fact_id].text
-        forms[str(number)] = [form.encode() for form in _forms_of(facts[fact_id])] + [text.encode("utf-16-le"), _text_key(text)]
+        sought[str(number)] = fact = facts[fact_id]
+        forms[str(number)] = [form.encode() for form in _forms_of(fact)]
+        forms[str(number)] += [fact.text.encode("utf-16-le"), _inside(_text_key(fact.text))]
         if vector:
-            forms[f"vector {number}"] = [vector[:VECTOR_BYTES]]
-    forms |= {name: [control.text.encode()] for name, control in controls.items()}
-    return Needles(forms), texts
+            forms[f"vector {number}"] = [_inside(vector[:VECTOR_BYTES])]
+    forms |= {name: [folded(control.text).encode()] for name, control in controls.items()}
+    return Needles(forms), sought
+
+
+def _inside(data: bytes) -> bytes:
+    """Bytes that are no text, without those at its ends that `normal` takes together with what stands beside them."""
+    return normal(data)[1:-1]
 
 
 def _forms_of(fact: Fact) -> list[str]:
     """Those of its text, also made plain for a prompt, and of the call by which an agent writes it, as it stands in a trace."""
-    texts = dict.fromkeys([fact.text, *(plain(fact.text, style) for style in STYLES)])
-    forms = [form for text in texts for form in written_forms(text)]
+    forms = [form for text in (fact.text, *(plain(fact.text, style) for style in STYLES)) for form in written_forms(text)]
     if fact.attribute:
         for between in ((", ", ": "), (",", ":")):
-            for ascii_only in (True, False):
-                forms += written_forms(json.dumps(_fields(fact), ensure_ascii=ascii_only, separators=between)[1:-1])
+            forms += written_forms(json.dumps(_fields(fact), ensure_ascii=False, separators=between)[1:-1])
     return list(dict.fromkeys(forms))
 
 
@@ -241,12 +248,11 @@ def _vector_names(texts: Iterable[str]) -> list[str]:
 
 
 def written_forms(text: str) -> list[str]:
-    """A text as it stands in a file: as it is, in JSON, and in JSON within JSON."""
-    forms = [text]
-    for ascii_only in (True, False):
-        once = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
-        forms += [once, json.dumps(once, ensure_ascii=ascii_only)[1:-1]]
-    return list(dict.fromkeys(forms))
+    """A text as it stands in a file: as it is and in JSON, which may escape letters, in the cases of those that are not ASCII. All else
+    that may differ is nothing to `normal`."""
+    cases = (text, text.lower(), text.upper(), text.title())
+    forms = [form for case in cases for form in (case, json.dumps(case)[1:-1])]
+    return list({comparable(form.encode()): form for form in forms}.values())
 
 
 def _elsewhere(first: Scan, store: FactStore, names: Iterable[str]) -> set[Path]:
@@ -255,11 +261,12 @@ def _elsewhere(first: Scan, store: FactStore, names: Iterable[str]) -> set[Path]
     return {path for path in paths if path.parent != store.path.parent}
 
 
-def _clean(workbench: Workbench, paths: Iterable[Path], chosen: Sequence[Fact]) -> Generator[Progress, None, Counter[str]]:
+def _clean(
+    workbench: Workbench, paths: Iterable[Path], needles: Needles, sought: dict[str, Fact]
+) -> Generator[Progress, None, Counter[str]]:
     """Empties these files of the facts, each in the way of its kind; what kind is unknown stays, and is met by the second search."""
     cleaned: Counter[str] = Counter()
-    forms = sorted({form for fact in chosen for form in _forms_of(fact)}, key=len, reverse=True)
-    calls = [_fields(fact) for fact in chosen if fact.attribute]
+    copies = _Copies(needles, sought)
     home, database = workbench.home, False
     for path in sorted(paths):
         yield Progress(0, 0, "Emptying files that hold it")
@@ -268,7 +275,7 @@ def _clean(workbench: Workbench, paths: Iterable[Path], chosen: Sequence[Fact]) 
             _drop_cached(path, home / "cache")
             cleaned["cache"] += 1
         elif kind == "journal" and path.name.endswith(SUFFIX):
-            cleaned["journal"] += _redact(path, forms, calls)
+            cleaned["journal"] += _redact(path, copies)
         elif kind == JOBS and len(path.relative_to(home).parts) > 2:
             cleaned["jobs"] += _drop_job(workbench, path.relative_to(home).parts[1])
         database |= path.name.startswith("groundwork.duckdb")
@@ -285,27 +292,50 @@ def _drop_cached(path: Path, cache: Path) -> None:
         files.remove_whole(entry)
 
 
-def _redact(path: Path, forms: Sequence[str], calls: Sequence[dict[str, str]]) -> int:
+def _redact(path: Path, copies: "_Copies") -> int:
     """The record written again under its id, without the words. A damaged record stays as it is, and is told."""
     record = Journal(path.parent).load(path)
     if record is None:
         return 0
     mode = path.stat().st_mode
-    files.write_whole(path, encode(record.id, record.kind, _without(record.payload, forms, calls)), "The record")
+    files.write_whole(path, encode(record.id, record.kind, copies.taken_out(record.payload)), "The record")
     path.chmod(mode & 0o777)
     return 1
 
 
-def _without(value: Any, forms: Sequence[str], calls: Sequence[dict[str, str]]) -> Any:
-    if isinstance(value, str):
-        for form in forms:
-            value = value.replace(form, GONE)
-        return value
-    if isinstance(value, dict):
-        if {name: value.get(name) for name in FIELDS} in calls:
-            value = value | dict.fromkeys(FIELDS, GONE)
-        return {_without(name, forms, calls): _without(inner, forms, calls) for name, inner in value.items()}
-    return [_without(inner, forms, calls) for inner in value] if isinstance(value, list) else value
+class _Copies:
+    """Facts as they stand in records: seen by what is sought in files, taken out in any writing that is the same to it."""
+
+    def __init__(self, needles: Needles, sought: dict[str, Fact]) -> None:
+        self._needles, self._sought = needles, sought
+        self._calls = {tuple(map(folded, _fields(fact).values())) for fact in sought.values() if fact.attribute}
+        self._patterns: dict[str, list[re.Pattern[str]]] = {}
+
+    def taken_out(self, value: Any) -> Any:
+        if isinstance(value, str):
+            names = self._needles.within(value.encode("utf-8", "surrogatepass")) & self._sought.keys()
+            for pattern in sorted((each for name in names for each in self._of(name)), key=lambda each: -len(each.pattern)):
+                value = pattern.sub(GONE, value)
+            return value
+        if isinstance(value, dict):
+            if tuple(folded(str(value.get(name))) for name in FIELDS) in self._calls:
+                value = value | dict.fromkeys(FIELDS, GONE)
+            return {self.taken_out(name): self.taken_out(inner) for name, inner in value.items()}
+        return [self.taken_out(inner) for inner in value] if isinstance(value, list) else value
+
+    def _of(self, name: str) -> list[re.Pattern[str]]:
+        if name not in self._patterns:
+            self._patterns[name] = [_pattern(form) for form in _forms_of(self._sought[name])]
+        return self._patterns[name]
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    """Matches what is the same to `normal`."""
+    same = comparable(form.encode())
+    if same != normal(form.encode()):
+        return re.compile(re.escape(form))
+    words = ["".join(rf"\\*{re.escape(letter)}" for letter in word) for word in same.decode().split(" ")]
+    return re.compile(BLANKS.join(words), re.IGNORECASE)
 
 
 def _drop_job(workbench: Workbench, job_id: str) -> int:
@@ -321,12 +351,14 @@ def _drop_job(workbench: Workbench, job_id: str) -> int:
 
 def _in_tables(workbench: Workbench, chosen: Iterable[Fact]) -> int:
     """Rows of the tables of SQL in which one of the facts stands."""
-    forms = [form for fact in chosen for form in _forms_of(fact)]
+    # DuckDB makes all letters small, not only those of ASCII
+    forms = list({comparable(form.lower().encode()).decode() for fact in chosen for form in _forms_of(fact)})
     rows = 0
     for table, (_, columns) in columns_of.TABLES.items():
         named = [f'CAST("{name}" AS VARCHAR)' for name, about in columns.items() if "VARCHAR" in about[0] or "JSON" in about[0]]
         if named:
-            said = f"(SELECT DISTINCT concat_ws(' ', {', '.join(named)}) AS said FROM {table})"
+            said = rf"replace(lower(regexp_replace(concat_ws(' ', {', '.join(named)}), '\\+([nrt]|u00a0)', ' ', 'g')), '\', '')"
+            said = rf"(SELECT DISTINCT regexp_replace({said}, '[\s\x{{a0}}]+', ' ', 'g') AS said FROM {table})"
             sql = f"SELECT count(*) AS number FROM {said} WHERE len(list_filter(?::VARCHAR[], lambda form: contains(said, form))) > 0"
             rows += workbench.store.query(sql, [forms])[0]["number"]
     return rows

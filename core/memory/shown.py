@@ -22,13 +22,19 @@ COLUMNS = (
     Column("confidence", format=TWO),
     Column("importance", format=TWO),
     Column("source", width=110),
+    Column("place", "Read in", width=180),
 )
 
 
 def fact_row(fact: Fact) -> dict[str, Any]:
     state = "later" if fact.time > time.time() else "ended" if not fact.current else "stale" if fact.stale else "current"
     since = datetime.fromtimestamp(fact.time, UTC) if abs(fact.time) < 2e11 else None  # beyond it there is no date
-    return {**fact._asdict(), "since": since, "state": state}
+    return {**fact._asdict(), "since": since, "state": state, "place": place_of(fact)}
+
+
+def place_of(fact: Fact) -> str:
+    """Where it was read; "" where nobody said."""
+    return fact.document and f"{fact.document} [{fact.start}, {fact.end}) of {fact.corpus or 'an unknown corpus'}"
 
 
 def facts_table(rows: Iterable[Mapping[str, Any]], title: str = "Facts") -> Table:

@@ -14,7 +14,8 @@ from core.workbench import Workbench
 
 
 def read_in(workbench: Workbench, config: TrialConfig, draft: FactDraft) -> FactDraft:
-    """The draft with the checksum of the characters that say it. Raises a WorkbenchError where the corpus has no such characters."""
+    """The draft with its corpus and the checksum of the characters that say it. Raises a WorkbenchError where the corpus has no such
+    characters."""
     if not draft.document:
         return draft
     texts = {document.id: document.text for document in workbench.corpus(config).documents}
@@ -24,16 +25,18 @@ def read_in(workbench: Workbench, config: TrialConfig, draft: FactDraft) -> Fact
         raise WorkbenchError(
             "The corpus has no such characters.", where=where, todo="Name a document of it, and a span within its text."
         )
-    return draft._replace(span=_checksum(text[draft.start : draft.end]))
+    return draft._replace(span=_checksum(text[draft.start : draft.end]), corpus=config.corpus.dataset)
 
 
 def check_sources(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
-    """Marks facts stale whose document went, or says something else in their characters; and what was derived from them."""
+    """Marks facts of this corpus stale whose document went, or says something else in their characters; and what was derived from
+    them. elsewhere: how many facts were read in other corpora, or in which is not known; they are not judged by this one."""
     store = memory_of(workbench)
     corpus = yield from told_within(workbench.read_corpus(config), Progress(0, 2, "Reading the corpus"))
     texts = {document.id: document.text for document in corpus.documents}
     yield Progress(1, 2, "Holding facts against it")
-    sourced = [fact for fact in store.sourced() if fact.span]
+    every = [fact for fact in store.sourced() if fact.span]
+    sourced = [fact for fact in every if fact.corpus == config.corpus.dataset]
     drifted = {}
     for fact in sourced:
         text = texts.get(fact.document)
@@ -42,7 +45,8 @@ def check_sources(workbench: Workbench, config: TrialConfig) -> Generator[Progre
         elif _checksum(text[fact.start : fact.end]) != fact.span:
             drifted[fact.id] = f"source {fact.document} says something else there"
     fresh = store.mark_stale(drifted)
-    return {"facts": len(sourced), "drifted": len(drifted), "stale": len(fresh), "ids": fresh}
+    elsewhere = len(every) - len(sourced)
+    return {"facts": len(sourced), "drifted": len(drifted), "stale": len(fresh), "ids": fresh, "elsewhere": elsewhere}
 
 
 def _checksum(text: str) -> str:

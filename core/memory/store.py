@@ -234,10 +234,11 @@ class FactStore:
         return ""
 
     def _tell_again(self, fact_id: str, draft: FactDraft, at: float, now: float, change: int) -> None:
-        """Another source makes it surer: 1 - (1 - a)(1 - b), as of two that err independently."""
-        source, before = self._connection.execute("SELECT source, confidence FROM facts WHERE id = ?", (fact_id,)).fetchone()
-        sure = max(before, draft.confidence)
-        if draft.source and draft.source != source:
+        """Another source makes it surer, the first time that it tells it: 1 - (1 - a)(1 - b), as of two that err independently."""
+        sql = "SELECT number, source, confidence FROM facts WHERE id = ?"
+        number, source, before = self._connection.execute(sql, (fact_id,)).fetchone()
+        sure, sql = max(before, draft.confidence), "INSERT OR IGNORE INTO heard VALUES (?, ?)"
+        if draft.source not in ("", source) and self._connection.execute(sql, (number, draft.source)).rowcount:
             sure = 1 - (1 - before) * (1 - draft.confidence)
         self._connection.execute(
             "UPDATE facts SET said = said + 1, told = ?, held = max(held, ?), confidence = ?, importance = max(importance, ?), "
@@ -260,8 +261,7 @@ class FactStore:
     ) -> str:
         made, own = new_id(), sought_words(draft.text, draft.subject, draft.attribute)
         row = {
-            **{name: getattr(draft, name) for name in ("text", "subject", "attribute", "value", "source", "confidence")},
-            **{name: getattr(draft, name) for name in ("importance", "document", "start", "end", "span")},
+            **{name: getattr(draft, name) for name in FactDraft._fields if name not in ("time", "derived_from")},
             **{"id": made, "time": at, "first": now, "told": now, "held": at, "stale": stale, "ended": ended},
             **{"superseded_by": by, "about": about, "key": key, "marks": marks_of(own).tobytes(), "change": change},
         }
@@ -387,10 +387,11 @@ class FactStore:
         return self._where("WHERE about = ? ORDER BY number", (folded(subject),))
 
     def mentioning(self, texts: Iterable[str], but: Iterable[str] = ()) -> list[Fact]:
-        """Facts in whose text one of these stands, without those of the ids `but`."""
+        """Facts in whose text one of these stands, in whatever case and with whatever blanks, without those of the ids `but`."""
         facts, out = {}, set(but)
         for text in texts:
-            facts |= {fact.id: fact for fact in self._where("WHERE instr(lower(text), lower(?)) > 0", (text,))}
+            said = "lower(replace(replace(replace(text, '  ', ' '), '  ', ' '), '  ', ' '))"  # blanks are all the white space of a fact
+            facts |= {fact.id: fact for fact in self._where(f"WHERE instr({said}, lower(?)) > 0", (" ".join(text.split()),))}
         return [fact for fact in facts.values() if fact.id not in out]
 
     def derivation(self, fact_id: str) -> Derivation:
@@ -493,16 +494,14 @@ class FactStore:
         """Deletes facts; what was derived from them is stale, and its ids are returned. `forgetting.py` proves that they are gone."""
         with self._lock, self._changing("forgetting facts") as change:
             self._pick(ids)
-            rows = self._connection.execute(
-                "SELECT number, text, subject, attribute FROM facts JOIN picked USING (id)"
-            ).fetchall()
+            rows = self._connection.execute("SELECT number, text, subject, attribute FROM facts JOIN picked USING (id)")
             own = [(word, number) for number, *said in rows for word in sought_words(*said)]
             gone = set(ids)
             self._uses = [(fact, at) for fact, at in self._uses if fact not in gone]
             stale = [fact for fact in self.mark_below(ids, "forgotten", change) if fact not in gone]
             self._connection.executemany("DELETE FROM words WHERE word = ? AND fact = ?", own)
             numbers = "(SELECT number FROM facts JOIN picked USING (id))"
-            for table in ("vectors", "uses"):
+            for table in ("vectors", "uses", "heard"):
                 self._connection.execute(f"DELETE FROM {table} WHERE fact IN {numbers}")
             self._connection.execute("UPDATE facts SET superseded_by = '' WHERE superseded_by IN (SELECT id FROM picked)")
             self._connection.execute(

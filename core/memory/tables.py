@@ -10,7 +10,7 @@ from core.errors import WorkbenchError
 from core.memory.later import DUE
 
 NAME = "facts.sqlite"
-VERSION = 1
+VERSION = 2
 PAGE_BYTES = 8192  # a row of the longest texts stays on one page, so that a search of the bytes sees it whole
 WAIT_S = 30.0
 CHECKPOINT_PAGES = 4000  # 32 MB of log, brought into the file at once: seldom enough for the 99th percentile of a write
@@ -21,7 +21,7 @@ CREATE TABLE facts (
     importance REAL NOT NULL, uses INTEGER NOT NULL DEFAULT 0, last_use REAL, said INTEGER NOT NULL DEFAULT 1, ended REAL,
     superseded_by TEXT NOT NULL DEFAULT '', stale TEXT NOT NULL DEFAULT '', document TEXT NOT NULL, start INTEGER NOT NULL,
     "end" INTEGER NOT NULL, span TEXT NOT NULL, first REAL NOT NULL, told REAL NOT NULL, held REAL NOT NULL, about TEXT NOT NULL,
-    key TEXT NOT NULL, marks BLOB NOT NULL, change INTEGER NOT NULL);
+    key TEXT NOT NULL, marks BLOB NOT NULL, change INTEGER NOT NULL, corpus TEXT NOT NULL DEFAULT '');
 CREATE INDEX facts_key ON facts (key);
 CREATE INDEX facts_about ON facts (about);
 CREATE INDEX facts_change ON facts (change);
@@ -34,6 +34,9 @@ CREATE INDEX uses_fact ON uses (fact);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('changes', 0), ('deletions', 0);
 """
+# sources that told a fact again, beside its own
+HEARD = "CREATE TABLE IF NOT EXISTS heard (fact INTEGER NOT NULL, source TEXT NOT NULL, PRIMARY KEY (fact, source)) WITHOUT ROWID"
+ADDED = {1: "ALTER TABLE facts ADD COLUMN corpus TEXT NOT NULL DEFAULT '';"}  # version of the file -> what it lacks
 
 
 @contextmanager
@@ -72,9 +75,10 @@ def opened(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA temp_store = MEMORY")  # no copy of anything elsewhere on the disk
         connection.execute("PRAGMA cache_size = -65536")  # 64 MB
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if not version:
-            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT")
+        if version < VERSION:
+            connection.executescript(f"BEGIN IMMEDIATE; {ADDED.get(version, SCHEMA)} PRAGMA user_version = {VERSION}; COMMIT")
         connection.execute(DUE)
+        connection.execute(HEARD)
     if version > VERSION:
         raise WorkbenchError("The memory was written by a newer version.", where=str(path), todo="Update this one.")
     return connection

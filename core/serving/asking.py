@@ -5,7 +5,7 @@ import time
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
-from core.generation.remote import retry_after_s
+from core.generation.remote import key, retry_after_s
 from core.report.table import COUNT, PERCENT, Column, Table, between
 from core.statistics.proportion import wilson
 
@@ -40,7 +40,7 @@ class ServiceState(NamedTuple):
 
 def own_key() -> str:
     """For a service that wants one; "" without."""
-    return os.environ.get(KEY, "").strip()
+    return key(os.environ.get(KEY, ""), KEY, ADDRESS, ADDRESS)
 
 
 def service_state(url: str) -> ServiceState:
@@ -50,8 +50,10 @@ def service_state(url: str) -> ServiceState:
         body = httpx2.get(f"{url}/ready", timeout=LOOK_S).json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
         return ServiceState(False, "Nothing answers there yet.")
-    if "error" in body:
-        return ServiceState(False, str(body["error"]))
+    if not isinstance(body, dict) or body.get("status") != "ready":
+        return ServiceState(
+            False, str(body["error"]) if isinstance(body, dict) and "error" in body else "Another program answers there."
+        )
     return ServiceState(True, **{name: body[name] for name in ServiceState._fields[2:] if name in body})
 
 
@@ -88,6 +90,8 @@ def replied(client: Any, method: str, path: str, **how: Any) -> dict[str, Any]:
         body = response.json()
     except (httpx2.HTTPError, ValueError) as error:
         raise WorkbenchError(f"The service did not answer {path}: {error}.", todo="Is it up? `python -m core serve`.") from None
+    if not isinstance(body, dict):
+        raise WorkbenchError(f"What answered {path} is no service of a recipe.", todo="Compare the address.")
     if response.status_code != 200:
         raise WorkbenchError(
             f"The service answered {path} with {response.status_code}: {body.get('error', '')}", todo="Look at its log."

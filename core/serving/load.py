@@ -22,6 +22,7 @@ from core.corpus import tables
 from core.corpus.reading import Notes, Source, text_of
 from core.errors import WorkbenchError
 from core.files.ids import new_id
+from core.generation.remote import bearer
 from core.jobs import child
 from core.models.hardware import machine
 from core.pipeline.forecast import Forecast, one_phase
@@ -229,7 +230,7 @@ def _request(target: Target, body: Mapping[str, Any]) -> bytes:
         "Accept: application/json",
         "Content-Type: application/json",
         f"Content-Length: {len(data)}",
-        *([f"Authorization: Bearer {key}"] if key else []),
+        *(f"{name}: {value}" for name, value in bearer(key).items()),
     )
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
 

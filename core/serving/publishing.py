@@ -88,7 +88,7 @@ def publish(
     run = yield from workbench.pipeline.resolve(config)
     asked, floor = yield from _canaries(workbench, run, canaries, replays)
     about = {"recipe": fingerprint(config), "config": config.model_dump(mode="json"), "stages": stages_of(run)}
-    about |= {"k": _depth(config), "created": datetime.now(UTC).isoformat(timespec="seconds")}
+    about |= {"k": _depth(config), "created": datetime.now(UTC).isoformat(timespec="microseconds")}
     told = Publication(name=name, trial=trial, gate=gate, canaries=asked, floor=floor, **about)
     batches(workbench.home).keep(KIND, {told.key: told._asdict()})
     return told

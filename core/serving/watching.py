@@ -11,6 +11,7 @@ import numpy as np
 
 from core.config import fingerprint
 from core.errors import WorkbenchError
+from core.generation.remote import bearer
 from core.pipeline.forecast import Forecast, one_phase
 from core.progress import counted
 from core.records import Gold, Progress
@@ -73,16 +74,20 @@ def ask_canaries(
         )
     order = np.random.default_rng(seed).permutation(len(able))[:most].tolist()
     overlap = recipe_of(publication).evaluation.overlap
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    began, rows = datetime.now(UTC).isoformat(timespec="milliseconds"), {}
+    began, rows = datetime.now(UTC).isoformat(timespec="microseconds"), {}
     import httpx2  # 0.1 s, which a start need not wait for
 
     try:
-        client = httpx2.Client(base_url=url, timeout=60.0, headers=headers)
+        client = httpx2.Client(base_url=url, timeout=60.0, headers=bearer(key))
     except httpx2.InvalidURL as error:
         raise WorkbenchError(f"'{url:.80}' is no address: {error}.", where="--url", todo=f"For example {ADDRESS}") from None
     with client:
-        stages = replied(client, "GET", "/ready")["stages"]
+        ready = replied(client, "GET", "/ready")
+        if (name := ready.get("name")) != publication.name:
+            what = f"At {url} '{name}' is served, not '{publication.name}'." if name else f"At {url} is no service of a recipe."
+            todo = "Give the address of the service that was started with `serve --published` and this name."
+            raise WorkbenchError(what, where="--url", todo=todo)
+        stages = ready["stages"]
         about = {"publication": publication.key, "deployment": fingerprint(stages)[:12], "stages": stages}
         for number, place in enumerate(order):
             yield Progress(number, len(order), "Asking canaries")

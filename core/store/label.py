@@ -43,6 +43,11 @@ class Label(StageConfig):
     origin: str = ""
     created: str = ""  # ISO 8601, UTC
 
+    @property
+    def judges(self) -> bool:
+        """Whether it says anything of the answers: it is neither taken back nor "cannot judge"."""
+        return not self.withdrawn and not self.cannot_judge
+
     @field_validator("annotator", "comment", "origin", "created")
     @classmethod
     def _writable(cls, text: str) -> str:

@@ -109,3 +109,9 @@ def test_half_a_character_is_replaced_so_that_every_label_can_be_written():
     study = rating(2, 0)
     label = Label.model_validate({**given(study, "Ann").model_dump(), "comment": json.loads('"a \\ud83d b 😀"')})
     assert label.comment == "a \ufffd b 😀" and label.comment.encode()
+
+
+def test_a_label_judges_unless_it_is_taken_back_or_says_that_it_cannot():
+    label = Label(study="toy", round="main", item="a", annotator="Anna")
+    for says in ({"withdrawn": True}, {"cannot_judge": True}):
+        assert label.judges and not label.model_copy(update=says).judges

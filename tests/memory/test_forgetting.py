@@ -112,6 +112,73 @@ def test_a_fact_that_an_agent_wrote_is_gone_from_its_calls_too(bench, store):
     assert row["attributes"].count("417-882") == 1, "as read of hall Elm"
 
 
+COPIES = (
+    "the ALARM code of  hall fir is “417-882”.",
+    "The alarm code\nof hall Fir\t is “417-882”.",
+    "THE ALARM\N{NO-BREAK SPACE}CODE OF HALL FIR IS “417-882”.",
+    json.dumps({"said": json.dumps("the alarm\n code of hall Fir is “417-882”.")}),
+    json.dumps({"call": json.dumps({"subject": "HALL  fir", "attribute": "Alarm", "value": "417-882"})}),
+)
+
+
+@pytest.mark.parametrize("copy", COPIES)
+@pytest.mark.parametrize("many", [1, 20])
+def test_a_copy_in_another_case_or_with_other_blanks_is_met_and_goes(bench, store, copy, many):
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
+    others = [store.write(FactDraft(f"Door {number} of hall Fir is green.")).id for number in range(many)]
+    attributes = {"tool": json.dumps({"text": f"They say: {copy} And no more."}), "plain": copy, "beside": "Hall Elm: 417-882"}
+    batches(bench.home).keep("spans", {"t/s": {"trace": "t", "span": "s", "attributes": attributes, **SPAN}})
+    assert bench.store.query("SELECT attributes FROM spans")
+    (bench.home / "cache").mkdir(exist_ok=True)
+    (bench.home / "cache" / "text").write_text(copy)
+    done = drain(forget(bench, "the owner", "asked to", [secret.id, *others]))
+    assert done.proven and done.cleaned == {"cache": 1, "journal": 1, "database": 1}
+    [row] = bench.store.query("SELECT attributes FROM spans")
+    left = json.loads(row["attributes"])
+    assert left["beside"] == "Hall Elm: 417-882" and "417-882" not in left["plain"] + left["tool"]
+    assert json.loads(left["tool"])["text"].startswith("They say: ") and left["tool"].endswith('And no more."}')
+
+
+def test_a_copy_in_the_other_case_of_letters_that_are_not_ascii_is_met(bench, store):
+    secret = store.write(FactDraft("Élodie naît à Évry."))
+    observed = {"upper": "ÉLODIE NAÎT À ÉVRY.", "escaped": json.dumps("élodie naît à évry.")}
+    batches(bench.home).keep("spans", {"t/s": {"trace": "t", "span": "s", "attributes": observed, **SPAN}})
+    done = drain(forget(bench, "the owner", "asked to", [secret.id]))
+    [row] = bench.store.query("SELECT attributes FROM spans")
+    assert done.proven and json.loads(row["attributes"]) == {"upper": "[forgotten]", "escaped": '"[forgotten]"'}
+
+
+def test_a_row_of_sql_in_another_writing_is_counted(bench, store):
+    secret = store.write(FactDraft(SECRET))
+    for number, copy in enumerate((*COPIES[:4], "The alarm code of hall Fir is “417-883”.")):
+        batches(bench.home).keep(
+            "spans", {f"t/{number}": {"trace": "t", "span": f"{number}", "attributes": {"plain": copy}, **SPAN}}
+        )
+    assert forgetting._in_tables(bench, [store.fact(secret.id)]) == 4
+
+
+def test_a_search_that_sees_only_what_is_written_alike_does_not_see_its_controls(bench, store, monkeypatch):
+    secret = store.write(FactDraft(SECRET))
+    monkeypatch.setattr("core.memory.scanning.normal", lambda data: data)
+    with pytest.raises(WorkbenchError, match="does not see 2 of the facts"):
+        drain(forget(bench, "the owner", "asked to", [secret.id]))
+
+
+def test_a_fact_of_hardly_more_than_blanks_is_sought_as_it_is(bench, store):
+    blanks, escapes = (store.write(FactDraft(text)) for text in ("a         b", r"\n\n\n\n\n"))
+    (bench.home / "cache").mkdir()
+    for name, text in (("other", "a b\n\n\n and a c"), ("same", "so a         b"), ("escaped", r"x\n\n\n\n\n")):
+        (bench.home / "cache" / name).write_text(text)
+    done = drain(forget(bench, "the owner", "asked to", [blanks.id, escapes.id]))
+    assert done.proven and [path.name for path in (bench.home / "cache").iterdir()] == ["other"]
+
+
+def test_another_fact_with_other_blanks_is_named(bench, store):
+    store.write(FactDraft("Anna lives in Rome", "Anna"))
+    other = store.write(FactDraft("anna  lives   in ROME, says Bob.", "Bob"))
+    assert drain(forget(bench, "the owner", "asked to", subject="Anna")).remaining[-1] == f"fact {other.id}"
+
+
 def test_facts_are_read_whole_so_that_a_trace_holds_no_part_of_one(store):
     for number in range(4):
         store.write(FactDraft(f"Pump {number} " + "stands in a hall " * 20 + "[1]."))
@@ -158,7 +225,7 @@ def test_another_fact_that_says_the_same_is_named_and_the_proof_holds_once_it_we
 
 def test_what_the_search_cannot_see_is_not_deleted(bench, store, monkeypatch):
     secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
-    monkeypatch.setattr(forgetting, "written_forms", lambda text: [text.upper()])
+    monkeypatch.setattr(forgetting, "written_forms", lambda text: [text[::-1]])
     with pytest.raises(WorkbenchError, match="Nothing was deleted"):
         drain(forget(bench, "the owner", "asked to", [secret.id]))
     assert store.fact(secret.id).text == SECRET and store.counts().facts == 1, "the controls are gone"

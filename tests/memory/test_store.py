@@ -1,5 +1,6 @@
 """Facts are written, superseded, derived from one another, met again."""
 
+import json
 import threading
 
 import pytest
@@ -32,6 +33,26 @@ def test_a_new_value_takes_the_place_of_the_old_one_which_stays_as_history(store
     assert [fact.value for fact in store.history(second.id)] == ["v0.9", "v1.0", "v2.0"]
     assert [hit.fact.value for hit in store.read("Which firmware runs on pump K4?")] == ["v2.0"]
     assert store.fact(first.id).said == 2
+
+
+def test_a_second_source_makes_a_fact_surer_once_however_often_it_tells_it(store):
+    first = told(store, "pump K4", "firmware", "v1.0", source="Anna", confidence=0.5)
+    for source in ("Bob", "Anna", "Bob", "Bob", ""):
+        told(store, "pump K4", "firmware", "v1.0", source=source, confidence=0.5)
+    assert store.fact(first.id).confidence == 0.75 and store.fact(first.id).said == 6
+    told(store, "pump K4", "firmware", "v1.0", source="Cleo", confidence=0.5)
+    assert store.fact(first.id).confidence == 0.875
+
+
+def test_a_line_derived_from_a_fact_that_is_not_there_is_broken_and_the_others_are_written(store, tmp_path):
+    parent = told(store, "pump K4", "firmware", "v1.0")
+    lines = [
+        {"text": f"Line {number} is a fact.", "derived_from": [of]} for number, of in enumerate((parent.id, "nowhere", parent.id))
+    ]
+    (tmp_path / "facts.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    made = drain(import_lines(store, tmp_path / "facts.jsonl"))
+    assert made["written"] == 2 and made["broken lines"] == ["line 2: There is no fact 'nowhere'."]
+    assert len(store.derivation(parent.id).children) == 2
 
 
 def test_facts_about_a_subject_are_listed_by_the_same_rules_as_all(store):

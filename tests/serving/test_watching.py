@@ -1,5 +1,9 @@
 """A recipe is published through its gate; a service that lost what it found is told, with the deployment and the stage."""
 
+import json
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +12,7 @@ from core import registry
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.progress import drain
-from core.serving import asking, web
+from core.serving import asking, publishing, web
 from core.serving.admission import RateLimit
 from core.serving.publishing import publications, publish, published, recipe_of
 from core.serving.service import Service
@@ -116,3 +120,47 @@ def test_a_service_that_is_not_there_is_told(bench, reader):
     with pytest.raises(WorkbenchError, match="is no address"):
         drain(ask_canaries(bench, made, "http://[::1"))
     assert not asking.service_state("http://[::1").ready
+
+
+def test_a_service_of_another_name_is_not_asked(bench, reader, serve):
+    made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment", replays=0))
+    client = serve(Service(bench, recipe(), "villages"), FREE)
+    with pytest.raises(WorkbenchError, match="'villages' is served, not 'towns'"):
+        drain(ask_canaries(bench, made, str(client.base_url)))
+    assert watched(bench, made).asked == 0
+
+
+@pytest.mark.parametrize(
+    "status, body", [(200, 1), (200, []), (200, {}), (404, {"detail": "Not Found"}), (404, []), (200, {"status": "ready"})]
+)
+def test_another_program_at_the_address_is_no_service(bench, reader, status, body):
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_):
+            pass
+
+    made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment", replays=0))
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with pytest.raises(WorkbenchError, match=r"no service of a recipe|answered /ready with 404"):
+            drain(ask_canaries(bench, made, url))
+        assert asking.service_state(url).ready == (body == {"status": "ready"})
+        server.shutdown()
+
+
+def test_a_key_that_cannot_be_sent_is_told(monkeypatch):
+    monkeypatch.setenv(asking.KEY, "gw-\N{LEFT DOUBLE QUOTATION MARK}key")
+    with pytest.raises(WorkbenchError, match="no key has"):
+        asking.own_key()
+
+
+def test_two_publications_of_one_name_in_one_second_both_stay(bench, reader, monkeypatch):
+    times = (datetime(2026, 3, 1, 12, 0, 0, number, tzinfo=UTC) for number in (1, 2))
+    monkeypatch.setattr(publishing, "datetime", SimpleNamespace(now=lambda zone: next(times)))
+    first, second = (drain(publish(bench, recipe(), "towns", why=WHY, measure="containment", replays=0)) for _ in range(2))
+    assert publications(bench) == [second, first]

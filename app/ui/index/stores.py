@@ -30,7 +30,7 @@ LOOKS = {"lost": ("Confirmed, then lost", charts.COLORS[5], 9), "there": ("Confi
 
 def stores(here: Glance, corpus: Corpus) -> None:
     workbench, config, margin = session.workbench(), here.cost.config, here.cost.margin_points
-    seen, cost = advice.evidence(workbench), answers.standing(workbench, config, margin)
+    seen, cost = advice.evidence(workbench), answers.standing(workbench, config, answers.AnswersPlan(margin))
     if any(seen):
         choices(seen)
     else:

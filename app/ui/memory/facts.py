@@ -10,7 +10,7 @@ from app.ui.export import download
 from core.errors import WorkbenchError
 from core.memory.facts import Fact, FactDraft
 from core.memory.forgetting import choice, exported, forget_cost
-from core.memory.shown import fact_row, facts_table, hit_rows, hits_table
+from core.memory.shown import fact_row, facts_table, hit_rows, hits_table, place_of
 from core.memory.store import FactStore, memory_of
 from core.report.table import Column, Table
 
@@ -94,7 +94,7 @@ def opened(workbench: Any, store: FactStore, fact: Fact) -> None:
     cards.facts(
         [
             ("Id", fact.id),
-            ("Source", " ".join(filter(None, (fact.source, fact.document and f"{fact.document} [{fact.start}, {fact.end})")))),
+            ("Source", " ".join(filter(None, (fact.source, place_of(fact))))),
             ("Used", f"{cards.count(fact.uses, 'time')}{f', last {said_at(fact.last_use)}' if fact.last_use else ''}"),
             ("Derived from", " · ".join(each.text for each in derivation.parents)),
             ("Led to", " · ".join(each.text for each in derivation.children)),

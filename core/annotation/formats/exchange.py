@@ -304,7 +304,7 @@ def dpo_pairs(study: Study, labels: Iterable[Label]) -> list[dict[str, Any]]:
     items = {item.id for item in study.items if item.plain}
     labels = [label for label in labels if label.item in items]
     decided = {label.item for label in labels if label.round == "adjudication" and complete(study, label)}
-    labels = [label for label in labels if not label.cannot_judge and (label.round == "adjudication") == (label.item in decided)]
+    labels = [label for label in labels if label.judges and (label.round == "adjudication") == (label.item in decided)]
     return _preferred(study, labels) if study.kind == "pairs" else _rated(study, labels)
 
 

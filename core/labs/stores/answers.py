@@ -1,7 +1,7 @@
 """What a store costs the answer: ranking and answers of the recipe through each store's index, paired by question with exact search."""
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.comparison.comparison import Difference, by_measure, corrected
 from core.config import TrialConfig, code_version, fingerprint, with_settings
@@ -11,7 +11,7 @@ from core.labs.answers.answering import AnswerSet
 from core.labs.answers.results import keep_result, result_of
 from core.labs.index.cost import Cost, answer_cost, effects_of
 from core.labs.index.reference import exact_config
-from core.labs.stores.bench import STORES, choose
+from core.labs.stores.bench import STORES, alone, choose
 from core.pipeline.answers import AskedContext
 from core.progress import counted_within, told_within
 from core.records import Progress
@@ -35,22 +35,29 @@ READ = 100  # questions that are answered
 COUNTING = {"part": "llama_cpp", "adapter": "", "weights": "as_bundled"}
 
 
-def answers(
-    workbench: Workbench, config: TrialConfig, margin_points: float = 1.0, only: Sequence[str] = (), count: int = READ
-) -> Generator[Progress, None, Table]:
+class AnswersPlan(NamedTuple):
+    """What is asked of the stores."""
+
+    margin_points: float = 1.0  # hundredths within which two means are equal
+    only: tuple[str, ...] = ()  # names of stores; (): all
+    count: int = READ
+
+
+def answers(workbench: Workbench, config: TrialConfig, plan: AnswersPlan) -> Generator[Progress, None, Table]:
     """Two rows a store: nDCG through the recipe's fusion, and the token F1 of what the embedded reader answers from the passages, each
     minus that of exact search, p corrected by Holm over the stores, and whether the two are equal within the margin (points)."""
-    names, costs = _names(only), {}
+    names, costs, margin_points = _names(plan.only), {}, plan.margin_points
     recipes = {name: with_settings(config, {"index": {**PARTS[name], "metric": config.index.metric}}) for name in names}
-    for done, (name, recipe) in enumerate(recipes.items()):
-        step = Progress(done, len(names), STORES[name].title)
-        yield step
-        costs[name] = yield from told_within(answer_cost(workbench, recipe, margin_points, [METRIC]), step)
+    with alone(workbench.home):
+        for done, (name, recipe) in enumerate(recipes.items()):
+            step = Progress(done, len(names), STORES[name].title)
+            yield step
+            costs[name] = yield from told_within(answer_cost(workbench, recipe, margin_points, [METRIC]), step)
+        corpus = yield from workbench.read_corpus(config)
+        lacking = "" if any(query.answers for query in corpus.queries) else "no question has a reference answer"
+        read = {} if lacking else (yield from _read(workbench, {EXACT: exact_config(config), **recipes}, plan.count))
     effects = {(name, EXACT, METRIC): cost.fused.effects[METRIC] for name, cost in costs.items()}
     changed = {(name, EXACT, METRIC): cost.fused.moved for name, cost in costs.items()}
-    corpus = yield from workbench.read_corpus(config)
-    lacking = "" if any(query.answers for query in corpus.queries) else "no question has a reference answer"
-    read = {} if lacking else (yield from _read(workbench, {EXACT: exact_config(config), **recipes}, count))
     values = {name: arms.values(workbench, some, [MEASURE]) for name, some in read.items()}
     for name in names if read else ():
         place = name, EXACT, MEASURE
@@ -75,26 +82,23 @@ def answers(
         )
     if lacking:
         rows += [_about(cost, name, TokenF1.label) | {"verdict": "not measured"} for name, cost in costs.items()]
-    keep_result(workbench, MADE, _key(workbench, config, margin_points, only, count), [rows, lacking])
-    return _table(workbench, config, margin_points, only, count, rows, lacking)
+    keep_result(workbench, MADE, _key(workbench, config, plan), [rows, lacking])
+    return _table(workbench, config, plan, rows, lacking)
 
 
-def standing(
-    workbench: Workbench, config: TrialConfig, margin_points: float = 1.0, only: Sequence[str] = (), count: int = READ
-) -> Table | None:
+def standing(workbench: Workbench, config: TrialConfig, plan: AnswersPlan) -> Table | None:
     """What was made of this recipe; None before."""
-    asked = workbench, config, margin_points, only, count
-    return (made := result_of(workbench, _key(*asked))) and _table(*asked, *made)
+    return (made := result_of(workbench, _key(workbench, config, plan))) and _table(workbench, config, plan, *made)
 
 
 def _names(only: Sequence[str]) -> list[str]:
     return [store.name for store in choose(only or tuple(PARTS), {}).stores if store.name in PARTS]
 
 
-def _key(workbench: Workbench, config: TrialConfig, margin_points: float, only: Sequence[str], count: int) -> str:
-    run, parts = workbench.resolve(exact_config(config)), {name: PARTS[name] for name in _names(only)}
+def _key(workbench: Workbench, config: TrialConfig, plan: AnswersPlan) -> str:
+    run, parts = workbench.resolve(exact_config(config)), {name: PARTS[name] for name in _names(plan.only)}
     judged = run.key("relevance"), config.evaluation, config.context, config.seed
-    return fingerprint(run.ranking_key(), judged, parts, margin_points, count, code_version(answers))
+    return fingerprint(run.ranking_key(), judged, parts, plan.margin_points, plan.count, code_version(answers))
 
 
 def _read(
@@ -133,18 +137,12 @@ def _about(cost: Cost, name: str, label: str) -> dict[str, Any]:
 
 
 def _table(
-    workbench: Workbench,
-    config: TrialConfig,
-    margin_points: float,
-    only: Sequence[str],
-    count: int,
-    rows: Sequence[Mapping[str, Any]],
-    lacking: str,
+    workbench: Workbench, config: TrialConfig, plan: AnswersPlan, rows: Sequence[Mapping[str, Any]], lacking: str
 ) -> Table:
     columns = (
         Column("title", "Store"),
         Column("measure", "Of", help="The ranking's metric, and the answers that the embedded reader finds in its passages"),
-        Column("verdict", "Equal", help=f"Within {margin_points:g} points, by two one-sided tests"),
+        Column("verdict", "Equal", help=f"Within {plan.margin_points:g} points, by two one-sided tests"),
         Column("difference", "Difference", SIGNED, direction=1),
         Column("interval", "Interval"),
         corrected_p(),
@@ -156,7 +154,7 @@ def _table(
         Column("setting", "Index"),
     )
     note = "Paired by question with exact search; stores by their own defaults, answers by the embedded reader, p corrected over the stores"
-    options = [word for name in only for word in ("--only", name)]
-    command = workbench.command(config, "stores", "answers", "--margin", f"{margin_points:g}", "--ask", str(count), *options)
+    asked = ["--margin", f"{plan.margin_points:g}", "--ask", str(plan.count)]
+    command = workbench.command(config, "stores", "answers", *asked, *(word for name in plan.only for word in ("--only", name)))
     words = f"{note}. {TokenF1.label} is not measured: {lacking}" if lacking else note
     return Table("answers", columns, rows, "What a store costs the answer", words, command)

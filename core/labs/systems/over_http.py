@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from core.corpus.reading import clean
 from core.errors import WorkbenchError
 from core.files import read_json
-from core.generation.remote import TICK_S, Fault, address, bounded, retry_after_s
+from core.generation.remote import TICK_S, Fault, address, bearer, bounded, retry_after_s
 from core.labs.systems.replies import SystemReply, passage
 from core.progress import event_loop
 
@@ -76,7 +76,7 @@ class HttpSystem(NamedTuple):
         import httpx2  # 0.1 s, which a start need not wait for
 
         secret, held = self.key(), bounded(TOKENS)
-        held["headers"] |= {"Authorization": f"Bearer {secret}"} if secret else {}
+        held["headers"] |= bearer(secret)
         try:
             async with asyncio.timeout(self.deadline_s):
                 for number in range(TRIES):

@@ -11,8 +11,8 @@ from core.errors import WorkbenchError
 from core.index.exact import normalised
 from core.labs.stores import advice, measure, tables
 from core.labs.stores.advice import FAILS, HOLDS, OPEN, UNTRIED
-from core.labs.stores.answers import PARTS, _verdict, answers, standing
-from core.labs.stores.bench import STORES, ChosenStores, StoreRecorder, choose
+from core.labs.stores.answers import PARTS, AnswersPlan, _verdict, answers, standing
+from core.labs.stores.bench import STORES, ChosenStores, StoreRecorder, alone, choose
 from core.labs.stores.contention import Agent, AgentHistory, contend
 from core.labs.stores.histories import Anomalies, Operation
 from core.labs.stores.store import RunningStore
@@ -296,12 +296,20 @@ def test_a_store_is_lower_only_where_that_holds_among_all_stores():
     assert lower.verdict == "lower" and [_verdict(lower, each, 0.95) for each in by_holm] == ["unclear", "lower"]
 
 
+def test_answers_are_not_measured_beside_another_benchmark(tmp_path):
+    bench = with_towns(tmp_path / "towns", *markets(["Towna"]))
+    recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "dense_only"})
+    with alone(bench.home), pytest.raises(WorkbenchError, match="two would measure each other"):
+        drain(answers(bench, recipe, AnswersPlan(only=("faiss",))))
+
+
 @pytest.mark.slow
 def test_what_a_store_costs_ranking_and_answer_is_paired_with_exact_search(tmp_path):
     bench = with_towns(tmp_path / "towns", *markets([f"Town{letter}" for letter in "abcdefghij"]))
     recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "dense_only"})
-    assert standing(bench, recipe, only=("faiss", "lancedb")) is None
-    table = drain(answers(bench, recipe, only=("faiss", "lancedb")))
+    plan = AnswersPlan(only=("faiss", "lancedb"))
+    assert standing(bench, recipe, plan) is None
+    table = drain(answers(bench, recipe, plan))
     assert [row["title"] for row in table.rows] == ["FAISS HNSW", "LanceDB"] * 2
     assert [row["measure"] for row in table.rows] == ["nDCG@10"] * 2 + ["Token F1"] * 2
     for row in table.rows:  # ten texts: both look at every one, and differences without variation cannot be tested
@@ -309,7 +317,7 @@ def test_what_a_store_costs_ranking_and_answer_is_paired_with_exact_search(tmp_p
         assert row["questions"] == 10 and row["changed"] == 0
     [asked] = bench.store.query("SELECT count(*) AS n FROM set_answers")
     assert asked["n"] == 10  # the same passages are read once
-    again = standing(bench, recipe, only=("faiss", "lancedb"))
+    again = standing(bench, recipe, plan)
     assert (
         again.rows == table.rows and again.command == table.command and "--ask 100 --only faiss --only lancedb" in table.command
     )
@@ -320,7 +328,7 @@ def test_an_answer_over_other_passages_is_read_anew(tmp_path, monkeypatch):
     bench = with_towns(tmp_path / "towns", *markets([f"Town{letter}" for letter in "abcdefghij"]))
     recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "dense_only"})
     monkeypatch.setitem(PARTS, "faiss", {"part": "faiss_ivf", "nlist": 5, "nprobe": 1})
-    _, read = drain(answers(bench, recipe, only=("faiss",), count=6)).rows
+    _, read = drain(answers(bench, recipe, AnswersPlan(only=("faiss",), count=6))).rows
     assert read["questions"] == 6 and 0 < read["changed"] <= 6
     [asked] = bench.store.query("SELECT count(*) AS n FROM set_answers")
     assert asked["n"] == 6 + read["changed"]
@@ -333,7 +341,7 @@ def test_of_questions_without_references_the_answers_are_not_measured(tmp_path):
         tmp_path / "towns", texts, [{name: each[name] for name in ("id", "question", "document")} for each in questions]
     )
     recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "dense_only"})
-    table = drain(answers(bench, recipe, only=("faiss",)))
+    table = drain(answers(bench, recipe, AnswersPlan(only=("faiss",))))
     ranked, read = table.rows
     assert ranked["difference"] == 0 and read["verdict"] == "not measured" and "difference" not in read
     assert "Token F1 is not measured: no question has a reference answer" in table.note
