@@ -18,6 +18,7 @@ from core.sampling.writing import Written
 
 KEPT, CUT = charts.COLORS[0], charts.COLORS[5]
 PANELS = 6  # distributions in a row of a chart
+LONGEST = 8  # characters of a word above one of them
 OFFERED = 12  # tokens to force
 Force = Callable[[int], None]
 
@@ -144,7 +145,7 @@ def stages_figure(stages: Sequence[Distribution], named: dict[int, str], chosen:
             "linewidth": 1,
             "title": {"text": ""},
         }
-        title = charts.safe(step_name(stage)).replace(" ", "<br>", 1)
+        title = broken(charts.safe(step_name(stage)))
         notes.append(
             {
                 "xref": "paper",
@@ -170,6 +171,13 @@ def stages_figure(stages: Sequence[Distribution], named: dict[int, str], chosen:
         margin={"l": 8, "r": 24, "t": 30, "b": 8},
         **axes,
     )
+
+
+def broken(name: str) -> str:
+    """The step above its setting; a long word in two lines, for a panel of six has no room for it in a narrow window."""
+    word, _, setting = name.partition(" ")
+    half = -(-len(word) // 2)
+    return "<br>".join(filter(None, (f"{word[:half]}-<br>{word[half:]}" if len(word) > LONGEST else word, setting)))
 
 
 def _bars(stage: Distribution, before: Distribution | None, tokens: Sequence[int]) -> tuple[list, list]:
