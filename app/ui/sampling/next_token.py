@@ -130,7 +130,8 @@ def stages_figure(stages: Sequence[Distribution], named: dict[int, str], chosen:
                     "hovertemplate": f"%{{x:.3%}}<extra>{'kept' if color == KEPT else 'cut here'}</extra>",
                 }
             )
-        axes[f"xaxis{end}"] = {"domain": x, "anchor": f"y{end}", "range": [0, 1.75 * widest], "visible": False}
+        # beside the longest bar its number has room in a narrow window, too
+        axes[f"xaxis{end}"] = {"domain": x, "anchor": f"y{end}", "range": [0, 2.2 * widest], "visible": False}
         axes[f"yaxis{end}"] = {
             "domain": y,
             "anchor": f"x{end}",
