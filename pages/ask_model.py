@@ -40,10 +40,11 @@ def page() -> None:
     corpus = jobs.drain(session.workbench().read_corpus(recipes[0]), "Reading the corpus")
     preparing.status(recipes, corpus)
     preparing.models(recipes)
-    asking.box(corpus, recipes)
+    priced = asking.box(corpus, recipes)
     engines.sent_to(recipes)
     live, rest = st.empty(), st.empty()  # apart, so that what stood here is gone while the next answer grows
-    streaming.draw(recipes, live)
+    if streaming.draw(recipes, live):
+        asking.price(priced, recipes)
     with rest.container():
         if asked := st.session_state.get("asked"):
             answers(corpus, recipes, **asked)

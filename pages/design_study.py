@@ -31,6 +31,8 @@ def page() -> None:
         recipe=not studies,  # a study holds answers, whichever recipe is in use
     )
     if not studies:
+        if asked := st.query_params.get("study"):
+            choice.elsewhere(asked, "No study is: begin one below.")
         return beginning.beginning()
     desk = choice.choice(studies)
     steps.stepper(desk)

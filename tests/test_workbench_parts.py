@@ -8,9 +8,10 @@ import pytest
 
 from core import files
 from core.__main__ import parse
-from core.cli.options import RecipeOptions, read_grid
+from core.cli.options import RecipeOptions
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
+from core.files.grids import read_grid
 from core.labs.doctor.machine import _cache, doctor
 from core.pipeline.memory import bytes_of
 from core.pipeline.stages import Resolved

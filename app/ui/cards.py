@@ -164,9 +164,9 @@ def press(label: str, icon: str, key: str, act: Callable[..., Any], *arguments: 
     st.button(label, key=key, icon=f":material/{icon}:" if icon else None, on_click=act, args=arguments, **look)
 
 
-def elsewhere(key: str, asked: str) -> None:
-    """Says once that what the address names is not in this corpus, and takes it out of the address."""
-    st.warning(plain(f"The address asks for the {key} “{asked}”, which is not in this corpus."), icon=":material/link_off:")
+def elsewhere(key: str, asked: str, where: str = "this corpus") -> None:
+    """Says once that what the address names is not there, and takes it out of the address."""
+    st.warning(plain(f"The address asks for the {key} “{asked}”, which is not in {where}."), icon=":material/link_off:")
     st.query_params.pop(key, None)
 
 

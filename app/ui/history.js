@@ -17,6 +17,21 @@
       push(state, title, url)
     }
   }
+  // a link of the list at the side leads to the page as it was left on this corpus, by the way that Back takes; what holds for all
+  // pages stays as it is now
+  const left = {}, forAll = ([key]) => key.includes('.') || ['seed', 'baseline', 'experiment'].includes(key)
+  addEventListener('click', event => {
+    const here = new URLSearchParams(location.search), link = event.target.closest?.('[data-testid="stSidebarNavLink"]')
+    const place = path => `${path}?${here.get('corpus.dataset')}`
+    left[place(location.pathname)] = [...here].filter(pair => !forAll(pair))
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || link.pathname === location.pathname) return
+    const there = left[place(link.pathname)]
+    if (!there?.length) return
+    event.preventDefault()
+    event.stopPropagation()
+    push(null, '', `${link.pathname}?${new URLSearchParams([...[...here].filter(forAll), ...there])}`)
+    dispatchEvent(new PopStateEvent('popstate'))
+  }, true)
   // what is pressed next was not what emptied it
   for (const event of ['pointerdown', 'keydown', 'popstate']) addEventListener(event, () => { emptied = null }, true)
 })()

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import subject, verb
-from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, keep_apart, read_grid, read_settings
+from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, keep_apart, read_settings
 from core.cli.tables import kept_of, show_parts, show_table, told_after
 from core.errors import WorkbenchError
+from core.files.grids import read_grid
 from core.records import plain
 
 subject("adapters", "Adapters of generators: data, trainings, comparisons.")

@@ -6,9 +6,10 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from core.cli.frame import subject, verb
-from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, read_grid, read_numbers
+from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions
 from core.cli.tables import cell, rows_of, show_parts, show_table, show_value, show_whole
 from core.errors import WorkbenchError
+from core.files.grids import read_grid, read_numbers
 from core.records import plain
 
 subject("index", "Indexes: measured, looked into, changed.")

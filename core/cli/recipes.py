@@ -7,11 +7,12 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from core.cli.frame import subject, verb
-from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, Text, read_grid, read_numbers, references
+from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, Text, references
 from core.cli.options import reference as reference_of
 from core.cli.tables import between, rows_of, show_parts, show_table
 from core.cli.trials import show_trial
 from core.errors import WorkbenchError
+from core.files.grids import read_grid, read_numbers
 
 subject("recipe", "A recipe: prepared, varied, chosen on dev questions.")
 

@@ -6,10 +6,11 @@ from cyclopts import Parameter
 
 from core.cli.encoders import Training
 from core.cli.frame import subject, verb
-from core.cli.options import USUAL, Metric, Positive, RecipeOptions, Text, read_numbers, read_settings
+from core.cli.options import USUAL, Metric, Positive, RecipeOptions, Text, read_settings
 from core.cli.recipes import By, Folds
 from core.cli.tables import show_parts
 from core.evaluation.metric import MAIN
+from core.files.grids import read_numbers
 from core.records import plain
 
 subject("rerankers", "Reranking: what it is worth, and its training.")

@@ -8,8 +8,9 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Grids, Positive, RecipeOptions, read_grid, read_numbers, read_settings
+from core.cli.options import USUAL, Grids, Positive, RecipeOptions, read_settings
 from core.cli.tables import show_columns
+from core.files.grids import read_grid, read_numbers
 from core.report.table import Table
 from core.serving.arrivals import Arrivals
 from core.serving.asking import ADDRESS
@@ -64,7 +65,7 @@ def load(
     plan = lab.LoadPlan(
         url=url.rstrip("/") + path,
         questions=questions,
-        rates=tuple(sorted(set(read_numbers(rate, "--rate")))) if rate else (0.0 if replays else 10.0,),
+        rates=lab.rates_of(rate) if rate else (0.0 if replays else 10.0,),
         seconds=seconds,
         arrivals=arrivals,
         burstiness=burstiness,

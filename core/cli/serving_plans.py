@@ -7,8 +7,9 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from core.cli.frame import verb
-from core.cli.options import Positive, read_numbers
+from core.cli.options import Positive
 from core.cli.tables import show_table
+from core.files.grids import read_numbers
 
 Run = Annotated[str, Parameter(help="Of `serving load`, as the table load_tests names it; empty: the newest.")]
 Share = Annotated[float, Parameter(validator=Number(gte=0, lt=1), help="Of requests that are to be good.")]

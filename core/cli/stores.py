@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import subject, verb
-from core.cli.options import USUAL, Asked, Positive, RecipeOptions, read_numbers
+from core.cli.options import USUAL, Asked, Positive, RecipeOptions
 from core.cli.tables import show_columns, show_value, table_of
+from core.files.grids import read_numbers
 
 subject("stores", "Stores of vectors: searched, written, shared by agents and killed, under the same conditions.")
 

@@ -21,6 +21,7 @@ from core.config import TrialConfig, with_settings
 from core.corpus import tables
 from core.corpus.reading import Notes, Source, text_of
 from core.errors import WorkbenchError
+from core.files.grids import read_numbers
 from core.files.ids import new_id
 from core.generation.remote import bearer
 from core.jobs import child
@@ -131,9 +132,14 @@ def runs(workbench: Workbench) -> dict[str, str]:
     return {row["run"]: f"{row['url']} at {', '.join(f'{rate:g}' for rate in row['rates'])}/s" for row in rows}
 
 
-def cost(rates: str, seconds: float) -> Forecast:
-    """What loading at these rates, "1, 2, 5", takes."""
-    number = max(1, rates.count(",") + 1)
+def rates_of(text: str) -> tuple[float, ...]:
+    """Of "1, 2, 5" or "1:10:1", the slowest first."""
+    return tuple(sorted(read_numbers(text.replace(" ", ""), "--rate")))
+
+
+def cost(rates: Sequence[float], seconds: float) -> Forecast:
+    """What loading at each of these rates takes."""
+    number = len(rates)
     return one_phase(counted(number, "rate"), Estimate(number * seconds, number * seconds * 1.2))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import WorkbenchError
+from core.progress import counted
 from core.report.table import COUNT, Column, Table
 from core.serving.caches import AGE_S, MOST
 from core.serving.served import ANSWERING
@@ -63,7 +64,7 @@ def capacity(
 ) -> list[dict[str, Any]]:
     """A row a rate: latency of a queue whose service times are those of a load test's slowest rate (`service_times`), simulated with so
     many servers; beside it Erlang's formula, that of constant times, and what was measured at that rate; the fewest machines that hold
-    the p95 below slo_ms, and what they cost a day. One request is served at a time."""
+    the p95 below slo_ms, and what they cost a day; a note says why a cell is empty. One request is served at a time."""
     lightest = min(points, key=lambda point: point["rate"])
     service, beside_ms = service_times(lightest)
     if len(service) < 2:
@@ -72,13 +73,20 @@ def capacity(
             where=lightest["url"],
             todo="Load it at a rate that it bears.",
         )
-    measured = {point["rate"]: point["p95_ms"] for point in points}
+    measured = {point["rate"]: point for point in points}
     rows = []
     for rate in rates:
         fewest = _machines(service, rate, slo_ms - beside_ms)
         queues = [_p95_ms(service, rate, servers), _erlang_ms(service, rate, servers)]
         queues.append(_constant_ms(service, rate) if servers == 1 else None)
         simulated, erlang, constant = (ms and ms + beside_ms for ms in queues)
+        there = measured.get(rate, {"p95_ms": None, "limit": "not in this load test"})
+        reasons = {
+            f"more comes than {counted(servers, 'machine')} can serve": simulated is None,
+            "constant times are told of one machine alone": servers > 1,
+            f"measured: {there['limit'] or 'too few answers'}": there["p95_ms"] is None,
+            f"a single request takes longer than {slo_ms:g} ms": fewest is None,
+        }
         rows.append(
             {
                 "rate": rate,
@@ -86,9 +94,10 @@ def capacity(
                 "p95_ms": simulated,
                 "erlang_p95_ms": erlang,
                 "constant_p95_ms": constant,
-                "measured_p95_ms": measured.get(rate),
+                "measured_p95_ms": there["p95_ms"],
                 "machines": fewest,
                 "usd_a_day": fewest and 24 * hour_usd * fewest,
+                "note": "; ".join(reason for reason, holds in reasons.items() if holds),
             }
         )
     return rows
@@ -109,7 +118,7 @@ def capacity_table(rows: Sequence[dict[str, Any]], slo_ms: float) -> Table:
     columns = (
         Column("rate", "Requests a second", "%.1f"),
         Column("a_day", "A day", COUNT),
-        Column("p95_ms", "p95 (ms)", "%.0f", "Simulated with one machine; empty: more comes than it serves.", direction=-1),
+        Column("p95_ms", "p95 (ms)", "%.0f", "Simulated with one machine.", direction=-1),
         Column(
             "erlang_p95_ms", "By Erlang's formula (ms)", "%.0f", "With exponential service times of the same mean.", direction=-1
         ),
@@ -121,12 +130,8 @@ def capacity_table(rows: Sequence[dict[str, Any]], slo_ms: float) -> Table:
             direction=-1,
         ),
         Column("measured_p95_ms", "Measured (ms)", "%.0f", "In this load test, where it had that rate.", direction=-1),
-        Column(
-            "machines",
-            "Machines",
-            COUNT,
-            f"The fewest that hold the p95 below {slo_ms:g} ms; empty: a single request takes longer.",
-        ),
+        Column("machines", "Machines", COUNT, f"The fewest that hold the p95 below {slo_ms:g} ms."),
+        Column("note", help="Why a cell is empty."),
     )
     return Table("capacity", columns, rows, "Capacity")
 

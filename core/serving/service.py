@@ -366,12 +366,14 @@ class Service:
         return Refusal(503, "No way of answering works. " + " ".join(f"{each['way']}: {each['why']}" for each in question.tried))
 
     def _held(self, text: str, stamp: str, alike: bool = True) -> Reply | None:
-        held = self.cache.get(text, stamp, alike)
+        began, held = time.perf_counter(), self.cache.get(text, stamp, alike)
         if held is None:
             return None
         return self._as_of_now(held.reply) | {
             "way": CACHED,
-            "cost_usd": held.reply["cost_usd"] and 0.0,  # it was paid for once
+            "cost_usd": held.reply["cost_usd"] and 0.0,  # it was paid for once, and so were its tokens
+            "tokens": {"prompt": 0, "answer": 0},
+            "ms": {"cache": _ms(began)},
             "cache": {"question": held.question, "similarity": held.similarity, "age_s": held.age_s},
         }
 

@@ -251,6 +251,27 @@ def test_back_shows_a_page_as_it_was_left(prepared, tab):
 
 
 @pytest.mark.slow
+def test_a_link_of_the_list_leads_to_a_page_as_it_was_left_with_the_recipe_as_it_is_now(prepared, tab):
+    open_page(tab, f"{prepared}/browse_corpus")
+    tab.get_by_role("tab", name="Questions").click()
+    tab.wait_for_url("**tab=Questions")
+    settled(tab)
+    tab.get_by_role("link", name="Search, live").click()
+    tab.locator(CARDS).wait_for()
+    settled(tab)
+    assert "tab=" not in tab.url
+    tab.get_by_role("slider").first.press("ArrowLeft")
+    tab.wait_for_url("**fusion.weight=**")
+    settled(tab)
+    tab.get_by_test_id("stSidebarNavLink").get_by_text("Corpus").click()
+    tab.get_by_role("heading", name="Corpus", exact=True).wait_for()
+    settled(tab)
+    assert "tab=Questions" in tab.url and "fusion.weight=" in tab.url
+    assert tab.get_by_role("tab", selected=True).inner_text() == "Questions"
+    no_error(tab)
+
+
+@pytest.mark.slow
 def test_cards_and_curve_follow_the_pointer_before_the_server_hears_and_the_server_says_the_same(prepared, tab):
     sent, seen = [], {}
     tab.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))

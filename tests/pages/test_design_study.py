@@ -447,6 +447,7 @@ def test_a_window_left_open_changes_nothing_once_the_main_round_is_frozen(bench)
 
 @pytest.mark.slow
 def test_an_address_of_a_study_that_is_not_here_says_so_until_one_is_chosen(bench):
+    assert "“nothere”, which is not here. No study is" in open_page(study="nothere").warning[0].value
     for study_id in ("first", "second"):
         rounds.save(bench, rating(2, 0, id=study_id, title=study_id))
     app = open_page(study="nothere")

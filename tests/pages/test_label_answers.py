@@ -19,7 +19,8 @@ from tests.support.label_page import box, desk_of, give, html, links, open_page,
 def test_without_a_study_the_page_says_so_and_a_draft_is_not_offered(bench):
     assert "No study is open" in html(open_page())
     rounds.save(bench, rating())
-    assert "No study is open" in html(open_page(study="toy", annotator="Ann"))
+    app = open_page(study="toy", annotator="Ann")
+    assert "No study is open" in html(app) and "no open study “toy”" in app.warning[0].value
 
 
 @pytest.mark.slow

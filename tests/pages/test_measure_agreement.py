@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui.agreement.systems import system_column
 from core.annotation import draft, exports, rounds, saving
 from core.annotation.assignment import assignment
 from core.annotation.labels import blank
@@ -234,3 +235,10 @@ def test_an_address_of_labels_that_are_not_here_says_so(bench):
     for asked in ({"source": "zzz"}, {"study": "zzz"}):
         app = checked(visit("measure_agreement", asked))
         assert "“zzz” that the address asks for are not here" in app.warning[0].value, asked
+
+
+def test_names_of_systems_take_no_more_room_than_they_need():
+    narrow, wide = (
+        system_column({"a": name}).width for name in ("summariser", "a system of a very long name, with all of its settings")
+    )
+    assert narrow < 110 and wide == 270

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.ui import jobs
 from core.errors import WorkbenchError
 from core.labs.agents import attacking, mattering, repeating, settling
 from core.labs.agents import comparing as lab
@@ -12,6 +13,7 @@ from tests.labs.agents.test_comparing import answer, template  # noqa: F401
 from tests.labs.agents.test_mattering import reads
 from tests.pages.test_score_answers import by_key
 from tests.support.failing import RECIPE, recipe
+from tests.support.prices import prices
 from tests.support.screen import html
 from tests.support.scripted_agent import call, play
 
@@ -55,6 +57,15 @@ def test_a_run_shows_its_steps_and_is_replayed_from_an_edited_one(bench, monkeyp
     by_key(app.button, "replay_now").click().run()
     assert not app.exception and any(each.value == "at ten" for each in app.text)
     assert "another answer" in html(app) and any("agents replay" in command for command in shown_commands)
+
+
+@pytest.mark.slow
+def test_the_price_below_the_box_is_that_of_the_run_just_made(bench, monkeypatch):
+    play(monkeypatch, answer)
+    monkeypatch.setattr(jobs, "AT_ONCE_S", 0.0)
+    app = open_page()
+    assert "not measured here yet" in prices(app)[0]
+    assert "by earlier runs" in prices(ask(app, LUND))[0]
 
 
 @pytest.mark.slow

@@ -51,6 +51,14 @@ def words(app: AppTest) -> str:
     return " ".join(str(each.value) for kind in kinds for each in kind)
 
 
+def test_a_fact_that_the_address_names_and_nobody_remembers_is_told(store):
+    assert "fact “gone”, which is not in the memory" in words(opened("Facts", fact="gone"))
+    old = store.write(FactDraft("", "pump K4", "firmware", "v1.0"))
+    assert "fact “gone”, which is not in the memory" in words(opened("Facts", fact="gone"))
+    store.write(FactDraft("", "pump K4", "firmware", "v2.0"))
+    assert "address asks" not in words(opened("Facts", fact=old.id)), "an earlier version is remembered"
+
+
 def test_a_fact_is_written_superseded_and_asked_for(store):
     assert "Nothing is remembered" in words(opened("Facts"))
     store.write(FactDraft("", "pump K4", "firmware", "v1.0"))

@@ -15,6 +15,7 @@ from tests.serving.test_planning import loaded
 from tests.serving.test_watching import FREE
 from tests.support import served
 from tests.support.failing import recipe
+from tests.support.prices import prices
 from tests.support.screen import visit
 
 template, serve = served.template, served.serve
@@ -128,6 +129,16 @@ def test_a_load_test_is_drawn_with_the_machines_that_more_would_take(bench):
     load, machines = (table.value for table in app.dataframe)
     assert list(load.iloc[:, 0]) == [1.0, 2.0] and list(machines["Machines"]) == [1, 1, 1, 1]
     assert "No capacity is shown for 99.0% answered within 500 ms" in words(app)  # 200 requests are too few for it
+
+
+def test_rates_that_are_none_start_no_load_and_those_of_a_range_are_counted(bench):
+    app = opened("Load")
+    app.text_input(key="load_rates").set_value("1, abc").run()
+    [press] = [button for button in app.button if button.label == "Measure load"]
+    assert press.disabled and "'1,abc' is no grid of numbers" in words(app)
+    app.text_input(key="load_rates").set_value("1:10:1").run()
+    [press] = [button for button in app.button if button.label == "Measure load"]
+    assert not press.disabled and any(each.startswith("10 rates") for each in prices(app))
 
 
 def test_a_request_is_looked_into_and_held_against_its_peers(bench, towns, serve):

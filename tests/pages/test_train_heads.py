@@ -5,6 +5,7 @@ import json
 import pytest
 
 from core.labs.heads import trained as lab
+from core.records import Corpus, Query
 from tests.pages.test_train_adapter import QUESTIONS, TEXTS, html, start
 from tests.support.small_corpora import with_towns
 from tests.support.small_reader import small_reader
@@ -86,6 +87,12 @@ def test_a_file_is_kept_by_its_contents_under_its_own_ending(bench, tmp_path):
     first, again = lab.received(b"text,label\n", "../../etc/a.csv"), lab.received(b"text,label\n", "b.CSV")
     assert first == again and first.suffix == ".csv" and first.parent == bench.home / "heads" / ".files"
     assert lab.received(b"x", "data.json.gz").name.endswith(".json.gz") and lab.received(b"x", "a.exe").suffix == ""
+
+
+@pytest.mark.parametrize(("types", "serves"), [(["", "city"], False), (["", ""], False), (["city", "sea", ""], True)])
+def test_questions_without_a_type_are_no_label_to_learn(types, serves):
+    corpus = Corpus("c", (), tuple(Query(str(n), "Where?", group=each) for n, each in enumerate(types)))
+    assert lab.corpus_serves("train-classifier", corpus) == serves
 
 
 def test_examples_of_every_task_are_told_in_words():

@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui.sampling import next_token
 from app.ui.sampling.study import study_table
 from core.config import TrialConfig, with_settings
 from core.labs.sampling import prompts, searches, study
@@ -168,6 +169,11 @@ def test_the_study_shows_its_command_its_results_and_the_paired_test(bench, mode
     app = app.selectbox(key="study/reference").set_value("greedy").run()
     assert "F1 against **Deterministic**" in " ".join(m.value for m in app.markdown) and not app.exception
     assert "entailment model" in " ".join(c.value for c in app.caption)
+
+
+def test_a_long_word_above_a_panel_stands_in_two_lines():
+    heads = [next_token.broken(name) for name in ("model itself", "top-k 40", "temperature 0.8", "greedy")]
+    assert heads == ["model<br>itself", "top-k<br>40", "temper-<br>ature<br>0.8", "greedy"]
 
 
 def test_samples_without_an_answer_are_counted_beside_the_measures(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.serving import load, stored_spans
 from core.serving.driver import Noted
-from core.serving.planning import budget, cache_curve, capacity, points_of
+from core.serving.planning import budget, cache_curve, capacity, capacity_table, points_of
 from core.serving.spans import TraceSpan
 from core.statistics.queueing import MarkovQueue
 from tests.support.failing import recipe
@@ -48,6 +48,18 @@ def test_what_a_service_takes_beside_a_place_is_not_multiplied_by_the_queue(work
 def test_a_single_request_slower_than_its_limit_needs_no_number_of_machines(workbench):
     loaded(workbench, 1.0, 100)
     assert capacity(points_of(workbench, "run"), [1.0], 1, slo_ms=1.0)[0]["machines"] is None
+
+
+def test_a_note_says_why_a_cell_is_empty(workbench):
+    loaded(workbench, 1.0, 100)
+    told = capacity(points_of(workbench), [1.0, 50.0], 1, slo_ms=1000.0) + capacity(points_of(workbench), [1.0], 2, slo_ms=1.0)
+    assert [row["note"] for row in told] == [
+        "",
+        "more comes than 1 machine can serve; measured: not in this load test",
+        "constant times are told of one machine alone; a single request takes longer than 1 ms",
+    ]
+    assert all(bool(row["note"]) == (None in row.values()) for row in told)
+    assert capacity_table(told, 1000.0).columns[-1].key == "note"
 
 
 def test_a_budget_burns_by_what_is_beyond_the_limit(workbench):

@@ -71,6 +71,8 @@ def test_the_same_question_is_answered_from_the_cache_and_anew_where_that_is_ask
     first, second = (client.post("/answer", json={"question": text}).json() for text in (LUND, f" {LUND}  "))
     assert (first["way"], second["way"]) == ("local", "cached") and second["answer"] == first["answer"]
     assert second["cache"]["similarity"] == 1.0 and len(reader.prompts) == 1
+    assert first["tokens"]["prompt"] and second["tokens"] == {"prompt": 0, "answer": 0}, "no model read or wrote any"
+    assert "generation" in first["ms"] and second["ms"].keys() <= {"cache", "work"}, "its own time, not that of the first call"
     assert client.post("/answer", json={"question": LUND, "fresh": True}).json()["way"] == "local"
 
 

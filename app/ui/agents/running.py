@@ -28,13 +28,14 @@ def draw() -> None:
             return preparing.draw(recipe, plan)
         settling.draw()
         corpus = jobs.drain(session.workbench().read_corpus(recipe), "Reading the corpus")
-        asking.box(corpus, [recipe])
+        priced = asking.box(corpus, [recipe])
         engines.sent_to([recipe])
         place = st.empty()
         if question := st.session_state.pop("ask_now", "").strip():
             with place.container():
                 streaming.answer([recipe], question, RUN)
             place.empty()
+            asking.price(priced, [recipe])
         if asked := st.session_state.get(RUN):
             shown(corpus, recipe, **asked)
         else:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import cards
+from app.ui import cards, cells
 from app.ui.agreement import figures
 from app.ui.agreement.results import compute_once, title
 from app.ui.agreement.tables import between, figure, span, table
@@ -15,7 +15,7 @@ from core.agreement.sources import PARTS
 from core.agreement.views import View
 from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table
 
-SYSTEM = Column("System", width=270)
+WIDEST_PX = 270  # of a system's name
 
 
 def rates(view: View, labels: AgreedLabels) -> None:
@@ -54,13 +54,18 @@ def _shares(view: View, rates: systems.Rates, named: dict[str, str], command: st
     tied = any(system.share.total > system.share.n for system in rates.systems)
     rows = [{"System": named[system.name], **_share_row(view, system, value, tied)} for system in rates.systems]
     columns = (
-        SYSTEM,
+        system_column(named),
         Column(value, "", MEAN),
         Column("95% interval", width=132),
         Column("With ties", help="The share if all ties counted as no, and if all counted as yes.", width=132),
         *(Column(name, "", COUNT) for name in dict.fromkeys((view.units.capitalize(), "Tied", "Answers"))),
     )
     table(Table("systems", _filled(columns, rows), rows, heading, f"{word}; {caption}", command))
+
+
+def system_column(named: dict[str, str]) -> Column:
+    """As wide as the longest name, so that the columns beside it are seen in a narrow window."""
+    return Column("System", width=min(WIDEST_PX, cells.room(["System", *named.values()])))
 
 
 def _filled(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
@@ -87,7 +92,7 @@ def _labels(view: View, rates: systems.Rates, named: dict[str, str], command: st
     whole = "Share of answers all of whose sentences count as yes, Wilson's interval."
     without = "Answers with a sentence that is tied or that nobody judged. They are left out of the share of whole answers."
     columns = (
-        SYSTEM,
+        system_column(named),
         *(Column(label, label, "%.1f%%") for label in (title(view, name) for name in view.table.categories)),
         Column("Whole answers", "", MEAN, whole),
         Column("Interval of these", width=132),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import streamlit as st
 
@@ -34,11 +35,18 @@ def press(recipes: Sequence[TrialConfig]) -> jobs.Press:
     return jobs.Press("ask", Forecast(tuple(phases), units=len(phases), like="; ".join(engines)))
 
 
-def box(corpus: Corpus, recipes: Sequence[TrialConfig]) -> None:
+def price(place: Any, recipes: Sequence[TrialConfig]) -> None:
+    with place.container():
+        jobs.price(*press(recipes))
+
+
+def box(corpus: Corpus, recipes: Sequence[TrialConfig]) -> Any:
+    """Returns the place of the price, which an answer that comes in the same run changes."""
     with st.form("ask", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Question", key="question", bind="query-params", placeholder=f"A question about {corpus.name}")
         st.form_submit_button("Ask", type="primary", icon=":material/send:", on_click=ask)
-    jobs.price(*press(recipes))
+    priced = st.empty()
+    price(priced, recipes)
     if corpus.queries:
         st.selectbox(
             "Questions of the corpus",
@@ -49,6 +57,7 @@ def box(corpus: Corpus, recipes: Sequence[TrialConfig]) -> None:
             on_change=lambda: st.session_state.known and ask(st.session_state.known),
             placeholder=f"Or choose one of the {len(corpus.queries):,} questions of the corpus",
         )
+    return priced
 
 
 ANSWERS = (

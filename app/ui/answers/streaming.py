@@ -18,19 +18,21 @@ from core.records import Progress
 DRAW_S = 0.15  # between two drawings of a growing answer: a browser on this machine draws with the model's cores
 
 
-def draw(recipes: list[TrialConfig], place: Any) -> None:
-    """What a click asked for: the answers to a question, or the second run of one; the place is empty afterwards."""
+def draw(recipes: list[TrialConfig], place: Any) -> bool:
+    """What a click asked for: the answers to a question, or the second run of one; the place is empty afterwards. Whether it asked for
+    any."""
     number = None
     if not (question := st.session_state.pop("ask_now", "").strip()):
         number = st.session_state.pop("again_now", None)
     if not question and number is None:
-        return
+        return False
     with place.container():
         if question:
             answer(recipes, question)
         else:
             again(number)
     place.empty()
+    return True
 
 
 def answer(recipes: list[TrialConfig], question: str, held: str = "asked") -> None:

@@ -25,6 +25,9 @@ def chosen() -> tuple[Frozen | None, str]:
 def draw(frozen: Frozen | None) -> None:
     """Who labels what."""
     studies = [version for version in versions.studies(session.workbench()) if version.hash]
+    asked = st.query_params.get("annotator", "")
+    if why := refused(frozen, asked):
+        st.container(width=560).warning(cards.plain(why), icon=":material/info:")
     if not studies:
         if cards.empty(
             "Answers to judge",
@@ -36,10 +39,7 @@ def draw(frozen: Frozen | None) -> None:
             ways.go("design_study")
         return
     titles = {version.study.id: f"{version.study.title or version.study.id}, {ROUNDS[version.round]}" for version in studies}
-    asked = st.query_params.get("annotator", "")
     with st.container(width=560, gap="medium"):
-        if why := refused(frozen, asked):
-            st.warning(cards.plain(why), icon=":material/info:")
         ids = list(titles)
         study = st.selectbox("Study", ids, ids.index(frozen.study.id) if frozen else 0, format_func=titles.get)
         frozen = next(version for version in studies if version.study.id == study)

@@ -43,6 +43,9 @@ def draw(workbench: Any) -> None:
     else:
         facts = store.facts(MOST, stale=stale)
         drawn = facts_table(map(fact_row, facts))
+    if (asked := st.query_params.get("fact", "")) and not store.history(asked):
+        where = "the memory. It may have been forgotten: ask a question above, or choose another fact"
+        cards.elsewhere("fact", asked, where)
     if not facts:
         cards.empty("Nothing is remembered" if not stale else "No fact is stale", WHY)
         return

@@ -18,6 +18,7 @@ from core.sampling.writing import Written
 
 KEPT, CUT = charts.COLORS[0], charts.COLORS[5]
 PANELS = 6  # distributions in a row of a chart
+LONGEST = 8  # characters of a word above one of them
 OFFERED = 12  # tokens to force
 Force = Callable[[int], None]
 
@@ -129,7 +130,8 @@ def stages_figure(stages: Sequence[Distribution], named: dict[int, str], chosen:
                     "hovertemplate": f"%{{x:.3%}}<extra>{'kept' if color == KEPT else 'cut here'}</extra>",
                 }
             )
-        axes[f"xaxis{end}"] = {"domain": x, "anchor": f"y{end}", "range": [0, 1.75 * widest], "visible": False}
+        # beside the longest bar its number has room in a narrow window, too
+        axes[f"xaxis{end}"] = {"domain": x, "anchor": f"y{end}", "range": [0, 2.2 * widest], "visible": False}
         axes[f"yaxis{end}"] = {
             "domain": y,
             "anchor": f"x{end}",
@@ -144,7 +146,7 @@ def stages_figure(stages: Sequence[Distribution], named: dict[int, str], chosen:
             "linewidth": 1,
             "title": {"text": ""},
         }
-        title = charts.safe(step_name(stage)).replace(" ", "<br>", 1)
+        title = broken(charts.safe(step_name(stage)))
         notes.append(
             {
                 "xref": "paper",
@@ -170,6 +172,13 @@ def stages_figure(stages: Sequence[Distribution], named: dict[int, str], chosen:
         margin={"l": 8, "r": 24, "t": 30, "b": 8},
         **axes,
     )
+
+
+def broken(name: str) -> str:
+    """The step above its setting; a long word in two lines, for a panel of six has no room for it in a narrow window."""
+    word, _, setting = name.partition(" ")
+    half = -(-len(word) // 2)
+    return "<br>".join(filter(None, (f"{word[:half]}-<br>{word[half:]}" if len(word) > LONGEST else word, setting)))
 
 
 def _bars(stage: Distribution, before: Distribution | None, tokens: Sequence[int]) -> tuple[list, list]:

@@ -7,7 +7,7 @@ from app.ui import cards, charts, jobs, tables
 from app.ui.serving import service
 from core.errors import WorkbenchError
 from core.serving import load, planning
-from core.workbench import command_line
+from core.workbench import Forecast, command_line
 
 RATES = "1, 2, 5, 10"
 
@@ -23,8 +23,13 @@ def draw() -> None:
         slo = st.number_input("Within (ms)", 1, 60_000, 500, key="load_slo", width=130, help="Latency limit of the service.")
     arguments = ["serving", "load", "--questions", dataset, "--url", url, "--path", path, "--rate", rates.replace(" ", "")]
     arguments += ["--seconds", str(seconds), "--slo-ms", str(slo)]
-    takes = load.cost(rates, float(seconds))
-    jobs.start_button("Measure load", arguments, f"Load on {url}", takes, icon=":material/speed:", place="load")
+    takes, lacking = Forecast(()), ""
+    try:
+        takes = load.cost(load.rates_of(rates), float(seconds))
+    except WorkbenchError as error:
+        lacking = f"{cards.plain(error.what)} Write rates as 1, 2, 5 or as 1:10:1."
+    look = {"icon": ":material/speed:", "place": "load", "lacking": lacking}
+    jobs.start_button("Measure load", arguments, f"Load on {url}", takes, **look)
     runs = load.runs(session.workbench())
     if not runs:
         cards.empty(

@@ -46,7 +46,7 @@ class HeadExample(NamedTuple):
 def corpus_serves(verb: str, corpus: Corpus) -> bool:
     """Whether its questions have what is to be learnt: a type, or exact evidence."""
     if verb == "train-classifier":
-        return len({query.group for query in corpus.queries}) > 1
+        return len({query.group for query in corpus.queries} - {""}) > 1
     return verb == "train-reader" and corpus.measurable > 0
 
 

@@ -117,13 +117,13 @@ def table(board: Leaderboard) -> Table:
     ]
     columns = [
         Column("place"),
-        Column("name", "Trial", help="What differs between these recipes.", width=390),
+        Column("name", "Trial", help="What differs between these recipes."),
         Column(board.metric, label(board.metric, board.k), MEAN, direction=direction(board.metric)),
         Column("interval", width=118),
         Column("to the best", "", SIGNED),
         Column("interval of it", width=150),
         Column("p (Holm)", "p (Holm)", P_VALUE, "Paired t test against the best."),
-        Column("standing", "Group", help="The best, and those that do not differ significantly from it.", width=150),
+        Column("standing", "Group", help="The best, and those that do not differ significantly from it."),
         Column("first in", "", PERCENT, "Share of resamples of the questions in which it has the highest mean."),
     ]
     if any(row.repeats > 1 for row in board.rows):

@@ -56,6 +56,12 @@ def test_an_interval_at_odds_with_its_test_is_explained(bench, members):
     assert odd.odd.endswith("the verdict follows the test.") and odd.odd in summary(odd)
 
 
+def test_names_and_verdicts_have_the_room_that_they_need_and_no_more(bench, members):
+    made = leaderboard.table(leaderboard.leaderboard(bench, members, "ndcg_linear"))
+    widths = {column.key: column.width for column in made.columns}
+    assert widths["name"] is None and widths["standing"] is None
+
+
 def test_a_metric_that_the_store_has_not_is_derived(bench, members, monkeypatch):
     wanted = values.matrix(bench, members, "mrr")[0]
     frame = bench.store.frame
