@@ -66,7 +66,7 @@ def hits_table(rows: Iterable[Mapping[str, Any]]) -> Table:
 
 def audit_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     columns = (
-        Column("forgotten", "When (UTC)", width=170),
+        Column("when", "When (UTC)", width=150),
         Column("who", width=120),
         Column("why", width=220),
         Column("facts", format=COUNT),
@@ -74,10 +74,10 @@ def audit_table(rows: Iterable[Mapping[str, Any]]) -> Table:
         Column("before", "Met before", COUNT, "Facts whose text the search of all bytes met before."),
         Column("after", "Met after", COUNT, "Texts and vectors that it met after.", direction=-1),
         Column("files", format=COUNT),
-        Column("megabytes", "Read", ONE, unit="MB"),
+        Column("megabytes", "Read (MB)", ONE),
         Column("proven", help="Nothing was met after, and both controls were as they should be."),
     )
-    drawn = [{**row, "megabytes": row["bytes"] / 1e6} for row in rows]
+    drawn = [{**row, "when": row["forgotten"][:16].replace("T", " "), "megabytes": row["bytes"] / 1e6} for row in rows]
     return Table("forgettings", columns, drawn, "Forgettings", "Controls as in the guide", command_line("memory", "forgettings"))
 
 

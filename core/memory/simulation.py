@@ -221,7 +221,7 @@ def lives_table(rows: list[dict[str, Any]]) -> Table:
     for name, (label, told) in about.items():
         columns += [
             Column(name, label, MEAN, told, direction=-1 if name == "stale" else 1),
-            Column(f"{name}_between", "95% interval", width=130),
+            Column(f"{name}_between", f"{label}, 95%", width=120),
         ]
     drawn = [row | {f"{name}_between": between(row[f"{name}_low"], row[f"{name}_high"], MEAN) for name in about} for row in rows]
     note = f"Recall@{K} of the store alone, by strings; Wilson intervals"

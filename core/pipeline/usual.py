@@ -69,7 +69,7 @@ USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "latency": (0.005, 1.0),  # a question
     "likelihood": (0.3, 10.0),  # a passage
     "measure-engine": (60.0, 600.0),
-    "memory forget": (5.0, 120.0),
+    "memory forget": (0.005, 0.2),  # a megabyte of files, read twice
     "memory simulate": (60.0, 600.0),  # a life
     "noise-budget": (0.0005, 0.01),  # a value
     "paper check": (0.5, 20.0),  # an item

@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 
 from app.ui.studies import export
+from app.ui.studies.progress import longest_left
 from core.annotation import checking, draft, latest, power, rounds, standing, versions
 from core.annotation import stored_answers as answers
 from core.annotation.assignment import assignment
@@ -22,6 +23,12 @@ from tests.support.annotated import judge as judged
 from tests.support.annotated import rating
 from tests.support.design_page import add_answers, judge, keys, open_page, press, sound, started, the_study, words
 from tests.support.screen import html
+
+
+def test_the_work_left_counts_annotators_who_have_not_begun():
+    begun, waits = standing.AnnotatorProgress("Ann", 1, 2, 0, 40.0, "now"), standing.AnnotatorProgress("Ben", 0, 3, 0, None, "")
+    assert longest_left([begun, waits]) == 120.0, "three screens at the pace of the other"
+    assert longest_left([begun._replace(done=2), waits]) == 120.0 and longest_left([waits]) == 0.0
 
 
 @pytest.mark.slow

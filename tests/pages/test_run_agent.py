@@ -3,6 +3,7 @@
 import pytest
 
 from app.ui import jobs
+from app.ui.agents.replays import outcome
 from core.errors import WorkbenchError
 from core.labs.agents import attacking, mattering, repeating, settling
 from core.labs.agents import comparing as lab
@@ -40,6 +41,18 @@ def ask(app, question: str):
     next(button for button in app.button if button.label == "Ask").click().run()
     assert not app.exception and not app.error, [each.value for each in (*app.exception, *app.error)]
     return app
+
+
+@pytest.mark.parametrize(
+    ("replayed", "told"),
+    [
+        ("ValueError [3]", "the same answer"),
+        ("ValueError", "the same answer, written or cited otherwise"),
+        ("KeyError [3]", "another answer"),
+    ],
+)
+def test_a_citation_that_is_lost_makes_no_other_answer(replayed, told):
+    assert outcome("ValueError [3]", replayed) == told
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Agents, view Memory: a fact is written, opened, forgotten; policies are drawn over a life."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from core.memory.facts import FactDraft
 from core.memory.forgetting import forget
 from core.memory.life import LifeRules, lived
 from core.memory.recorded import record_life
-from core.memory.simulation import simulate
+from core.memory.simulation import simulate, simulated
 from core.progress import drain
+from core.report.table import MEAN, between
 from core.workbench import Workbench
 from tests.support.remembered import by_words
 
@@ -64,6 +66,7 @@ def test_a_fact_is_written_superseded_and_asked_for(store):
     store.write(FactDraft("", "pump K4", "firmware", "v1.0"))
     update = store.write(FactDraft("", "pump K4", "firmware", "v2.0"))
     app = opened("Facts", fact=update.id)
+    assert "1 fact, 1 earlier version" in words(app) and "1 earlier versions" not in words(app)
     assert [list(table.value.iloc[:, 0]) for table in app.dataframe] == [
         ["The firmware of pump K4 is v2.0."],
         ["The firmware of pump K4 is v1.0.", "The firmware of pump K4 is v2.0."],
@@ -105,7 +108,9 @@ def test_the_press_forgets_by_a_job_and_the_proof_is_told(bench, store, started)
     made = drain(forget(bench, "the owner", "asked to", [hall.id]))
     app = opened("Forgotten", forgetting=made.key)
     assert made.proven and "Nothing of 1 fact is left" in words(app)
-    assert list(app.dataframe[0].value["Why"]) == ["asked to"]
+    audit = app.dataframe[0].value
+    assert list(audit["Why"]) == ["asked to"] and "Read (MB)" in audit
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", audit["When (UTC)"][0]), "as the versions of a fact say theirs"
 
 
 def test_the_lab_draws_a_policy_beside_adding_all(bench, store, monkeypatch):
@@ -119,4 +124,8 @@ def test_the_lab_draws_a_policy_beside_adding_all(bench, store, monkeypatch):
     before = app.dataframe[0].value["Facts at the end"].tolist()
     app.select_slider(key="memory_budget").set_value(100).run()
     assert app.dataframe[0].value["Facts at the end"].tolist()[0] == 100 < before[0]
-    assert set(app.dataframe[1].value["Arm"]) == {"add-all", "selective"}
+    lives = app.dataframe[1].value
+    assert set(lives["Arm"]) == {"add-all", "selective"}
+    for share in ("current", "stale", "cascade", "absence"):
+        own = [between(row[f"{share}_low"], row[f"{share}_high"], MEAN) for row in simulated(bench)]
+        assert lives[f"{share.capitalize()}, 95%"].tolist() == own, "each share with its own interval"

@@ -160,6 +160,12 @@ def test_what_the_verb_took_here_goes_before_its_phases_and_what_it_takes_elsewh
     assert Forecast(()).seconds is None
 
 
+def test_a_forgetting_that_reads_half_a_gigabyte_is_a_matter_of_minutes_at_most():
+    """It took 6 s."""
+    told = usual("memory forget", 586)
+    assert told.low < 6.1 < told.high < 300
+
+
 @pytest.mark.parametrize(
     ("usd", "words"),
     [

@@ -7,6 +7,7 @@ from app.ui import cards, jobs
 from app.ui.agents import steps
 from core.agents import runs
 from core.errors import WorkbenchError
+from core.judging.self_consistency import vote_of
 from core.labs.agents import replaying
 from core.progress import Running
 from core.records import Answer, Progress
@@ -48,10 +49,16 @@ def _run(answer_id: str, step: int, text: str) -> None:
     state.empty()
 
 
+def outcome(recorded: str, replayed: str) -> str:
+    """What the edited step changed; a citation that is lost or new makes no other answer."""
+    if replayed == recorded:
+        return "the same answer"
+    return "the same answer, written or cited otherwise" if vote_of(replayed) == vote_of(recorded) else "another answer"
+
+
 def _shown(answer: Answer, made: replaying.AgentReplay) -> None:
     with st.container(border=True):
-        same = "the same answer" if made.text == answer.text else "another answer"
-        cards.status_strip([f"step {made.step} edited", same, f"ended: {made.ended}"])
+        cards.status_strip([f"step {made.step} edited", outcome(answer.text, made.text), f"ended: {made.ended}"])
         st.text(made.text or "No answer.")
         with st.expander(f"All {cards.count(len(made.steps), 'step')}"):
             steps.listed(made.steps)

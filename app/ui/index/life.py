@@ -90,8 +90,8 @@ def churn_result(here: Glance, run: Churn) -> None:
     lost = f"{max(rebuild.lost_recall, 0) * 100:.1f} points of recall"
     chance = f" Fresh builds differ by {rebuild.fresh_spread * 100:.1f} points among themselves, so that may be chance."
     st.markdown(
-        f"**Rebuild at {round(100 * rebuild.churned, 2):g}% churn:** {lost} are lost there; a rebuild takes {took}."
-        + chance * rebuild.may_be_chance
+        f"**Rebuild at {round(100 * rebuild.churned, 2):g}% churn, the first round that loses more:** {lost} are lost there; "
+        f"a rebuild takes {took}." + chance * rebuild.may_be_chance
         if rebuild.churned is not None
         else f"**No rebuild needed up to {round(100 * rebuild.tried, 2):g}% churn:** at most {lost} are lost."
     )

@@ -66,7 +66,12 @@ def over_policies(life: RecordedLife) -> None:
 
 def chosen() -> Policy:
     half_life = st.select_slider(
-        "Half-life (days)", HALF_LIVES, 365.0, key="memory_half_life", help="After this time a fact counts half."
+        "Half-life (days)",
+        HALF_LIVES,
+        365.0,
+        key="memory_half_life",
+        format_func=lambda days: f"{days:,.0f}",
+        help="After this time a fact counts half.",
     )
     novelty = st.slider(
         "Novelty threshold",
@@ -86,7 +91,7 @@ def chosen() -> Policy:
         help="The strongest facts are kept: importance, halved with each half-life since the fact was stated.",
     )
     supersedes = st.toggle(
-        "New values supersede old ones",
+        "Supersede old values",
         True,
         key="memory_supersedes",
         help="A new value of a subject's attribute is always stored, and the old one is no longer used.",

@@ -13,7 +13,7 @@ def draw() -> None:
     counts = memory_of(workbench).counts()
     cards.status_strip(
         [
-            f"{cards.count(counts.current, 'fact')}, {counts.facts - counts.current:,} earlier versions",
+            f"{cards.count(counts.current, 'fact')}, {cards.count(counts.facts - counts.current, 'earlier version')}",
             cards.count(counts.subjects, "subject"),
             f"{counts.stale:,} stale",
             f"used {cards.count(counts.uses, 'time')}",

@@ -49,7 +49,7 @@ def freeze(desk: Desk, round_name: str) -> None:
     items = len(plain(study.items, round_name))
     st.caption(f"{round_name.capitalize()} round: {parts(study, round_name)}")
     made = table(study, round_name, room=1.9)
-    tables.draw(made, "freeze_list", height=240, offered=False)
+    tables.draw(made, "freeze_list", rows=6, offered=False)
     confirm(f"Freeze {cards.count(items, 'item')}", "lock", "freeze_now", _freeze_now, desk, round_name)
 
 

@@ -1,6 +1,8 @@
 """Who is how far in a round, the links that annotators are sent, and the hand-over of those who leave."""
 
+from collections.abc import Sequence
 from html import escape
+from statistics import median
 from typing import Any
 
 import streamlit as st
@@ -69,10 +71,9 @@ def _lines(desk: Desk, rows: list[standing.AnnotatorProgress], attention: dict[s
 
 
 def _team(desk: Desk, rows: list[standing.AnnotatorProgress], agreement: bool) -> None:
-    """All of them together: what is done, what is left at their own pace, and when agreement is shown."""
-    left = [(row.assigned - row.done, row.seconds_median) for row in rows if row.assigned > row.done]
-    longest = max((number * pace for number, pace in left if pace), default=0.0)
-    waits = not agreement and desk.frozen.round != "adjudication" and any(number for number, _ in left)
+    """All of them together: what is done, what is left, and when agreement is shown."""
+    left, longest = [row for row in rows if row.assigned > row.done], longest_left(rows)
+    waits = not agreement and desk.frozen.round != "adjudication" and bool(left)
     rule = "Agreement is shown once everything is labelled, as the frozen stop rule requires" if waits else ""
     words = [
         f"{sum(row.done for row in rows):,} of {cards.count(sum(row.assigned for row in rows), 'screen')} labelled",
@@ -81,6 +82,14 @@ def _team(desk: Desk, rows: list[standing.AnnotatorProgress], agreement: bool) -
         rule if desk.frozen.study.stop.kind == "all_labelled" else "",
     ]
     cards.status_strip(words)
+
+
+def longest_left(rows: Sequence[standing.AnnotatorProgress]) -> float:
+    """Seconds of work of whoever has most left, at their own pace; at the median pace of the others before their first label. 0: nobody
+    has one."""
+    paces = [row.seconds_median for row in rows if row.seconds_median]
+    usual = median(paces) if paces else 0.0
+    return max(((row.assigned - row.done) * (row.seconds_median or usual) for row in rows), default=0.0)
 
 
 def _line(person: standing.AnnotatorProgress, seen: Any, first: str, alike: standing.SameLabels | None = None) -> Any:

@@ -40,9 +40,9 @@ def stepper(desk: Desk) -> None:
     skipped = now > 1 and not any(version.round == "pilot" for version in versions.history(session.workbench(), study.id))
     notes = {
         "Draft": f"{len(study.annotators)} annotators",
-        "Pilot": SKIPPED if skipped else f"{pilot:,} items",
+        "Pilot": SKIPPED if skipped else cards.count(pilot, "item"),
         "Revise": SKIPPED if skipped else f"rubric {desk.frozen.study.rubric.version}{', the next in work' * desk.revision}",
-        "Main": f"{main:,} items" if main else "items to draw",
+        "Main": cards.count(main, "item") if main else "items to draw",
         "Adjudicate": _disputed(desk) if now >= 3 else "",
         "Analyse": "",
     }

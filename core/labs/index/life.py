@@ -188,14 +188,17 @@ def schedule_words(made: Schedule, daily: float = 0.0) -> list[str]:
     words = [
         f"Each 1% {what} costs {points}, measured up to {round(100 * made.tried, 2):g}%; over {decay.n:,} questions, of one life."
     ]
-    allowed = f"{100 * made.tolerated:g} points"
+    allowed = f"{100 * made.tolerated:g} point{'s' * (round(100 * made.tolerated, 6) != 1)}"
+    is_lost = "is" if allowed.endswith("t") else "are"
     if made.soonest is None:
-        return [*words, f"Recall does not fall with changes: {allowed} are not lost at any share tried."]
+        return [*words, f"Recall does not fall with changes: {allowed} {is_lost} not lost at any share tried."]
     if made.latest is None:
-        words.append(f"A loss is not shown: at the earliest {_when(made.soonest, daily)} {allowed} are lost, and perhaps never.")
+        words.append(
+            f"A loss is not shown: at the earliest {_when(made.soonest, daily)} {allowed} {is_lost} lost, and perhaps never."
+        )
     else:
         span = f"{_when(made.soonest, daily)} at the earliest and {_when(made.latest, daily)} at the latest"
-        words.append(f"Rebuild {_when(made.share, daily)}: {allowed} are lost then; {span}.")
+        words.append(f"By this slope, rebuild {_when(made.share, daily)}: {allowed} {is_lost} lost then; {span}.")
     if (made.share or made.soonest) > made.tried:
         words.append(
             f"That is beyond the {round(100 * made.tried, 2):g}% that were tried: an extrapolated line, not a measurement."

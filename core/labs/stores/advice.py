@@ -104,7 +104,7 @@ CLAIMS: dict[str, Callable[[Rows], tuple[str, str]]] = {
 
 
 def claims_table(measured: Rows) -> Table:
-    columns = (Column("claim", "The note says"), Column("verdict", "Here"), Column("why", "Because"))
+    columns = (Column("claim", "The note says"), Column("verdict", "Here", width=130), Column("why", "Because"))
     rows = [claim._asdict() for claim in claims(measured)] if measured else []
     return Table("claims", columns, rows, "What the note says of stores", "", command_line("stores", "show", "claims"))
 

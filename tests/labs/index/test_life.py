@@ -25,7 +25,11 @@ def test_a_decay_without_noise_tells_the_very_share_and_the_days():
     assert made.decay.mean == pytest.approx(0.005) and (made.share, made.soonest, made.latest) == pytest.approx((0.04,) * 3)
     assert made.tried == pytest.approx(0.1) and made.rebuild_s == 3.0
     words = schedule_words(made, 0.5)
-    assert words[1].startswith("Rebuild after 4.0% (8.0 days at 0.5% a day): 2 points are lost then") and len(words) == 2
+    assert (
+        words[1].startswith("By this slope, rebuild after 4.0% (8.0 days at 0.5% a day): 2 points are lost then")
+        and len(words) == 2
+    )
+    assert ": 1 point is lost then" in schedule_words(schedule(lived(0.5), 0.01))[1]
     assert "beyond the 10% that were tried" in schedule_words(schedule(lived(0.5), 0.2))[-1]
     assert "measured up to 0.4%" in schedule_words(schedule(lived(0.5), 0.02)._replace(tried=0.004))[0]
     assert "2 points are not lost at any share tried" in schedule_words(schedule(lived(0.0), 0.02))[-1]
