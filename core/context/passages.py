@@ -143,7 +143,7 @@ class Compression:
 
     def _cut(self, hit: Hit) -> Hit:
         spans = sentences(hit.text)
-        most = math.ceil(self._context.compress * len(spans))
+        most = math.ceil(round(self._context.compress * len(spans), 9))  # 0.55 of 100 is 55.000000000000007
         if len(spans) <= most:
             return hit
         near = self._nearness([hit.text[a:b] for a, b in spans])

@@ -89,24 +89,22 @@ def ask_canaries(
             raise WorkbenchError(what, where="--url", todo=todo)
         stages = ready["stages"]
         about = {"publication": publication.key, "deployment": fingerprint(stages)[:12], "stages": stages}
-        for number, place in enumerate(order):
-            yield Progress(number, len(order), "Asking canaries")
-            canary, start = able[place], time.perf_counter()
-            reply = replied(client, "POST", "/search", json={"question": canary["question"], "k": publication.k})
-            ms = 1000 * (time.perf_counter() - start)
-            spans = [(each["document"], each["start"], each["end"]) for each in reply["passages"]]
-            gold = [Gold(*each) for each in canary["gold"]]
-            said = {
-                "question": canary["question"],
-                "before": True,
-                "now": is_found(spans, gold, overlap),
-                "ms": ms,
-                "asked": began,
-            }
-            rows[f"{began} {number:06}"] = said | about
-            if len(rows) == RECORDED or number + 1 == len(order):
+        try:
+            for number, place in enumerate(order):
+                yield Progress(number, len(order), "Asking canaries")
+                canary, start = able[place], time.perf_counter()
+                reply = replied(client, "POST", "/search", json={"question": canary["question"], "k": publication.k})
+                ms = 1000 * (time.perf_counter() - start)
+                spans = [(each["document"], each["start"], each["end"]) for each in reply["passages"]]
+                found = is_found(spans, [Gold(*each) for each in canary["gold"]], overlap)
+                said = {"question": canary["question"], "before": True, "now": found, "ms": ms, "asked": began}
+                rows[f"{began} {number:06}"] = said | about
+                if len(rows) == RECORDED:
+                    batches(workbench.home).keep(KIND, rows)
+                    rows = {}
+        finally:  # what was answered counts, also where the service breaks off
+            if rows:
                 batches(workbench.home).keep(KIND, rows)
-                rows = {}
     return watched(workbench, publication)
 
 

@@ -104,6 +104,14 @@ def test_the_sentences_nearest_the_question_are_kept_in_their_order(tea, by):
     assert [TEXT[a:b] for a, b in passage.excerpts] == ["# Bread\nBread is baked.", "Bread rises."]
 
 
+def test_a_share_of_the_sentences_is_rounded_up_from_what_it_is():
+    text = " ".join(f"Loaf number {number} is baked." for number in range(100))
+    [passage] = build_prompt(
+        "Is bread baked?", [Hit(1, 1.0, "d", "", 0, len(text), text)], ContextConfig(compress=0.55), words
+    ).used
+    assert 0.55 * 100 > 55 and sum(len(sentences(text[a:b])) for a, b in passage.excerpts or [(0, len(passage.text))]) == 55
+
+
 def test_without_the_documents_what_needs_them_is_an_error():
     for setting in ({"hand_on": "section"}, {"compress": 0.5, "nearest_by": "encoder"}):
         with pytest.raises(WorkbenchError, match=r"without"):

@@ -303,6 +303,7 @@ def test_an_engine_that_cannot_answer_in_that_way_has_a_way_on(monkeypatch, benc
 @pytest.mark.slow
 def test_a_missing_key_and_a_silent_endpoint_are_told_and_stored_as_failed(bench, monkeypatch):
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.setattr(bench, "took", lambda *told: pytest.fail("the time of what failed says nothing of an answer"))
     app = ask(open_page(**{"generation.part": "anthropic"}), QUESTION)
     assert "There is no key" in app.error[0].value and not app.exception
     app = ask(open_page(**REMOTE, **{"generation.retries": "0"}), QUESTION)

@@ -113,6 +113,22 @@ def test_canaries_wait_where_a_service_lets_in_no_more(bench, reader, serve, mon
     assert waited and set(waited) == {1.0}
 
 
+def test_what_was_answered_before_a_service_broke_off_counts(bench, reader, serve, monkeypatch):
+    made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment", replays=100))
+    client, answered = serve(Service(bench, recipe(), "towns"), FREE), []
+
+    def broken(client, method, path, **how):
+        if len(answered) == 3:  # the question after ready and two canaries
+            raise WorkbenchError("The service did not answer.")
+        answered.append(path)
+        return asking.replied(client, method, path, **how)
+
+    monkeypatch.setattr("core.serving.watching.replied", broken)
+    with pytest.raises(WorkbenchError, match="did not answer"):
+        drain(ask_canaries(bench, made, str(client.base_url)))
+    assert answered == ["/ready", "/search", "/search"] and watched(bench, made).asked == 2
+
+
 def test_a_service_that_is_not_there_is_told(bench, reader):
     made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment", replays=100))
     with pytest.raises(WorkbenchError, match="did not answer /ready"):

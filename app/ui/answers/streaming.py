@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -41,7 +42,7 @@ def answer(recipes: list[TrialConfig], question: str, held: str = "asked") -> No
     st.session_state[held] = {"question": question, "runs": runs}
     cards.question_title(question)
     state, bodies = _stop_row(), _bodies(recipes)
-    with jobs.timed(asking.press(recipes)):
+    with suppress(WorkbenchError), jobs.timed(asking.press(recipes)):
         for run, body in zip(runs, bodies, strict=True):
             state.caption("Searching the passages")
             draw = partial(_drawn, body, run["recipe"].context.passages)
@@ -50,6 +51,9 @@ def answer(recipes: list[TrialConfig], question: str, held: str = "asked") -> No
                 draw(run["answer"].text)
             except WorkbenchError as error:
                 run["error"] = error
+        for run in runs:
+            if run["error"]:
+                raise run["error"]  # the time of what failed says nothing of the next answer
 
 
 def _bodies(recipes: list[TrialConfig]) -> list[Any]:

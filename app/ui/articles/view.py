@@ -64,7 +64,7 @@ def opened(workbench: Any, made: Article) -> None:
             cards.plain(
                 f"Draft {made.revisions + 1}: {made.state}. "
                 + ("; ".join(made.gate["reasons"]).capitalize() + ". " if made.gate["reasons"] else "")
-                + f"Accepted: accuracy and calibration of at least 3, a mean of {LEAST_MEAN:g}, and no confident hallucination."
+                + f"Accepted: accuracy and calibration of at least 3 of 5, a mean of {LEAST_MEAN:g}, and no confident hallucination."
             )
         )
     for some in paragraphs(made):
