@@ -47,11 +47,11 @@ def abstract(found: Sequence[Finding | Unbeaten]) -> str:
     said: dict[str, list[str]] = {}
     for each, p in (pairs := with_holm(found)):
         said.setdefault(verdict(each, p), []).append(each.what)
-    told = ["; ".join(f"{words}, {' and '.join(of)}" for words, of in said.items()) + "."] if said else []
+    told = [f"{words[:1].upper()}{words[1:]}: {'; '.join(of)}." for words, of in said.items()]
     kept = [
         f"Nothing that was tried beats {each.what[:1].lower()}{each.what[1:]}." for each in found if isinstance(each, Unbeaten)
     ]
-    count = f"Corrected over the {counted(len(pairs), 'difference')} reported (Holm):" * bool(pairs)
+    count = f"The p values are corrected over the {counted(len(pairs), 'difference')} reported (Holm)." * bool(pairs)
     return " ".join(
         [QUESTIONS, count, *told, *kept, "Every number can be computed again from the records that come with this paper."]
     )

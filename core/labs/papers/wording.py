@@ -71,7 +71,7 @@ CLAUSES = {
     },
     "query": {
         "as_asked": "the question as it stands",
-        "hyde": "by the mean vector of the question and {documents} hypothetical passages of at most {max_tokens} tokens (HyDE)",
+        "hyde": "by the mean vector of the question and hypothetical passages (HyDE; {documents} of at most {max_tokens} tokens)",
         "rewrite": "a query that the model wrote in the question's place",
         "multi_query": "the question and {wordings} other wordings of it by the model",
         "rm3": "the question with {terms} weighted words of the first {documents} passages (RM3)",

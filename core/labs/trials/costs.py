@@ -25,9 +25,14 @@ def spreads(workbench: Workbench, points: Sequence[Trial], cost: str) -> dict[st
     highest. A trial whose cost was not measured is left out; of a time, where no trial that did the same work was timed."""
     if cost not in TIMED:
         return {trial.id: trial.costs[cost] for trial in points if cost in trial.costs}
+    return _joined(workbench, points, cost, WORK)
+
+
+def _joined(workbench: Workbench, points: Sequence[Trial], cost: str, same: str) -> dict[str, Spread]:
+    """same: what trials have in common whose times are joined."""
     rows = workbench.store.query(
-        f"""WITH point AS (SELECT id, {WORK} AS did FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))),
-            runs AS (SELECT {WORK} AS did, median(value) AS value, min(coalesce(timed.low, value)) AS low,
+        f"""WITH point AS (SELECT id, {same} AS did FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))),
+            runs AS (SELECT {same} AS did, median(value) AS value, min(coalesce(timed.low, value)) AS low,
               max(coalesce(timed.high, value)) AS high, any_value(timed.low) IS NOT NULL AS spread, sum(timed.n) AS n,
               count(*) AS runs FROM trials JOIN ({TIMED[cost]}) timed ON trial_id = id
               WHERE did IN (SELECT did FROM point) GROUP BY did)
@@ -42,9 +47,11 @@ def spreads(workbench: Workbench, points: Sequence[Trial], cost: str) -> dict[st
 
 
 def own_or_alike(workbench: Workbench, trials: Sequence[Trial], cost: str) -> dict[str, Spread]:
-    """trial -> its cost as it was measured; of a time, where it was not, that of all trials that did the same work: an experiment times
-    one of them."""
-    others = spreads(workbench, [trial for trial in trials if cost not in trial.costs], cost) if cost in TIMED else {}
+    """trial -> its cost as it was measured; of a time, where it was not, that of the trials that did the same work, first of those of its
+    own experiment, which times one of them."""
+    untimed, others = [trial for trial in trials if cost not in trial.costs], {}
+    if untimed and cost in TIMED:
+        others = spreads(workbench, untimed, cost) | _joined(workbench, untimed, cost, f"concat_ws(' ', sweep, {WORK})")
     return others | {trial.id: trial.costs[cost] for trial in trials if cost in trial.costs}
 
 

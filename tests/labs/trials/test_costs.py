@@ -54,6 +54,18 @@ def test_a_trial_that_was_not_timed_has_the_time_of_those_that_did_the_same_work
     assert trial_costs.lent(bench, [untimed], ["chunks"]) == []
 
 
+def test_the_time_is_first_that_of_its_own_experiment(tmp_path):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    elsewhere, here = ({"costs": {"latency_ms": ms}} for ms in (10.0, 5.0))
+    add_trial(bench.store, questions, {"fusion.weight": 0.5}, **elsewhere)
+    add_trial(bench.store, questions, {"fusion.weight": 0.6}, sweep="mine", **here)
+    own = add_trial(bench.store, questions, {"fusion.weight": 0.7}, sweep="mine", costs={})
+    other = add_trial(bench.store, questions, {"fusion.weight": 0.8}, sweep="untimed", costs={})
+    found = trial_costs.own_or_alike(bench, comparison.some(bench, [own, other]), "latency_ms")
+    assert {name: spread.value for name, spread in found.items()} == {own: 5.0, other: 7.5}
+
+
 def test_only_what_another_is_told_to_beat_falls_out(bench, found):
     costs = trial_costs.spreads(bench, found, "latency_ms")
     kept = trial_costs.unbeaten(bench, found, costs, "ndcg_linear")
