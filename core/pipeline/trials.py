@@ -245,25 +245,30 @@ class StoredTrials:
 
     def trial_values(self, trial: str, metric: str, k: int | None = None) -> dict[str, float]:
         """Per-query values of a stored trial, derived from its raw rankings at depth k (default: the trial's own)."""
+        return {query["id"]: value for query, value in self._values(self.show(trial), metric, k)}
+
+    def _values(self, record: dict[str, Any], metric: str, k: int | None) -> list[tuple[dict[str, Any], float]]:
+        """Each question of a whole record with its value."""
         if not judges(metric):
             names = ", ".join(metrics_and_measures())
             raise WorkbenchError(f"There is no '{metric:.100}' of a trial.", where="--metric", todo=f"Choose among {names}.")
-        record = self.show(trial)
         if record["status"] != "ok":
             raise WorkbenchError(f"Trial {record['id']} has no results: {record['status']}.", todo="Choose another trial.")
         questions = self.store.questions(record["questions_fingerprint"])
         values = stored_values(record, questions, k or record["config"]["evaluation"]["k"], [metric])[metric]
-        return {q["id"]: float(v) for q, v in zip(questions["queries"], values, strict=True)}
+        return list(zip(questions["queries"], map(float, values), strict=True))
 
     def compare(self, a: str, b: str, metric: str = MAIN, k: int | None = None) -> dict[str, Any]:
         """b minus a on the questions both measured: means, paired difference with interval, permutation p, effect size."""
-        recipe = self.show(a)["config"]["evaluation"]
+        records = [self.show(trial) for trial in (a, b)]  # once: thousands of rankings take a second to unpack
+        recipe = records[0]["config"]["evaluation"]
         k = k or recipe["k"]
-        values = [self._values_by_words(trial, metric, k) for trial in (a, b)]
+        # another corpus may have another question of the same id
+        values = [{(q["id"], q["text"]): value for q, value in self._values(record, metric, k)} for record in records]
         first, second = shared(*values)
         if not len(first):
             raise WorkbenchError("The two trials share no measured question.", todo="Compare trials on the same corpus.")
-        [result] = paired_difference(second, first, recipe["resamples"], recipe["confidence"], seed=self.show(a)["seed"])
+        [result] = paired_difference(second, first, recipe["resamples"], recipe["confidence"], seed=records[0]["seed"])
         measured_a, measured_b = (sum(value == value for value in of.values()) for of in values)
         return {
             "metric": metric,
@@ -274,12 +279,6 @@ class StoredTrials:
             "measured_a": measured_a,
             "measured_b": measured_b,
         }
-
-    def _values_by_words(self, trial: str, metric: str, k: int) -> dict[tuple[str, str], float]:
-        """`trial_values` by id and words: another corpus may have another question of the same id."""
-        values = self.trial_values(trial, metric, k)
-        queries = self.store.questions(self.show(trial)["questions_fingerprint"])["queries"]
-        return {(query["id"], query["text"]): values[query["id"]] for query in queries}
 
 
 def shared(a: dict[Any, float], b: dict[Any, float]) -> tuple[np.ndarray, np.ndarray]:
