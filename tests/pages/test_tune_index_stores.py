@@ -120,9 +120,9 @@ def test_it_draws_what_the_records_say(bench):
 
 def test_what_a_store_costs_the_answer_is_shown_for_the_recipe_that_it_was_made_of(bench, monkeypatch):
     monkeypatch.setattr(answers, "PARTS", {"faiss": {"part": "faiss_hnsw"}})
-    drain(answers.answers(bench, with_settings(TrialConfig(), {**ADDRESS, "evaluation.k": 5})))
+    drain(answers.answers(bench, with_settings(TrialConfig(), {**ADDRESS, "evaluation.k": 5}), answers.AnswersPlan()))
     assert "What a store costs the answer" not in words(page())
-    drain(answers.answers(bench, with_settings(TrialConfig(), ADDRESS)))
+    drain(answers.answers(bench, with_settings(TrialConfig(), ADDRESS), answers.AnswersPlan()))
     app = page()
     assert "What a store costs the answer" in words(app)
     [frame] = [frame.value for frame in app.dataframe if "Exact search" in frame.value.columns]
