@@ -13,7 +13,8 @@ LOADED_S = 0.1  # a model that came sooner was loaded before
 BEGUN, BEGUN_S = 0.3, 2.0  # share of a verb's run, and seconds: libraries, the corpus, what is drawn at the end
 KEPT = 5  # runs from which an estimate is made
 SPREAD = 1.25  # what a machine's other work makes of the next run
-UNSURE = 1.6  # the same where fewer than three runs are known
+UNSURE = 1.6  # the same where two runs are known
+ONCE = 2.5  # where one is: the first meets cold files, or other work than the next
 
 
 class Estimate(NamedTuple):
@@ -95,7 +96,7 @@ def estimate(record: dict | None, work: float, whole: bool = False) -> Estimate 
     if whole:
         begun = [min(seconds, BEGUN * seconds + BEGUN_S) for _, seconds in runs]
         ends += [first + (seconds - first) * work / done for first, (done, seconds) in zip(begun, runs, strict=True)]
-    loads, spread = record.get("loads", []), SPREAD if len(runs) > 2 else UNSURE
+    loads, spread = record.get("loads", []), (ONCE, UNSURE, SPREAD)[min(len(runs), 3) - 1]
     low, high = min(ends) + min(loads, default=0.0), max(ends) + max(loads, default=0.0)
     return Estimate(low / spread, high * spread)
 

@@ -10,7 +10,7 @@ from core.config import PartConfig, fingerprint
 from core.embedding.minilm import MiniLM
 from core.pipeline.speed import Estimate, Rough, Speeds, rough
 
-BEGIN_S = 0.5, 20.0  # libraries and models loaded, the corpus opened
+BEGIN_S = 0.1, 20.0  # libraries and models loaded, the corpus opened
 READING = (
     (1.0, 20_000.0),
     (6.0, 2_500.0),
@@ -87,7 +87,7 @@ USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "serving publish": (0.5, 20.0),  # an answer
     "serving quality": (0.5, 20.0),  # an answer
     "serving rerun": (0.5, 20.0),  # an answer
-    "stores answers": (20.0, 600.0),
+    "stores answers": (8.0, 600.0),
     "stores contention": (30.0, 300.0),
     "stores kill": (30.0, 300.0),
     "stores measure": (60.0, 400.0),
@@ -127,7 +127,8 @@ def reading_time(speeds: Speeds, work: float) -> Rough:
 def tokens_time(speeds: Speeds, model: str, tokens: float) -> Rough:
     """What so many tokens take a model of this machine that never wrote here, by the bundled encoder, which reads every corpus."""
     seconds = reading_time(speeds, tokens * TIMES_ENCODER)
-    return Rough(seconds.low, seconds.high * (NOT_QUITE if model == "bundled" else LARGER))
+    smaller, larger = (1.0, NOT_QUITE) if model == "bundled" else (NOT_QUITE, LARGER)
+    return Rough(seconds.low / smaller, seconds.high * larger)
 
 
 def writing_time(speeds: Speeds, part: PartConfig, number: int) -> Estimate:

@@ -45,6 +45,7 @@ BLOCKS = 20  # of requests one after the other: those of a block hang together
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 LATE_MS, LATE_SHARE, CPU = 2.0, 0.05, 0.9  # a driver within these was not the limit
 FEWEST_RATES = 3  # of a knee
+AROUND_S = 3.0  # the driver's start, and the last replies
 COLUMNS = (
     Column("rate", "Requests/s", "%g"),
     Column("requests", "Requests", COUNT),
@@ -140,7 +141,7 @@ def rates_of(text: str) -> tuple[float, ...]:
 def cost(rates: Sequence[float], seconds: float) -> Forecast:
     """What loading at each of these rates takes."""
     number = len(rates)
-    return one_phase(counted(number, "rate"), Estimate(number * seconds, number * seconds * 1.2))
+    return one_phase(counted(number, "rate"), Estimate(number * seconds, number * seconds * 1.2 + AROUND_S))
 
 
 def _check(plan: LoadPlan) -> None:

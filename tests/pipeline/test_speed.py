@@ -7,7 +7,7 @@ import pytest
 
 from core.embedding.vectors import embed, weights
 from core.pipeline.forecast import Forecast, Phase, Usd, one_phase
-from core.pipeline.speed import KEPT, SPREAD, UNSURE, Estimate, Rough, Run, Speeds, estimate, noted
+from core.pipeline.speed import KEPT, ONCE, SPREAD, UNSURE, Estimate, Rough, Run, Speeds, estimate, noted
 from core.pipeline.usual import usual
 from core.store.cache import StageCache
 
@@ -25,7 +25,9 @@ def test_questions_say_little_of_chunks_and_the_estimate_knows_it():
 
 
 def test_the_range_holds_the_fastest_and_the_slowest_run_and_the_loading():
-    record = noted(noted(None, Run(100, 1000, 10.0, 4.0)), Run(100, 1000, 20.0, 0.0))
+    record = noted(None, Run(100, 1000, 10.0, 4.0))
+    assert estimate(record, 1000) == pytest.approx(Estimate(14 / ONCE, 14 * ONCE))
+    record = noted(record, Run(100, 1000, 20.0, 0.0))
     assert record["loads"] == [4.0]  # the second run met a loaded model
     assert estimate(record, 1000) == pytest.approx(Estimate(14 / UNSURE, 24 * UNSURE))
     record = noted(record, Run(100, 1000, 15.0, 0.0))  # three runs say more
@@ -98,9 +100,9 @@ def test_what_takes_about_as_long_is_asked_after_what_ran_itself(tmp_path):
     speeds = Speeds(StageCache(tmp_path, 10**6))
     assert speeds.time(10, "own", "alike") is None
     speeds.note("alike", Run(5, 5, 5.0, 0.0))
-    assert speeds.time(10, "own", "alike") == pytest.approx(Estimate(10 / UNSURE**2, 10 * UNSURE**2))
+    assert speeds.time(10, "own", "alike") == pytest.approx(Estimate(10 / ONCE / UNSURE, 10 * ONCE * UNSURE))
     speeds.note("own", Run(5, 5, 10.0, 0.0))
-    assert speeds.time(10, "own", "alike") == pytest.approx(Estimate(20 / UNSURE, 20 * UNSURE))
+    assert speeds.time(10, "own", "alike") == pytest.approx(Estimate(20 / ONCE, 20 * ONCE))
 
 
 def test_a_single_batch_is_timed_too(tmp_path):
@@ -137,7 +139,7 @@ def test_earlier_runs_of_a_verb_are_scaled_by_their_units():
     earlier = estimate({"runs": [(40, 20.0), (40, 30.0)]}, 80)
     assert earlier == pytest.approx(Estimate(40 / UNSURE, 60 * UNSURE)) and estimate({"runs": [(40, 20.0)]}, 0) is None
     grown = estimate({"runs": [(40, 20.0)]}, 80, whole=True)  # 8 of the 20 s may not grow
-    assert grown == pytest.approx(Estimate(32 / UNSURE, 40 * UNSURE))
+    assert grown == pytest.approx(Estimate(32 / ONCE, 40 * ONCE))
 
 
 ROUGHLY = Phase("9 texts", Rough(2, 40))
