@@ -297,6 +297,74 @@ ROWS = {
 }  # fmt: skip
 PROMISES = [Promise(benchmark, issue, *row) for (benchmark, issue), rows in ROWS.items() for row in rows]
 
+# of those that fall below: why, where it was looked into; a test asks it of each. No numbers: those change with the next run
+WHY = {
+    (
+        "retrieval",
+        "bm25_on_medquad.times_as_fast_one_by_one",
+    ): "One question at a time takes bm25s, the library that scores, four times as long as one of a batch.",
+    (
+        "slider",
+        "cascade_depth.p95_ms",
+    ): "A third is Streamlit's script of the page, and a quarter of that the table of all questions; sending "
+    "and drawing in the browser take the rest.",
+    ("slider", "let_go.p95_ms"): "As for the cascade; of so few moves the 95th percentile is the slowest, and the median holds.",
+    (
+        "startup",
+        "encoders_first_visit_s.median",
+    ): "Not looked into: the first visit of a process loads what this page alone uses.",
+    (
+        "store_scale",
+        "paint_s",
+    ): "The slowest visit is the first, on a cold database: many queries, none of them by itself the cause. The median holds.",
+    ("store_scale", "filter_ms"): "The slowest of its repeats; the median holds.",
+    ("store_scale", "leaderboard_ms"): "The slowest of its repeats; the median holds.",
+    (
+        "index",
+        "required.call_overhead_single",
+    ): "Our call takes some microseconds, for checks and the number of threads: much of the fastest "
+    "search, little of the others.",
+    (
+        "index",
+        "required.scratch_recall_lost",
+    ): "Not looked into: the graph is written to be read, and the library's runs by default.",
+    (
+        "index_full",
+        "required.hnsw_times_exact",
+    ): "Over all numbers as floats a graph waits for memory, where exact search in batches is a "
+    "product of matrices. Over principal directions in 8 bits it holds (`scale`).",
+    (
+        "generation",
+        "required.page_share_of_bare",
+    ): "A browser that draws the growing text takes the cores with which the model writes.",
+    (
+        "study",
+        "to_bare_stages",
+    ): "Beside the stages a trial is written to the journal and single questions are timed; with these a study "
+    "takes less than their sum.",
+    (
+        "answerer",
+        "",
+    ): "A model of 135 million parameters with an adapter of at most 5 MB, which learnt from a seventh of SQuAD's training "
+    "set: reading is what lacks, for the right passage alone does not help it much.",
+    ("reader", ""): "An encoder of 22 million parameters that learnt from the same questions: reading is what lacks, as above.",
+    ("serving", "spans.drawn.ms"): "All of it is processor time, of laying out the spans.",
+    ("nodes", ""): "Both nodes stand on one machine and share its memory and caches; two machines were not at hand.",
+    (
+        "scale",
+        "hnsw.float32.qps",
+    ): "A thread waits for memory: each step of a search reads vectors of 1.5 kB from all over 1.5 GB. Over "
+    "principal directions in 8 bits it holds.",
+    ("estimates", "in_range"): "Most that missed were told from one earlier run, of another size.",
+    ("memory", "speed.read.p99_ms"): "Encoding the question takes most of it: without the encoder it holds.",
+    ("agents", "sandbox.start_ms.median"): "Python is started anew for each program, in namespaces of its own.",
+}
+
+
+def why(promise: Promise) -> str:
+    """Why it falls below; "" where nobody has said it."""
+    return WHY.get((promise.benchmark, promise.place)) or WHY.get((promise.benchmark, ""), "")
+
 
 def spread(values: Iterable[float]) -> dict[str, float]:
     """What a benchmark writes at `spread` under the place of a figure: of its repeats."""

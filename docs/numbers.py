@@ -6,14 +6,14 @@ hand. All that was measured: `python -m benchmarks show NAME`.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks._public_sets import COLLECTIONS
-from benchmarks.promises import PROMISES, RESULTS, Promise, Spread, Verdict, history, verdict
+from benchmarks.promises import PROMISES, RESULTS, Promise, Spread, Verdict, history, verdict, why
 from core.statistics.corrections import holm
 from docs.tables import ROOT, filled, table
 
@@ -296,8 +296,18 @@ def promises(folder: Path = RESULTS, benchmarks: Sequence[str] | None = None, ru
             "Settings:",
             "",
             *(f"{number}. {unlike(text, settings[0])}." for number, text in enumerate(settings, 1)),
+            *reasons(v.promise for v in judged if v.holds is False),
         ]
     )
+
+
+def reasons(below: Iterable[Promise]) -> list[str]:
+    """Why these fall below, those of one reason together."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for promise in below:
+        by_reason.setdefault((promise.benchmark, why(promise)), []).append(promise.what.removeprefix("The same, "))
+    lines = [f"- `{name}`, {'; '.join(whats)}: {said}" for (name, said), whats in by_reason.items() if said]
+    return ["", "Why some fall below:", "", *lines] if lines else []
 
 
 def unlike(setting: str, first: str) -> str:

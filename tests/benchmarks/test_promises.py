@@ -13,7 +13,7 @@ from math import inf, nan
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks.promises import LEAST, PROMISES, RESULTS, at, history, verdict
+from benchmarks.promises import LEAST, PROMISES, RESULTS, WHY, at, history, verdict, why
 from docs import numbers
 
 MEASURED = [promise for promise in PROMISES if promise.benchmark]
@@ -37,6 +37,14 @@ def test_a_promise_points_to_a_value_that_its_benchmark_gives(promise):
     judged = verdict(promise, result)
     assert judged.holds is not None and judged.value == at(promise.place, result)
     assert ("required" not in promise.place) or judged.holds == result["required"][promise.place.split(".")[1]]["met"]
+
+
+def test_of_each_that_falls_below_it_is_said_why():
+    stored = {path.stem: json.loads(path.read_text("utf-8")) for path in RESULTS.glob("*.json")}
+    judged = [verdict(promise, stored.get(promise.benchmark, {}).get("result")) for promise in MEASURED]
+    below = [each.promise for each in judged if each.holds is False]
+    assert below and [promise.what for promise in below if not why(promise)] == []
+    assert WHY.keys() <= {(promise.benchmark, place) for promise in MEASURED for place in (promise.place, "")}
 
 
 def placed(promise, value):
