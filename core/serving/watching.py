@@ -96,8 +96,8 @@ def ask_canaries(
                 reply = replied(client, "POST", "/search", json={"question": canary["question"], "k": publication.k})
                 ms = 1000 * (time.perf_counter() - start)
                 spans = [(each["document"], each["start"], each["end"]) for each in reply["passages"]]
-                found = is_found(spans, [Gold(*each) for each in canary["gold"]], overlap)
-                said = {"question": canary["question"], "before": True, "now": found, "ms": ms, "asked": began}
+                now = is_found(spans, [Gold(*each) for each in canary["gold"]], overlap)
+                said = {"question": canary["question"], "before": True, "now": now, "ms": ms, "asked": began}
                 rows[f"{began} {number:06}"] = said | about
                 if len(rows) == RECORDED:
                     batches(workbench.home).keep(KIND, rows)
