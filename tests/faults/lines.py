@@ -12,6 +12,7 @@ from tests.faults.harness import Case, Lab, attack, verb
 from tests.faults.records import as_json, changed, odd_values
 
 LIMIT_S = 200.0  # of the clock, on a machine that others use too
+ROUNDING = 0.01
 ANSWER = {
     **{"question": "Where is tea kept?", "passages": ["Tea is kept in a cool cellar.", {"text": "Salt is counted."}], "id": "1"},
     **{"answer": "Tea is kept in a cellar.", "reference": ["a cool cellar"], "label": 1, "spans": [[0, 3]], "group": "a"},
@@ -30,6 +31,17 @@ def by_line(out: str) -> dict[str, Any]:
     return {one["place"]: one for one in json.loads(out)["answers"]}
 
 
+def alike(a: Any, b: Any) -> bool:
+    """Whether both say the same. Numbers may differ by rounding: in bfloat16 other lines beside them make other sums on some processors."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(alike(value, b[key]) for key, value in a.items())
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(alike, a, b))
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, abs_tol=ROUNDING)
+    return a == b
+
+
 @attack("lines", "`judge`: an odd value in a line; the others are judged as before")
 def judge(lab: Lab) -> Iterator[Case]:
     whole = [as_json({**ANSWER, "id": str(number)}) for number in range(3)]
@@ -41,7 +53,7 @@ def judge(lab: Lab) -> Iterator[Case]:
         assert not ran.calm().code, f"{where}: the others are not judged: {ran.said()}"
         after = by_line(ran.out)
         for line in ("answers.jsonl:1", "answers.jsonl:3"):
-            assert after[line] == before[line], f"{where}: {line} is judged otherwise"
+            assert alike(after[line], before[line]), f"{where}: {line} is judged otherwise"
 
     return lab.swept("judge", {"line": odd_values(ANSWER)}, check, LIMIT_S + 20, again=False)
 
