@@ -64,7 +64,7 @@ def judge_growth(lab: Lab) -> Iterator[Case]:
         home = homes.copy(lab, homes.towns, Path.cwd() / "home")
         text = " ".join(f"{chr(97 + rng.randrange(26))}{rng.choice('aeiou')}." for _ in range(sentences))
         ran = judge_of(home, [as_json({**ANSWER, "passages": [text] * passages, "answer": text})])
-        assert not ran.calm().code or '"where": ' in ran.err, f"{passages} passages of {sentences} sentences: {ran.said()}"
+        assert not ran.calm().code or '"where": ' in ran.out, f"{passages} passages of {sentences} sentences: {ran.said()}"
 
     return lab.swept("judge_growth", dict.fromkeys((1, 30, 1000, 20_000), (1, 30, 1000)), check, LIMIT_S + 20)
 
