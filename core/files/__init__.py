@@ -175,8 +175,8 @@ def disk_error(error: Exception, what: str, path: Path, needed: int = 0) -> Disk
     return problem
 
 
-def errno_of(error: BaseException) -> int:
-    """The system's errno, 0 for an error that is none of its; engines written in other languages only repeat its words."""
+def errno_of(error: BaseException | str) -> int:
+    """The system's errno, 0 for an error that is none of its; engines written in other languages only repeat its words, which do too."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
     words = str(error)

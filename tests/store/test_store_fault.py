@@ -384,3 +384,17 @@ def test_a_lock_given_up_on_is_not_kept(tmp_path):
         pass
     with hold(path, purpose="third", seconds=2):
         assert json.loads(path.read_text())["purpose"] == "third"
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"), [("Permission denied", "Get permission"), ("No space left on device", "Free some space")]
+)
+def test_the_remedy_is_of_what_the_disk_refused(tmp_path, monkeypatch, said, remedy):
+    assert database_file.stuck(f"Cannot open file: {said}", tmp_path).todo.startswith(remedy)
+
+    def refused(*_: object) -> bytes:
+        raise OSError(f"Cannot open file: {said}")
+
+    monkeypatch.setattr("core.store.database._empty", refused)
+    with pytest.raises(WorkbenchError, match=f"(?i){remedy}"):
+        Store(tmp_path).query("SELECT 1")
