@@ -32,7 +32,7 @@ def page() -> None:
     )
     if not studies:
         if asked := st.query_params.get("study"):
-            choice.elsewhere(asked, "No study is: begin one below.")
+            cards.not_there("study", asked, instead="No study is: begin one below.")
         return beginning.beginning()
     desk = choice.choice(studies)
     steps.stepper(desk)

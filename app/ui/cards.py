@@ -164,9 +164,15 @@ def press(label: str, icon: str, key: str, act: Callable[..., Any], *arguments: 
     st.button(label, key=key, icon=f":material/{icon}:" if icon else None, on_click=act, args=arguments, **look)
 
 
-def elsewhere(key: str, asked: str, where: str = "this corpus") -> None:
-    """Says once that what the address names is not there, and takes it out of the address."""
-    st.warning(plain(f"The address asks for the {key} “{asked}”, which is not in {where}."), icon=":material/link_off:")
+def not_there(what: str, asked: str, where: str = "here", instead: str = "") -> None:
+    """Says that what the address names is not there. instead: a sentence on what is to be done or seen."""
+    told = f"The address asks for the {what} “{asked}”, which is not {where}. {instead}"
+    st.warning(plain(told.rstrip()), icon=":material/link_off:")
+
+
+def elsewhere(key: str, asked: str, where: str = "in this corpus", instead: str = "") -> None:
+    """The same once: it is taken out of the address."""
+    not_there(key, asked, where, instead)
     st.query_params.pop(key, None)
 
 

@@ -185,6 +185,11 @@ def errno_of(error: BaseException | str) -> int:
     return next((number for number in REFUSALS if os.strerror(number) in words), 0)
 
 
+def remedy_of(error: BaseException | str) -> str:
+    """What to do where the disk refused to write."""
+    return "get permission to write there" if errno_of(error) in FORBIDDEN else "free some space"
+
+
 def free_bytes(path: Path) -> int | None:
     """Free on the disk of a path that need not exist yet; None where the system does not say."""
     for place in (path, *path.parents):

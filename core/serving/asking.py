@@ -50,10 +50,9 @@ def service_state(url: str) -> ServiceState:
         body = httpx2.get(f"{url}/ready", timeout=LOOK_S).json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
         return ServiceState(False, "Nothing answers there yet.")
-    if not isinstance(body, dict) or body.get("status") != "ready":
-        return ServiceState(
-            False, str(body["error"]) if isinstance(body, dict) and "error" in body else "Another program answers there."
-        )
+    body = body if isinstance(body, dict) else {}
+    if body.get("status") != "ready":
+        return ServiceState(False, str(body.get("error", "Another program answers there.")))
     return ServiceState(True, **{name: body[name] for name in ServiceState._fields[2:] if name in body})
 
 

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeVar
 
 from core.errors import WorkbenchError
-from core.files import FORBIDDEN, Busy, errno_of, take_place
+from core.files import Busy, remedy_of, take_place
 from core.files.ids import new_id
 from core.progress import drain
 from core.records import Progress
@@ -390,11 +390,10 @@ class Store:
             take_place(temporary, self.file.path)  # who reads the old one keeps it
             self._seen = Seen(self.file.stamp(), frozenset(folded), meta, segments)
         except (OSError, duckdb.Error) as error:
-            remedy = "get permission to write there" if errno_of(error) in FORBIDDEN else "free some space"
             raise Stuck(
                 f"The database could not be made: {first_line(error)}.",
                 where=str(self.home),
-                todo=f"Nothing is lost: {remedy} and run rebuild.",
+                todo=f"Nothing is lost: {remedy_of(error)} and run rebuild.",
             ) from error
         finally:
             for part in self.home.glob(f"{temporary.name}*"):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import WorkbenchError
-from core.files import FORBIDDEN, Busy, errno_of, hold, take_place
+from core.files import Busy, hold, remedy_of, take_place
 from core.files.ids import new_id
 
 FOLD_WAIT_S = 3.0  # a reader waits this long to fold in what is new, then reads what is there
@@ -319,11 +319,10 @@ def _quoted(path: Path) -> str:
 
 
 def stuck(error: Exception | str, path: Path) -> Stuck:
-    remedy = "Get permission to write there" if errno_of(error) in FORBIDDEN else "Free some space"
     return Stuck(
         f"The database cannot be written: {first_line(error)}",
         where=str(path),
-        todo=f"{remedy}, or set GROUNDWORK_HOME to a folder that may be written.",
+        todo=f"{remedy_of(error).capitalize()}, or set GROUNDWORK_HOME to a folder that may be written.",
     )
 
 

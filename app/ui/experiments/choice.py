@@ -53,7 +53,7 @@ def leave() -> None:
 
 def missing() -> None:
     if name := st.session_state.study_missing:
-        st.warning(cards.plain(f"The address asks for the experiment “{name}”, which is not here."), icon=":material/link_off:")
+        cards.not_there("experiment", name)
 
 
 def head(here: StudyDesk) -> None:

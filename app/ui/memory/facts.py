@@ -44,8 +44,8 @@ def draw(workbench: Any) -> None:
         facts = store.facts(MOST, stale=stale)
         drawn = facts_table(map(fact_row, facts))
     if (asked := st.query_params.get("fact", "")) and not store.history(asked):
-        where = "the memory. It may have been forgotten: ask a question above, or choose another fact"
-        cards.elsewhere("fact", asked, where)
+        instead = "It may have been forgotten: ask a question above, or choose another fact."
+        cards.elsewhere("fact", asked, "in the memory", instead)
     if not facts:
         cards.empty("Nothing is remembered" if not stale else "No fact is stale", WHY)
         return

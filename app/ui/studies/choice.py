@@ -29,10 +29,6 @@ def studies() -> dict[str, versions.Frozen]:
     return {version.study.id: version for version in versions.studies(session.workbench())}
 
 
-def elsewhere(asked: str, instead: str) -> None:
-    st.warning(cards.plain(f"The address asks for the study “{asked}”, which is not here. {instead}"), icon=":material/link_off:")
-
-
 def choice(studies: dict[str, versions.Frozen]) -> Desk:
     """The study on the desk. It stands in the address, yet not bound to it: a link to another page could not name a study then."""
     state, asked = st.session_state, st.query_params.get("study")
@@ -44,7 +40,7 @@ def choice(studies: dict[str, versions.Frozen]) -> Desk:
     if asked and asked not in studies:
         state.study_missing = asked
     if missing := state.get("study_missing"):
-        elsewhere(missing, "Shown is another.")
+        cards.not_there("study", missing, instead="Shown is another.")
 
     titles = {study_id: version.study.title or study_id for study_id, version in studies.items()}
     named = cells.with_ids(titles)

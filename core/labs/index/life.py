@@ -188,8 +188,8 @@ def schedule_words(made: Schedule, daily: float = 0.0) -> list[str]:
     words = [
         f"Each 1% {what} costs {points}, measured up to {round(100 * made.tried, 2):g}%; over {decay.n:,} questions, of one life."
     ]
-    allowed = f"{100 * made.tolerated:g} point{'s' * (round(100 * made.tolerated, 6) != 1)}"
-    is_lost = "is" if allowed.endswith("t") else "are"
+    number = f"{100 * made.tolerated:g}"
+    allowed, is_lost = f"{number} point{'s' * (number != '1')}", "is" if number == "1" else "are"
     if made.soonest is None:
         return [*words, f"Recall does not fall with changes: {allowed} {is_lost} not lost at any share tried."]
     if made.latest is None:

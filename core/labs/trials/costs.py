@@ -57,7 +57,8 @@ def own_or_alike(workbench: Workbench, trials: Sequence[Trial], cost: str) -> di
 
 def lent(workbench: Workbench, trials: Sequence[Trial], costs: Sequence[str]) -> list[str]:
     """Ids of the stored trials by whose times `own_or_alike` tells those of trials that were not timed."""
-    return alike(workbench, [trial for trial in trials if any(cost not in trial.costs for cost in costs)], costs)
+    times = TIMED.keys() & set(costs)
+    return alike(workbench, [trial for trial in trials if times - trial.costs.keys()], costs)
 
 
 def alike(workbench: Workbench, points: Sequence[Trial], costs: Sequence[str]) -> list[str]:
