@@ -245,6 +245,10 @@ class FactStore:
             "change = ? WHERE id = ?",
             (now, at, sure, draft.importance, change, fact_id),
         )
+        if draft.document:  # which was not known before, or the fact stays where it was read first
+            place = (draft.document, draft.start, draft.end, draft.span, draft.corpus, fact_id)
+            sql = 'UPDATE facts SET document = ?, start = ?, "end" = ?, span = ?, corpus = ? WHERE id = ? AND document = \'\''
+            self._connection.execute(sql, place)
 
     def _insert(
         self,

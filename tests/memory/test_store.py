@@ -35,6 +35,13 @@ def test_a_new_value_takes_the_place_of_the_old_one_which_stays_as_history(store
     assert store.fact(first.id).said == 2
 
 
+def test_a_fact_told_again_out_of_a_document_has_that_document_and_keeps_it(store):
+    first = told(store, "pump K4", "firmware", "v1.0")
+    for name, start in (("pumps.txt", 7), ("others.txt", 0)):
+        assert told(store, "pump K4", "firmware", "v1.0", document=name, start=start, end=30, corpus="plant").outcome == "duplicate"
+    assert store.fact(first.id)[15:] == ("pumps.txt", 7, 30, "", "plant")
+
+
 def test_a_second_source_makes_a_fact_surer_once_however_often_it_tells_it(store):
     first = told(store, "pump K4", "firmware", "v1.0", source="Anna", confidence=0.5)
     for source in ("Bob", "Anna", "Bob", "Bob", ""):
