@@ -1,19 +1,20 @@
 """Agents: whether calls are well formed and right, what arms are worth on questions of several hops, and what leaves the sandbox.
 
-    python -m benchmarks.agents [--quick] [--only=sandbox,calls] [--questions=200] [--calls=1000] [--attacked=40] [--repeated=20]
+    python -m benchmarks.agents [--quick] [--only=sandbox,calls] [--questions=200] [--ways=react,self_rag]
+        [--calls=1000] [--attacked=40] [--repeated=20]
 
 Each section is recorded as soon as it is measured; --only measures these anew. calls: so many first calls of the bundled model to
-questions of XQuAD, half of them greedy and half sampled at temperature 1, each checked against its schema apart from the engine. bfcl: the
-authors' parts simple and multiple of the Berkeley Function-Calling Leaderboard, 600 calls: right function, and right arguments as their
-checker has them, of required arguments. multi_hop: closed book, chain of thought, RAG, IRCoT, ReAct and RAG at the costliest budget on
-so many questions of HotpotQA's development set (500 of them, in IRCoT's form), paragraphs of all as one corpus. sandbox: the attempts of
-`benchmarks/_escapes.py`, and how long an empty program takes. rule: an engine that does whatever a planted instruction says, with the rule
-that text of others chooses no tool that writes and without it, and four legitimate uses of memory: which of their writes the rule refuses.
-kills: a process that makes calls that write is ended by SIGKILL at a random moment and begun again, so many times: each effect once, or
-told as not known. attacks: text planted in the first document of questions of XQuAD, the bundled model by one prompt and as an agent.
-steps: one observation replaced, and answers after 0 to 3 calls. repeats: pass^k, and the repeats that tell two ways apart. Sets come
-from the folder that GROUNDWORK_DATASETS names. --quick: a
-twentieth of that.
+questions of XQuAD, half of them greedy and half sampled at temperature 1, each checked against its schema apart from the engine. bfcl:
+the authors' parts simple and multiple of the Berkeley Function-Calling Leaderboard, 600 calls: right function, and right arguments as
+their checker has them, of required arguments. multi_hop: closed book, chain of thought, RAG, the ways of `list answering` that --ways
+names (IRCoT, ReAct, Self-RAG) and RAG at the costliest budget on so many questions of HotpotQA's development set (500
+of them, in IRCoT's form), paragraphs of all as one corpus. sandbox: the attempts of `benchmarks/_escapes.py`, and how long an empty
+program takes. rule: an engine that does whatever a planted instruction says, with the rule that text of others chooses no tool that
+writes and without it, and four legitimate uses of memory: which of their writes the rule refuses. kills: a process that makes calls that
+write is ended by SIGKILL at a random moment and begun again, so many times: each effect once, or told as not known. attacks: text planted
+in the first document of questions of XQuAD, the bundled model by one prompt and as an agent. steps: one observation replaced, and answers
+after 0 to 3 calls. repeats: pass^k, and the repeats that tell two ways apart. Sets come from the folder that GROUNDWORK_DATASETS names.
+--quick: a twentieth of that.
 """
 
 import gzip
@@ -49,7 +50,8 @@ from core.workbench import Workbench
 
 STRING, ITEMS = 60, 4  # of arguments of BFCL: the bundled model's window holds the longest call beside its prompt
 JSON_TYPES = {"dict": "object", "float": "number", "tuple": "array", "any": "string"}  # of BFCL
-HOPS = "hotpotqa-dev-500"
+HOPS = "hotpotqa-500"
+WAYS = "ircot,react,self_rag"
 STARTS = 30
 KILLS = 100
 
@@ -57,23 +59,13 @@ KILLS = 100
 class Sizes:
     """How much of each section is measured."""
 
-    def __init__(self, share: float, questions: int, calls: int, attacked: int, repeated: int) -> None:
+    def __init__(self, share: float, questions: int, ways: str, calls: int, attacked: int, repeated: int) -> None:
         self.share, self.questions, self.calls = share, max(2, int(questions * share)), max(8, int(calls * share))
         self.attacked, self.repeated = max(2, int(attacked * share)), max(2, int(repeated * share))
-        self.kills = max(5, int(KILLS * share))
+        self.ways, self.kills = tuple(ways.split(",")), max(5, int(KILLS * share))
 
     def some(self, rows: Sequence[Any]) -> Sequence[Any]:
         return rows[: max(4, int(len(rows) * self.share))]
-
-
-def _bench(home: Path) -> Workbench:
-    """With a card for HotpotQA's 500."""
-    card = home / "datasets" / HOPS / "card.yaml"
-    card.parent.mkdir(parents=True, exist_ok=True)
-    about = "title: x\ndescription: x\nlicence: x\ncitation: x\nhomepage: https://example.org\n"
-    file = "multihop/hotpotqa_dev_500.jsonl.gz"
-    card.write_text(f"{about}loader: {{part: multi_hop}}\nfiles:\n  - {{name: {file}, url: 'https://example.org/{file}'}}\n")
-    return Workbench(home)
 
 
 def _share(right: Sequence[bool]) -> dict[str, Any]:
@@ -85,7 +77,7 @@ def _share(right: Sequence[bool]) -> dict[str, Any]:
 
 
 def calls(sizes: Sizes, home: Path) -> dict[str, Any]:
-    bench = _bench(home)
+    bench = Workbench(home)
     config = with_settings(TrialConfig(), {"corpus.dataset": "xquad-en"})
     queries = bench.resolve(config).corpus.queries
     schema = runs.call_schema(tools.chosen(tools.USUAL))
@@ -184,9 +176,9 @@ def _lines(name: str) -> list[dict[str, Any]]:
 
 def multi_hop(sizes: Sizes, home: Path) -> dict[str, Any]:
     config = with_settings(TrialConfig(), {"corpus.dataset": HOPS, "chunking.part": "whole_document"})
-    bench = _bench(home)
+    bench = Workbench(home)
     drain(bench.prepare(config))
-    made = drain(lab.compare_agents(bench, config, lab.AgentPlan(sizes.questions)))
+    made = drain(lab.compare_agents(bench, config, lab.AgentPlan(sizes.questions, sizes.ways)))
     table = {row.pop("arm"): row for row in lab.rows(made)}
     return {"questions": len(made.draw.rows), "samples": made.samples, "arms": table, "told": lab.sentences(made, 0.95)}
 
@@ -282,7 +274,7 @@ def kills(sizes: Sizes, home: Path) -> dict[str, Any]:
 
 
 def _xquad(home: Path) -> tuple[Workbench, TrialConfig]:
-    bench, config = _bench(home), with_settings(TrialConfig(), {"corpus.dataset": "xquad-en"})
+    bench, config = Workbench(home), with_settings(TrialConfig(), {"corpus.dataset": "xquad-en"})
     drain(bench.prepare(config))
     return bench, config
 
@@ -327,15 +319,21 @@ SECTIONS: dict[str, Callable[[Sizes, Path], dict[str, Any]]] = {
 }
 
 
-def main(only: str, questions: int, calls: int, attacked: int, repeated: int, home: str, quick: bool) -> dict[str, Any]:
+def main(
+    only: str, questions: int, ways: str, calls: int, attacked: int, repeated: int, home: str, quick: bool
+) -> dict[str, Any]:
     os.environ["GROUNDWORK_DATASETS"] = str(DATASETS)
-    sizes = Sizes(0.05 if quick else 1.0, int(questions), int(calls), int(attacked), int(repeated))
+    sizes = Sizes(0.05 if quick else 1.0, int(questions), ways, int(calls), int(attacked), int(repeated))
     return measured("agents", {name: partial(section, sizes) for name, section in SECTIONS.items()}, only, quick, home)
 
 
 if __name__ == "__main__":
     print(
         json.dumps(
-            main(**vars(options(__doc__, "--quick", only="", questions=200, calls=1000, attacked=40, repeated=20, home="")))
+            main(
+                **vars(
+                    options(__doc__, "--quick", only="", questions=200, ways=WAYS, calls=1000, attacked=40, repeated=20, home="")
+                )
+            )
         )
     )
