@@ -174,8 +174,7 @@ class FactStore:
             return WrittenFact(self._insert(draft, vector, key, subject, at, now, change, parents_stale), "new")
         if at > now:
             if same := later.planned(self._connection, key, at, draft.value):
-                self._tell_again(same, draft, at, now, change)
-                return WrittenFact(same, "duplicate")
+                return self._tell_again(same, draft, at, now, change)
             made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=at)
             self._connection.execute("INSERT INTO due VALUES (?, ?)", (made, at))
             return WrittenFact(made, "new")
@@ -183,16 +182,14 @@ class FactStore:
             latest = (same, draft.value, at, None, "", at)
         told = folded(draft.value)
         if before := next((row for row in rows if row[3] and row[2] <= at < row[3] and folded(row[1]) == told), None):
-            self._tell_again(before[0], draft, at, now, change)
-            return WrittenFact(before[0], "duplicate")
+            return self._tell_again(before[0], draft, at, now, change)
         if latest and at < latest[2]:  # it was true before what is known
             after = next(row for row in rows if row[2] > at)
             made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=after[2], by=after[0])
             return WrittenFact(made, "history")
         same = latest and latest[3] is None and folded(latest[1]) == told
         if same and not latest[4]:
-            self._tell_again(latest[0], draft, at, now, change)
-            return WrittenFact(latest[0], "duplicate")
+            return self._tell_again(latest[0], draft, at, now, change)
         if latest and latest[3] is None and at < latest[5]:  # what is known was told of a later time too
             made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=latest[5], by=latest[0])
             return WrittenFact(made, "history")
@@ -233,7 +230,7 @@ class FactStore:
                 return f"changed {parent}"
         return ""
 
-    def _tell_again(self, fact_id: str, draft: FactDraft, at: float, now: float, change: int) -> None:
+    def _tell_again(self, fact_id: str, draft: FactDraft, at: float, now: float, change: int) -> WrittenFact:
         """Another source makes it surer, the first time that it tells it: 1 - (1 - a)(1 - b), as of two that err independently."""
         sql = "SELECT number, source, confidence FROM facts WHERE id = ?"
         number, source, before = self._connection.execute(sql, (fact_id,)).fetchone()
@@ -245,10 +242,10 @@ class FactStore:
             "change = ? WHERE id = ?",
             (now, at, sure, draft.importance, change, fact_id),
         )
-        if draft.document:  # which was not known before, or the fact stays where it was read first
-            place = (draft.document, draft.start, draft.end, draft.span, draft.corpus, fact_id)
-            sql = 'UPDATE facts SET document = ?, start = ?, "end" = ?, span = ?, corpus = ? WHERE id = ? AND document = \'\''
-            self._connection.execute(sql, place)
+        if draft.document:  # unless it was read elsewhere before
+            sql = """UPDATE facts SET document = ?, start = ?, "end" = ?, span = ?, corpus = ? WHERE id = ? AND document = ''"""
+            self._connection.execute(sql, (draft.document, draft.start, draft.end, draft.span, draft.corpus, fact_id))
+        return WrittenFact(fact_id, "duplicate")
 
     def _insert(
         self,

@@ -31,7 +31,8 @@ from core.report.table import ONE, SIGNED, WHOLE, Column, Table, corrected_p
 from core.workbench import Workbench
 
 QUESTIONS = 30  # where nobody says how many
-MEASURES = ("em", "f1")
+RIGHT, FAITHFUL = ("em", "f1"), "faithfulness"
+MEASURES = (*RIGHT, FAITHFUL)  # the last of arms that read passages
 RAG, CLOSED, THINKS, EQUAL = "one_prompt", "closed", "closed_chain", "equal_budget"
 TITLES = {
     CLOSED: "Closed book",
@@ -118,7 +119,8 @@ def standing(workbench: Workbench, recipe: Recipe, plan: AgentPlan) -> AgentComp
     ways = {name: [said and _of_way(said) for said in some.answers] for name, some in sets.items()}
     answers = {name: (texts | ways)[name] for name in (CLOSED, THINKS, *ways, EQUAL)}
     values = {
-        name: arms.text_values(draw, draw.queries, [said.text for said in some], MEASURES)
+        name: arms.text_values(draw, draw.queries, [said.text for said in some], RIGHT)
+        | (arms.values(workbench, sets[name], [FAITHFUL]) if name in sets else {})
         for name, some in answers.items()
         if None not in some
     }
@@ -221,6 +223,8 @@ def rows(made: AgentComparison) -> list[dict[str, Any]]:
         some = made.answers[name]
         ends = Counter(said.end for said in some)
         row = {"arm": title(name), "n": len(some), **made.comparison.row(name, "minus RAG")}
+        if FAITHFUL in made.values[name]:
+            row[f"{FAITHFUL} n"] = int(np.isfinite(made.values[name][FAITHFUL]).sum())
         row |= {"calls": _mean([said.calls for said in some]), "tools": _mean([said.tools for said in some])}
         row |= {"prompt tokens": _mean([said.prompt_tokens for said in some])}
         row |= {"answer tokens": _mean([said.answer_tokens for said in some])}
@@ -236,7 +240,7 @@ def _mean(numbers: Sequence[float | None]) -> float | None:
 def table(made: AgentComparison, measure: str, command: str = "") -> Table:
     columns = (
         Column("arm"),
-        Column("n", "n"),
+        Column(f"{FAITHFUL} n" if measure == FAITHFUL else "n", "n", "", "Questions whose answer has a score."),
         arms.measure_column(measure),
         *arms.interval_columns(measure),
         Column(f"{measure} minus RAG", "\N{MINUS SIGN} RAG", SIGNED),
@@ -248,7 +252,8 @@ def table(made: AgentComparison, measure: str, command: str = "") -> Table:
         Column("seconds", "", ONE, "For a question; of arms of single texts its share of a batch."),
         Column("ends", "Ended", "", "How the runs ended, and how many."),
     )
-    return Table("agents_table", columns, rows(made), "Agents and plain answers", _note(made), command)
+    some = [row for row in rows(made) if measure in row]
+    return Table("agents_table", columns, some, "Agents and plain answers", _note(made), command)
 
 
 def _note(made: AgentComparison) -> str:
@@ -266,7 +271,7 @@ def item_rows(made: AgentComparison) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"id": query.id, "question": query.text, "references": list(dict.fromkeys(query.answers))}
         for name, own in made.values.items():
             row[name] = made.answers[name][place].text
-            row |= {f"{name} {measure}": float(column[place]) for measure, column in own.items()}
+            row |= {f"{name} {m}": float(column[place]) for m, column in own.items() if np.isfinite(column[place])}
         told.append(row)
     return told
 
@@ -275,7 +280,9 @@ def item_table(made: AgentComparison, measure: str, command: str = "") -> Table:
     told = [{**row, "reference": " | ".join(row["references"])} for row in item_rows(made)]
     columns = [Column("question", width=260), Column("reference", width=120)]
     for name in made.values:
-        columns += [Column(name, title(name), width=130), arms.measure_column(measure, f"{name} {measure}", measure.upper())]
+        columns.append(Column(name, title(name), width=130))
+        if measure in made.values[name]:
+            columns.append(arms.measure_column(measure, f"{name} {measure}", registry.find("measure", measure)().label))
     return Table("agents_questions", columns, told, "What each arm answered", f"n {len(told):,}", command)
 
 

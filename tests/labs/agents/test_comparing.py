@@ -50,6 +50,9 @@ def test_arms_answer_the_same_questions_with_what_each_takes(bench, scripted):
     rows = {row["arm"]: row for row in lab.rows(made)}
     assert rows["ReAct"]["calls"] == 2 and rows["ReAct"]["tools"] == 1 and rows["ReAct"]["ends"] == "answered 6"
     assert rows["ReAct"]["prompt tokens"] == 200 and rows["RAG, one prompt"]["calls"] == 1
+    read = [row["arm"] for row in lab.table(made, lab.FAITHFUL).rows]
+    assert read == ["RAG, one prompt", "IRCoT", "ReAct"], "what no passage was shown for has no faithfulness"
+    assert rows["ReAct"]["faithfulness n"] == 6 and 0 <= rows["ReAct"]["faithfulness"] <= 1
     thoughts = made.answers["ircot"][0]
     assert thoughts.tools == 1 and thoughts.calls == 3, "the second thought is the first once more, and ends the chain"
     assert made.samples == 3 and rows[lab.TITLES[lab.EQUAL]]["prompt tokens"] == 300, "as many tokens as IRCoT, the costliest"
