@@ -115,6 +115,19 @@ def test_the_run_ends_without_an_answer_where_the_last_prompt_gets_none():
     assert running.result.text == "" and running.result.finish_reason.startswith("failed: ")
 
 
+@pytest.mark.parametrize(("engine", "text", "told"), [
+    (WornEngine, "Romania [2]", "length"),
+    (ScriptedEngine, "", "failed: the model's window does not hold what was read and a call behind it"),  # asked in the same chat
+])  # fmt: skip
+def test_a_run_whose_last_result_fills_the_window_ends_and_no_other_question_does(monkeypatch, engine, text, told):
+    ScriptedEngine.playing(ScriptedAgent(lambda chat, schema: SEARCH if schema else "Romania [2]"))
+    monkeypatch.setattr(engine, "holds", lambda self, chat: not any(each["content"].startswith("Result: ") for each in chat))
+    tools = {"generator": engine(), "context": ContextConfig(), "search": lambda text: [SECOND]}
+    list(running := Running(React().write(Material("Where?", [FIRST], until=time.perf_counter() + 60, **tools))))
+    made = running.result
+    assert (made.detail["end"], made.text, made.finish_reason) == ("tokens", text, told) and len(made.detail["steps"]) > 0
+
+
 def test_a_model_that_writes_garbage_for_ever_and_no_time_at_all_are_failures_in_words():
     made, scripted = run([""])
     assert made.text == "" and made.finish_reason.startswith("failed: ") and made.detail["end"] == "model_failure"

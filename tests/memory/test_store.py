@@ -38,7 +38,9 @@ def test_a_new_value_takes_the_place_of_the_old_one_which_stays_as_history(store
 def test_a_fact_told_again_out_of_a_document_has_that_document_and_keeps_it(store):
     first = told(store, "pump K4", "firmware", "v1.0")
     for name, start in (("pumps.txt", 7), ("others.txt", 0)):
-        assert told(store, "pump K4", "firmware", "v1.0", document=name, start=start, end=30, corpus="plant").outcome == "duplicate"
+        assert (
+            told(store, "pump K4", "firmware", "v1.0", document=name, start=start, end=30, corpus="plant").outcome == "duplicate"
+        )
     assert store.fact(first.id)[15:] == ("pumps.txt", 7, 30, "", "plant")
 
 
