@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from core.errors import WorkbenchError
 from core.files import read_json
-from core.generation import prices, structured
+from core.generation import prices, protocol, structured
 from core.generation.protocol import Generated, finished
 from core.models.text import encodable, valid
 from core.progress import event_loop
@@ -247,7 +247,7 @@ def refused(status: int, body: bytes | str, retry_after: str | None, variable: s
     told = body if isinstance(body, str) else body.decode("utf-8", "replace")
     if status in (400, 413, 422) and any(words in told.lower() for words in TOO_LONG):
         return WorkbenchError(
-            f"The prompt does not fit into the model's context: {said}",
+            f"{protocol.TOO_LONG}does not fit into the model's context: {said}",
             todo="Lower context.passages, context.max_tokens or generation.max_tokens.",
         )
     if 300 <= status < 400:
