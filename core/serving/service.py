@@ -21,8 +21,9 @@ from core.corpus.own import Origin
 from core.embedding.vectors import encode_all
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
+from core.generation.protocol import TOO_LONG
 from core.generation.remote import RetryBudget, within_budget
-from core.labs.answers.answering import TOO_LONG, answers_to, spans_read, write
+from core.labs.answers.answering import answers_to, spans_read, write
 from core.pipeline.answers import Asker, Given, KeptAnswer
 from core.pipeline.stages import Resolved
 from core.progress import Running, drain
