@@ -9,6 +9,7 @@ from core.generation.llama_engine import LlamaCpp
 from core.generation.protocol import Read
 from core.labs.agents import comparing as lab
 from core.labs.agents.comparing import AgentPlan
+from core.labs.answers import answering
 from core.progress import drain
 from tests.labs.agents.test_comparing import answer
 from tests.labs.answers.test_contamination import template  # noqa: F401
@@ -44,3 +45,22 @@ def test_a_question_that_the_window_does_not_hold_ends_no_comparison(bench, monk
         for arm, some in made.answers.items()
     }
     assert failed == dict.fromkeys(failed, [2] if beyond == "every prompt" else [])
+
+
+@pytest.mark.slow
+def test_a_passage_of_an_agents_own_search_that_has_no_room_fails_its_question_alone(bench, monkeypatch):
+    plan = {"questions": ["When does the market of Oslo open?"]}
+    first = lab.standing(bench, recipe(), AgentPlan(6)).draw.queries[0].text
+
+    def script(messages, schema):
+        return (
+            json.dumps(plan if first in messages[0]["content"] else DECISIONS["questions"])
+            if schema
+            else answer(messages, schema)
+        )
+
+    play(monkeypatch, script)
+    monkeypatch.setattr(LlamaCpp, "count_tokens", lambda self, text: 9000 if "market of Oslo" in text else 1)
+    made = answering.answer_questions(bench, recipe(**{"answering.part": "plan_and_solve", "context.passages": 1}), 6)
+    ends = [said.finish_reason for said in drain(made).answers]
+    assert ends[1:] == ["stop"] * 5 and ends[0].endswith("the best passage alone has 9,000.")
