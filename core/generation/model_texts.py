@@ -32,6 +32,7 @@ FINAL = (
     "failed: refusal", "failed: not ",  # JSON, or of the schema
     UNFIT,
 )  # fmt: skip
+AGAIN = "What was written is kept: start it again once the model answers, and only the rest is asked for."
 CUT = ("length", FINAL[3])  # where the tokens were at their end
 
 
@@ -186,7 +187,7 @@ def _write(tools: TextTools, absent: dict[str, Request]) -> Generator[Progress, 
         raise WorkbenchError(
             f"The model failed, and {len(absent) - len(by_key):,} of {len(absent):,} texts are not written: {why}.",
             where=tools.generator.model,
-            todo="What was written is kept: start it again once the model answers, and only the rest is asked for.",
+            todo=AGAIN,
         )
     return by_key
 

@@ -24,7 +24,7 @@ from core.context.prompt import UNKNOWN, asks_to_cite
 from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.loading import loaded
-from core.generation.model_texts import BATCH, FINAL, TRIES, Request, written
+from core.generation.model_texts import AGAIN, BATCH, FINAL, TRIES, Request, written
 from core.generation.protocol import TOO_LONG
 from core.judging.measure import AnswerCase
 from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer, Span, answers_of, keep
@@ -409,7 +409,7 @@ class _Job:
             if part.local and not part.holds(messages) and (size := len(part.read(messages).tokens)) >= part.context_tokens:
                 raise WorkbenchError(f"{TOO_LONG}has {size:,} tokens, and the window {part.context_tokens:,}.")
         except WorkbenchError as error:
-            return _unfit(error)
+            return unfit(error)
         return messages, shown
 
     def alone(self, each: AskedContext) -> Generator[Progress, None, None]:
@@ -421,10 +421,9 @@ class _Job:
             work = answer(each.question, hits, self._part, config.context, config.seed, **more)
             made = yield from within(work, self._step(each))
         except WorkbenchError as error:
-            return self._record({each: _unfit(error)})
-        why = made.finish_reason
-        if not self._part.local and why.startswith("failed") and not why.startswith(FINAL):  # a service may answer the next time
-            return self._fails(WorkbenchError(why), 1)
+            return self._record({each: unfit(error)})
+        if not is_final(self._part, made.finish_reason):
+            return self._fails(WorkbenchError(made.finish_reason), 1)
         self._in_a_row = 0
         self._counted(keep_alone(self._bench, self._run, each, made, time.perf_counter() - started))
 
@@ -458,14 +457,19 @@ class _Job:
             raise WorkbenchError(
                 f"The model failed, and {self._failed:,} of {self._total:,} answers or more are not written: {self._why}",
                 where=self._part.model,
-                todo="What was written is kept: start it again once the model answers, and only the rest is asked for.",
+                todo=AGAIN,
             )
 
     def _step(self, each: AskedContext) -> Progress:
         return Progress(self._done, self._total, each.question)
 
 
-def _unfit(error: WorkbenchError) -> KeptAnswer:
+def is_final(part: PartConfig, reason: str) -> bool:
+    """Whether an answer that ended so is kept: a service that failed may answer the next time."""
+    return part.local or not reason.startswith("failed") or reason.startswith(FINAL)
+
+
+def unfit(error: WorkbenchError) -> KeptAnswer:
     """A prompt that does not fit is a failure of its question, and no end of the job."""
     if not error.what.startswith(TOO_LONG):
         raise error
