@@ -39,7 +39,7 @@ def test_a_question_that_the_window_does_not_hold_ends_no_comparison(bench, monk
     play(monkeypatch, script)
     monkeypatch.setattr(LlamaCpp, "read", lambda self, messages: Read("", [0] * 3000, [3000]))
     made = drain(lab.compare_agents(bench, recipe(), AgentPlan(6, WAYS)))
-    assert made.whole
+    assert made.whole and None not in [row[name] for row in lab.rows(made) for name in ("prompt tokens", "answer tokens")]
     failed = {
         arm: [n for n, said in enumerate(some) if said.end.startswith("failed") or not said.text]
         for arm, some in made.answers.items()
