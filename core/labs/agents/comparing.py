@@ -17,7 +17,7 @@ from core.comparison.comparison import ArmComparison, compared
 from core.config import code_version, fingerprint
 from core.context.citations import plain
 from core.errors import WorkbenchError
-from core.generation.model_texts import UNFIT, Request
+from core.generation.model_texts import Request
 from core.judging.self_consistency import majority
 from core.labs.answers import arms
 from core.labs.answers.answering import AnswerCost, AnswerSet
@@ -157,9 +157,8 @@ def _of_way(said: Any) -> AgentAnswer:
     steps = detail.get("steps", [])
     used = len([step for step in steps if step["tool"] != runs.FINISH]) + detail.get("searches", 0)
     end = runs.ENDS.get(detail.get("end", ""), said.finish_reason)
-    unasked = not said.asked or said.finish_reason.startswith(UNFIT)  # else an engine that counts tells
-    tokens = [0 if unasked and each is None else each for each in (said.prompt_tokens, said.answer_tokens)]
-    return AgentAnswer(said.text, detail.get("calls", int(not unasked)), used, *tokens, said.seconds, end, said.detail)
+    spent = (said.prompt_tokens, said.answer_tokens) if said.asked else (0, 0)
+    return AgentAnswer(said.text, detail.get("calls", int(said.asked)), used, *spent, said.seconds, end, said.detail)
 
 
 # Arms of single texts ------------------------------------------------------------------------------------------------
