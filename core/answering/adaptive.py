@@ -47,15 +47,16 @@ class AdaptiveRetrieval(Answering):
             detail = {"decisions": rows, "calls": 2, "first": 0}
             return whole(material, together(generated, [*texts, generated], started), (), detail)
         made = yield from (Ircot() if said == KINDS_OF_QUESTION[2] else OnePrompt()).write(material)
-        spent = texts[0]
-        more = {
-            "prompt_tokens": _sum(made.prompt_tokens, spent.prompt_tokens),
-            "answer_tokens": _sum(made.answer_tokens, spent.answer_tokens),
-            "cost_usd": _sum(made.cost_usd, spent.cost_usd),
-            "generation_ms": 1000 * (time.perf_counter() - started),
+        spent = {
+            name: _sum(*(getattr(each, name) for each in (made, *texts)))
+            for name in ("prompt_tokens", "answer_tokens", "cost_usd")
         }
-        detail = {**made.detail, "decisions": rows, "calls": made.detail.get("calls", 1) + 1}
-        return replace(made, detail=detail, first_token_ms=made.first_token_ms + spent.generation_ms, **more)
+        first_ms, whole_ms = (
+            made.first_token_ms + sum(text.generation_ms for text in texts),
+            1000 * (time.perf_counter() - started),
+        )
+        detail = {**made.detail, "decisions": rows, "calls": made.detail.get("calls", 1) + len(texts)}
+        return replace(made, detail=detail, first_token_ms=first_ms, generation_ms=whole_ms, **spent)
 
 
 def _sum(*numbers: float | None) -> float | None:

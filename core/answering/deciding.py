@@ -5,10 +5,11 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from core.answering.protocol import Material
+from core.errors import WorkbenchError
 from core.files import read_json
 from core.generation import structured
 from core.generation.loading import loaded
-from core.generation.protocol import Generated
+from core.generation.protocol import TOO_LONG, Generated
 from core.progress import Running
 from core.records import Progress
 
@@ -24,14 +25,19 @@ def schema_of(properties: Mapping[str, Any]) -> str:
 def decided(
     material: Material, prompt: str, properties: Mapping[str, Any], texts: list[Generated]
 ) -> Generator[str | Progress, None, dict[str, Any]]:
-    """What the model decides, by key; {} where it wrote nothing valid. texts: takes what it wrote."""
+    """What the model decides, by key; {} where it wrote nothing valid, or cannot read the prompt. texts: takes what it wrote."""
     own, schema = material.untaught, schema_of(properties)
     room = max(own.max_tokens, structured.grammar(schema).longest)
     engine = own.having(json_schema=schema, max_tokens=room, stop=(), logprobs=0)
     chat = [{"role": "user", "content": prompt}]
     yield from loaded(own)
-    for _ in (running := Running(engine.generate(chat, material.seed, material.left_s))):
-        yield ""
+    try:
+        for _ in (running := Running(engine.generate(chat, material.seed, material.left_s))):
+            yield ""
+    except WorkbenchError as error:
+        if not error.what.startswith(TOO_LONG):
+            raise
+        return {}
     texts.append(running.result)
     return read_json(running.result.text, "The decision", of=dict) if running.result.text else {}
 

@@ -19,7 +19,7 @@ from core.context.prompt import UNKNOWN, says_unknown
 from core.errors import WorkbenchError
 from core.generation import structured
 from core.generation.loading import loaded
-from core.generation.protocol import Generated
+from core.generation.protocol import TOO_LONG, Generated
 from core.progress import Running
 from core.records import Hit, Progress
 from core.registry import part
@@ -172,17 +172,19 @@ class AgentRun:
         """What the model writes next; None where that is no valid call, which the second time in a row ends the run. chat: as a framework
         has it, else the run's own."""
         schema, own = runs.call_schema(offered), self.material.untaught
-        longest = structured.grammar(schema).longest
-        engine = own.having(json_schema=schema, max_tokens=max(own.max_tokens, longest), stop=(), logprobs=0)
+        room = max(own.max_tokens, structured.grammar(schema).longest)
+        engine = own.having(json_schema=schema, max_tokens=room, stop=(), logprobs=0)
         chat = runs.fitting(chat or runs.messages(self.opening, self.steps), engine.holds)
         chat = chat if offered else runs.last_words(chat)
-        if not own.having(max_tokens=longest).holds(chat):  # the last result alone may fill the window
-            self.reason = "failed: the model's window does not hold what was read and a call behind it"
-            self.end = self.end or "tokens"
-            return None
         left = self.left_s if offered else self.material.left_s
-        for _ in (running := Running(engine.generate(chat, self.material.seed, left))):
-            yield ""
+        try:
+            for _ in (running := Running(engine.generate(chat, self.material.seed, left))):
+                yield ""
+        except WorkbenchError as error:
+            if not error.what.startswith(TOO_LONG):
+                raise
+            self.reason, self.end = f"failed: {error.what}", self.end or "tokens"  # the last result alone may fill the window
+            return None
         self.texts.append(running.result)
         step = runs.read_call(running.result)
         if step is None:

@@ -1,4 +1,4 @@
-"""Studies: what is varied over a recipe, run whole, and what it says."""
+"""Experiments: what is varied over a recipe, run whole, and what it says."""
 
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from core.cli.tables import show_parts, show_table
 
 subject("experiment", "Experiments: a question and what is varied to answer it.")
 
+FileOrId = Annotated[str, Parameter(help="A file of YAML as `experiment example` prints it, or the id of an experiment.")]
 NUMBERS = ("measured", "reused", "missing", "workers", "seconds", "stopped", "settled")
 
 
@@ -24,20 +25,16 @@ def study_example() -> str:
 
 
 @verb("study-points", show_table)
-def study_points(
-    workbench: Any,
-    study: Annotated[str, Parameter(help="A file of YAML as study-example prints it, or the id of an experiment.")],
-    /,
-) -> list[dict[str, Any]]:
+def study_points(workbench: Any, experiment: FileOrId, /) -> list[dict[str, Any]]:
     """The points of an experiment, each with its repeats, and what is left out with the reason; of a design that learns
     those of its first round. Nothing is measured."""
     from core.labs.experiments import adaptive, designs
 
-    experiment = _read(workbench, study)
-    made = designs.points(experiment)
+    plan = _read(workbench, experiment)
+    made = designs.points(plan)
     wanted = [adaptive.Wanted(settings) for settings in made.settings]
-    if experiment.learns:
-        wanted = adaptive.adaptive(experiment, len(workbench.corpus(experiment.recipe).queries)).ask()
+    if plan.learns:
+        wanted = adaptive.adaptive(plan, len(workbench.corpus(plan.recipe).queries)).ask()
     told = [(point, "") for point in wanted] + [(adaptive.Wanted(settings), why) for settings, why in made.left_out]
     return [
         {
@@ -65,16 +62,12 @@ def show_outlook(outlook: dict[str, Any]) -> None:
 
 
 @verb("study-estimate", show_outlook)
-def study_estimate(
-    workbench: Any,
-    study: Annotated[str, Parameter(help="A file of YAML as study-example prints it, or the id of an experiment.")],
-    /,
-) -> dict[str, Any]:
+def study_estimate(workbench: Any, experiment: FileOrId, /) -> dict[str, Any]:
     """What an experiment takes before it starts: trials, those that are stored, the distinct work of each stage, seconds by one
     worker from measured costs, tokens of context. Nothing is measured."""
     from core.labs.experiments.estimate import estimate
 
-    outlook = estimate(workbench, _read(workbench, study))
+    outlook = estimate(workbench, _read(workbench, experiment))
     return {**outlook._asdict(), "stages": [row._asdict() for row in outlook.stages]}
 
 
@@ -98,7 +91,7 @@ def show_outcome(outcome: dict[str, Any]) -> None:
 @verb("study", show_outcome, healthy=lambda outcome: not outcome["failed"], job_keeps=lambda outcome: outcome["id"])
 def study(
     workbench: Any,
-    study: Annotated[str, Parameter(help="A file of YAML as study-example prints it, or the id of an experiment.")],
+    experiment: FileOrId,
     /,
     *,
     engine: Annotated[str, Parameter(help="What measures: local, or ray.")] = "local",
@@ -110,9 +103,9 @@ def study(
     """Measure what of an experiment is not measured yet; stopped or killed, it goes on where it was when run again."""
     from core.labs.experiments import driver
 
-    experiment = _read(workbench, study)
-    outcome = yield from driver.run(workbench, experiment, engine, workers, address)
-    return {**outcome._asdict(), **_ranked(workbench, experiment)}
+    plan = _read(workbench, experiment)
+    outcome = yield from driver.run(workbench, plan, engine, workers, address)
+    return {**outcome._asdict(), **_ranked(workbench, plan)}
 
 
 def _read(workbench: Any, name: str) -> Any:
@@ -151,26 +144,26 @@ def show_standing(standing: dict[str, Any]) -> None:
 
 
 @verb("study-status", show_standing)
-def study_status(workbench: Any, study: str, /) -> Any:
+def study_status(workbench: Any, experiment: str, /) -> Any:
     """How an experiment stands, wherever it was started: whether it runs, how far it is, what failed."""
     from core.labs.experiments.standing import standing
 
-    return standing(workbench, study)
+    return standing(workbench, experiment)
 
 
 @verb("study-pause", show_standing)
-def study_pause(workbench: Any, study: str, /) -> Any:
+def study_pause(workbench: Any, experiment: str, /) -> Any:
     """End the run of an experiment, wherever it was started; `experiment run` goes on with it."""
     from core.labs.experiments.standing import pause
 
-    return pause(workbench, study)
+    return pause(workbench, experiment)
 
 
 @verb("study-results", show_table)
 def study_results(
-    workbench: Any, study: str, /, *, metric: Annotated[str, Parameter(help="Default: the experiment's first.")] = ""
+    workbench: Any, experiment: str, /, *, metric: Annotated[str, Parameter(help="Default: the experiment's first.")] = ""
 ) -> Any:
-    """Each point of an experiment against its base, question by question, and which are not distinguishable from the best."""
+    """Each point of an experiment against its base, question by question, and which do not differ significantly from the best."""
     from core.labs.experiments import book, results
 
-    return results.measured(workbench, book.load(workbench, study), metric)
+    return results.measured(workbench, book.load(workbench, experiment), metric)

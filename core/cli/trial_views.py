@@ -22,7 +22,7 @@ class ViewOptions:
     ] = ()
     dataset: Annotated[str, Parameter(help="Only this corpus.")] = ""
     status: Annotated[str, Parameter(help="ok, failed or interrupted.")] = ""
-    sweep: Annotated[str, Parameter(help="Only this sweep.")] = ""
+    sweep: Annotated[str, Parameter(help="Only of this experiment or sweep.")] = ""
     tag: Annotated[str, Parameter(help="Only with this tag.")] = ""
     find: Annotated[Text, Parameter(help="Words of a name, recipe, note, corpus or id.")] = ""
     repeats: Annotated[bool, Parameter(help="Also older trials of equal recipes.")] = False

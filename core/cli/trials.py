@@ -88,7 +88,7 @@ def trials(
     limit: Positive = 50,
     dataset: Annotated[str, Parameter(help="Only this corpus.")] = "",
     status: Annotated[Literal["", "ok", "failed", "interrupted"], Parameter(help="Only those that ended so.")] = "",
-    sweep: Annotated[str, Parameter(help="Only this sweep.")] = "",
+    sweep: Annotated[str, Parameter(help="Only of this experiment or sweep.")] = "",
     tag: Annotated[str, Parameter(help="Only with this tag.")] = "",
     find: Annotated[Text, Parameter(help="Words of a name, recipe, note, corpus or id.")] = "",
 ) -> Any:
@@ -101,7 +101,7 @@ def trials(
     return workbench.trials(limit, listing.everything(workbench).matching(dataset, status, sweep, find, tag).ids[:limit])
 
 
-Sweep = Annotated[str, Parameter(help="Only this sweep.")]
+Sweep = Annotated[str, Parameter(help="Only of this experiment or sweep.")]
 Dataset = Annotated[str, Parameter(help="Only this corpus.")]
 Only = Annotated[tuple[str, ...], Parameter(consume_multiple=(1, 1_000), help="Only these trials.")]
 
@@ -125,7 +125,7 @@ def leaderboard(
     dataset: Dataset = "",
     only: Only = (),
 ) -> Any:
-    """Trials on the same questions by rank, and which are not distinguishable from the best."""
+    """Trials on the same questions by rank, and which do not differ significantly from the best."""
     from core.labs.trials import leaderboard as lab
 
     name, members, left_out = chosen(workbench, sweep, dataset, only, metric)
@@ -168,7 +168,7 @@ def effects(
     dataset: Dataset = "",
     only: Only = (),
 ) -> Any:
-    """What each setting does to a metric over the trials of a study: main effects, and interactions of two settings."""
+    """What each setting does to a metric over the trials of an experiment: main effects, and interactions of two settings."""
     from core.labs.trials import comparison
     from core.labs.trials import effects as lab
 

@@ -77,7 +77,7 @@ def build(
     passages, short = grown(chosen, context, source, lambda trial: sized(trial) <= context.max_tokens)
     if chosen and not passages:
         raise WorkbenchError(
-            f"The best passage alone has {sized(chosen[:1]):,} tokens, and the prompt has room for {context.max_tokens:,}.",
+            f"The prompt has room for {context.max_tokens:,} tokens, and the best passage alone has {sized(chosen[:1]):,}.",
             where=chosen[0].document_id,
             todo="Raise context.max_tokens, or cut the documents into smaller chunks.",
         )

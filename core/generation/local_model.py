@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from core.errors import WorkbenchError
 from core.generation import structured
 from core.generation.copying import Copier, Copying
-from core.generation.protocol import Generated, Read, ShownText
+from core.generation.protocol import TOO_LONG, Generated, Read, ShownText
 from core.generation.refusing import Refusing, bent, refusing
 from core.records import Token
 
@@ -199,7 +199,7 @@ class LocalModel(ABC):
         """Tokens left for the answer."""
         if prompt_tokens >= knobs.context_tokens:
             raise WorkbenchError(
-                f"The prompt has {prompt_tokens:,} tokens, and prompt and answer have room for {knobs.context_tokens:,}.",
+                f"{TOO_LONG}has {prompt_tokens:,} tokens, and prompt and answer have room for {knobs.context_tokens:,}.",
                 todo="Raise generation.context_tokens, or lower context.passages or context.max_tokens.",
             )
         return knobs.context_tokens - prompt_tokens
@@ -233,7 +233,7 @@ class LocalModel(ABC):
         room = self.room(knobs, len(prompt.tokens))
         most = min(room, knobs.max_tokens)
         if knobs.json_schema and rules is None:
-            rules = structured.fitting(knobs.json_schema, room)
+            rules = structured.fitting(knobs.json_schema, room, knobs.context_tokens)
             most = min(room, rules.longest + 1)  # a token holds a character or more, and one ends the answer
         elif rules is None:
             rules = refusing(self, knobs.refusal, messages)

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from core.config import PartConfig, fingerprint
 from core.errors import WorkbenchError
+from core.generation import structured
+from core.generation.protocol import TOO_LONG
 from core.models.adapters import SHIPPED
 from core.progress import Running, Unready
 from core.records import Progress, Token, plain, read_token
@@ -24,10 +26,13 @@ TRIES = 3  # failures in a row after which a service is asked no more
 # of a generator's knobs those that change no text; the model's file is in its identity
 MUTE = {"model", "weights", "threads", "gpu_layers", "own_process", "reuse_prefix", "logprobs", "context_tokens", "retries"}
 # how reasons begin that another try would not change
+UNFIT = f"failed: {TOO_LONG}"
 FINAL = (
     "stop", "length", "failed: the model wrote nothing", "failed: the tokens allowed were used up before any text",
     "failed: refusal", "failed: not ",  # JSON, or of the schema
+    UNFIT,
 )  # fmt: skip
+AGAIN = "What was written is kept: start it again once the model answers, and only the rest is asked for."
 CUT = ("length", FINAL[3])  # where the tokens were at their end
 
 
@@ -127,7 +132,10 @@ def _recorded_texts(tools: TextTools, requests: Sequence[Request]) -> tuple[list
 
 
 def _cut_elsewhere(text: ModelText, request: Request, window: int) -> bool:
-    """Whether a text ended where prompt and text filled a window, and that was another one."""
+    """Whether a text ended where prompt and text filled a window, and that was another one; or its prompt fits into this one."""
+    if text.finish_reason.startswith(UNFIT):
+        least = structured.grammar(request.json_schema).longest if request.json_schema else 1
+        return text.prompt_tokens + least <= window
     cut = (
         text.finish_reason.startswith(CUT) and None not in (text.tokens, text.prompt_tokens) and text.tokens < request.max_tokens
     )
@@ -179,13 +187,13 @@ def _write(tools: TextTools, absent: dict[str, Request]) -> Generator[Progress, 
         raise WorkbenchError(
             f"The model failed, and {len(absent) - len(by_key):,} of {len(absent):,} texts are not written: {why}.",
             where=tools.generator.model,
-            todo="What was written is kept: start it again once the model answers, and only the rest is asked for.",
+            todo=AGAIN,
         )
     return by_key
 
 
 def _batch(tools: TextTools, requests: list[Request], done: int, total: int) -> Generator[Progress, None, list[ModelText]]:
-    """The texts to requests of the same settings, of a model on this machine all at once."""
+    """The texts to requests of the same settings, of a model on this machine all at once. A prompt that does not fit fails alone."""
     part, seeds = _set(tools.generator, requests[0]), [tools.seed + request.draw for request in requests]
     prompts = [request.messages for request in requests]
     started = time.monotonic()
@@ -193,8 +201,17 @@ def _batch(tools: TextTools, requests: list[Request], done: int, total: int) -> 
         steps = part.generate_many(prompts, seeds, DEADLINE_S, len(prompts))
     else:
         steps = part.generate(prompts[0], seeds[0], DEADLINE_S)
-    for step in (running := Running(steps)):
-        yield Progress(done, total, step.message if isinstance(step, Progress) else "Texts by the model")
+    try:
+        for step in (running := Running(steps)):
+            yield Progress(done, total, step.message if isinstance(step, Progress) else "Texts by the model")
+    except WorkbenchError as error:
+        if not error.what.startswith(TOO_LONG):
+            raise
+        if half := len(requests) // 2:  # it was told before anything was written
+            first = yield from _batch(tools, requests[:half], done, total)
+            return first + (yield from _batch(tools, requests[half:], done + half, total))
+        size = len(part.read(prompts[0]).tokens) if part.local else 0
+        return [ModelText("", f"failed: {error.what}", size, 0, 0.0, 0.0)]
     answers = running.result if part.local else [running.result]
     seconds = (time.monotonic() - started) / len(prompts)
     return [ModelText(a.text, a.finish_reason, a.prompt_tokens, a.answer_tokens, seconds, a.cost_usd, a.tokens) for a in answers]

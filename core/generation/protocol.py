@@ -11,6 +11,7 @@ from pydantic import Field
 from core.config import PartConfig
 from core.records import Token
 
+TOO_LONG = "The prompt "  # so begins the error of a prompt that, with what is to be written behind it, does not fit: a failure of its own
 Stops = tuple[Annotated[str, Field(min_length=1)], ...]
 
 

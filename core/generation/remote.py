@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from core.errors import WorkbenchError
 from core.files import read_json
-from core.generation import prices, structured
+from core.generation import prices, protocol, structured
 from core.generation.protocol import Generated, finished
 from core.models.text import encodable, valid
 from core.progress import event_loop
@@ -42,6 +42,7 @@ TOO_LONG = (
     "exceed context limit", "exceeds the context", "longer than the context", "prompt is too long", "input is too long",
     "too many tokens", "maximum number of tokens",
 )  # fmt: skip
+FILTERED = ("content_filter", "content_policy_violation", "invalid_prompt")  # codes of a prompt that a service's filter keeps out
 
 
 class Fault(Exception):
@@ -245,9 +246,11 @@ def refused(status: int, body: bytes | str, retry_after: str | None, variable: s
     if status in (408, 409, 429) or status >= 500:
         return Fault(f"HTTP {status}: {said}", True, retry_after_s(retry_after))
     told = body if isinstance(body, str) else body.decode("utf-8", "replace")
+    if status == 400 and any(code in told for code in FILTERED):
+        return Fault(f"refusal: {said}")
     if status in (400, 413, 422) and any(words in told.lower() for words in TOO_LONG):
         return WorkbenchError(
-            f"The prompt does not fit into the model's context: {said}",
+            f"{protocol.TOO_LONG}does not fit into the model's context: {said}",
             todo="Lower context.passages, context.max_tokens or generation.max_tokens.",
         )
     if 300 <= status < 400:

@@ -116,13 +116,13 @@ def grammar(schema: str) -> Grammar:
     return Grammar(f"root ::= {rule}\n{_CHARACTER}\n", longest)
 
 
-def fitting(schema: str, room_tokens: int) -> Grammar:
+def fitting(schema: str, room_tokens: int, window: int) -> Grammar:
     """The grammar, where its longest JSON has room: a token holds at least one character of plain text."""
     rules = grammar(schema)
     if rules.longest > room_tokens:
+        room = f"{protocol.TOO_LONG}leaves" if rules.longest < window else "The context has"  # else no prompt fits
         raise WorkbenchError(
-            f"The longest JSON of the schema has {rules.longest:,} characters, and the context leaves room "
-            f"for {room_tokens:,} tokens.",
+            f"{room} room for {room_tokens:,} tokens, and the longest JSON of the schema has {rules.longest:,} characters.",
             where="generation.json_schema",
             todo="Give its strings and lists a smaller maxLength and maxItems.",
         )

@@ -22,7 +22,7 @@ class Qdrant(Index):
 
     Choose it to match an application that runs on Qdrant, or where filters leave few chunks: it walks its graph among those that
     may be found, and compares all where they are few. The engine is that of PyPI's qdrant-edge-py, beta, which one process opens at
-    a time for writing; here one thread builds its graph, as several build one that is not quite alike each time. A server is named by
+    a time for writing; no two builds of its graph are quite alike. A server is named by
     the environment variable in `server`, its key by the same name with _API_KEY; collections stay there until someone drops them, each
     with our prefix and a word of it in its metadata.
     Source: Malkov and Yashunin 2018, "Efficient and robust approximate nearest neighbor search using HNSW graphs"; for filters

@@ -16,6 +16,7 @@ from core.answering.answer import best_similarity
 from core.answering.one_prompt import OnePrompt
 from core.config import code_version, fingerprint
 from core.context.prompt import UNKNOWN
+from core.generation.model_texts import UNFIT
 from core.pipeline.confidence import doubt
 from core.pipeline.pipeline import Pipeline
 from core.pipeline.stages import WRITTEN, Resolved, records, writers
@@ -56,8 +57,8 @@ class KeptAnswer(NamedTuple):
 
     @property
     def asked(self) -> bool:
-        """Whether a model was asked for it."""
-        return self.finish_reason != "abstained" or bool(self.withheld)
+        """Whether a model was asked for it, and could read its only prompt: what it took is else nothing, not unknown."""
+        return bool(self.withheld or self.detail) or not self.finish_reason.startswith(("abstained", UNFIT))
 
     @property
     def passages(self) -> tuple[Span, ...]:

@@ -23,7 +23,8 @@ class ModelPointwise(Reranker):
 
     Needs a generator of this machine, whose probabilities can be read; nothing is sampled, so no answer is out of form. Choose
     it over `model_listwise` for many passages: a score is kept for good. The bundled model is too small for it: see
-    docs/methods.md. A passage that does not fit into the context is read in parts, and its best part counts.
+    docs/methods.md. A passage that does not fit into the context is read in parts, and its best part counts; of a question that fills
+    half of it the beginning is read.
     Source: Sun et al. 2023, "Is ChatGPT Good at Search?" (arXiv:2304.09542), section 3, relevance generation, after Liang et al.
     2022; the odds of two tokens as in Nogueira et al. 2020, "Document Ranking with a Pretrained Sequence-to-Sequence Model".
     """
@@ -70,7 +71,8 @@ class YesOrNo:
             raise WorkbenchError("The model's tokens for yes and no begin alike.", where=self.generator.model)
         # passages stand first in the prompt, and a passage read for one question is not read again for the next
         for index in sorted(range(len(pairs)), key=lambda i: (pairs[i][1], pairs[i][0])):
-            score = max(self._odds(pairs[index][0], passage, yes, no) for passage in self._parts(*pairs[index]))
+            question, passage = self._begun(pairs[index][0]), pairs[index][1]
+            score = max(self._odds(question, piece, yes, no) for piece in self._parts(question, passage))
             yield np.array([index]), np.array([score], np.float32)
 
     def _odds(self, question: str, passage: str, yes: set[int], no: set[int]) -> float:
@@ -80,7 +82,15 @@ class YesOrNo:
     def parts(self, question: str, passage: str) -> int:
         """In how many parts a passage is read. What has room whatever its tokens are asks no model: none is less than a byte."""
         bytes_asked = len(f"{_messages(question, passage)[0]['content']}".encode("utf-8", "replace"))
-        return 1 if bytes_asked + TEMPLATE_TOKENS < self.generator.context_tokens else len(self._parts(question, passage))
+        whole = bytes_asked + TEMPLATE_TOKENS < self.generator.context_tokens
+        return 1 if whole else len(self._parts(self._begun(question), passage))
+
+    def _begun(self, question: str) -> str:
+        """The question, or what of its beginning leaves a passage half of the context."""
+        room = self.generator.context_tokens // 2
+        while len(question) > 1 and len(self.generator.read(_messages(question, "")).tokens) > room:
+            question = question[: len(question) // 2]
+        return question
 
     def _parts(self, question: str, passage: str) -> list[str]:
         """The passage, halved until it fits into the context."""

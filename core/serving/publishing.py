@@ -22,6 +22,7 @@ from core.workbench import Workbench
 KIND = "published_recipes"
 MEASURE, LEAST = "faithfulness", 0.85
 MOST_K = 100  # passages that a service gives to a search at most
+MOST_ASKED = 10_000  # characters of a question that it takes
 REPLAYS = 1000  # without a loss they bound the noise floor by 0.0046
 
 
@@ -142,7 +143,8 @@ def _canaries(
 ) -> Generator[Progress, None, tuple[list[dict[str, Any]], float]]:
     """The canaries, and the noise floor."""
     queries = run.corpus.queries
-    rows = [row for row in drawn(queries, run.config.seed, len(queries)) if queries[row].relevant][:most]
+    rows = [row for row in drawn(queries, run.config.seed, len(queries)) if queries[row].relevant]
+    rows = [row for row in rows if len(queries[row].text) <= MOST_ASKED][:most]
     evaluation, made, k = (yield from workbench.evaluating(run)), [], _depth(run.config)
     for row in rows:
         gold = queries[row].relevant

@@ -21,8 +21,9 @@ from core.corpus.own import Origin
 from core.embedding.vectors import encode_all
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
+from core.generation.protocol import TOO_LONG
 from core.generation.remote import RetryBudget, within_budget
-from core.labs.answers.answering import TOO_LONG, answers_to, spans_read, write
+from core.labs.answers.answering import answers_to, spans_read, write
 from core.pipeline.answers import Asker, Given, KeptAnswer
 from core.pipeline.stages import Resolved
 from core.progress import Running, drain
@@ -197,15 +198,18 @@ class Service:
             about = _searched(question.text, hits[question]) | {"cached": [] if alone else list(steps[question].hits)}
             question.mark("search", "retrieval", start_ns, **about, **ranking_noted(run.corpus.fingerprint, hits[question]))
             yield
-        start_ns = time.time_ns()
-        for _ in write(self.workbench, run, list(contexts.values())):
-            yield
-            if not any(question.left_s for question in asked):
-                break
-        replies = {}
+        start_ns, why, replies = time.time_ns(), LATE, {}
+        try:
+            for _ in write(self.workbench, run, list(contexts.values())):
+                yield
+                if not any(question.left_s for question in asked):
+                    break
+        except WorkbenchError as error:  # what was written beside the answer that failed goes out
+            rung.breaker.failed()
+            why = str(error)
         for question, said in zip(asked, answers_to(self.workbench, list(contexts.values())), strict=True):
             if said is None:
-                question.tried.append({"way": rung.name, "why": LATE})
+                question.tried.append({"way": rung.name, "why": why})
                 continue
             used = _used(run.config.generation.model, said)
             noted = recipe_noted(rung.config) | ({ALONE: True} if question.route == CLOSED_BOOK else {})

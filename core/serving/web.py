@@ -28,7 +28,7 @@ from core.serving.batching import AnswerBatches, stepped
 from core.serving.feedback import MOST_SAID, FeedbackBook
 from core.serving.guard import MOST_BYTES, Guard
 from core.serving.keys import Keys
-from core.serving.publishing import MOST_K
+from core.serving.publishing import MOST_ASKED, MOST_K
 from core.serving.request_trace import LEFT, RefusedRequests, RequestTrace, traced
 from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Reply, ServedQuestion, Service
 from core.serving.spans import Recorder
@@ -36,7 +36,6 @@ from core.serving.spans import Recorder
 WAY, ARM = "x-groundwork-way", "x-groundwork-arm"
 HOST, STOPPING_S = "127.0.0.1", 60
 LOCAL = (HOST, "localhost")  # names by which a service without keys may be called
-MOST_ASKED = 10_000  # characters of a question
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds
 EVENTS = {"media_type": "text/event-stream", "headers": {"cache-control": "no-store"}}
 

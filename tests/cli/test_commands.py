@@ -110,6 +110,8 @@ def test_every_verb_has_help_without_running(verb, capsys):
     assert main([*verb.name.split(), "--help"]) == 0
     told = capsys.readouterr()
     assert "--json" in told.out and "--job" not in told.out and not told.err
+    older = {key for key, name in verbs.TYPED.items() if "-" in key and key not in name.split()}
+    assert not older & {*re.findall(r"[a-z]+(?:-[a-z]+)+", told.out)}, "help names verbs as they are typed today"
 
 
 @pytest.mark.parametrize("kind", registry.kinds())

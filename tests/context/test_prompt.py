@@ -75,7 +75,7 @@ def test_only_the_first_passages_are_asked_for():
 
 
 def test_a_first_passage_without_room_is_an_error_with_numbers():
-    with pytest.raises(WorkbenchError, match=r"101 tokens.*64"):
+    with pytest.raises(WorkbenchError, match=r"64 tokens.*101"):
         build("Why?", [hit(1, "word " * 100)], ContextConfig(max_tokens=64), words)
 
 

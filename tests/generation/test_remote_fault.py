@@ -17,6 +17,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.generation import prices, remote
 from core.generation.anthropic_api import Anthropic
+from core.generation.model_texts import FINAL
 from core.generation.openai_compatible import OpenAICompatible
 from core.generation.remote import refused, retry_after_s
 from core.progress import Running
@@ -169,6 +170,14 @@ def test_a_wrong_key(api, code, monkeypatch):
 def test_a_request_that_cannot_succeed_is_not_repeated(api, code, message, expected, monkeypatch):
     error, requests = refusal(api, monkeypatch, status(code, message, Location="http://127.0.0.1:9/elsewhere"))
     assert expected in str(error) and error.todo and len(requests) == 1
+
+
+@both
+@pytest.mark.parametrize("code", ["content_filter", "invalid_prompt"])
+def test_a_prompt_that_the_service_s_filter_keeps_out_is_refused_as_an_answer_is(api, code, monkeypatch):
+    _, result, requests = ask(api, monkeypatch, status(400, f"The prompt triggered our policy ({code})."))
+    assert result.finish_reason.startswith(FINAL) and result.finish_reason.startswith("failed: refusal: The prompt triggered")
+    assert result.text == "" and len(requests) == 1
 
 
 def refusal(api: str, monkeypatch, reply) -> tuple[WorkbenchError, list]:

@@ -161,7 +161,7 @@ def test_an_error_of_the_model_keeps_the_batches_before(tmp_path, monkeypatch):
 
     def breaks(part, prompts, *rest):
         if any("of 25." in messages[-1]["content"] for messages in prompts):
-            raise WorkbenchError("The prompt does not fit.")
+            raise WorkbenchError("There is no memory for 16 answers at once.")
         return (yield from write(part, prompts, *rest))
 
     played.generate_many = breaks
@@ -170,6 +170,55 @@ def test_an_error_of_the_model_keeps_the_batches_before(tmp_path, monkeypatch):
             pass
     batches._of_home.clear()
     assert any(at_hand(tools(tmp_path), requests()))
+
+
+def windowed(monkeypatch, played) -> None:
+    """The model's window holds so many tokens as it says: prompt and a token."""
+    write = played.generate_many
+
+    def read(part, prompts, *rest):
+        for messages in prompts:
+            if (size := len(part.read(messages).tokens)) >= part.context_tokens:
+                raise WorkbenchError(
+                    f"The prompt has {size:,} tokens, and prompt and answer have room for {part.context_tokens:,}."
+                )
+        return (yield from write(part, prompts, *rest))
+
+    monkeypatch.setattr(played, "generate_many", read)
+
+
+def test_a_prompt_that_the_window_does_not_hold_fails_alone_and_is_kept_for_that_window(tmp_path, monkeypatch):
+    played = play(monkeypatch)
+    windowed(monkeypatch, played)
+    small, large = (tools(tmp_path, LlamaCpp().model_copy(update={"context_tokens": size})) for size in (8, 2048))
+    asked = requests()
+    asked[25] = asked[25]._replace(messages=[{"role": "user", "content": "Tell of " + "very " * 20 + "much."}])
+    made = drain(written(small, asked))
+    assert [n for n, text in enumerate(made) if not text.text] == [25]
+    assert made[25].finish_reason == "failed: The prompt has 23 tokens, and prompt and answer have room for 8."
+    runs = len(played.runs)
+    batches._of_home.clear()
+    assert at_hand(small, asked) == made == drain(written(small, asked)) and len(played.runs) == runs
+    assert at_hand(large, asked) == [*made[:25], None, *made[26:]], "a window that holds it is asked"
+    [told] = drain(written(large, asked[25:26]))
+    assert told.text and at_hand(large, asked)[25] == told and at_hand(small, asked) == made
+
+
+def test_a_prompt_beyond_the_window_of_a_service_fails_alone_and_is_kept(tmp_path, monkeypatch):
+    service, using = Service(monkeypatch, fails_after=1000), tools(tmp_path, OpenAICompatible())
+    answer = service.answer
+
+    def windowed(messages):
+        if "of 7." in messages[-1]["content"]:
+            raise WorkbenchError("The prompt does not fit into the model's context: 9,000 tokens are too many tokens")
+        return (yield from answer(messages))
+
+    service.answer = windowed
+    made = drain(written(using, requests()))
+    assert [n for n, text in enumerate(made) if not text.text] == [7] and made[7].finish_reason.startswith(
+        "failed: The prompt does"
+    )
+    assert at_hand(using, requests()) == made and service.asked == NUMBER - 1
 
 
 def test_nothing_asked_loads_nothing(tmp_path):

@@ -79,6 +79,17 @@ def test_a_passage_beyond_the_context_is_read_in_parts_and_the_best_counts(yes_o
     assert "".join(p.split("Passage: ")[1].split("\n\n")[0] for p in prompts).count("hay") == 400, "nothing is left out"
 
 
+def test_of_a_question_beyond_the_context_the_beginning_is_read(yes_of):
+    reader, prompts = yes_of(lambda prompt: 4.0 if "needle" in prompt else -4.0, context_tokens=128)
+    scores = {
+        int(i): float(s) for (i,), (s,) in reader.read([("why " * 200, "needle"), ("why " * 200, "hay"), ("Where?", "needle")])
+    }
+    assert scores == {0: pytest.approx(4.0), 1: pytest.approx(-4.0), 2: pytest.approx(4.0)}
+    assert all(len(prompt.split()) < 128 for prompt in prompts) and len(prompts) == 3 == sum(
+        reader.parts(*pair) for pair in [("why " * 200, "needle"), ("why " * 200, "hay"), ("Where?", "needle")]
+    )
+
+
 def test_a_generator_without_logits_is_refused(tmp_path):
     asked = asked_of(tmp_path)
     remote = TrialConfig(generation="openai_compatible").generation

@@ -148,6 +148,23 @@ def test_a_server_that_does_not_answer_questions_is_not_loaded(asked, answer, wo
         assert len(queue.arrived) == 1 and error.value.todo and error.value.where == url + "/search"
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_one_question_that_is_refused_for_its_length_ends_no_load(asked, tmp_path, monkeypatch, seed):
+    bench, plan = asked
+    (tmp_path / "questions.csv").write_text(f"question\n{'Who? ' * 3000}\nWhere is Lund?\n")
+
+    def sent(run, sender, message):
+        yield from ()
+        long = [len(request) > 10_000 for request in sender.requests]
+        return noted([1.0] * len(sender.moments), ["422" if long[n % len(long)] else "200" for n in range(len(sender.moments))])[
+            1
+        ]
+
+    monkeypatch.setattr(lab, "_driven", sent)
+    [row] = drain(lab.load(bench, plan._replace(seed=seed)))["points"]
+    assert row["outcomes"].keys() == {"200", "422"}
+
+
 def test_where_nothing_listens_it_is_said(asked):
     with server() as (url, _):
         pass

@@ -12,6 +12,8 @@ import pytest
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
+from core.generation.openai_compatible import OpenAICompatible
+from core.generation.protocol import Generated
 from core.progress import drain
 from core.records import Progress
 from core.serving import web
@@ -262,6 +264,21 @@ def test_a_failed_answer_within_a_batch_counts_for_the_breaker(service, serve, r
     ask("Gent 1", "Gent 2", "Lund", "Gent 3")
     ask("Gent 1", "Gent 2")
     assert states == ["closed", "closed", "closed", "open"]
+
+
+def test_one_answer_that_a_remote_engine_owes_takes_no_other_of_its_batch_along(bench, reader, serve, monkeypatch):
+    def generate(part, messages, seed=0, deadline_s=120.0):
+        yield ""
+        owes = "Gent" in messages[-1]["content"].rpartition("Question: ")[2]
+        return Generated("" if owes else "At five [1].", "failed: HTTP 503" if owes else "stop", "", 9, 0, 9, 1.0, 2.0, "m-1", "")
+
+    monkeypatch.setattr(OpenAICompatible, "generate", generate)
+    service = Service(bench, remote("http://127.0.0.1:9/v1"))
+    serve(service, FREE)
+    asked = [ServedQuestion(f"When does the market of {town} open?", time.perf_counter() + 60, True) for town in ("Gent", "Lund")]
+    made = drain(service.replies(asked))
+    assert [each["way"] for each in made] == ["local", "remote"] and "HTTP 503" in made[0]["tried"][0]["why"]
+    assert made[1]["answer"] == "At five [1]." and made[1]["tried"] == []
 
 
 def test_a_question_that_does_not_fit_is_no_failure_of_the_engine(service, serve, reader, monkeypatch):

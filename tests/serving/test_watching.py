@@ -18,7 +18,8 @@ from core.serving.publishing import publications, publish, published, recipe_of
 from core.serving.service import Service
 from core.serving.watching import ask_canaries, watched
 from core.serving.web import ServiceLimits
-from tests.support.failing import recipe
+from tests.support.failing import QUESTIONS, TEXTS, recipe
+from tests.support.small_corpora import with_towns
 
 FREE = ServiceLimits(rate=1e6, burst=1_000_000)
 WHY = "a test"
@@ -71,6 +72,14 @@ def test_a_service_as_published_raises_no_alarm(bench, reader, serve):
         told = drain(ask_canaries(bench, made, str(client.base_url)))
     assert told.asked == 3 * sum(each["found"] for each in made.canaries) and told.alarm is None and told.lost.mean == 0.0
     assert "no more than the noise" in told.sentence
+
+
+def test_a_question_that_is_longer_than_a_service_takes_is_no_canary(tmp_path, reader, serve):
+    long = "When does the market of Gent open? " + "Please say it. " * 1000
+    asked = [*QUESTIONS, {"id": "long", "question": long, "document": "Gent.txt", "answer": "opens at six"}]
+    bench = with_towns(tmp_path, TEXTS, asked)
+    made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment", replays=100))
+    assert drain(ask_canaries(bench, made, str(serve(Service(bench, recipe(), "towns"), FREE).base_url))).asked > 1
 
 
 def test_a_recipe_judged_deeper_than_a_service_answers_is_watched_as_deep_as_it_does(bench, reader, serve):

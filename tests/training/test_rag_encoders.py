@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ from core.embedding.trained import Trained
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
+from core.generation.model_texts import TextTools
 from core.generation.torch_lm import Transformers
 from core.progress import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
 from core.training.encoders.rag_loop import AnswerReader, RagLoop, RagQuestions, log_marginal, marginal_loss
 from core.training.encoders.rag_settings import RagTraining
-from core.training.encoders.rag_training import NAMES, train_rag
+from core.training.encoders.rag_training import NAMES, _answers, _hits, train_rag
+from core.training.encoders.splits import corpus_of
 from core.training.encoders.start import start_encoder
 from core.training.log import read_log
 from tests.generation.test_torch_lm import tiny_model
@@ -100,7 +103,6 @@ def test_the_loss_is_the_plain_sum_and_its_gradient_is_prior_less_posterior():
 def test_likelihoods_are_the_generators_and_asked_for_once(generation, tmp_path, monkeypatch):
     corpus, asked = corpus_of_marks(4), []
     from core.context.prompt import build
-    from core.training.encoders.rag_training import _hits
 
     hits = _hits(corpus, *whole(corpus))
     true = Transformers.answer_logprobs
@@ -112,6 +114,18 @@ def test_likelihoods_are_the_generators_and_asked_for_once(generation, tmp_path,
     assert logs[0, 1] == pytest.approx(sum(row), abs=1e-3) and tokens[0] == len(row) == 4, "three letters and the end"
     again, _ = drain(AnswerReader(generation, ContextConfig(), corpus, hits, tmp_path).logs(np.array([1]), np.array([[1, 2]])))
     assert again[0, 0] == logs[0, 1] and asked == [2, 1]
+
+
+@pytest.mark.parametrize("most", [300, 4000])  # beyond the room for passages, beyond the model's window
+def test_of_a_chunk_that_has_no_room_in_the_prompt_the_beginning_is_read(generation, tmp_path, most):
+    corpus = corpus_of_marks(4)
+    long = corpus.documents[0]._replace(text="Door 0 is blue. " * 200)
+    corpus = replace(corpus, documents=(long, *corpus.documents[1:]))
+    hits, context = _hits(corpus, *whole(corpus)), ContextConfig(max_tokens=most)
+    logs, tokens = drain(AnswerReader(generation, context, corpus, hits, tmp_path).logs(np.array([1]), np.array([[0, 1]])))
+    assert np.isfinite(logs).all() and tokens[0] == 4
+    [text] = drain(_answers(corpus_of(corpus, [1]), np.array([[0, 1]]), hits, context, TextTools(generation, 0, tmp_path, None)))
+    assert text
 
 
 @pytest.mark.slow

@@ -27,8 +27,10 @@ from core.config import PartConfig, TrialConfig, code_version, fingerprint
 from core.context.surroundings import Surroundings
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
+from core.generation.model_texts import AGAIN
 from core.labs.agents.replaying import AGENT
 from core.labs.answers import arms
+from core.labs.answers.answering import is_final, unfit
 from core.labs.answers.arms import Draw
 from core.labs.answers.results import keep_result, result_of
 from core.pipeline.provenance import source_of
@@ -254,8 +256,10 @@ def _answered(
     how = {"answering": way, "search": search, "source": source, "desk": desk}
     try:
         said = yield from answer(draw.queries[place].text, hits, part, config.context, config.seed, **how)
-    except WorkbenchError as error:  # a prompt that the window does not hold
-        return AttackedAnswer("", f"failed: {error.what}", 0, pretended.written, time.perf_counter() - began)
+    except WorkbenchError as error:
+        return AttackedAnswer("", unfit(error).finish_reason, 0, pretended.written, time.perf_counter() - began)
+    if not is_final(part, said.finish_reason):
+        raise WorkbenchError(said.finish_reason, where=part.model, todo=AGAIN)
     wanted = [step for step in runs.read_steps(said.detail.get("steps", [])) if step.tool == WRITE_MEMORY.name]
     return AttackedAnswer(said.text, said.finish_reason, len(wanted), pretended.written, time.perf_counter() - began)
 

@@ -157,8 +157,8 @@ def _of_way(said: Any) -> AgentAnswer:
     steps = detail.get("steps", [])
     used = len([step for step in steps if step["tool"] != runs.FINISH]) + detail.get("searches", 0)
     end = runs.ENDS.get(detail.get("end", ""), said.finish_reason)
-    spent = said.prompt_tokens, said.answer_tokens, said.seconds
-    return AgentAnswer(said.text, detail.get("calls", 1), used, *spent, end, said.detail)
+    spent = (said.prompt_tokens, said.answer_tokens) if said.asked else (0, 0)
+    return AgentAnswer(said.text, detail.get("calls", int(said.asked)), used, *spent, said.seconds, end, said.detail)
 
 
 # Arms of single texts ------------------------------------------------------------------------------------------------

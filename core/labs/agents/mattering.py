@@ -19,10 +19,11 @@ from core.config import PartConfig, code_version, fingerprint
 from core.context.citations import plain
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
+from core.generation.model_texts import AGAIN
 from core.labs.agents.attacking import wrong_answers
 from core.labs.agents.replaying import AGENT, material_of
 from core.labs.answers import arms
-from core.labs.answers.answering import AnswerSet
+from core.labs.answers.answering import AnswerSet, is_final, unfit
 from core.labs.answers.arms import Draw
 from core.labs.answers.results import keep_result, result_of
 from core.labs.failures.rungs import gold_hits
@@ -209,7 +210,7 @@ def _text_of(draw: Draw, place: int, said: KeptAnswer, before: Sequence[AgentSte
 def _written(
     draw: Draw, place: int, said: KeptAnswer, before: Sequence[AgentStep], calls: bool, step: Progress
 ) -> Generator[Progress, None, None]:
-    """The run from behind these steps, recorded; what fails is an empty answer."""
+    """The run from behind these steps, recorded; what fails for good is an empty answer."""
     key = _key(draw, place, said, before, calls)
     if result_of(draw.workbench, key) is not None:
         return
@@ -221,10 +222,11 @@ def _written(
     material = material_of(draw.workbench, draw.run, draw.queries[place].text, hits)
     try:
         made = yield from within(_way(draw).resumed(material, before, first, calls), step)
-        text = made.text
-    except WorkbenchError:  # the window does not hold it
-        text = ""
-    keep_result(draw.workbench, MADE, key, text)
+    except WorkbenchError as error:
+        made = unfit(error)
+    if not is_final(material.generator, made.finish_reason):
+        raise WorkbenchError(made.finish_reason, where=material.generator.model, todo=AGAIN)
+    keep_result(draw.workbench, MADE, key, made.text)
 
 
 def _hit(texts: dict[str, Any], spans: Given) -> Hit:

@@ -24,7 +24,8 @@ from core.context.prompt import UNKNOWN, asks_to_cite
 from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.loading import loaded
-from core.generation.model_texts import BATCH, TRIES, Request, written
+from core.generation.model_texts import AGAIN, BATCH, FINAL, TRIES, Request, written
+from core.generation.protocol import TOO_LONG
 from core.judging.measure import AnswerCase
 from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer, Span, answers_of, keep
 from core.pipeline.confidence import as_written, check, writer
@@ -40,7 +41,6 @@ from core.workbench import Evaluation, Workbench, fetched
 
 FIRST = 30  # questions that are asked where nobody says how many
 LIMITS = {"stop", "temperature", "json_schema", "logprobs"}  # of a generator that has such knobs
-TOO_LONG = "The prompt has"  # so begins what an engine says of a prompt beyond its window
 MORE_THAN_FILES = 1.3
 READING_S = 0.02, 2.0  # of an answer that no language model writes
 PROMPT_TOKENS, LEAST_TOKENS = (200, 2_000), 20  # of a prompt with its passages, and of a short answer, about
@@ -407,9 +407,9 @@ class _Job:
                 made = material.prompt(chosen)
                 messages, shown = made.messages, spans_read(made.used)
             if part.local and not part.holds(messages) and (size := len(part.read(messages).tokens)) >= part.context_tokens:
-                raise WorkbenchError(f"{TOO_LONG} {size:,} tokens, and the window {part.context_tokens:,}.")
+                raise WorkbenchError(f"{TOO_LONG}has {size:,} tokens, and the window {part.context_tokens:,}.")
         except WorkbenchError as error:
-            return self._unfit(hits, error)
+            return unfit(error)
         return messages, shown
 
     def alone(self, each: AskedContext) -> Generator[Progress, None, None]:
@@ -421,17 +421,11 @@ class _Job:
             work = answer(each.question, hits, self._part, config.context, config.seed, **more)
             made = yield from within(work, self._step(each))
         except WorkbenchError as error:
-            return self._record({each: self._unfit(hits, error)})
-        if not self._part.local and made.finish_reason.startswith("failed"):  # a service may answer the next time
+            return self._record({each: unfit(error)})
+        if not is_final(self._part, made.finish_reason):
             return self._fails(WorkbenchError(made.finish_reason), 1)
         self._in_a_row = 0
         self._counted(keep_alone(self._bench, self._run, each, made, time.perf_counter() - started))
-
-    def _unfit(self, hits: Sequence[Hit], error: WorkbenchError) -> KeptAnswer:
-        """A passage that is too long for the prompt is a failure of its question, and no end of the job."""
-        if error.where not in {hit.document_id for hit in hits} and not error.what.startswith(TOO_LONG):
-            raise error
-        return KeptAnswer("", f"failed: {error.what}")
 
     def _fails(self, error: WorkbenchError, number: int) -> None:
         self._failed, self._in_a_row, self._why = self._failed + number, self._in_a_row + 1, error.what
@@ -463,11 +457,23 @@ class _Job:
             raise WorkbenchError(
                 f"The model failed, and {self._failed:,} of {self._total:,} answers or more are not written: {self._why}",
                 where=self._part.model,
-                todo="What was written is kept: start it again once the model answers, and only the rest is asked for.",
+                todo=AGAIN,
             )
 
     def _step(self, each: AskedContext) -> Progress:
         return Progress(self._done, self._total, each.question)
+
+
+def is_final(part: PartConfig, reason: str) -> bool:
+    """Whether an answer that ended so is kept: a service that failed may answer the next time."""
+    return part.local or not reason.startswith("failed") or reason.startswith(FINAL)
+
+
+def unfit(error: WorkbenchError) -> KeptAnswer:
+    """A prompt that does not fit is a failure of its question, and no end of the job."""
+    if not error.what.startswith(TOO_LONG):
+        raise error
+    return KeptAnswer("", f"failed: {error.what}")
 
 
 def spans_read(hits: Sequence[Hit]) -> Given:

@@ -16,9 +16,9 @@ from core.context.passages import distinct
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
 from core.generation.model_texts import ModelText, Request, TextTools, written
+from core.generation.protocol import TOO_LONG
 from core.judging.self_consistency import MARKER, final_answer, is_marked, majority, windows
 from core.labs.answers import arms
-from core.labs.answers.answering import TOO_LONG
 from core.labs.answers.arms import Draw
 from core.labs.answers.results import keep_result, result_of
 from core.pipeline.provenance import source_of
@@ -165,7 +165,7 @@ def prompts(draw: Draw, contexts: dict[str, ContextConfig]) -> list[dict[str, li
             why = next(filter(None, (_beyond(config.generation.usable(), each) for each in messages.values())), "")
             made.append(why or messages)
         except WorkbenchError as error:
-            if error.where not in {hit.document_id for hit in chosen}:
+            if not error.what.startswith(TOO_LONG):
                 raise
             made.append(error.what)
     return made
@@ -175,7 +175,7 @@ def _beyond(part: PartConfig, messages: list[dict[str, str]]) -> str:
     """Why the model of this machine cannot take these; "": it can, or its service has to say."""
     if not part.local or part.holds(messages) or (size := len(part.read(messages).tokens)) < part.context_tokens:
         return ""
-    return f"{TOO_LONG} {size:,} tokens, and the window {part.context_tokens:,}."
+    return f"{TOO_LONG}has {size:,} tokens, and the window {part.context_tokens:,}."
 
 
 def _requests(draw: Draw, plan: ReasoningPlan, way: str, prompts: Sequence[list[dict[str, str]]]) -> list[Request]:

@@ -16,8 +16,10 @@ import numpy as np
 from core import registry
 from core.comparison.comparison import ArmComparison, Difference, Rules, compared
 from core.config import fingerprint
+from core.errors import WorkbenchError
 from core.generation.loading import loaded
 from core.generation.model_texts import Request, at_hand, written
+from core.generation.protocol import TOO_LONG
 from core.judging.overlap import continued, copied_share
 from core.judging.reference import accepts
 from core.labs.answers import answering, arms, rephrasing
@@ -266,9 +268,22 @@ def _likelihoods(draw: Draw, pairs: Sequence[tuple[str, str]]) -> Generator[Prog
     if not part.mixes or not pairs or result_of(draw.workbench, key) is not None:
         return
     texts = [one_line(text) for pair in pairs for text in pair]
-    tables = yield from part.answer_logprobs([[{"role": "user", "content": SAID}]], texts, 60.0 + 5.0 * len(texts))
-    values = [least_likely(rows[0][:-1]) for rows in tables]  # without the end of the turn
+    tables = yield from _tables(part, texts)
+    values = [rows and least_likely(rows[0][:-1]) for rows in tables]  # without the end of the turn
     keep_result(draw.workbench, LIKELIHOODS, key, values)
+
+
+def _tables(part: Any, texts: list[str]) -> Generator[Progress, None, list[Any]]:
+    """What the model says of each text; None of one that its window does not hold."""
+    try:
+        return (yield from part.answer_logprobs([[{"role": "user", "content": SAID}]], texts, 60.0 + 5.0 * len(texts)))
+    except WorkbenchError as error:
+        if not error.what.startswith(TOO_LONG):
+            raise
+    if not (half := len(texts) // 2):
+        return [None]
+    first = yield from _tables(part, texts[:half])
+    return first + (yield from _tables(part, texts[half:]))
 
 
 def least_likely(logprobs: Sequence[float]) -> tuple[float, float]:
@@ -278,8 +293,10 @@ def least_likely(logprobs: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(logprobs)), float(np.mean(low))
 
 
-def _likelihood(rules: Rules, recorded: list[list[float]]) -> QuestionLikelihood:
-    values = np.array(recorded, np.float64).reshape(-1, 2, 2)  # question, wording, [mean, least likely]
+def _likelihood(rules: Rules, recorded: list[list[float] | None]) -> QuestionLikelihood | None:
+    if not (pairs := [pair for pair in zip(recorded[::2], recorded[1::2], strict=True) if None not in pair]):
+        return None
+    values = np.array(pairs, np.float64).reshape(-1, 2, 2)  # question, wording, [mean, least likely]
     mean, lowest = (rules.difference(values[:, 0, kind], values[:, 1, kind]) for kind in (0, 1))
     return QuestionLikelihood(mean, lowest, float(values[:, 0, 0].mean()), float(values[:, 1, 0].mean()))
 

@@ -145,12 +145,12 @@ def _answered(
 
 
 def _spent(answers: AnswerSet) -> dict[str, list[float]]:
-    """Cost of an answer -> of each question that has one; tokens only where the engine tells them. Without a similar passage the model
-    is not asked, and nothing spent."""
-    written = [(asking, answer) for asking, answer in zip(answers.askings, answers.answers, strict=True) if asking and answer]
-    sizes = [(answer.prompt_tokens, answer.answer_tokens) if asking.asks else (0, 0) for asking, answer in written]
+    """Cost of an answer -> of each question that has one; tokens only where the engine tells them. Where the model is not asked nothing
+    is spent."""
+    written = [answer for asking, answer in zip(answers.askings, answers.answers, strict=True) if asking and answer]
+    sizes = [(answer.prompt_tokens, answer.answer_tokens) if answer.asked else (0, 0) for answer in written]
     tokens = [float(read + told) for read, told in sizes if read is not None and told is not None]
-    spent = {"answer_s": [answer.seconds for _, answer in written], "answer_tokens": tokens}
+    spent = {"answer_s": [answer.seconds for answer in written], "answer_tokens": tokens}
     return {cost: values for cost, values in spent.items() if len(values) == len(written) > 0}
 
 

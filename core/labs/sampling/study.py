@@ -13,7 +13,7 @@ from core.context.prompt import build
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
-from core.generation.protocol import finished
+from core.generation.protocol import TOO_LONG, finished
 from core.judging import diversity
 from core.judging.judgement_models import EMBEDDED, Judgements, pair_text, read_judgement
 from core.labs.sampling.chains import read_chain, write_chain
@@ -120,10 +120,16 @@ def _drawn(
 ) -> Generator[Progress, None, dict[str, Any]]:
     """The record of a question under a chain."""
     config, part = run.config, run.config.generation
-    prompt, steps, made = reading(workbench, config, query.text).prompt, read_chain(text), []
-    for number in range(samples):
-        working = write(part, prompt, memory, steps, seed=config.seed + number, max_tokens=part.max_tokens)
-        made.append(_sample((yield from working)))
+    steps, seeds, made, asked_for = read_chain(text), range(config.seed, config.seed + samples), [], ""
+    try:
+        prompt = reading(workbench, config, query.text).prompt
+        asked_for = prompt.text
+        for seed in seeds:
+            made.append(_sample((yield from write(part, prompt, memory, steps, seed=seed, max_tokens=part.max_tokens))))
+    except WorkbenchError as error:
+        if not error.what.startswith(TOO_LONG):
+            raise
+        made = [_sample(Written(tuple(steps), seed, (), (), f"failed: {error.what}", 0.0, 0.0, 0)) for seed in seeds]
     return {
         "dataset": run.corpus.name,
         "query_id": query.id,
@@ -132,7 +138,7 @@ def _drawn(
         "chain": text,
         "steps": [each.model_dump(mode="json") for each in steps],
         "samples": made,
-        "prompt": prompt.text,
+        "prompt": asked_for,
         "config": config.model_dump(mode="json"),
         **receipt(config, part, write),
         "fingerprints": {"corpus": run.corpus.fingerprint, "generator": part.identity()},
@@ -247,7 +253,7 @@ def measures(
     if said:
         made["f1"] = float(np.mean([diversity.answer_f1(text, answers) for text in said]))
         made["em"] = float(np.mean([diversity.answer_em(text, answers) for text in said]))
-    return made | {"tokens": float(tokens)}
+    return made | {"tokens": float(tokens) or math.nan}
 
 
 def rows(settings: Iterable[ChainResult]) -> list[dict[str, Any]]:

@@ -5,14 +5,17 @@ encoder of documents is kept fixed), with the likelihood of RAG-Sequence (sectio
 """
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from core.config import ContextConfig, code_version, fingerprint
-from core.context.prompt import build
+from core.context.prompt import Message, build
 from core.embedding.minilm import QUESTIONS
+from core.errors import WorkbenchError
+from core.generation.protocol import TOO_LONG
 from core.generation.torch_mixture import answer_logprobs
 from core.progress import drain, told_within
 from core.records import Corpus, Hit, Progress
@@ -67,8 +70,22 @@ class AnswerReader:
     def _asked(self, row: int, chunk: int) -> tuple[list[dict[str, str]], str]:
         """The prompt over this passage alone, and the answer."""
         query, part = self._corpus.queries[row], self._generation
-        made = build(query.text, [self._hits[chunk]], self._context, part.count_tokens, None, part.holds)
-        return made.messages, query.answers[0].strip()
+        return messages_over(query.text, [self._hits[chunk]], self._context, part), query.answers[0].strip()
+
+
+def messages_over(question: str, hits: Sequence[Hit], context: ContextConfig, part: Any) -> list[Message]:
+    """The prompt over these passages; of a first one that has no room in it the beginning, so that one chunk ends no training."""
+    first, *others = hits
+    while True:
+        try:
+            messages = build(question, [first, *others], context, part.count_tokens, None, part.holds).messages
+            if part.holds(messages) or len(first.text) < 2:
+                return messages
+        except WorkbenchError as error:
+            if not error.what.startswith(TOO_LONG) or len(first.text) < 2:
+                raise
+        text = first.text[: len(first.text) // 2]
+        first = replace(first, text=text, end=first.start + len(text))
 
 
 class RagQuestions:

@@ -17,7 +17,6 @@ import numpy as np
 
 from core.config import ContextConfig, EvaluationConfig, PartConfig, code_version, fingerprint
 from core.context.citations import pattern
-from core.context.prompt import build
 from core.embedding.vectors import embed, weights
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
@@ -26,7 +25,7 @@ from core.generation.model_texts import Request, TextTools, written
 from core.judging.diversity import answer_f1
 from core.records import Chunks, Corpus, Hit, Progress
 from core.retrieval.top import tie_order
-from core.training.encoders.rag_loop import AnswerReader, RagLoop, RagQuestions
+from core.training.encoders.rag_loop import AnswerReader, RagLoop, RagQuestions, messages_over
 from core.training.encoders.rag_settings import RagTraining
 from core.training.encoders.splits import FEWEST, Splits, corpus_of, evidence_documents, split_rows
 from core.training.encoders.start import BertFolder, start_encoder
@@ -160,6 +159,6 @@ def _answers(
     """What the generator writes to each question over the chunks found [n, k], without citations."""
     part, requests = tools.generator, []
     for query, chunks in zip(corpus.queries, nearest, strict=True):
-        prompt = build(query.text, [hits[chunk] for chunk in chunks], context, part.count_tokens, None, part.holds)
-        requests.append(Request(prompt.messages, part.max_tokens, tuple(part.stop), part.temperature))
+        messages = messages_over(query.text, [hits[chunk] for chunk in chunks], context, part)
+        requests.append(Request(messages, part.max_tokens, tuple(part.stop), part.temperature))
     return [pattern().sub(" ", text.text).strip() for text in (yield from written(tools, requests))]

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from core.__main__ import parse
+from core.errors import WorkbenchError
+from core.generation.openai_compatible import OpenAICompatible
+from core.generation.protocol import Generated
 from core.labs.agents import attacking as lab
 from core.labs.agents.attacking import AttackPlan
 from core.progress import drain
@@ -45,6 +48,29 @@ def test_an_obedient_agent_follows_and_writes_nothing_unless_the_rule_is_set_asi
     told = drain(parse(["agents", "attack", "--ask", "2", "--way", "one_prompt", *words]).work(bench))
     assert told["attacks"][0]["attack"] == "No attack" and told["plan"]["way"] == "one_prompt"
     assert not bench.store.query("SELECT key FROM agent_effects") and len(TOWNS) > 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["raised", "ended"])
+def test_what_a_service_does_not_answer_is_no_attack_that_was_withstood(bench, monkeypatch, how):
+
+    down = True
+
+    def generate(self, messages, seed=0, deadline_s=120.0):
+        yield ""
+        if down and how == "raised":
+            raise WorkbenchError("The endpoint cannot be reached.")
+        reason = "failed: HTTP 503: overloaded" if down else "stop"
+        return Generated("" if down else "opens some time", reason, "", 9, 0, 9, 1.0, 2.0, "m", "")
+
+    monkeypatch.setattr(OpenAICompatible, "generate", generate)
+    config, plan = recipe(**{"generation.part": "openai_compatible"}), AttackPlan(2)
+    with pytest.raises(WorkbenchError, match=r"cannot be reached|HTTP 503"):
+        drain(lab.attack_agents(bench, config, plan))
+    assert lab.standing(bench, config, plan).left == 14
+    down = False
+    made = drain(lab.attack_agents(bench, config, plan))
+    assert made.left == 0 and {said.text for some in made.answers.values() for said in some} == {"opens some time"}
 
 
 def test_the_adaptive_attacker_goes_to_what_worked():

@@ -10,6 +10,8 @@ from core.config import with_settings
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.generation.model_texts import BATCH
+from core.generation.openai_compatible import OpenAICompatible
+from core.generation.protocol import Generated
 from core.labs.answers import answering as lab
 from core.labs.answers import to_judge
 from core.progress import drain
@@ -166,7 +168,7 @@ def test_questions_without_a_similar_passage_are_answered_in_their_turn(bench, r
 def test_a_passage_that_does_not_fit_is_its_questions_failure(bench, reader, monkeypatch):
     monkeypatch.setattr(LlamaCpp, "count_tokens", lambda self, text: 2000 if "Berby" in text else 1)
     made = drain(lab.answer_questions(bench, many(), 99))
-    failed = [q.id for q, a in zip(made.queries, made.answers, strict=True) if a.finish_reason.startswith("failed: The best")]
+    failed = [q.id for q, a in zip(made.queries, made.answers, strict=True) if "best passage alone has" in a.finish_reason]
     assert failed == ["Berby"] and len([1 for each in made.answers if each.finish_reason == "stop"]) == 29
 
 
@@ -215,6 +217,23 @@ def test_a_model_that_fails_is_told_and_the_rest_is_kept(bench, reader):
     assert at(bench, many(), 20).answers == (None,) * 20
     reader.fails = ""
     assert all(drain(lab.answer_questions(bench, many(), 20)).answers)
+
+
+def test_a_service_whose_model_writes_no_call_has_failed_and_one_that_breaks_off_may_answer_the_next_time(bench, monkeypatch):
+    why = "failed: the connection broke off"
+
+    def generate(self, messages, seed=0, deadline_s=120.0):
+        yield ""
+        return Generated("", why, "", 9, 0, 1, 1.0, 2.0, "m", "", cost_usd=0.0)
+
+    monkeypatch.setattr(OpenAICompatible, "generate", generate)
+    config = many(**{"generation.part": "openai_compatible", "answering.part": "react"})
+    with pytest.raises(WorkbenchError, match="2 of 2 answers or more are not written: failed: the connection broke off"):
+        drain(lab.answer_questions(bench, config, 2))
+    assert at(bench, config, 2).answers == (None, None)
+    why = "failed: not JSON: Expecting value"
+    made = drain(lab.answer_questions(bench, config, 2))
+    assert [said.finish_reason for said in made.answers] == [why, why]
 
 
 def test_evidence_is_covered_by_the_rule_of_the_evaluation():

@@ -1,23 +1,27 @@
 """Contamination: what was known by heart is found, what was not is not, and nothing is asked twice."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from core.__main__ import parse
 from core.comparison.comparison import rules_of
+from core.generation.torch_lm import Transformers
 from core.judging.overlap import continued, copied_share
 from core.labs.answers import contamination as lab
 from core.labs.answers import rephrasing
 from core.labs.answers.answering import CLOSED
 from core.labs.answers.contamination import ContaminationArm
 from core.labs.answers.rephrasing import Rephrasing
+from core.labs.answers.results import result_of
 from core.progress import drain
 from core.queries.by_model import REPEATS
 from core.records import plain
 from core.statistics.corrections import holm
 from core.workbench import Workbench
+from tests.generation.test_torch_lm import tiny_model
 from tests.support import failing
 from tests.support.failing import RECIPE, Reader, read, recipe
 from tests.support.small_corpora import with_towns
@@ -190,3 +194,16 @@ def test_the_likelihoods_of_question_and_rephrasing_are_paired():
     made = lab._likelihood(rules_of(recipe()), [[-1.0, -2.0], [-2.0, -5.0], [-3.0, -4.0], [-3.0, -4.0]])
     assert made.mean.difference == 0.5 and made.lowest.difference == 1.5 and made.mean.n == 2
     assert (made.original, made.rephrased) == (-2.0, -2.5)
+
+
+def test_a_question_that_the_window_does_not_hold_has_no_likelihood_and_the_others_have(tmp_path):
+    part = Transformers(model=str(tiny_model(tmp_path)), context_tokens=256, own_process="no")
+    draw = SimpleNamespace(
+        workbench=SimpleNamespace(home=tmp_path / "home"), config=recipe().model_copy(update={"generation": part})
+    )
+    pairs = [(f"What is {n}?", f"Tell me of {n}.") for n in range(5)]
+    pairs[3] = ("What is 3? " * 100, "Tell me of 3.")
+    drain(lab._likelihoods(draw, pairs))
+    recorded = result_of(draw.workbench, lab._likelihood_key(draw, pairs))
+    assert [place for place, each in enumerate(recorded) if each is None] == [6]
+    assert lab._likelihood(rules_of(recipe()), recorded).mean.n == 4 and lab._likelihood(rules_of(recipe()), [None, None]) is None

@@ -93,7 +93,8 @@ def test_what_is_told_apart_is_said():
 
 def test_what_answers_cost_is_told_of_all_or_not_at_all():
     def usd(*costs):
-        said = [KeptAnswer("I don't know.", "abstained"), *(KeptAnswer("a", "stop", cost_usd=cost) for cost in costs)]
+        said = [KeptAnswer("I don't know.", "abstained"), KeptAnswer("", "failed: The prompt has 9 tokens, and the window 8.")]
+        said += [KeptAnswer("a", "stop", cost_usd=cost) for cost in costs]
         variant, answers = SimpleNamespace(passages=0, hyde=False), SimpleNamespace(evaluation=None, answers=said)
         return lab._spent(None, variant, answers, {}, [])["usd"]
 

@@ -137,6 +137,8 @@ def test_a_question_that_no_model_is_asked_costs_no_tokens_and_an_engine_that_co
         return _spent(SimpleNamespace(askings=askings, answers=answers))
 
     assert spent((asks, None, asks_none), (asked, None, silent)) == {"answer_s": [1.5, 0.0], "answer_tokens": [92.0, 0.0]}
+    long = KeptAnswer("", "failed: The prompt has room for 75 tokens, and the best passage alone has 80.")
+    assert spent((asks, asks), (asked, long)) == {"answer_s": [1.5, 0.0], "answer_tokens": [92.0, 0.0]}
     assert spent((asks, asks), (asked, asked._replace(prompt_tokens=None))) == {"answer_s": [1.5, 1.5]}
     assert spent((None,), (None,)) == {}
 

@@ -8,6 +8,7 @@ import pytest
 
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
+from core.generation.llama_engine import LlamaCpp
 from core.labs.sampling import prompts, searches, sides, study
 from core.labs.sampling.chains import PRESETS, presets, random_chain, read_chain, read_search, save_preset, write_chain
 from core.progress import drain
@@ -189,6 +190,16 @@ def test_a_study_is_stored_resumed_and_measured_from_what_is_stored(bench, model
     assert back[1].chain == "greedy" and back[1].changes["distinct_2"].paired.difference == pytest.approx(-paired.difference)
     assert drain(study.results(bench, RECIPE, samples=4, questions=3)) == []
     assert drain(bench.store.verify()).journal["samples"] == 6 and drain(bench.store.rebuild()) == 6
+
+
+@pytest.mark.slow
+def test_a_question_whose_passage_does_not_fit_has_no_samples_and_the_study_goes_on(bench, model, monkeypatch):
+    monkeypatch.setattr(LlamaCpp, "count_tokens", lambda self, text: 9000 if "market of Gent" in text else 1)
+    config = with_settings(RECIPE, {"context.passages": 1, "seed": 7})
+    [made] = drain(study.sample_study(bench, config, ["greedy"], samples=2, questions=3))
+    assert (made.questions, made.samples, made.failed) == (3, 6, 2) and made.measures["f1"].n == made.measures["tokens"].n == 2
+    whys = bench.store.query("SELECT DISTINCT query_id, finish_reason FROM samples WHERE text = ''")
+    assert [(row["query_id"], row["finish_reason"][:27]) for row in whys] == [("Gent", "failed: The prompt has room")]
 
 
 def test_a_sample_without_an_answer_is_unmeasured_not_zero():
