@@ -16,6 +16,16 @@ class WorkbenchError(Exception):
         super().__init__(" ".join(filter(None, (what, where and f"[{where}]", todo))))
 
 
+class PromptTooLong(WorkbenchError):
+    """A prompt that, with what is to be written behind it, does not fit: the failure of its own question, and no end of a job.
+
+    what: begins with `TOO_LONG`, as the finish reason that is recorded of it does behind "failed: ".
+    """
+
+
+TOO_LONG = "The prompt "
+
+
 def _readable(text: str) -> str:
     """Without the middle of what nobody reads to its end, as a value of 100,000 characters that is quoted."""
     text = str(text)

@@ -51,10 +51,8 @@ class AdaptiveRetrieval(Answering):
             name: _sum(*(getattr(each, name) for each in (made, *texts)))
             for name in ("prompt_tokens", "answer_tokens", "cost_usd")
         }
-        first_ms, whole_ms = (
-            made.first_token_ms + sum(text.generation_ms for text in texts),
-            1000 * (time.perf_counter() - started),
-        )
+        first_ms = made.first_token_ms + sum(text.generation_ms for text in texts)
+        whole_ms = 1000 * (time.perf_counter() - started)
         detail = {**made.detail, "decisions": rows, "calls": made.detail.get("calls", 1) + len(texts)}
         return replace(made, detail=detail, first_token_ms=first_ms, generation_ms=whole_ms, **spent)
 

@@ -5,11 +5,11 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from core.answering.protocol import Material
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong
 from core.files import read_json
 from core.generation import structured
 from core.generation.loading import loaded
-from core.generation.protocol import TOO_LONG, Generated
+from core.generation.protocol import Generated
 from core.progress import Running
 from core.records import Progress
 
@@ -34,9 +34,7 @@ def decided(
     try:
         for _ in (running := Running(engine.generate(chat, material.seed, material.left_s))):
             yield ""
-    except WorkbenchError as error:
-        if not error.what.startswith(TOO_LONG):
-            raise
+    except PromptTooLong:
         return {}
     texts.append(running.result)
     return read_json(running.result.text, "The decision", of=dict) if running.result.text else {}

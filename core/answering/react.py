@@ -16,10 +16,10 @@ from core.answering.protocol import Answering, Material, Writing, together, whol
 from core.config import PartConfig, knob
 from core.context.citations import plain
 from core.context.prompt import UNKNOWN, says_unknown
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong, WorkbenchError
 from core.generation import structured
 from core.generation.loading import loaded
-from core.generation.protocol import TOO_LONG, Generated
+from core.generation.protocol import Generated
 from core.progress import Running
 from core.records import Hit, Progress
 from core.registry import part
@@ -180,9 +180,7 @@ class AgentRun:
         try:
             for _ in (running := Running(engine.generate(chat, self.material.seed, left))):
                 yield ""
-        except WorkbenchError as error:
-            if not error.what.startswith(TOO_LONG):
-                raise
+        except PromptTooLong as error:
             self.reason, self.end = f"failed: {error.what}", self.end or "tokens"  # the last result alone may fill the window
             return None
         self.texts.append(running.result)

@@ -13,7 +13,7 @@ from core.context.citations import marks, plain
 from core.context.passages import Compression, copies_note, counted, distinct, grown, ordered
 from core.context.surroundings import Surroundings
 from core.context.template import BUILT_IN, filled
-from core.errors import WorkbenchError
+from core.errors import TOO_LONG, PromptTooLong
 from core.records import Hit
 
 UNKNOWN = "I don't know."
@@ -76,8 +76,8 @@ def build(
 
     passages, short = grown(chosen, context, source, lambda trial: sized(trial) <= context.max_tokens)
     if chosen and not passages:
-        raise WorkbenchError(
-            f"The prompt has room for {context.max_tokens:,} tokens, and the best passage alone has {sized(chosen[:1]):,}.",
+        raise PromptTooLong(
+            f"{TOO_LONG}has room for {context.max_tokens:,} tokens, and the best passage alone has {sized(chosen[:1]):,}.",
             where=chosen[0].document_id,
             todo="Raise context.max_tokens, or cut the documents into smaller chunks.",
         )

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
-from core.errors import WorkbenchError
+from core.errors import TOO_LONG, PromptTooLong, WorkbenchError
 from core.generation import structured
 from core.generation.copying import Copier, Copying
-from core.generation.protocol import TOO_LONG, Generated, Read, ShownText
+from core.generation.protocol import Generated, Read, ShownText
 from core.generation.refusing import Refusing, bent, refusing
 from core.records import Token
 
@@ -198,7 +198,7 @@ class LocalModel(ABC):
     def room(self, knobs: Any, prompt_tokens: int) -> int:
         """Tokens left for the answer."""
         if prompt_tokens >= knobs.context_tokens:
-            raise WorkbenchError(
+            raise PromptTooLong(
                 f"{TOO_LONG}has {prompt_tokens:,} tokens, and prompt and answer have room for {knobs.context_tokens:,}.",
                 todo="Raise generation.context_tokens, or lower context.passages or context.max_tokens.",
             )

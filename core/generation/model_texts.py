@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.config import PartConfig, fingerprint
-from core.errors import WorkbenchError
+from core.errors import TOO_LONG, PromptTooLong, WorkbenchError
 from core.generation import structured
-from core.generation.protocol import TOO_LONG
 from core.models.adapters import SHIPPED
 from core.progress import Running, Unready
 from core.records import Progress, Token, plain, read_token
@@ -204,9 +203,7 @@ def _batch(tools: TextTools, requests: list[Request], done: int, total: int) -> 
     try:
         for step in (running := Running(steps)):
             yield Progress(done, total, step.message if isinstance(step, Progress) else "Texts by the model")
-    except WorkbenchError as error:
-        if not error.what.startswith(TOO_LONG):
-            raise
+    except PromptTooLong as error:
         if half := len(requests) // 2:  # it was told before anything was written
             first = yield from _batch(tools, requests[:half], done, total)
             return first + (yield from _batch(tools, requests[half:], done + half, total))

@@ -11,7 +11,6 @@ from pydantic import Field
 from core.config import PartConfig
 from core.records import Token
 
-TOO_LONG = "The prompt "  # so begins the error of a prompt that, with what is to be written behind it, does not fit: a failure of its own
 Stops = tuple[Annotated[str, Field(min_length=1)], ...]
 
 

@@ -19,9 +19,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from core.errors import WorkbenchError
+from core.errors import TOO_LONG, PromptTooLong, WorkbenchError
 from core.files import read_json
-from core.generation import prices, protocol, structured
+from core.generation import prices, structured
 from core.generation.protocol import Generated, finished
 from core.models.text import encodable, valid
 from core.progress import event_loop
@@ -37,7 +37,7 @@ LARGEST_COUNT = 2**31 - 1  # of tokens, as the tables hold; what is no whole num
 LONGEST_WAIT_S = 1e6  # that a service may ask for: past every deadline
 NAME = 200  # characters of the model's name that are kept
 # how services say that a prompt is too long: by a code, or in words that say nothing else
-TOO_LONG = (
+BEYOND = (
     "context_length_exceeded", "exceed_context_size", "maximum context length", "maximum model length", "available context size",
     "exceed context limit", "exceeds the context", "longer than the context", "prompt is too long", "input is too long",
     "too many tokens", "maximum number of tokens",
@@ -248,9 +248,9 @@ def refused(status: int, body: bytes | str, retry_after: str | None, variable: s
     told = body if isinstance(body, str) else body.decode("utf-8", "replace")
     if status == 400 and any(code in told for code in FILTERED):
         return Fault(f"refusal: {said}")
-    if status in (400, 413, 422) and any(words in told.lower() for words in TOO_LONG):
-        return WorkbenchError(
-            f"{protocol.TOO_LONG}does not fit into the model's context: {said}",
+    if status in (400, 413, 422) and any(words in told.lower() for words in BEYOND):
+        return PromptTooLong(
+            f"{TOO_LONG}does not fit into the model's context: {said}",
             todo="Lower context.passages, context.max_tokens or generation.max_tokens.",
         )
     if 300 <= status < 400:

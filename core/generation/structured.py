@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from core.config import knob
-from core.errors import WorkbenchError
+from core.errors import TOO_LONG, PromptTooLong, WorkbenchError
 from core.files import read_json
 from core.generation import protocol
 
@@ -120,9 +120,9 @@ def fitting(schema: str, room_tokens: int, window: int) -> Grammar:
     """The grammar, where its longest JSON has room: a token holds at least one character of plain text."""
     rules = grammar(schema)
     if rules.longest > room_tokens:
-        room = f"{protocol.TOO_LONG}leaves" if rules.longest < window else "The context has"  # else no prompt fits
-        raise WorkbenchError(
-            f"{room} room for {room_tokens:,} tokens, and the longest JSON of the schema has {rules.longest:,} characters.",
+        kind, begins = (PromptTooLong, f"{TOO_LONG}leaves") if rules.longest < window else (WorkbenchError, "The context has")
+        raise kind(  # of the second kind no prompt fits
+            f"{begins} room for {room_tokens:,} tokens, and the longest JSON of the schema has {rules.longest:,} characters.",
             where="generation.json_schema",
             todo="Give its strings and lists a smaller maxLength and maxItems.",
         )

@@ -19,9 +19,8 @@ from core.context.citations import cited
 from core.corpus.freshness import notice, origins
 from core.corpus.own import Origin
 from core.embedding.vectors import encode_all
-from core.errors import WorkbenchError
+from core.errors import TOO_LONG, WorkbenchError
 from core.generation.loading import loaded
-from core.generation.protocol import TOO_LONG
 from core.generation.remote import RetryBudget, within_budget
 from core.labs.answers.answering import answers_to, spans_read, write
 from core.pipeline.answers import Asker, Given, KeptAnswer

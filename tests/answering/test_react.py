@@ -15,7 +15,7 @@ from core.answering.react import React
 from core.answering.react_crewai import ReactCrewAI
 from core.answering.react_langgraph import ReactLangGraph
 from core.config import ContextConfig
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong, WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.generation.structured import grammar, problem
 from core.models.adapters import SHIPPED
@@ -122,7 +122,7 @@ def test_the_run_ends_without_an_answer_where_the_last_prompt_gets_none():
 def test_a_run_whose_last_result_fills_the_window_ends_and_no_other_question_does(monkeypatch, engine, text, told):
     def script(chat, schema):
         if any(each["content"].startswith("Result: ") for each in chat):
-            raise WorkbenchError("The prompt leaves room for 9 tokens, and the longest JSON of the schema has 617 characters.")
+            raise PromptTooLong("The prompt leaves room for 9 tokens, and the longest JSON of the schema has 617 characters.")
         return SEARCH if schema else "Romania [2]"
 
     ScriptedEngine.playing(ScriptedAgent(script))

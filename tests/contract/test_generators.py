@@ -16,10 +16,10 @@ from urllib.request import urlopen
 import pytest
 
 from core import registry
-from core.errors import WorkbenchError
+from core.errors import TOO_LONG, PromptTooLong, WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.generation.local import Local
-from core.generation.protocol import TOO_LONG, Generated, TextGenerator
+from core.generation.protocol import Generated, TextGenerator
 from core.progress import Running
 from tests.generation.test_torch_lm import tiny_model
 from tests.support.parts import is_described
@@ -286,7 +286,7 @@ def test_stop_texts_end_the_answer_and_are_not_part_of_it(make):
 def test_a_prompt_beyond_the_context_is_said_in_words(make):
     if type(make()).model_fields["part"].default == "anthropic":
         pytest.skip("the service knows its context, see test_remote_fault.py")
-    with pytest.raises(WorkbenchError, match=rf"^{TOO_LONG}.*(has|does not fit)") as error:
+    with pytest.raises(PromptTooLong, match=rf"^{TOO_LONG}.*(has|does not fit)") as error:
         finish(make(max_tokens=8).generate([{"role": "user", "content": "word " * 900}]))
     assert error.value.todo, "the error does not say what to do: give `todo=`"
     said(make(max_tokens=2).generate(HELLO, deadline_s=600))  # the next answer is unharmed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong, WorkbenchError
 from core.generation import model_texts
 from core.generation.llama_engine import LlamaCpp
 from core.generation.model_texts import Request, TextTools, at_hand, written
@@ -179,7 +179,7 @@ def windowed(monkeypatch, played) -> None:
     def read(part, prompts, *rest):
         for messages in prompts:
             if (size := len(part.read(messages).tokens)) >= part.context_tokens:
-                raise WorkbenchError(
+                raise PromptTooLong(
                     f"The prompt has {size:,} tokens, and prompt and answer have room for {part.context_tokens:,}."
                 )
         return (yield from write(part, prompts, *rest))
@@ -210,7 +210,7 @@ def test_a_prompt_beyond_the_window_of_a_service_fails_alone_and_is_kept(tmp_pat
 
     def windowed(messages):
         if "of 7." in messages[-1]["content"]:
-            raise WorkbenchError("The prompt does not fit into the model's context: 9,000 tokens are too many tokens")
+            raise PromptTooLong("The prompt does not fit into the model's context: 9,000 tokens are too many tokens")
         return (yield from answer(messages))
 
     service.answer = windowed

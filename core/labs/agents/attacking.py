@@ -25,7 +25,7 @@ from core.answering.answer import answer
 from core.comparison.comparison import ArmComparison, compared
 from core.config import PartConfig, TrialConfig, code_version, fingerprint
 from core.context.surroundings import Surroundings
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong, WorkbenchError
 from core.generation.loading import loaded
 from core.generation.model_texts import AGAIN
 from core.labs.agents.replaying import AGENT
@@ -256,7 +256,7 @@ def _answered(
     how = {"answering": way, "search": search, "source": source, "desk": desk}
     try:
         said = yield from answer(draw.queries[place].text, hits, part, config.context, config.seed, **how)
-    except WorkbenchError as error:
+    except PromptTooLong as error:
         return AttackedAnswer("", unfit(error).finish_reason, 0, pretended.written, time.perf_counter() - began)
     if not is_final(part, said.finish_reason):
         raise WorkbenchError(said.finish_reason, where=part.model, todo=AGAIN)

@@ -17,7 +17,7 @@ from core.agents.tools import SEARCH, cut
 from core.comparison.comparison import ArmComparison, compared
 from core.config import PartConfig, code_version, fingerprint
 from core.context.citations import plain
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong, WorkbenchError
 from core.generation.loading import loaded
 from core.generation.model_texts import AGAIN
 from core.labs.agents.attacking import wrong_answers
@@ -222,7 +222,7 @@ def _written(
     material = material_of(draw.workbench, draw.run, draw.queries[place].text, hits)
     try:
         made = yield from within(_way(draw).resumed(material, before, first, calls), step)
-    except WorkbenchError as error:
+    except PromptTooLong as error:
         made = unfit(error)
     if not is_final(material.generator, made.finish_reason):
         raise WorkbenchError(made.finish_reason, where=material.generator.model, todo=AGAIN)

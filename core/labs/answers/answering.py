@@ -21,11 +21,10 @@ from core.config import PartConfig, TrialConfig
 from core.context.citations import plain
 from core.context.passages import distinct
 from core.context.prompt import UNKNOWN, asks_to_cite
-from core.errors import WorkbenchError
+from core.errors import TOO_LONG, PromptTooLong, WorkbenchError
 from core.generation import prices
 from core.generation.loading import loaded
 from core.generation.model_texts import AGAIN, BATCH, FINAL, TRIES, Request, written
-from core.generation.protocol import TOO_LONG
 from core.judging.measure import AnswerCase
 from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer, Span, answers_of, keep
 from core.pipeline.confidence import as_written, check, writer
@@ -406,9 +405,9 @@ class _Job:
                 material = Material(each.question, chosen, part, config.context, 0.0, config.seed, None, self._source)
                 made = material.prompt(chosen)
                 messages, shown = made.messages, spans_read(made.used)
-            if part.local and not part.holds(messages) and (size := len(part.read(messages).tokens)) >= part.context_tokens:
-                raise WorkbenchError(f"{TOO_LONG}has {size:,} tokens, and the window {part.context_tokens:,}.")
-        except WorkbenchError as error:
+            if why := beyond(part, messages):
+                return KeptAnswer("", f"failed: {why}")
+        except PromptTooLong as error:
             return unfit(error)
         return messages, shown
 
@@ -420,7 +419,7 @@ class _Job:
         try:
             work = answer(each.question, hits, self._part, config.context, config.seed, **more)
             made = yield from within(work, self._step(each))
-        except WorkbenchError as error:
+        except PromptTooLong as error:
             return self._record({each: unfit(error)})
         if not is_final(self._part, made.finish_reason):
             return self._fails(WorkbenchError(made.finish_reason), 1)
@@ -469,10 +468,14 @@ def is_final(part: PartConfig, reason: str) -> bool:
     return part.local or not reason.startswith("failed") or reason.startswith(FINAL)
 
 
-def unfit(error: WorkbenchError) -> KeptAnswer:
-    """A prompt that does not fit is a failure of its question, and no end of the job."""
-    if not error.what.startswith(TOO_LONG):
-        raise error
+def beyond(part: PartConfig, messages: list[dict[str, str]]) -> str:
+    """Why the model of this machine cannot take these; "": it can, or its service has to say."""
+    if not part.local or part.holds(messages) or (size := len(part.read(messages).tokens)) < part.context_tokens:
+        return ""
+    return f"{TOO_LONG}has {size:,} tokens, and the window {part.context_tokens:,}."
+
+
+def unfit(error: PromptTooLong) -> KeptAnswer:
     return KeptAnswer("", f"failed: {error.what}")
 
 

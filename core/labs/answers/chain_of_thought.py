@@ -11,14 +11,14 @@ import numpy as np
 
 from core.answering.protocol import Material
 from core.comparison.comparison import ArmComparison, compared, spread
-from core.config import ContextConfig, PartConfig, code_version, fingerprint, with_settings
+from core.config import ContextConfig, code_version, fingerprint, with_settings
 from core.context.passages import distinct
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong
 from core.generation.loading import loaded
 from core.generation.model_texts import ModelText, Request, TextTools, written
-from core.generation.protocol import TOO_LONG
 from core.judging.self_consistency import MARKER, final_answer, is_marked, majority, windows
 from core.labs.answers import arms
+from core.labs.answers.answering import beyond
 from core.labs.answers.arms import Draw
 from core.labs.answers.results import keep_result, result_of
 from core.pipeline.provenance import source_of
@@ -162,20 +162,11 @@ def prompts(draw: Draw, contexts: dict[str, ContextConfig]) -> list[dict[str, li
         how = {name: Material(*about, context, until, config.seed, source=source) for name, context in contexts.items()}
         try:
             messages = {name: material.prompt(chosen).messages for name, material in how.items()}
-            why = next(filter(None, (_beyond(config.generation.usable(), each) for each in messages.values())), "")
+            why = next(filter(None, (beyond(config.generation.usable(), each) for each in messages.values())), "")
             made.append(why or messages)
-        except WorkbenchError as error:
-            if not error.what.startswith(TOO_LONG):
-                raise
+        except PromptTooLong as error:
             made.append(error.what)
     return made
-
-
-def _beyond(part: PartConfig, messages: list[dict[str, str]]) -> str:
-    """Why the model of this machine cannot take these; "": it can, or its service has to say."""
-    if not part.local or part.holds(messages) or (size := len(part.read(messages).tokens)) < part.context_tokens:
-        return ""
-    return f"{TOO_LONG}has {size:,} tokens, and the window {part.context_tokens:,}."
 
 
 def _requests(draw: Draw, plan: ReasoningPlan, way: str, prompts: Sequence[list[dict[str, str]]]) -> list[Request]:
@@ -194,7 +185,7 @@ def chains(
     made = [_read(text, reasons) for text in (yield from written(tools, requests))]
     silent = [n for n, chain in enumerate(made) if again and reasons and chain.answer is None and chain.text.strip()]
     asked = {place: _again(requests[place], made[place]) for place in silent}
-    asked = {place: request for place, request in asked.items() if not _beyond(tools.generator, request.messages)}
+    asked = {place: request for place, request in asked.items() if not beyond(tools.generator, request.messages)}
     second = yield from written(tools, list(asked.values()))
     for place, text in zip(asked, second, strict=True):
         more, chain = _read(text, False), made[place]

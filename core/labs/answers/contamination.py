@@ -16,10 +16,9 @@ import numpy as np
 from core import registry
 from core.comparison.comparison import ArmComparison, Difference, Rules, compared
 from core.config import fingerprint
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong
 from core.generation.loading import loaded
 from core.generation.model_texts import Request, at_hand, written
-from core.generation.protocol import TOO_LONG
 from core.judging.overlap import continued, copied_share
 from core.judging.reference import accepts
 from core.labs.answers import answering, arms, rephrasing
@@ -277,9 +276,8 @@ def _tables(part: Any, texts: list[str]) -> Generator[Progress, None, list[Any]]
     """What the model says of each text; None of one that its window does not hold."""
     try:
         return (yield from part.answer_logprobs([[{"role": "user", "content": SAID}]], texts, 60.0 + 5.0 * len(texts)))
-    except WorkbenchError as error:
-        if not error.what.startswith(TOO_LONG):
-            raise
+    except PromptTooLong:
+        pass
     if not (half := len(texts) // 2):
         return [None]
     first = yield from _tables(part, texts[:half])

@@ -11,9 +11,9 @@ from core.config import TrialConfig, code_version, fingerprint
 from core.context.citations import BRACKETS, pattern
 from core.context.prompt import build
 from core.embedding.vectors import embed
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong, WorkbenchError
 from core.generation.loading import loaded
-from core.generation.protocol import TOO_LONG, finished
+from core.generation.protocol import finished
 from core.judging import diversity
 from core.judging.judgement_models import EMBEDDED, Judgements, pair_text, read_judgement
 from core.labs.sampling.chains import read_chain, write_chain
@@ -126,9 +126,7 @@ def _drawn(
         asked_for = prompt.text
         for seed in seeds:
             made.append(_sample((yield from write(part, prompt, memory, steps, seed=seed, max_tokens=part.max_tokens))))
-    except WorkbenchError as error:
-        if not error.what.startswith(TOO_LONG):
-            raise
+    except PromptTooLong as error:
         made = [_sample(Written(tuple(steps), seed, (), (), f"failed: {error.what}", 0.0, 0.0, 0)) for seed in seeds]
     return {
         "dataset": run.corpus.name,

@@ -14,8 +14,7 @@ import numpy as np
 from core.config import ContextConfig, code_version, fingerprint
 from core.context.prompt import Message, build
 from core.embedding.minilm import QUESTIONS
-from core.errors import WorkbenchError
-from core.generation.protocol import TOO_LONG
+from core.errors import PromptTooLong
 from core.generation.torch_mixture import answer_logprobs
 from core.progress import drain, told_within
 from core.records import Corpus, Hit, Progress
@@ -81,8 +80,8 @@ def messages_over(question: str, hits: Sequence[Hit], context: ContextConfig, pa
             messages = build(question, [first, *others], context, part.count_tokens, None, part.holds).messages
             if part.holds(messages) or len(first.text) < 2:
                 return messages
-        except WorkbenchError as error:
-            if not error.what.startswith(TOO_LONG) or len(first.text) < 2:
+        except PromptTooLong:
+            if len(first.text) < 2:
                 raise
         text = first.text[: len(first.text) // 2]
         first = replace(first, text=text, end=first.start + len(text))

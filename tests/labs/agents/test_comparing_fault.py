@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong
 from core.generation.llama_engine import LlamaCpp
 from core.generation.protocol import Read
 from core.labs.agents import comparing as lab
@@ -32,7 +32,7 @@ def test_a_question_that_the_window_does_not_hold_ends_no_comparison(bench, monk
 
     def script(messages, schema):
         if unusual in "\n".join(each["content"] for each in messages) and (schema or beyond == "every prompt"):
-            raise WorkbenchError("The prompt leaves room for 9 tokens, and the longest JSON of the schema has 617 characters.")
+            raise PromptTooLong("The prompt leaves room for 9 tokens, and the longest JSON of the schema has 617 characters.")
         own = next((told for name, told in DECISIONS.items() if f'"{name}"' in schema), None)
         return json.dumps(own) if own else answer(messages, schema)
 

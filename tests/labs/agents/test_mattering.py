@@ -3,7 +3,7 @@
 import pytest
 
 from core.__main__ import parse
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong, WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.labs.agents import mattering as lab
 from core.labs.agents import repeating
@@ -47,18 +47,18 @@ def test_a_replaced_observation_and_fewer_calls_change_the_answer_and_nothing_is
 
 @pytest.mark.slow
 def test_a_model_that_breaks_off_gives_no_answer_and_a_run_that_the_window_does_not_hold_an_empty_one(bench, monkeypatch):
-    why = "The model's process ended in the middle of the work."
+    why, fills = "The model's process ended in the middle of the work.", False
 
     def script(messages, schema):
         if messages[-1]["content"].startswith(f"Result: {lab.EMPTY}"):
-            raise WorkbenchError(why)
+            raise (PromptTooLong if fills else WorkbenchError)(why)
         return reads(messages, schema)
 
     play(monkeypatch, script)
     with pytest.raises(WorkbenchError, match="in the middle"):
         drain(lab.replace_observation(bench, recipe(), lab.ObservationPlan(3)))
     assert lab.observed(bench, recipe(), lab.ObservationPlan(3)).n["empty"] == 0
-    why = "The prompt has 9,000 tokens, and prompt and answer have room for 2,048."
+    why, fills = "The prompt has 9,000 tokens, and prompt and answer have room for 2,048.", True
     monkeypatch.setattr(LlamaCpp, "wears", lambda self: "")  # asked in the same chat
     made = drain(lab.replace_observation(bench, recipe(), lab.ObservationPlan(3)))
     assert made.left == 0 and set(made.answers["empty"]) == {""} and "" not in made.answers["gold"]

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from typing import Literal
 
 from core.config import knob
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong
 from core.generation.protocol import Generated, TextGenerator, finished
 from tests.support.broken.breach import breach
 
@@ -25,7 +25,7 @@ class Echo(TextGenerator):
 
     def checked(self, count: int) -> None:
         if count > 512:
-            raise WorkbenchError(f"The prompt has {count} tokens and does not fit.", todo="Give fewer passages.")
+            raise PromptTooLong(f"The prompt has {count} tokens and does not fit.", todo="Give fewer passages.")
 
     def ends(self, said: list[str], late: bool) -> str:
         return "deadline" if late else "length" if len(said) == self.max_tokens else ""
