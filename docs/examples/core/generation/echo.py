@@ -3,7 +3,7 @@ from collections.abc import Generator
 from typing import Literal
 
 from core.config import knob
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong
 from core.generation.protocol import Generated, TextGenerator, finished
 from core.registry import part
 
@@ -28,7 +28,7 @@ class Echo(TextGenerator):
     ) -> Generator[str, None, Generated]:
         started, prompt = time.perf_counter(), "\n".join(message["content"] for message in messages)
         if (count := self.count_tokens(prompt)) > self.context_tokens:
-            raise WorkbenchError(
+            raise PromptTooLong(
                 f"The prompt has {count:,} tokens and does not fit.",
                 where="generation.context_tokens",
                 todo="Raise generation.context_tokens, or give fewer passages.",
