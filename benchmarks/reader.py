@@ -3,7 +3,7 @@
     python -m benchmarks.reader [--quick] [--only=xquad,gold] [--questions=N]
 
 The sections, measures and rules are those told there, of the way of answering `reader` with its embedded model: spans of the passages that
-a small encoder marks. `beside`: the first 250 of XQuAD's questions also by the language model with its adapter, as the default recipe asks
+a small encoder marks, alone and by its five candidates with the language model's likelihood (`both`); the difference is paired. `beside`: the first 250 of XQuAD's questions also by the language model with its adapter, as the default recipe asks
 it; differences are paired. --questions: at most so many of each section; without it all that there are. --quick: 4, and nothing written.
 """
 
@@ -21,8 +21,9 @@ from core.models.adapters import SHIPPED
 from core.workbench import Workbench
 
 READER = {"reader": {"answering.part": "reader"}}
+BY_BOTH = {"both": {"answering.part": "reader", "answering.candidates": 5}}
 BESIDE = 250  # questions
-BOTH = READER | {"answerer": {"generation.adapter": SHIPPED}}
+BESIDE_IT = READER | {"answerer": {"generation.adapter": SHIPPED}}
 ASKED = ("xquad", "gold", "removed", "conflict", "injected", "clean", "python", "medquad", "hotpot")
 
 
@@ -30,8 +31,8 @@ def main(only: str, questions: int, quick: bool) -> dict[str, Any]:
     os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
     with tempfile.TemporaryDirectory() as fresh:
         workbench, most = Workbench(Path(fresh)), questions or 4 * quick
-        asked = {name: (name, Bench(workbench, READER, most)) for name in ASKED}
-        asked["beside"] = "xquad", Bench(workbench, BOTH, min(BESIDE, most or BESIDE))
+        asked = {name: (name, Bench(workbench, BY_BOTH | READER, most)) for name in ASKED}
+        asked["beside"] = "xquad", Bench(workbench, BESIDE_IT, min(BESIDE, most or BESIDE))
         return _sections.measured("reader", {name: lambda _, own=own: measured(*own) for name, own in asked.items()}, only, quick)
 
 

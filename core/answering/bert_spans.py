@@ -31,15 +31,14 @@ class FoundSpan(NamedTuple):
     logprob: float
 
 
-NOTHING = FoundSpan(0, 0, -np.inf, -np.inf)
-
-
-def best_pair(first: np.ndarray, last: np.ndarray) -> tuple[float, int, int]:
-    """(sum, i, j) of the best pair of a first and a last token, at most `LONGEST` of them. first, last [n] float: of each token."""
+def best_pairs(first: np.ndarray, last: np.ndarray, most: int = 1) -> list[tuple[float, int, int]]:
+    """(sum, i, j) of the best pairs of a first and a last token, at most `LONGEST` of them, best first. first, last [n] float: of each
+    token."""
     reach = np.arange(len(first))[None, :] - np.arange(len(first))[:, None]
     pairs = np.where((reach >= 0) & (reach < LONGEST), first[:, None] + last[None, :], -np.inf)
-    i, j = np.unravel_index(pairs.argmax(), pairs.shape)
-    return float(pairs[i, j]), int(i), int(j)
+    order = [pairs.argmax()] if most == 1 else np.argsort(-pairs, axis=None, kind="stable")[:most]
+    places = (np.unravel_index(place, pairs.shape) for place in order)
+    return [(float(pairs[i, j]), int(i), int(j)) for i, j in places if pairs[i, j] > -np.inf]
 
 
 class BertSpans(BertPairs):
@@ -68,22 +67,26 @@ class SpanReader(PairTokens):
         super().__init__(base, max_tokens)
         self._model, self._lock = BertSpans(base, hardware.fast_dtype(), hardware.device(), weights), threading.Lock()
 
-    def read(self, question: str, passages: Sequence[str]) -> tuple[list[FoundSpan], int]:
-        """(the likeliest answer of each passage, the tokens that were read)."""
+    def read(self, question: str, passages: Sequence[str], most: int = 1) -> tuple[list[list[FoundSpan]], int]:
+        """(so many of the likeliest answers of each passage, best first, none of an empty one; the tokens that were read)."""
         with self._lock:
             asked, *read = self._tokenizer.encode_batch([encodable(t) for t in (question, *passages)], add_special_tokens=False)
         windows = [(owner, start, *made) for owner, text in enumerate(read) for start, made in self._parts(asked.ids, text.ids)]
-        told, tokens = [NOTHING] * len(passages), sum(len(ids) for _, _, ids, _ in windows)
+        tokens = sum(len(ids) for _, _, ids, _ in windows)
+        told: list[dict[tuple[int, int], FoundSpan]] = [{} for _ in passages]
         nothing = [np.inf] * len(passages)
         sequences = [(place, (ids, at)) for place, (_, _, ids, at) in enumerate(windows)]
         for places, marks in self._model.computed(self._model.marks, sequences):
             for place, mark in zip(places, marks, strict=True):
                 owner, start, _, at = windows[place]
                 nothing[owner] = min(nothing[owner], float(mark[0].sum()))
-                if at < len(mark) - 1:
-                    span = _span(mark, at, read[owner].offsets[start:])
-                    told[owner] = max(told[owner], span, key=lambda each: each.margin)
-        return [each._replace(margin=each.margin - none) for each, none in zip(told, nothing, strict=True)], tokens
+                for span in _spans(mark, at, read[owner].offsets[start:], most):  # windows overlap
+                    own = told[owner].setdefault((span.start, span.end), span)
+                    told[owner][span.start, span.end] = max(own, span, key=lambda each: each.margin)
+        best = [sorted(own.values(), key=lambda each: -each.margin)[:most] for own in told]
+        return [
+            [each._replace(margin=each.margin - none) for each in own] for own, none in zip(best, nothing, strict=True)
+        ], tokens
 
     def _parts(self, question: Sequence[int], passage: Sequence[int]) -> Iterator[tuple[int, tuple[np.ndarray, int]]]:
         """(first token of the passage, (token ids, where the passage begins)) of the sequences that together read all of it; they overlap
@@ -94,8 +97,10 @@ class SpanReader(PairTokens):
             yield start, (np.array([*head, *passage[start : start + room], self._last], np.int64), len(head))
 
 
-def _span(mark: np.ndarray, at: int, places: Sequence[tuple[int, int]]) -> FoundSpan:
+def _spans(mark: np.ndarray, at: int, places: Sequence[tuple[int, int]], most: int) -> list[FoundSpan]:
     """The best of a window; margin: of the pair alone. at: where its passage begins, whose tokens stand at these characters."""
-    total, i, j = best_pair(*mark[at:-1].T)
+    if at >= len(mark) - 1:
+        return []
     whole = sum(float(np.logaddexp.reduce(side)) for side in mark.T.astype(np.float64))
-    return FoundSpan(places[i][0], places[j][1], total, total - whole)
+    pairs = best_pairs(*mark[at:-1].T, most)
+    return [FoundSpan(places[i][0], places[j][1], total, total - whole) for total, i, j in pairs]

@@ -108,6 +108,21 @@ class Local(TextGenerator):
             return model.logits_of(self, prompt, answer)
 
     @at_model
+    def answer_logprobs(
+        self, prompts: Sequence[list[dict[str, str]]], answers: list[str], deadline_s: float = 120.0
+    ) -> Generator[Progress, None, list[list[list[float]]]]:
+        """For each answer and prompt the natural log-probability of each token, that of the end behind the last."""
+        until, model = time.perf_counter() + deadline_s, self.load()
+        for _ in model.acquire(until):
+            yield Progress(0, len(answers), "waiting for the model")
+        try:
+            for done in (running := Running(model.answer_logprobs(self, prompts, answers, until))):
+                yield Progress(done, len(answers), f"reading answers under {len(prompts)} passages")
+            return running.result
+        finally:
+            model.lock.release()
+
+    @at_model
     def count_tokens(self, text: str) -> int:
         return len(self.load().tokenize(text))
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
+
 from core.errors import TOO_LONG, PromptTooLong, WorkbenchError
 from core.generation import structured
 from core.generation.copying import Copier, Copying
@@ -55,8 +57,6 @@ class Draft:
 
     def bound(self, logits: Any) -> Any:
         """Logits [vocabulary] float32 of the next token, by the rules."""
-        import numpy as np
-
         if isinstance(self.rules, Refusing):
             return logits if self.ids else bent(logits, self.rules)
         if self.follow is None:
@@ -179,14 +179,30 @@ class LocalModel(ABC):
         return self.logits()
 
     def logits_of(self, knobs: Any, prompt: Read, answer: Sequence[int]) -> Any:
-        import numpy as np
-
         rows = np.empty((len(answer), self.vocabulary), np.float32)
         if len(answer):
             for done in self.read(self._with(knobs, prompt, answer[:-1]), reuse=len(prompt.tokens) - 1):
                 if done >= len(prompt.tokens):
                     rows[done - len(prompt.tokens)] = self.logits()
         return rows
+
+    def answer_logprobs(
+        self, knobs: Any, prompts: Sequence[list[dict[str, str]]], answers: Sequence[str], deadline: float
+    ) -> Generator[int, None, list[list[list[float]]]]:
+        """For each answer and prompt the natural log-probability of each token, that of the end behind the last. Yields how many answers
+        are done."""
+        tables: list[list[list[float]]] = [[] for _ in answers]
+        for messages in prompts:
+            prompt = self.prompt(messages)
+            for done, (table, answer) in enumerate(zip(tables, answers, strict=True)):
+                yield done
+                in_time(deadline)
+                tokens = self.tokenize(answer)
+                logits = self.logits_of(knobs, prompt, [*tokens, min(self.ends)]).astype(np.float64)
+                logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+                ends = float(np.logaddexp.reduce(logs[-1, sorted(self.ends)]))
+                table.append([*logs[range(len(tokens)), tokens].tolist(), ends])
+        return tables
 
     def _with(self, knobs: Any, prompt: Read, written: Sequence[int]) -> Read:
         """The prompt and what was written, which is evaluated token by token, as an answer is."""
@@ -246,8 +262,6 @@ class LocalModel(ABC):
 
     def token(self, token: int, logits: Any, most: int) -> Token:
         """A token of an answer, with so many of the likeliest ones at its place."""
-        import numpy as np
-
         shifted = logits.astype(np.float64) - logits.max()
         logprobs = shifted - np.log(np.exp(shifted).sum())
         best = np.argpartition(-logprobs, most)[:most]
@@ -271,4 +285,13 @@ class LocalModel(ABC):
             self.name,
             self.sha256,
             tuple(draft.tokens) if text else (),
+        )
+
+
+def in_time(deadline: float) -> None:
+    """Raises after it, by `time.perf_counter()`."""
+    if time.perf_counter() > deadline:
+        raise WorkbenchError(
+            "The answer's likelihood was not computed before the deadline.",
+            todo="Lower context.passages, or choose a smaller model.",
         )

@@ -102,21 +102,6 @@ class Transformers(Local):
             model.lock.release()
 
     @at_model
-    def answer_logprobs(
-        self, prompts: torch_mixture.Prompts, answers: list[str], deadline_s: float = 120.0
-    ) -> Generator[Progress, None, list[list[list[float]]]]:
-        """For each answer and prompt the natural log-probability of each token, that of the end behind the last."""
-        until, model = time.perf_counter() + deadline_s, self.load()
-        for _ in model.acquire(until):
-            yield Progress(0, len(answers), "waiting for the model")
-        try:
-            for done in (running := Running(torch_mixture.answer_logprobs(model, self, prompts, answers, until))):
-                yield Progress(done, len(answers), f"reading answers under {len(prompts)} passages")
-            return running.result
-        finally:
-            model.lock.release()
-
-    @at_model
     def text_nats(
         self, texts: list[str], most_tokens: int, deadline_s: float = 120.0
     ) -> Generator[Progress, None, list[tuple[float, int]]]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
-from core.generation.local_model import Draft
+from core.generation.local_model import Draft, in_time
 from core.generation.protocol import Generated, ShownText
 from core.generation.torch_model import TorchModel
 
@@ -87,7 +87,7 @@ def answer_logprobs(
         if not held:
             for _ in model.read_all(reads):
                 yield done
-                _in_time(deadline)
+                in_time(deadline)
             first = model.last
         logits = first[:, None]
         if tokens:
@@ -98,15 +98,5 @@ def answer_logprobs(
         tables.append([row.double().log_softmax(-1).gather(1, targets[:, None])[:, 0].tolist() for row in logits])
         held = model.keep(mask.shape[1])
         yield done + 1
-        _in_time(deadline)
+        in_time(deadline)
     return tables
-
-
-def _in_time(deadline: float) -> None:
-    from core.errors import WorkbenchError
-
-    if time.perf_counter() > deadline:
-        raise WorkbenchError(
-            "The answer's likelihood was not computed before the deadline.",
-            todo="Lower context.passages, or choose a smaller model.",
-        )

@@ -7,16 +7,18 @@ import time
 import numpy as np
 import pytest
 
-from core.answering.bert_spans import ADAPTED, SpanReader, best_pair
+from core.answering.bert_spans import ADAPTED, SpanReader, best_pairs
 from core.answering.protocol import Material
 from core.answering.reader import SHIPPED, ByReader
 from core.config import ContextConfig
-from core.context.prompt import UNKNOWN
+from core.context.prompt import UNKNOWN, written
 from core.errors import WorkbenchError
-from core.progress import Running
+from core.generation.torch_lm import Transformers
+from core.progress import Running, drain
 from core.records import Hit
 from core.training.heads.examples import PassageQuestion
 from core.training.heads.trained import HeadModel
+from tests.generation.test_torch_lm import tiny_model
 from tests.support.broken.answers import Echo
 from tests.support.small_reader import small_reader
 
@@ -47,18 +49,46 @@ def answered(way: ByReader, **others):
 def test_its_spans_are_those_of_the_library(trained):
     ours = SpanReader(trained, 64).read(QUESTION, PASSAGES)[0]
     theirs = HeadModel("small").predict([PassageQuestion(QUESTION, text, ()) for text in PASSAGES])
-    for text, own, said in zip(PASSAGES, ours, theirs, strict=True):
+    for text, [own], said in zip(PASSAGES, ours, theirs, strict=True):
         assert (text[own.start : own.end] if own.margin > 0 else "") == said
     assert any(theirs), "nothing was marked, so nothing was compared"
 
 
-def test_the_best_pair_is_that_of_all_pairs():
+def test_the_best_pairs_are_those_of_all_pairs():
     draw = np.random.default_rng(0)
     for size in (1, 2, 45):
         first, last = draw.normal(size=(2, size))
         every = {(i, j): first[i] + last[j] for i in range(size) for j in range(i, min(size, i + 30))}
-        total, i, j = best_pair(first, last)
-        assert (i, j) == max(every, key=every.get) and total == pytest.approx(every[i, j])
+        for most in (1, 3):
+            told = best_pairs(first, last, most)
+            assert [pair for _, *pair in told] == [list(pair) for pair in sorted(every, key=every.get, reverse=True)[:most]]
+            assert [total for total, *_ in told] == pytest.approx([every[i, j] for _, i, j in told])
+
+
+def test_several_spans_of_a_passage_are_different_ones_and_the_first_is_the_only_one(trained):
+    reader = SpanReader(trained, 64)
+    alone, several = (reader.read(QUESTION, [*PASSAGES, " "], most)[0] for most in (1, 4))
+    assert [own[:1] for own in several] == alone and several[3] == []
+    for own in several[:3]:
+        assert len({span[:2] for span in own}) == 4 and [s.margin for s in own] == sorted((s.margin for s in own), reverse=True)
+
+
+def test_of_several_candidates_the_one_is_taken_that_is_likeliest_by_reader_and_model_together(trained, tmp_path):
+    engine = Transformers(model=str(tiny_model(tmp_path / "tiny")), dtype="float32", context_tokens=1024, own_process="no")
+    way = ByReader(model="small", margin=-20.0, candidates=4)
+    said = answered(way, generator=engine)
+    rows = said.detail["candidates"]
+    assert len(rows) == 4 and way.texts(3) == 3 and ByReader().texts(3) == 0
+    best = max(rows, key=lambda row: row["margin"] + row["logprob"])
+    assert said.text == f"{best['text']} [{best['passage']}]" and said.cited == (best["passage"],)
+    for row in rows:
+        [[logs]] = drain(
+            engine.answer_logprobs([written(QUESTION, [said.hits[row["passage"] - 1]], ContextConfig())], [f"{row['text']} [1]"])
+        )
+        assert row["logprob"] == pytest.approx(sum(logs), abs=1e-3)
+    assert said.prompt_tokens > answered(ByReader(model="small", margin=-20.0), generator=engine).prompt_tokens
+    with pytest.raises(WorkbenchError, match="candidates"):
+        way.check(Echo())
 
 
 def test_an_answer_is_the_words_of_a_passage_with_their_place(trained):

