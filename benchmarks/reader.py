@@ -3,8 +3,10 @@
     python -m benchmarks.reader [--quick] [--only=xquad,gold] [--questions=N]
 
 The sections, measures and rules are those told there, of the way of answering `reader` with its embedded model: spans of the passages that
-a small encoder marks, alone and by its five candidates with the language model's likelihood (`both`); the difference is paired. `beside`: the first 250 of XQuAD's questions also by the language model with its adapter, as the default recipe asks
-it; differences are paired. --questions: at most so many of each section; without it all that there are. --quick: 4, and nothing written.
+a small encoder marks. `xquad_both` and so on: five of its candidates are weighed by the language model, too, beside the reader alone, and
+paired; all questions of XQuAD, 250 of the others.
+`beside`: the first 250 of XQuAD's questions also by the language model with its adapter, as the default recipe asks it.
+--questions: at most so many of each section; without it all that there are. --quick: 4, and nothing written.
 """
 
 import json
@@ -31,8 +33,10 @@ def main(only: str, questions: int, quick: bool) -> dict[str, Any]:
     os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
     with tempfile.TemporaryDirectory() as fresh:
         workbench, most = Workbench(Path(fresh)), questions or 4 * quick
-        asked = {name: (name, Bench(workbench, BY_BOTH | READER, most)) for name in ASKED}
-        asked["beside"] = "xquad", Bench(workbench, BESIDE_IT, min(BESIDE, most or BESIDE))
+        asked = {name: (name, Bench(workbench, READER, most)) for name in ASKED}
+        least = min(BESIDE, most or BESIDE)
+        asked |= {f"{n}_both": (n, Bench(workbench, BY_BOTH | READER, most if n == "xquad" else least)) for n in ASKED}
+        asked["beside"] = "xquad", Bench(workbench, BESIDE_IT, least)
         return _sections.measured("reader", {name: lambda _, own=own: measured(*own) for name, own in asked.items()}, only, quick)
 
 

@@ -31,11 +31,13 @@ SHIPPED = Path(__file__).with_name("squad_reader")
 @part("answering")
 class ByReader(Answering):
     """The words of the passages that a trained encoder finds likeliest to answer, with their place; no language model writes. Choose it
-    over `one_prompt` for short facts: it reads many passages in the time of a few tokens. The embedded one learnt from questions of SQuAD;
-    train one on your own where you have marked answers. It puts nothing in words of its own.
+    over `one_prompt` for short facts: it reads many passages in the time of a few tokens, and is right more often where a language model
+    weighs its candidates. The embedded one learnt from questions of SQuAD; train one on your own where you have marked answers. It puts
+    nothing in words of its own.
 
     Each passage is read with the question alone, and the best of all is taken (Chen et al. 2017, "Reading Wikipedia to Answer
-    Open-Domain Questions", arXiv:1704.00051, section 3.2; Devlin et al. 2019, arXiv:1810.04805, sections 4.2 and 4.3).
+    Open-Domain Questions", arXiv:1704.00051, section 3.2; Devlin et al. 2019, arXiv:1810.04805, sections 4.2 and 4.3). With `candidates`
+    two models decide as a product of experts (Hinton 2002, Neural Computation 14(8), equation 1).
     """
 
     part: Literal["reader"] = "reader"
@@ -51,10 +53,11 @@ class ByReader(Answering):
         step=0.5,
     )
     candidates: int = knob(
-        1,
-        "Spans that are likeliest by the reader, of which the recipe's language model is asked, too, how likely it would answer with them; "
-        "both log-probabilities together decide. 1: the reader alone, some 30 times as fast.",
-        ge=1,
+        0,
+        "So many of its likeliest spans are weighed by the recipe's language model, too: its log-likelihood of the answer is added to the "
+        "reader's log-odds. Right more often, and far slower; 0: the reader alone.",
+        unit="spans",
+        ge=0,
         le=20,
     )
 
@@ -68,7 +71,7 @@ class ByReader(Answering):
         return min(self.candidates, passages) if self.candidates > 1 else 0
 
     def check(self, generator: PartConfig) -> None:
-        """Of one candidate no engine is asked, so any will do."""
+        """Without candidates no engine is asked, so any will do."""
         self._folder()
         if self.candidates > 1:
             self.needs_local(generator, "of several candidates it must tell how likely a given answer is.")
@@ -85,10 +88,10 @@ class ByReader(Answering):
         pieces = [(n, hit, *place) for n, hit in enumerate(prompt.used) for place in hit.excerpts or ((hit.start, hit.end),)]
         texts = [hit.text[start - hit.start : end - hit.start] for _, hit, start, end in pieces]
         reader = load_once(f"reader {weights}", partial(_loaded, folder))
-        spans, tokens = reader.read(material.question, texts, self.candidates)
+        spans, tokens = reader.read(material.question, texts, max(1, self.candidates))
         likely = [(" ".join(texts[n][span.start : span.end].split()), n, span) for n, own in enumerate(spans) for span in own]
         likely = sorted((each for each in likely if each[2].margin > self.margin), key=lambda each: -each[2].margin)
-        likely, nats, detail = likely[: self.candidates], [0.0], {}
+        likely, nats, detail = likely[: max(1, self.candidates)], [0.0], {}
         if self.candidates > 1 and likely:
             nats, read = yield from _log_likelihoods(material, [(said, pieces[n][1]) for said, n, _ in likely])
             tokens += read

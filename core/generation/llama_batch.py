@@ -3,58 +3,39 @@ token of every answer, so the weights are fetched from memory once for all of th
 """
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from core.errors import WorkbenchError
 from core.generation.local_model import Draft
 
 ROOM = 512  # tokens of one call to llama.cpp
+SEQUENCES = 32  # answers that are read at once
 
 
 def write(model: Any, drafts: list[Draft], deadline: float) -> Generator[int, None, int]:
     """Writes the answers to their ends, each with its own sampler; returns how many tokens their prompts share. Yields
     the number of tokens written so far."""
     import llama_cpp
-    from llama_cpp import _internals
 
     shared = _common([draft.prompt.tokens for draft in drafts])
-    how = llama_cpp.llama_context_default_params()
-    how.n_ctx = shared + sum(len(draft.prompt.tokens) - shared + draft.room for draft in drafts)
-    how.n_seq_max, how.kv_unified, how.n_batch, how.n_ubatch = len(drafts), True, ROOM, ROOM
-    how.n_threads = how.n_threads_batch = model.threads
-    context = llama_cpp.llama_init_from_model(model.llama.model, how)
-    if not context:
-        raise WorkbenchError(f"There is no memory for {len(drafts)} answers at once.", todo="Ask for fewer at a time.")
-    try:
-        batch = _internals.LlamaBatch(n_tokens=ROOM, embd=0, n_seq_max=1, verbose=False)
-
-        def decode(entries: list[tuple[int, int, int, bool]]) -> None:
-            """Entries are (token, place, sequence, whether its logits are wanted)."""
-            own = batch.batch
-            own.n_tokens = len(entries)
-            for i, (token, place, sequence, wanted) in enumerate(entries):
-                own.token[i], own.pos[i], own.logits[i] = token, place, wanted
-                own.n_seq_id[i], own.seq_id[i][0] = 1, sequence
-            if code := llama_cpp.llama_decode(context, own):
-                raise WorkbenchError(f"llama.cpp could not compute the batch (code {code}).", todo="Ask for fewer at a time.")
+    with _opened(model, shared + sum(len(draft.prompt.tokens) - shared + draft.room for draft in drafts), len(drafts)) as opened:
+        context, decode = opened
 
         def add_token(draft: Draft, place: int) -> None:
             token = llama_cpp.llama_sampler_sample(draft.sampler.sampler, context, place)
             draft.add(token, model, lambda: _logits(context, place, model.vocabulary))
 
-        start = drafts[0].prompt.tokens[:shared]
         rest = [
             (token, shared + i, sequence, i + 1 == len(draft.prompt.tokens) - shared)
             for sequence, draft in enumerate(drafts)
             for i, token in enumerate(draft.prompt.tokens[shared:])
         ]
-        for at in range(0, shared, ROOM):
-            decode([(token, at + i, 0, False) for i, token in enumerate(start[at : at + ROOM])])
+        for _ in _begun(opened, drafts[0].prompt.tokens[:shared], len(drafts)):
             yield 0
-        memory = llama_cpp.llama_get_memory(context)
-        for sequence in range(1, len(drafts)):
-            llama_cpp.llama_memory_seq_cp(memory, 0, sequence, 0, shared)
         for at in range(0, len(rest), ROOM):
             part = rest[at : at + ROOM]
             decode(part)
@@ -72,8 +53,79 @@ def write(model: Any, drafts: list[Draft], deadline: float) -> Generator[int, No
                 add_token(draft, place)
             yield sum(len(draft.ids) for draft in drafts)
         return shared
+
+
+def logprobs(model: Any, prompt: list[int], answers: list[list[int]]) -> Generator[None, None, list[list[float]]]:
+    """Of each answer behind the prompt the natural log-probability of each token, and last that of an end."""
+    if len(answers) > SEQUENCES:
+        first = yield from logprobs(model, prompt, answers[:SEQUENCES])
+        return first + (yield from logprobs(model, prompt, answers[SEQUENCES:]))
+    before = len(prompt) - 1
+    tables: list[list[float]] = [[] for _ in answers]
+    rest = [
+        (token, before + i, sequence, True) for sequence, own in enumerate(answers) for i, token in enumerate([prompt[-1], *own])
+    ]
+    with _opened(model, before + len(rest), len(answers)) as opened:
+        context, decode = opened
+        yield from _begun(opened, prompt[:-1], len(answers))
+        for at in range(0, len(rest), ROOM):
+            part = rest[at : at + ROOM]
+            decode(part)
+            for place, (_, _, sequence, _) in enumerate(part):
+                row = _logits(context, place, model.vocabulary).astype(np.float64)
+                row -= row.max()
+                row -= np.log(np.exp(row).sum())
+                follows = answers[sequence][len(tables[sequence]) :][:1] or sorted(model.ends)
+                tables[sequence].append(float(np.logaddexp.reduce(row[follows])))
+            yield
+    return tables
+
+
+Entry = tuple[int, int, int, bool]  # token, place, sequence, whether its logits are wanted
+Opened = tuple[Any, Callable[[list[Entry]], None]]
+
+
+@contextmanager
+def _opened(model: Any, places: int, sequences: int) -> Iterator[Opened]:
+    """(a context of its own for so many sequences, what computes entries there)."""
+    import llama_cpp
+    from llama_cpp import _internals
+
+    how = llama_cpp.llama_context_default_params()
+    how.n_ctx = places
+    how.n_seq_max, how.kv_unified, how.n_batch, how.n_ubatch = sequences, True, ROOM, ROOM
+    how.n_threads = how.n_threads_batch = model.threads
+    context = llama_cpp.llama_init_from_model(model.llama.model, how)
+    if not context:
+        raise WorkbenchError(f"There is no memory for {sequences} answers at once.", todo="Ask for fewer at a time.")
+    try:
+        batch = _internals.LlamaBatch(n_tokens=ROOM, embd=0, n_seq_max=1, verbose=False)
+
+        def decode(entries: list[Entry]) -> None:
+            own = batch.batch
+            own.n_tokens = len(entries)
+            for i, (token, place, sequence, wanted) in enumerate(entries):
+                own.token[i], own.pos[i], own.logits[i] = token, place, wanted
+                own.n_seq_id[i], own.seq_id[i][0] = 1, sequence
+            if code := llama_cpp.llama_decode(context, own):
+                raise WorkbenchError(f"llama.cpp could not compute the batch (code {code}).", todo="Ask for fewer at a time.")
+
+        yield context, decode
     finally:
         llama_cpp.llama_free(context)
+
+
+def _begun(opened: Opened, start: list[int], sequences: int) -> Generator[None, None, None]:
+    """Reads what all sequences begin with, once."""
+    import llama_cpp
+
+    context, decode = opened
+    for at in range(0, len(start), ROOM):
+        decode([(token, at + i, 0, False) for i, token in enumerate(start[at : at + ROOM])])
+        yield
+    memory = llama_cpp.llama_get_memory(context)
+    for sequence in range(1, sequences):
+        llama_cpp.llama_memory_seq_cp(memory, 0, sequence, 0, len(start))
 
 
 def _common(tokens: list[list[int]]) -> int:
@@ -85,6 +137,5 @@ def _common(tokens: list[list[int]]) -> int:
 
 def _logits(context: Any, place: int, vocabulary: int) -> Any:
     import llama_cpp
-    import numpy as np
 
     return np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(context, place), shape=(vocabulary,))

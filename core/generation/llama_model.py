@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from core.context.prompt import reading_order
 from core.errors import WorkbenchError
 from core.generation import llama_batch
 from core.generation.copying import Copying
-from core.generation.local_model import Draft, LocalModel
+from core.generation.local_model import Draft, LocalModel, in_time
 from core.generation.protocol import Generated, Read, filled, marked
 from core.models import amx
 from core.models.identity import file_hash
+from core.progress import Running
 
 # Spins of a thread that waits for its siblings before it sleeps; libgomp reads this once, when torch or llama.cpp first
 # loads it. Its default of milliseconds is ruinous where other work shares the cores: on two of them 5 tokens/s instead
@@ -145,6 +146,19 @@ class LlamaModel(LocalModel):
             draft.sampler = self.llama._init_sampler(**self._sampling(knobs, draft))
         shared = yield from llama_batch.write(self, drafts, deadline)
         return [self.generated(knobs, draft, shared, started) for draft in drafts]
+
+    def answer_logprobs(
+        self, knobs: Any, prompts: Sequence[list[dict[str, str]]], answers: list[str], deadline: float
+    ) -> Generator[int, None, list[list[list[float]]]]:
+        told, columns = [self.tokenize(answer) for answer in answers], []
+        for messages in prompts:
+            prompt = self.prompt(messages)
+            self.room(knobs, len(prompt.tokens) + max(map(len, told)))
+            for _ in (running := Running(llama_batch.logprobs(self, prompt.tokens, told))):
+                yield 0
+                in_time(deadline)
+            columns.append(running.result)
+        return [list(rows) for rows in zip(*columns, strict=True)]
 
     def order(self, prompts: list[list[dict[str, str]]]) -> list[int]:
         return reading_order(prompts)

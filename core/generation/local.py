@@ -116,11 +116,17 @@ class Local(TextGenerator):
         for _ in model.acquire(until):
             yield Progress(0, len(answers), "waiting for the model")
         try:
-            for done in (running := Running(model.answer_logprobs(self, prompts, answers, until))):
+            for done in (running := Running(self._logprobs(model, prompts, answers, until))):
                 yield Progress(done, len(answers), f"reading answers under {len(prompts)} passages")
             return running.result
         finally:
             model.lock.release()
+
+    @abstractmethod
+    def _logprobs(
+        self, model: LocalModel, prompts: Sequence[list[dict[str, str]]], answers: list[str], until: float
+    ) -> Generator[int, None, list[list[list[float]]]]:
+        """Yields how many answers are done."""
 
     @at_model
     def count_tokens(self, text: str) -> int:

@@ -186,24 +186,6 @@ class LocalModel(ABC):
                     rows[done - len(prompt.tokens)] = self.logits()
         return rows
 
-    def answer_logprobs(
-        self, knobs: Any, prompts: Sequence[list[dict[str, str]]], answers: Sequence[str], deadline: float
-    ) -> Generator[int, None, list[list[list[float]]]]:
-        """For each answer and prompt the natural log-probability of each token, that of the end behind the last. Yields how many answers
-        are done."""
-        tables: list[list[list[float]]] = [[] for _ in answers]
-        for messages in prompts:
-            prompt = self.prompt(messages)
-            for done, (table, answer) in enumerate(zip(tables, answers, strict=True)):
-                yield done
-                in_time(deadline)
-                tokens = self.tokenize(answer)
-                logits = self.logits_of(knobs, prompt, [*tokens, min(self.ends)]).astype(np.float64)
-                logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-                ends = float(np.logaddexp.reduce(logs[-1, sorted(self.ends)]))
-                table.append([*logs[range(len(tokens)), tokens].tolist(), ends])
-        return tables
-
     def _with(self, knobs: Any, prompt: Read, written: Sequence[int]) -> Read:
         """The prompt and what was written, which is evaluated token by token, as an answer is."""
         size = len(prompt.tokens)

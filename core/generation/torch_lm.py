@@ -101,6 +101,11 @@ class Transformers(Local):
         finally:
             model.lock.release()
 
+    def _logprobs(
+        self, model: TorchModel, prompts: torch_mixture.Prompts, answers: list[str], until: float
+    ) -> Generator[int, None, list[list[list[float]]]]:
+        return torch_mixture.answer_logprobs(model, self, prompts, answers, until)  # all prompts at once
+
     @at_model
     def text_nats(
         self, texts: list[str], most_tokens: int, deadline_s: float = 120.0

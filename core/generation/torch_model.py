@@ -105,13 +105,6 @@ class TorchModel(LocalModel):
             if changed:
                 self._held = [], []  # what the attention cache holds was read with other weights
 
-    def answer_logprobs(
-        self, knobs: Any, prompts: Sequence[list[dict[str, str]]], answers: Sequence[str], deadline: float
-    ) -> Generator[int, None, list[list[list[float]]]]:
-        from core.generation import torch_mixture
-
-        return torch_mixture.answer_logprobs(self, knobs, prompts, answers, deadline)  # all prompts at once
-
     def draft(self, knobs: Any, messages: list[dict[str, str]], rules: Copying | None = None) -> Draft:
         self.ready(knobs)
         return super().draft(knobs, messages, rules)

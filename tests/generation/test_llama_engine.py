@@ -158,8 +158,24 @@ def test_logits_are_those_that_the_answer_was_written_from():
     for steps in (2, 3, 3, 0):
         assert (knobs.next_logits(prompt, written[:steps]) == logits[steps]).all()
     assert (knobs.logits_of(prompt, written) == logits).all(), "whatever is still in the attention cache"
-    [[told]] = drain(knobs.answer_logprobs([ask("Name a colour.")], [result.text]))
-    assert told[:-1] == pytest.approx([t.logprob for t in result.tokens[: len(told) - 1]], abs=1e-3)
+
+
+@pytest.mark.slow
+def test_an_answer_is_as_likely_beside_others_as_token_by_token():
+    knobs, prompts, answers = (
+        LlamaCpp(**FEW, adapter=""),
+        [ask("Name a colour."), ask(LONG + "Name one.")],
+        ["red", "Blue, or green."],
+    )
+    tables = drain(knobs.answer_logprobs(prompts, [*answers, *answers * 16]))
+    assert tables[2:4] == tables[4:6] and len(tables) == 34, "in two batches"
+    for answer, of_prompts in zip(answers, tables, strict=False):
+        tokens, end = knobs.load().tokenize(answer), min(knobs.load().ends)
+        for messages, logs in zip(prompts, of_prompts, strict=True):
+            logits = knobs.logits_of(knobs.read(messages), [*tokens, end]).astype(float)
+            logits -= np.log(np.exp(logits).sum(1, keepdims=True))
+            assert logs[:-1] == pytest.approx(logits[range(len(tokens)), tokens], abs=0.05, rel=0.05)
+            assert np.exp(logs[-1]) == pytest.approx(np.exp(logits[-1, sorted(knobs.load().ends)]).sum(), abs=0.01)
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """The transformers engine on a tiny random model: tokens, batches, sampling, stops and what goes wrong."""
 
 import json
-import math
 import threading
 from functools import cache
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.generation import torch_model
-from core.generation.local_model import LocalModel
 from core.generation.protocol import ShownText, finished
 from core.generation.torch_lm import Transformers
 from core.progress import Running, drain
@@ -166,13 +164,15 @@ def test_logits_are_those_that_the_answer_was_written_from(make):
 def test_an_answer_is_as_likely_with_other_prompts_and_answers_beside_it_as_token_by_token(make):
     part = make(context_tokens=1024)
     prompts, answers = [ask("one"), ask(LONG + "two")], ["ab", "漢 c"]
-    together = drain(part.answer_logprobs(prompts, answers))
-    by_token = drain(LocalModel.answer_logprobs(part.load(), part, prompts, answers, math.inf))
-    for some, others in zip(together, by_token, strict=True):
-        assert [len(row) for row in some] == [len(row) for row in others]
-        assert np.concatenate(some) == pytest.approx(np.concatenate(others), abs=1e-3)
+    tables = drain(part.answer_logprobs(prompts, answers))
+    for answer, of_prompts in zip(answers, tables, strict=True):
+        tokens = [*part.load().tokenize(answer), part.load().tokenizer.eos_token_id]
+        for messages, logs in zip(prompts, of_prompts, strict=True):
+            logits = part.logits_of(part.read(messages), tokens).astype(np.float64)
+            expected = logits[range(len(tokens)), tokens] - np.logaddexp.reduce(logits, axis=1)
+            assert logs == pytest.approx(expected, abs=1e-3)
     with pytest.raises(WorkbenchError, match="deadline"):
-        drain(LocalModel.answer_logprobs(part.load(), part, prompts, answers, 0.0))
+        drain(part.answer_logprobs(prompts, answers, 0.0))
 
 
 def test_tokens_have_texts_bytes_and_ends(make):

@@ -37,6 +37,14 @@ def quotes(answer: Answer, corpus: Corpus, query: Query | None) -> None:
             if st.button("Open in the document", key=f"quote/{number}", type="tertiary", icon=":material/article:"):
                 said = quote["from"] - hit.start, quote["to"] - hit.start
                 sources.open_source(answer, quote["passage"], corpus, query, said)
+    if rows := answer.detail.get("candidates"):
+        st.caption(
+            "The reader's likeliest spans: its log-odds against no answer, and how likely the language model would answer so."
+        )
+        rows = sorted(({**row, "together": row["margin"] + row["logprob"]} for row in rows), key=lambda row: -row["together"])
+        named = {"margin": "Reader (nats)", "logprob": "Language model (nats)", "together": "Together (nats)"}
+        columns = (Column("passage"), Column("text", "Span"), *(Column(key, name, TWO) for key, name in named.items()))
+        tables.draw(Table("candidate_spans", columns, rows))
 
 
 def responsible(answer: Answer, corpus: Corpus, query: Query | None) -> None:

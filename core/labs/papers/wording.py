@@ -89,7 +89,8 @@ CLAUSES = {
     "answering": {
         "one_prompt": "from all passages in one prompt",
         "closed_book": "without passages",
-        "reader": "by an encoder that marks the likeliest span of the passages, each read alone",
+        "reader": "by an encoder that marks the likeliest span of the passages, each read alone"
+        "{candidates:, the language model's likelihood deciding with it among the likeliest|}",
         "per_passage": "from each passage alone, and once more from these answers",
         "ircot": "after a chain of thought each of whose sentences is searched (IRCoT, {rounds} rounds)",
         "react": "by an agent that calls tools, a thought before each call (ReAct, {steps} steps at most)",
