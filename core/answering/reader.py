@@ -4,7 +4,7 @@ import time
 from collections.abc import Generator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,18 @@ from core.registry import part
 RECORD, SPANS = "training.json", "spans"  # of a model trained here, and what it is for
 EMBEDDED = "squad-reader"
 SHIPPED = Path(__file__).with_name("squad_reader")
+
+
+class MarkedSpan(NamedTuple):
+    """A span of a passage, which is hit `number`. start, end: its characters in the document; margin, logprob: of `FoundSpan`."""
+
+    text: str  # with single spaces
+    number: int
+    hit: Hit
+    start: int
+    end: int
+    margin: float
+    logprob: float
 
 
 @part("answering")
@@ -85,33 +97,38 @@ class ByReader(Answering):
         if material.left_s <= 0:
             return whole(material, generated, prompt.used, notes=prompt.notes)
         yield Progress(0, 0, "Reading the passages")
-        pieces = [(n, hit, *place) for n, hit in enumerate(prompt.used) for place in hit.excerpts or ((hit.start, hit.end),)]
-        texts = [hit.text[start - hit.start : end - hit.start] for _, hit, start, end in pieces]
-        reader = load_once(f"reader {weights}", partial(_loaded, folder))
-        spans, tokens = reader.read(material.question, texts, max(1, self.candidates))
-        likely = [(" ".join(texts[n][span.start : span.end].split()), n, span) for n, own in enumerate(spans) for span in own]
-        likely = sorted((each for each in likely if each[2].margin > self.margin), key=lambda each: -each[2].margin)
-        likely, nats, detail = likely[: max(1, self.candidates)], [0.0], {}
+        likely, tokens = self._likely(load_once(f"reader {weights}", partial(_loaded, folder)), material.question, prompt.used)
+        nats, detail = [0.0], {}
         if self.candidates > 1 and likely:
-            nats, read = yield from _log_likelihoods(material, [(said, pieces[n][1]) for said, n, _ in likely])
+            nats, read = yield from _log_likelihoods(material, likely)
             tokens += read
-            detail["candidates"] = [
-                {"passage": pieces[n][0] + 1, "text": said, "margin": span.margin, "logprob": nat}
-                for (said, n, span), nat in zip(likely, nats, strict=True)
-            ]
+            told = [{"passage": each.number + 1, "text": each.text, "margin": each.margin} for each in likely]
+            detail["candidates"] = [row | {"logprob": nat} for row, nat in zip(told, nats, strict=True)]
         text, quotes, sure = UNKNOWN, [], ()
         if likely:
-            together = [span.margin + nat for (*_, span), nat in zip(likely, nats, strict=True)]
-            said, n, best = likely[int(np.argmax(together))]
-            number, hit, start, _ = pieces[n]
-            text, sure = f"{said} {marks(material.context.citations, prompt.used)[number]}", (Token(said, best.logprob),)
-            at = {"from": start + best.start, "to": start + best.end}
-            quotes = [{"start": 0, "end": len(said), "passage": number + 1, "document_id": hit.document_id, **at}]
+            best = likely[int(np.argmax([each.margin + nat for each, nat in zip(likely, nats, strict=True)]))]
+            mark, sure = marks(material.context.citations, prompt.used)[best.number], (Token(best.text, best.logprob),)
+            text, at = f"{best.text} {mark}", {"document_id": best.hit.document_id, "from": best.start, "to": best.end}
+            quotes = [{"start": 0, "end": len(best.text), "passage": best.number + 1, **at}]
         yield text
         took = 1000 * (time.perf_counter() - started)
         size = {"prompt_tokens": tokens, "answer_tokens": len(text.split()), "first_token_ms": took, "generation_ms": took}
         generated = generated._replace(text=text, finish_reason="stop", tokens=sure, **size)
         return whole(material, generated, prompt.used, {"quotes": quotes, **detail}, notes=prompt.notes)
+
+    def _likely(self, reader: SpanReader, question: str, hits: Sequence[Hit]) -> tuple[list[MarkedSpan], int]:
+        """(the spans that are ahead of no answer, likeliest first, one or `candidates` of them; the tokens that were read)."""
+        most = max(1, self.candidates)
+        pieces = [(number, hit, *place) for number, hit in enumerate(hits) for place in hit.excerpts or ((hit.start, hit.end),)]
+        texts = [hit.text[start - hit.start : end - hit.start] for _, hit, start, end in pieces]
+        spans, tokens = reader.read(question, texts, most)
+        likely = [
+            MarkedSpan(" ".join(text[s.start : s.end].split()), number, hit, start + s.start, start + s.end, s.margin, s.logprob)
+            for (number, hit, start, _), text, own in zip(pieces, texts, spans, strict=True)
+            for s in own
+            if s.margin > self.margin
+        ]
+        return sorted(likely, key=lambda each: -each.margin)[:most], tokens
 
     def _folder(self) -> Path:
         if self.model == EMBEDDED:
@@ -127,16 +144,14 @@ class ByReader(Answering):
         )
 
 
-def _log_likelihoods(
-    material: Material, told: Sequence[tuple[str, Hit]]
-) -> Generator[str | Progress, None, tuple[list[float], int]]:
+def _log_likelihoods(material: Material, told: Sequence[MarkedSpan]) -> Generator[str | Progress, None, tuple[list[float], int]]:
     """(log p that the recipe's model answers with each of these words and the citation, over that passage alone; tokens that it read)."""
     engine, nats, tokens = material.generator, [0.0] * len(told), 0
-    for hit in {id(hit): hit for _, hit in told}.values():
-        own = [place for place, (_, other) in enumerate(told) if other is hit]
-        [mark], messages = marks(material.context.citations, [hit]), written(material.question, [hit], material.context)
-        answers = [f"{told[place][0]} {mark}" for place in own]
-        table = yield from engine.answer_logprobs([messages], answers, material.left_s)
+    for number in dict.fromkeys(each.number for each in told):
+        own = [place for place, each in enumerate(told) if each.number == number]
+        hits = [told[own[0]].hit]
+        [mark], messages = marks(material.context.citations, hits), written(material.question, hits, material.context)
+        table = yield from engine.answer_logprobs([messages], [f"{told[place].text} {mark}" for place in own], material.left_s)
         for place, [logs] in zip(own, table, strict=True):
             nats[place] = sum(logs)
         tokens += len(engine.read(messages).tokens) + sum(len(logs) for [logs] in table)
