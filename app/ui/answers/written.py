@@ -39,10 +39,11 @@ def quotes(answer: Answer, corpus: Corpus, query: Query | None) -> None:
                 sources.open_source(answer, quote["passage"], corpus, query, said)
     if rows := answer.detail.get("candidates"):
         st.caption(
-            "The reader's likeliest spans: its log-odds against no answer, and how likely the language model would answer so."
+            "The likeliest spans, in nats: the reader's log-odds against no answer, the language model's log-likelihood of the answer, and "
+            "their sum, which decides."
         )
         rows = sorted(({**row, "together": row["margin"] + row["logprob"]} for row in rows), key=lambda row: -row["together"])
-        named = {"margin": "Reader (nats)", "logprob": "Language model (nats)", "together": "Together (nats)"}
+        named = {"margin": "Reader", "logprob": "Language model", "together": "Sum"}
         columns = (Column("passage"), Column("text", "Span"), *(Column(key, name, TWO) for key, name in named.items()))
         tables.draw(Table("candidate_spans", columns, rows))
 
