@@ -470,6 +470,20 @@ def test_a_quoting_answer_opens_the_place_of_each_quote(bench, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_reader_shows_its_candidates_by_the_sum_that_decides(bench, monkeypatch):
+    rows = [
+        {"passage": 1, "text": "Alps", "margin": 5.0, "logprob": -9.0},
+        {"passage": 2, "text": "Black", "margin": 3.0, "logprob": -1.0},
+    ]
+    detail = {"quotes": [], "candidates": rows}
+    play(monkeypatch, bench, "Black [2]", way={"part": "reader", "candidates": 2}, detail=detail)
+    app = ask(open_page(**{"answering.part": "reader", "answering.candidates": "2"}), QUESTION)
+    assert "their sum, which decides" in seen(app)
+    [table] = [each.value for each in app.dataframe if "Sum" in each.value]
+    assert table["Span"].tolist() == ["Black", "Alps"] and table["Sum"].tolist() == [2.0, -4.0]
+
+
+@pytest.mark.slow
 def test_each_token_has_the_colour_of_its_passage(bench, monkeypatch):
     tokens = [{"text": "<b>Black", "shares": [0.9, 0.1]}, {"text": " Forest", "shares": [0.2, 0.8]}]
     answers = [{"passage": 1, "text": "Black", "logprob": -9.0}, {"passage": 2, "text": "", "logprob": None}]

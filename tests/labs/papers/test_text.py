@@ -103,6 +103,8 @@ def test_what_varies_stands_with_all_its_values_and_what_is_off_is_said():
         "or not at all"
     )
     assert wording.sentence("rerank", [{"part": "none"}]) == ""
+    alone, both = (wording.sentence("answering", [{"part": "reader", "candidates": most}]) for most in (0, 5))
+    assert "likelihood" not in alone and "deciding with it among the likeliest 5" in both
     assert wording.sentence("chunking", [{"part": "by_moon", "size": 3}]) == "Documents were by moon (size 3)"
     assert [wording.counted(number, "thread") for number in (1, 2)] == ["1 thread", "2 threads"]
 
