@@ -365,7 +365,7 @@ def measured(name: str, bench: Bench) -> dict[str, Any]:
         made = SECTIONS[name](bench)
     except FileNotFoundError as error:
         made = {"unmeasured": f"not there: {error.filename or error}"}
-    worn = bench.arms.get("answerer", {}).get(ADAPTER, "")
+    worn = next((own[ADAPTER] for own in bench.arms.values() if own.get(ADAPTER)), "")
     about = f"{worn} {adapter_hash(worn)}" if worn in at_hand() else "none"
     return {**made, "adapter": about}
 

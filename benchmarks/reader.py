@@ -23,7 +23,7 @@ from core.models.adapters import SHIPPED
 from core.workbench import Workbench
 
 READER = {"reader": {"answering.part": "reader"}}
-BY_BOTH = {"both": {"answering.part": "reader", "answering.candidates": 5}}
+BY_BOTH = {"both": {"answering.part": "reader", "answering.candidates": 5, "generation.adapter": SHIPPED}}
 BESIDE = 250  # questions
 BESIDE_IT = READER | {"answerer": {"generation.adapter": SHIPPED}}
 ASKED = ("xquad", "gold", "removed", "conflict", "injected", "clean", "python", "medquad", "hotpot")

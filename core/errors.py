@@ -26,6 +26,10 @@ class PromptTooLong(WorkbenchError):
 TOO_LONG = "The prompt "
 
 
+class TooLate(WorkbenchError):
+    """What was asked of a model was not done before the deadline: a question that may be asked again, and no end of a job."""
+
+
 def _readable(text: str) -> str:
     """Without the middle of what nobody reads to its end, as a value of 100,000 characters that is quoted."""
     text = str(text)

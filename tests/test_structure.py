@@ -352,6 +352,7 @@ CALLED_BY_OTHERS = {
     "handle_endtag": "html.parser's",
     "handle_startendtag": "html.parser's",
     "handle_starttag": "html.parser's",
+    "logits_of": "a process' messages",
     "parse_comment": "html.parser's",
     "parse_marked_section": "html.parser's",
     "supports_function_calling": "CrewAI's model",

@@ -81,8 +81,7 @@ class SpanReader(PairTokens):
                 owner, start, _, at = windows[place]
                 nothing[owner] = min(nothing[owner], float(mark[0].sum()))
                 for span in _spans(mark, at, read[owner].offsets[start:], most):  # windows overlap
-                    own = told[owner].setdefault((span.start, span.end), span)
-                    told[owner][span.start, span.end] = max(own, span, key=lambda each: each.margin)
+                    told[owner][span[:2]] = max(told[owner].get(span[:2], span), span, key=lambda each: each.margin)
         best = [sorted(own.values(), key=lambda each: -each.margin)[:most] for own in told]
         return [
             [each._replace(margin=each.margin - none) for each in own] for own, none in zip(best, nothing, strict=True)

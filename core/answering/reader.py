@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from pydantic import field_validator
 
 from core.answering.bert_spans import SpanReader
 from core.answering.protocol import Answering, Material, Writing, whole
@@ -15,7 +16,7 @@ from core.context.citations import marks
 from core.context.prompt import UNKNOWN, written
 from core.errors import WorkbenchError
 from core.files import read_json
-from core.generation.protocol import Generated
+from core.generation.protocol import Generated, Read
 from core.models import hub
 from core.models.hub import bundled_folder
 from core.models.identity import files_identity
@@ -28,7 +29,7 @@ EMBEDDED = "squad-reader"
 SHIPPED = Path(__file__).with_name("squad_reader")
 
 
-class MarkedSpan(NamedTuple):
+class LikelySpan(NamedTuple):
     """A span of a passage, which is hit `number`. start, end: its characters in the document; margin, logprob: of `FoundSpan`."""
 
     text: str  # with single spaces
@@ -67,11 +68,16 @@ class ByReader(Answering):
     candidates: int = knob(
         0,
         "So many of its likeliest spans are weighed by the recipe's language model, too: its log-likelihood of the answer is added to the "
-        "reader's log-odds. Right more often, and far slower; 0: the reader alone.",
+        "reader's log-odds. Right more often, and far slower; 0 or 1: the reader alone.",
         unit="spans",
         ge=0,
         le=20,
     )
+
+    @field_validator("candidates")
+    @classmethod
+    def _none_of_one(cls, value: int) -> int:
+        return 0 if value == 1 else value
 
     def identity(self) -> str:
         """Of the model that reads."""
@@ -80,12 +86,12 @@ class ByReader(Answering):
         return fingerprint(files_identity(folder), base, code_version(self))
 
     def texts(self, passages: int) -> int:
-        return min(self.candidates, passages) if self.candidates > 1 else 0
+        return max(2, min(self.candidates, passages)) if self.candidates else 0  # 1 would be timed as a written answer
 
     def check(self, generator: PartConfig) -> None:
         """Without candidates no engine is asked, so any will do."""
         self._folder()
-        if self.candidates > 1:
+        if self.candidates:
             self.needs_local(generator, "of several candidates it must tell how likely a given answer is.")
 
     def write(self, material: Material) -> Writing:
@@ -99,11 +105,14 @@ class ByReader(Answering):
         yield Progress(0, 0, "Reading the passages")
         likely, tokens = self._likely(load_once(f"reader {weights}", partial(_loaded, folder)), material.question, prompt.used)
         nats, detail = [0.0], {}
-        if self.candidates > 1 and likely:
+        if len(likely) > 1:
             nats, read = yield from _log_likelihoods(material, likely)
-            tokens += read
-            told = [{"passage": each.number + 1, "text": each.text, "margin": each.margin} for each in likely]
-            detail["candidates"] = [row | {"logprob": nat} for row, nat in zip(told, nats, strict=True)]
+            tokens += sum(len(each.tokens) for each in read)
+            generated = generated._replace(prompt="\n\n".join(each.text for each in read))
+            detail["candidates"] = [
+                {"passage": each.number + 1, "text": each.text, "margin": each.margin, "logprob": nat}
+                for each, nat in zip(likely, nats, strict=True)
+            ]
         text, quotes, sure = UNKNOWN, [], ()
         if likely:
             best = likely[int(np.argmax([each.margin + nat for each, nat in zip(likely, nats, strict=True)]))]
@@ -116,14 +125,14 @@ class ByReader(Answering):
         generated = generated._replace(text=text, finish_reason="stop", tokens=sure, **size)
         return whole(material, generated, prompt.used, {"quotes": quotes, **detail}, notes=prompt.notes)
 
-    def _likely(self, reader: SpanReader, question: str, hits: Sequence[Hit]) -> tuple[list[MarkedSpan], int]:
+    def _likely(self, reader: SpanReader, question: str, hits: Sequence[Hit]) -> tuple[list[LikelySpan], int]:
         """(the spans that are ahead of no answer, likeliest first, one or `candidates` of them; the tokens that were read)."""
         most = max(1, self.candidates)
         pieces = [(number, hit, *place) for number, hit in enumerate(hits) for place in hit.excerpts or ((hit.start, hit.end),)]
         texts = [hit.text[start - hit.start : end - hit.start] for _, hit, start, end in pieces]
         spans, tokens = reader.read(question, texts, most)
         likely = [
-            MarkedSpan(" ".join(text[s.start : s.end].split()), number, hit, start + s.start, start + s.end, s.margin, s.logprob)
+            LikelySpan(" ".join(text[s.start : s.end].split()), number, hit, start + s.start, start + s.end, s.margin, s.logprob)
             for (number, hit, start, _), text, own in zip(pieces, texts, spans, strict=True)
             for s in own
             if s.margin > self.margin
@@ -144,18 +153,20 @@ class ByReader(Answering):
         )
 
 
-def _log_likelihoods(material: Material, told: Sequence[MarkedSpan]) -> Generator[str | Progress, None, tuple[list[float], int]]:
-    """(log p that the recipe's model answers with each of these words and the citation, over that passage alone; tokens that it read)."""
-    engine, nats, tokens = material.generator, [0.0] * len(told), 0
+def _log_likelihoods(
+    material: Material, told: Sequence[LikelySpan]
+) -> Generator[str | Progress, None, tuple[list[float], list[Read]]]:
+    """(log p that the recipe's model answers with each of these words and the citation, over that passage alone; what it read)."""
+    engine, nats, read = material.generator, [0.0] * len(told), []
     for number in dict.fromkeys(each.number for each in told):
         own = [place for place, each in enumerate(told) if each.number == number]
-        hits = [told[own[0]].hit]
+        hits, texts = [told[own[0]].hit], list(dict.fromkeys(told[place].text for place in own))
         [mark], messages = marks(material.context.citations, hits), written(material.question, hits, material.context)
-        table = yield from engine.answer_logprobs([messages], [f"{told[place].text} {mark}" for place in own], material.left_s)
-        for place, [logs] in zip(own, table, strict=True):
-            nats[place] = sum(logs)
-        tokens += len(engine.read(messages).tokens) + sum(len(logs) for [logs] in table)
-    return nats, tokens
+        table = yield from engine.answer_logprobs([messages], [f"{text} {mark}" for text in texts], material.left_s)
+        for place in own:
+            nats[place] = sum(table[texts.index(told[place].text)][0])
+        read.append(engine.read(messages))
+    return nats, read
 
 
 def is_reader(folder: Path) -> bool:

@@ -13,7 +13,7 @@ from core.errors import WorkbenchError
 from core.generation.local_model import Draft
 
 ROOM = 512  # tokens of one call to llama.cpp
-SEQUENCES = 32  # answers that are read at once
+SEQUENCES, PLACES = 32, 64  # answers that are read at once, and of them tokens, whose logits are all kept
 
 
 def write(model: Any, drafts: list[Draft], deadline: float) -> Generator[int, None, int]:
@@ -68,8 +68,8 @@ def logprobs(model: Any, prompt: list[int], answers: list[list[int]]) -> Generat
     with _opened(model, before + len(rest), len(answers)) as opened:
         context, decode = opened
         yield from _begun(opened, prompt[:-1], len(answers))
-        for at in range(0, len(rest), ROOM):
-            part = rest[at : at + ROOM]
+        for at in range(0, len(rest), PLACES):
+            part = rest[at : at + PLACES]
             decode(part)
             for place, (_, _, sequence, _) in enumerate(part):
                 row = _logits(context, place, model.vocabulary).astype(np.float64)

@@ -3,7 +3,7 @@
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -132,11 +132,6 @@ class LlamaCpp(Local):
         path, threads = self.file(), self.threads or _cores()
         key = str(path), *_version(path), self.context_tokens, self.threads, self.gpu_layers
         return key, lambda: LlamaModel(path, self.context_tokens, threads, self.gpu_layers)
-
-    def _logprobs(
-        self, model: LlamaModel, prompts: Sequence[list[dict[str, str]]], answers: list[str], until: float
-    ) -> Generator[int, None, list[list[list[float]]]]:
-        return model.answer_logprobs(self, prompts, answers, until)
 
     @at_model
     def import_engine(self) -> None:

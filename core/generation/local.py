@@ -11,7 +11,7 @@ from core.generation.local_model import LocalModel
 from core.generation.protocol import Generated, Read, TextGenerator
 from core.jobs.child import end_others
 from core.models.own_process import at_model
-from core.progress import Running
+from core.progress import Running, counted
 from core.records import Progress
 
 
@@ -111,22 +111,21 @@ class Local(TextGenerator):
     def answer_logprobs(
         self, prompts: Sequence[list[dict[str, str]]], answers: list[str], deadline_s: float = 120.0
     ) -> Generator[Progress, None, list[list[list[float]]]]:
-        """For each answer and prompt the natural log-probability of each token, that of the end behind the last."""
+        """For each answer and prompt the natural log-probability of each token, that of an end behind the last."""
         until, model = time.perf_counter() + deadline_s, self.load()
         for _ in model.acquire(until):
             yield Progress(0, len(answers), "waiting for the model")
         try:
             for done in (running := Running(self._logprobs(model, prompts, answers, until))):
-                yield Progress(done, len(answers), f"reading answers under {len(prompts)} passages")
+                yield Progress(done, len(answers), f"reading answers under {counted(len(prompts), 'passage')}")
             return running.result
         finally:
             model.lock.release()
 
-    @abstractmethod
     def _logprobs(
         self, model: LocalModel, prompts: Sequence[list[dict[str, str]]], answers: list[str], until: float
     ) -> Generator[int, None, list[list[list[float]]]]:
-        """Yields how many answers are done."""
+        return model.answer_logprobs(self, prompts, answers, until)
 
     @at_model
     def count_tokens(self, text: str) -> int:

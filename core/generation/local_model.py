@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from core.errors import TOO_LONG, PromptTooLong, WorkbenchError
+from core.errors import TOO_LONG, PromptTooLong, TooLate, WorkbenchError
 from core.generation import structured
 from core.generation.copying import Copier, Copying
 from core.generation.protocol import Generated, Read, ShownText
@@ -273,7 +273,7 @@ class LocalModel(ABC):
 def in_time(deadline: float) -> None:
     """Raises after it, by `time.perf_counter()`."""
     if time.perf_counter() > deadline:
-        raise WorkbenchError(
+        raise TooLate(
             "The answer's likelihood was not computed before the deadline.",
             todo="Lower context.passages, or choose a smaller model.",
         )

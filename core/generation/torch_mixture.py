@@ -73,7 +73,7 @@ def mixed(
 def answer_logprobs(
     model: TorchModel, knobs: Any, prompts: Prompts, answers: list[str], deadline: float
 ) -> Generator[int, None, list[list[list[float]]]]:
-    """For each answer and prompt the natural log-probability of each token, that of the end behind the last."""
+    """For each answer and prompt the natural log-probability of each token, that of an end behind the last."""
     import torch
 
     model.ready(knobs)
@@ -94,8 +94,9 @@ def answer_logprobs(
             ids = torch.tensor([tokens] * len(reads))
             more = model.after(ids, torch.nn.functional.pad(mask, (0, len(tokens)), value=1), keep=len(tokens))
             logits = torch.cat([logits, more.reshape(len(reads), len(tokens), -1)], 1)
-        targets = torch.tensor([*tokens, model.tokenizer.eos_token_id])
-        tables.append([row.double().log_softmax(-1).gather(1, targets[:, None])[:, 0].tolist() for row in logits])
+        logs = logits.double().log_softmax(-1)  # [prompts, tokens + 1, vocabulary]
+        ended, placed = logs[:, -1, sorted(model.ends)].logsumexp(-1), range(len(tokens))
+        tables.append([[*row[placed, tokens].tolist(), float(end)] for row, end in zip(logs, ended, strict=True)])
         held = model.keep(mask.shape[1])
         yield done + 1
         in_time(deadline)

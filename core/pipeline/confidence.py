@@ -17,6 +17,7 @@ from core.progress import Running
 from core.records import Answer, Progress, Token
 
 WITHHELD = "The model's own answer is withheld"  # so begins the note that says it
+OF_TEXT = ("quotes", "candidates")  # of the detail, what is told of the text that was
 UNTOLD = "The engine gave no log-probabilities for this answer, so that context.confidence could not be applied to it."
 
 
@@ -71,7 +72,7 @@ def held(answer: Answer, least: float) -> Answer:
         judged = not least or answer.tokens or answer.finish_reason == "abstained" or answer.finish_reason.startswith("failed")
         return answer if judged else replace(answer, notes=(*answer.notes, UNTOLD))
     note = f"{WITHHELD}, for its tokens have a mean probability of {sure:.3f}, below {least:g}: {answer.text}"
-    detail = {name: value for name, value in answer.detail.items() if name != "quotes"}  # places in the text that was
+    detail = {name: value for name, value in answer.detail.items() if name not in OF_TEXT}
     told = {"text": UNKNOWN, "cited": (), "finish_reason": "abstained", "withheld": answer.text, "detail": detail}
     return replace(answer, **told, notes=(*answer.notes, note))
 

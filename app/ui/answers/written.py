@@ -17,13 +17,17 @@ OF_QUOTES = {  # way of answering -> what its quotes are
     "question.",
     "reader": "The likeliest span of the passages: each was read with the question alone. No language model wrote.",
 }
+WITHOUT_QUOTE = {
+    "quotes": "The model chose the only alternative: that it does not know.",
+    "reader": "No span was likelier than that there is none.",
+}
 
 
 def quotes(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     """Each quote with its place in a document, which a button opens."""
     st.caption(OF_QUOTES[answer.way["part"]])
     if not answer.detail["quotes"]:
-        st.caption("The model chose the only alternative: that it does not know.")
+        st.caption(WITHOUT_QUOTE[answer.way["part"]])
     for number, quote in enumerate(answer.detail["quotes"]):
         hit = answer.hits[quote["passage"] - 1]
         place = [f"characters {quote['from']:,} to {quote['to']:,}", hit.pages]

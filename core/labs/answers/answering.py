@@ -21,7 +21,7 @@ from core.config import PartConfig, TrialConfig
 from core.context.citations import plain
 from core.context.passages import distinct
 from core.context.prompt import UNKNOWN, asks_to_cite
-from core.errors import TOO_LONG, PromptTooLong, WorkbenchError
+from core.errors import TOO_LONG, PromptTooLong, TooLate, WorkbenchError
 from core.generation import prices
 from core.generation.loading import loaded
 from core.generation.model_texts import AGAIN, BATCH, FINAL, TRIES, Request, written
@@ -421,6 +421,8 @@ class _Job:
             made = yield from within(work, self._step(each))
         except PromptTooLong as error:
             return self._record({each: unfit(error)})
+        except TooLate as error:
+            return self._fails(error, 1)
         if not is_final(self._part, made.finish_reason):
             return self._fails(WorkbenchError(made.finish_reason), 1)
         self._in_a_row = 0
