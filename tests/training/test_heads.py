@@ -13,6 +13,7 @@ from core.models import hub
 from core.progress import drain
 from core.records import Corpus, Document, Gold, Query
 from core.reranking.bert_pairs import ADAPTER
+from core.statistics.bootstrap import mean_interval
 from core.training.heads import examples, training
 from core.training.heads.examples import Compared, Labelled, PassageQuestion, Tagged, divided, halved
 from core.training.heads.loop import distinct, head_of
@@ -216,9 +217,29 @@ def test_spans_begin_at_b_and_at_an_i_that_continues_nothing():
 
 def test_what_no_example_shows_is_undefined_and_not_zero():
     task = OneLabel(["a", "oos"], "oos")
-    measures = training.tested_measures(task, [Labelled("", ("a",))] * 3, [("a",)] * 3, 0)
+    measures = training.tested_measures(task, [Labelled("", ("a",))] * 20, [("a",)] * 20, 0)
     assert measures["out_of_scope_recall"] == {"value": None, "low": None, "high": None}
     assert measures["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+
+
+@pytest.mark.parametrize(("groups", "bounded"), [(1, False), (5, False), (6, True), (15, True), (30, True)])
+def test_few_groups_have_a_wide_interval_or_none(groups, bounded):
+    said = [("a",) if i % 10 < 7 + i // 10 % 2 else ("b",) for i in range(10 * groups)]  # of each group 7 or 8 of 10 are right
+    asked = [Labelled("", ("a",), f"g{i // 10}") for i in range(len(said))]
+    _, low, high = training.tested_measures(OneLabel(["a", "b"]), asked, said, 0)["accuracy"].values()
+    assert (low is not None) == (high is not None) == bounded
+    if bounded:
+        means = np.array([[label == "a" for (label,) in said]]).reshape(groups, 10).mean(axis=1)
+        _, least, most, *_ = mean_interval(means, np.arange(groups))  # groups of one size: as of their means
+        assert (low, high) == pytest.approx((least, most), abs=1e-9)
+
+
+def test_a_share_ends_at_1_and_a_margin_does_not():
+    said = [("b",), *[("a",)] * 11]
+    assert training.tested_measures(OneLabel(["a", "b"]), [Labelled("", ("a",))] * 12, said, 0)["accuracy"]["high"] == 1.0
+    pairs = [Compared("p", "good", "bad", str(i)) for i in range(12)]
+    margin = training.tested_measures(Preferred(), pairs, [(5.0 + i, 0.0) for i in range(12)], 0)["margin"]
+    assert 5 < margin["low"] < margin["value"] < margin["high"] < 16
 
 
 def test_a_reward_is_held_beside_the_longer_and_the_more_supported_answer():

@@ -43,6 +43,7 @@ class Task(ABC):
     kind: ClassVar[str]
     head: ClassVar[str]  # class of transformers
     watch: ClassVar[str]  # the measure by which weights are the best
+    ends: ClassVar[dict[str, tuple[float, float]]] = {}  # of measures that do not lie between 0 and 1
     together: ClassVar[bool] = (
         False  # a group's examples are learnt from side by side, and what several of them hold is read once
     )
@@ -241,6 +242,7 @@ class Preferred(Task):
     the longer answer, and the one of whose trigrams of words more stand in the prompt; equals are half right."""
 
     kind, head, watch, together = "preference", "AutoModelForSequenceClassification", "likelihood", True
+    ends = {"margin": (-np.inf, np.inf), "log_loss": (0, np.inf), "gain_over_longer": (-1, 1), "gain_over_supported": (-1, 1)}
 
     def windows(self, tokenizer: Any, row: int, example: Compared, most_tokens: int) -> Iterator[Window]:
         """[CLS] prompt [SEP] answer [SEP], token type 1 for the answer's words that the whole prompt bears out. Of the prompt its first

@@ -1,7 +1,7 @@
 """Trains a head over the encoder: on labels of texts, tags of words, or answers in passages.
 
 The encoder learns with its head (Devlin et al. 2019, "BERT", section 3.2), all of it or by LoRA. The best weights by validation are
-measured once on the test part, with intervals by the bootstrap over examples. Files: the work stands in
+measured once on the test part, with intervals by the bootstrap over groups of examples. Files: the work stands in
 `<heads>/.training/<name>/` (log.jsonl, checkpoint.pt), the finished model in `<heads>/<name>/`, where it appears whole by renaming: a
 folder that transformers reads, training.json and predictions.jsonl of the test. Closing the generator keeps the checkpoint of
 the last evaluation: the same settings continue there, other settings start anew.
@@ -21,7 +21,7 @@ from core.models import hardware
 from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.records import Progress
-from core.statistics.bootstrap import resampled_means, summed
+from core.statistics.bootstrap import FEW, drawn_means, over_groups, summed
 from core.training.heads.examples import Divided
 from core.training.heads.loop import HeadLoop
 from core.training.heads.low_rank_spans import SpanLoop
@@ -83,14 +83,16 @@ def _train(config, task, parts, folder, work):
 def tested_measures(
     task: Task, examples: Sequence[Any], predictions: Sequence[Any], seed: int
 ) -> dict[str, dict[str, float | None]]:
-    """Each measure with its percentile interval; examples of one group are drawn together."""
+    """Each measure with its interval over groups, whose examples are drawn together; None where there are too few."""
     counts = summed(task.counts(examples, predictions), np.array([example.group or str(i) for i, example in enumerate(examples)]))
     whole = task.measures(counts.sum(axis=0, keepdims=True))
-    drawn = task.measures(resampled_means(counts, RESAMPLES, seed))
-    tail = (1 - CONFIDENCE) / 2
+    drawn = task.measures(drawn_means(counts, RESAMPLES, seed))
     result = {}
     for name, value in whole.items():
-        low, high = np.nanquantile(drawn[name], [tail, 1 - tail]) if not np.isnan(drawn[name]).all() else (np.nan, np.nan)
+        bounds = (np.nan, np.nan) if np.isnan(drawn[name]).all() else over_groups(value[0], drawn[name], len(counts), CONFIDENCE)
+        low, high = np.clip(bounds, *task.ends.get(name, (0, 1)))
+        if len(counts) < FEW and high - low < 1e-12:
+            low = high = np.nan  # so few that are all alike tell nothing of others
         result[name] = {
             which: None if np.isnan(some) else float(some) for which, some in (("value", value[0]), ("low", low), ("high", high))
         }
