@@ -153,6 +153,20 @@ def test_copies_between_the_parts_are_left_out_and_counted():
     assert twice.left_out["the same example again"] == 1
 
 
+@pytest.mark.parametrize(
+    ("named", "part"), [(("test", ""), "test"), (("", "validation"), "validation"), (("train", "test"), "test")]
+)
+def test_a_group_of_which_some_rows_name_a_part_is_of_that_part(named, part):
+    words = [f"the {i}th question is about the {town} of number {i * 13}" for i, town in enumerate(TOWNS * 4)]
+    groups = [f"g{i // 2}" for i in range(len(words))]
+    rows = [_row(i, text)._replace(group=group) for i, (text, group) in enumerate(zip(words, groups, strict=True))]
+    rows = [row._replace(part=named[i % 2]) if i < 24 else row for i, row in enumerate(rows)]
+    data = from_examples(rows, "file", AdapterTraining())
+    of = {name: {example.group for example in getattr(data, name)} for name in ("train", "validation", "test")}
+    assert not of["train"] & of["test"] and not of["train"] & of["validation"] and not of["validation"] & of["test"]
+    assert {f"g{i}" for i in range(12)} <= of[part] and sum(map(len, of.values())) == len(set(groups))
+
+
 def _row(number, text):
     return TrainingExample(
         str(number), ({"role": "user", "content": text},), f"answer {number}", (f"answer {number}",), str(number), (text,)

@@ -194,13 +194,16 @@ def from_examples(
     left_out: Mapping[str, int] | None = None,
     halves: Mapping[str, str] | None = None,
 ) -> AdapterData:
-    """Of examples, or pairs, by the parts that they name; the others' groups are divided by their names. halves: group -> the half of a
-    corpus that it is of."""
-    halves = halves or {}
-    unnamed = [SplitPlace(example.group, halves.get(example.group, "")) for example in examples if not example.part]
-    parts, made = parts_of(unnamed, config.seed), {name: [] for name in PARTS}
+    """Of examples, or pairs, by the parts that they name: a group is of the last one that any of it names. The other groups are divided
+    by their names. halves: group -> the half of a corpus that it is of."""
+    halves, named = halves or {}, {}
     for example in examples:
-        made[example.part or parts[example.group]].append(example)
+        if example.part:
+            named[example.group] = max(example.part, named.get(example.group, PARTS[0]), key=PARTS.index)
+    unnamed = [SplitPlace(example.group, halves.get(example.group, "")) for example in examples if example.group not in named]
+    parts, made = parts_of(unnamed, config.seed) | named, {name: [] for name in PARTS}
+    for example in examples:
+        made[parts[example.group]].append(example)
     return parted({name: candidates(config, name, part) for name, part in made.items()}, source, config, dict(left_out or {}))
 
 
