@@ -46,9 +46,10 @@ def answered(way: ByReader, **others):
     return running.result
 
 
-def test_its_spans_are_those_of_the_library(trained):
-    ours = SpanReader(trained, 64).read(QUESTION, PASSAGES)[0]
-    theirs = HeadModel("small").predict([PassageQuestion(QUESTION, text, ()) for text in PASSAGES])
+@pytest.mark.parametrize("question", [QUESTION, "Was the unbelievable lighthouse of Gull Rock built in 1874? " * 20])
+def test_its_spans_are_those_of_the_library(trained, question):
+    ours = SpanReader(trained, 64).read(question, PASSAGES)[0]
+    theirs = HeadModel("small").predict([PassageQuestion(question, text, ()) for text in PASSAGES])
     for text, [own], said in zip(PASSAGES, ours, theirs, strict=True):
         assert (text[own.start : own.end] if own.margin > 0 else "") == said
     assert any(theirs), "nothing was marked, so nothing was compared"

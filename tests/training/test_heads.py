@@ -280,6 +280,20 @@ def test_a_reward_reads_what_is_borne_out_and_nearest_once(base):  # noqa: F811
     assert len(short) <= 16 and short[1:3] == ids[1:3]  # the question stays
 
 
+@pytest.mark.parametrize("most", [16, 128])
+def test_of_a_long_question_the_beginning_is_read_beside_the_passage(base, most):  # noqa: F811
+    passage = "the red house is on the hill " * 40
+    asked, short = (PassageQuestion("which house is red " * times, passage, (("red", 4),)) for times in (60, 1))
+    tokenizer = head_of(base, Spans())[1]
+    cut, whole = (list(Spans().windows(tokenizer, 0, example, most)) for example in (asked, short))
+    sizes = [window.inputs["token_type_ids"].index(1) - 2 for window in cut]
+    assert set(sizes) == {most // 2 - 2} and len(cut) > len(whole), "[CLS] question [SEP]"
+    assert cut[0].inputs["input_ids"][:5] == whole[0].inputs["input_ids"][:5] and cut[0].targets["start_positions"] > 0
+    assert all(len(window.inputs["input_ids"]) <= most for window in cut)
+    read = "".join(passage[a:b] for window in cut[:1] for a, b in window.place[1][window.place[0]])
+    assert passage.replace(" ", "").startswith(read)
+
+
 def test_a_group_stays_together_and_halves_share_none():
     some = [("", Compared(f"p{i % 40}", f"good {i}", f"bad {i}", str(i % 40))) for i in range(160)]
     parts = divided(some, 0.1, 0.2, 0, "here")

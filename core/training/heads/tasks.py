@@ -184,8 +184,10 @@ class Spans(Task):
     kind, head, watch = "spans", "AutoModelForQuestionAnswering", "f1"
 
     def windows(self, tokenizer: Any, row: int, example: PassageQuestion, most_tokens: int) -> Iterator[Window]:
+        question, most = encodable(example.question), most_tokens // 2 - 2  # a longer one is cut, as the reader cuts it
+        cut = tokenizer(question, add_special_tokens=False, truncation=True, max_length=most, return_offsets_mapping=True)
         read = tokenizer(
-            encodable(example.question),
+            question[: cut["offset_mapping"][-1][1]] if len(cut["input_ids"]) == most else question,
             encodable(example.passage),
             truncation="only_second",
             max_length=most_tokens,
