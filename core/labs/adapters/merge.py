@@ -33,8 +33,8 @@ DEADLINE_S = 300.0  # of an answer
 def merge_adapter(
     workbench: Workbench, config: TrialConfig, name: str, out: Path | None, scale: float = 1.0, checked: int = CHECKED
 ) -> Generator[Progress, None, dict[str, Any]]:
-    """Writes both, and answers the first questions of the corpus by adapter, merged model and llama.cpp, greedily. name: as
-    `generation.adapter` has it."""
+    """Writes both, and answers the first questions of the corpus' test half, or where that has none of all, by adapter, merged model and
+    llama.cpp, greedily. name: as `generation.adapter` has it."""
     import torch
 
     part = base_of(config).model_copy(update={"adapter": name, "adapter_scale": scale, "dtype": "float32", "device": "cpu"})
@@ -46,6 +46,14 @@ def merge_adapter(
     if folder.exists():
         raise WorkbenchError(
             "There is something of this name already.", where=str(folder), todo="Take another --out, or delete it."
+        )
+    corpus = yield from workbench.read_corpus(config)
+    questions = [query.text for query in split(corpus, "test").queries or corpus.queries][:checked]
+    if not questions:
+        raise WorkbenchError(
+            "The corpus has no questions, by whose answers the merged model is held against the adapter.",
+            where=config.corpus.dataset,
+            todo="Take a corpus with questions (corpus.dataset).",
         )
     yield Progress(0, 3, "Merging")
     model = part.opens()[1]()
@@ -69,8 +77,6 @@ def merge_adapter(
         (made / "merged.json").write_text(json.dumps(record, indent=1), "utf-8")
     weights.clear()
     del model  # the engines below load their own
-    corpus = yield from workbench.read_corpus(config)
-    questions = [query.text for query in split(corpus, "test").queries][:checked]
     prompts = [[{"role": "user", "content": question}] for question in questions]
     yield Progress(2, 3, "Comparing what they say")
     engines = {"adapter": part, "merged": part.model_copy(update={"model": str(folder), "adapter": ""})}

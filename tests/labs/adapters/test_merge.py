@@ -8,8 +8,10 @@ import pytest
 
 from core import files
 from core.config import TrialConfig
+from core.corpus.library import split
 from core.errors import WorkbenchError
 from core.generation.torch_lm import Transformers
+from core.labs.adapters import merge as lab
 from core.labs.adapters.merge import merge_adapter, touched_by
 from core.models.adapters import RECORD
 from core.models.hub import adapters_home
@@ -17,6 +19,7 @@ from core.models.merged_gguf import in_pairs
 from core.progress import drain
 from core.sampling.filters import log_softmax
 from tests.support.failing import failing, recipe
+from tests.support.small_corpora import with_towns
 
 
 @pytest.mark.parametrize(("heads", "size"), [(2, 8), (3, 4), (9, 64)])
@@ -67,3 +70,23 @@ def test_torch_merged_and_llama_cpp_say_what_the_adapter_says(tmp_path):
     assert kept["tokens_per_s"]["merged"] / kept["tokens_per_s"]["adapter"] == pytest.approx(merged["speed_up"], rel=0.5)
     with pytest.raises(WorkbenchError, match="already"):
         drain(merge_adapter(bench, TrialConfig(), "r", tmp_path / "out"))
+
+
+class _Reached(Exception):
+    """The work on the model began."""
+
+
+def test_questions_are_looked_for_before_anything_is_merged(tmp_path, monkeypatch):
+    def opened():
+        raise _Reached
+
+    monkeypatch.setattr(lab, "checked_adapter", lambda name, base: Path(name))
+    monkeypatch.setattr(Transformers, "opens", lambda self: (("base",), opened))
+    asked = [{"id": "q", "question": "Who?", "document": "a.txt", "answer": "Ada"}]
+    bench, out = with_towns(tmp_path / "home", {"a.txt": "It was Ada who wrote it."}, asked), tmp_path / "out"
+    with pytest.raises(WorkbenchError, match="has no questions") as error:
+        drain(merge_adapter(bench, recipe(**{"corpus.dataset": "silent"}), "r", out))
+    assert error.value.where == "silent" and "corpus.dataset" in error.value.todo and not out.exists()
+    assert not split(bench.corpus(recipe()), "test").queries
+    with pytest.raises(_Reached):
+        drain(merge_adapter(bench, recipe(), "r", out))
