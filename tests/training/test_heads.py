@@ -82,6 +82,18 @@ def test_tagged_words_come_as_conll_and_jsonl(tmp_path):
     assert [part for part, _ in some] == ["test"] and any("one length" in note for note in notes)
 
 
+@pytest.mark.parametrize("tags", [[0, 3], ["DET", "NOUN"], ["O", "B-"], ["O", "B-a b"], ["O", None]])
+def test_rows_whose_tags_are_of_another_form_are_skipped_and_told(tmp_path, tags):
+    rows = [{"tokens": ["the", "mill"], "tags": each} for each in (tags, ["O", "I-place"])]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    some, notes = examples.tagged(tmp_path / "a.jsonl")
+    assert [example.tags for _, example in some] == [("O", "I-place")] and "(O, B-…, I-…), skipped" in notes[0]
+    (tmp_path / "a.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    with pytest.raises(WorkbenchError, match="no example") as error:
+        examples.tagged(tmp_path / "a.jsonl")
+    assert "O, B-…, I-…" in error.value.todo
+
+
 @pytest.mark.parametrize(("text", "words"), [
     ('{"text": "x", "label": "a", "part": "later"}\n', "no part"), ('{"nothing": 1}\n', "no example"),
 ])  # fmt: skip

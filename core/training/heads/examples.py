@@ -26,6 +26,7 @@ PARTS = ("train", "validation", "test")
 SAID = {"": "", "train": "train", "training": "train", "validation": "validation", "val": "validation", "valid": "validation"}
 SAID |= {"dev": "validation", "test": "test"}
 RANKED, HARDEST = 8, 4  # passages of a ranking of BM25 that are looked at, and of which a wrong one is drawn
+_TAG, TAG_FORM = re.compile(r"O|[BI]-\S+"), "O, B-…, I-…"
 FEWEST = 5  # examples of a part: below, neither training nor a test says anything
 
 
@@ -126,11 +127,14 @@ def tagged(path: Path) -> tuple[list[Part], tuple[str, ...]]:
             if not (isinstance(words, list) and isinstance(tags, list) and len(words) == len(tags) > 0):
                 source.notes.add("Row whose tokens and tags are not lists of one length, skipped", row.where)
                 continue
+            if not all(_TAG.fullmatch(str(tag)) for tag in tags):
+                source.notes.add(f"Row with a tag of another form ({TAG_FORM}), skipped", row.where)
+                continue
             group = text_of(row.fields, "group", "document") or " ".join(map(str, words))
             some.append(
                 (_part(text_of(row.fields, "part", "split"), row.where), Tagged((*map(str, words),), (*map(str, tags),), group))
             )
-        return _filled(some, path, '"tokens" and "tags"'), source.notes.lines()
+        return _filled(some, path, f'"tokens" and "tags" ({TAG_FORM})'), source.notes.lines()
     words, tags = [], []
     for number, line in enumerate([*source.text(name).splitlines(), ""], 1):
         cells = re.split(r"[\t ]+", line.strip("\r\n \t"))
@@ -140,8 +144,8 @@ def tagged(path: Path) -> tuple[list[Part], tuple[str, ...]]:
             words, tags = [], []
         elif line.startswith("-DOCSTART-"):
             continue
-        elif len(cells) < 2 or not re.fullmatch(r"O|[BI]-\S+", cells[-1]):
-            source.notes.add("Line that is not a word and its tag (O, B-…, I-…), skipped", f"{name}:{number}")
+        elif len(cells) < 2 or not _TAG.fullmatch(cells[-1]):
+            source.notes.add(f"Line that is not a word and its tag ({TAG_FORM}), skipped", f"{name}:{number}")
         else:
             words.append(cells[0])
             tags.append(cells[-1])
