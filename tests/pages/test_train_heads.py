@@ -105,3 +105,15 @@ def test_examples_of_every_task_are_told_in_words():
     assert [each.right for each in told] == [True, True, False, False]
     assert told[0].truth == "Rome or rome" and told[1].prediction == "no answer" and told[2].read == "in Rome"
     assert told[3].prediction == "rewards 0.50 and 1.25"
+
+
+def test_what_a_measure_counts_as_right_is_shown_as_right():
+    told = [
+        lab._example({"read": ["who", "passage"], "truth": [["Normans", 4]], "prediction": "The Normans"}),
+        lab._example({"read": ["who", "passage"], "truth": [["Normans", 4]], "prediction": "Norman"}),
+        lab._example({"read": ["who", "passage"], "truth": [], "prediction": "Normans"}),
+        lab._example({"read": "a text", "truth": ["b", "a"], "prediction": ["a", "b"]}),
+        lab._example({"read": "a text", "truth": ["b", "a"], "prediction": ["a"]}),
+        lab._example({"read": ["a", "text"], "truth": ["O", "B-x"], "prediction": ["B-x", "O"]}),
+    ]
+    assert [each.right for each in told] == [True, False, False, True, False, False]

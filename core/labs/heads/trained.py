@@ -8,6 +8,7 @@ from core import files
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.files import read_json, read_text
+from core.judging.diversity import answer_em
 from core.models.hub import heads_home
 from core.records import Corpus
 
@@ -92,9 +93,11 @@ def _example(line: dict[str, Any]) -> HeadExample:
         return HeadExample("\n\n".join(read), truth, f"rewards {rewards}", said[0] > said[1])
     if isinstance(said, str):  # an answer; truth: those that are right, with their places
         texts = [text for text, _ in truth] or [""]
-        return HeadExample("\n\n".join(read), " or ".join(texts) or "no answer", said or "no answer", said in texts)
-    words = read if isinstance(read, str) else " ".join(read)
-    return HeadExample(words, " ".join(truth) or "none", " ".join(said) or "none", list(truth) == list(said))
+        return HeadExample("\n\n".join(read), " or ".join(texts) or "no answer", said or "no answer", answer_em(said, texts) == 1)
+    told = " ".join(truth) or "none", " ".join(said) or "none"
+    if isinstance(read, str):  # labels of a text, in any order
+        return HeadExample(read, *told, set(truth) == set(said))
+    return HeadExample(" ".join(read), *told, list(truth) == list(said))
 
 
 def head_arguments(verb: str, name: str, config: TrialConfig, settings: dict[str, Any], file: Path | None) -> list[str]:
