@@ -145,7 +145,6 @@ def opened(made: AdapterGrid) -> None:
         with tables.opened():
             item, score = made.items[place], f", {lab.MAIN}"
             answers = [(key, value) for key, value in item.items() if f"{key}{score}" in item and value is not None]
-            st.caption(
-                cards.plain(f"Contradicted by: {item['contradicted by'] or 'nothing, the answer does not stand in the evidence'}")
-            )
+            nothing = "nothing, the answer does not stand in the evidence" if made.conflicts else "nothing"
+            st.caption(cards.plain(f"Contradicted by: {item['contradicted by'] or nothing}"))
             tables.wrapped_table([{"Asked": key, "Answer": value, "F1": item[f"{key}{score}"]} for key, value in answers])

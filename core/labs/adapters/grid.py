@@ -46,6 +46,8 @@ CONTEXTS = {
 MEASURES = ("em", "f1", "contains", "containment", "abstained")
 MAIN = "f1"
 QUESTIONS = 40  # where nobody says how many
+# ways of answering that search again, and so read other passages than they are given
+SEARCHING = {"adaptive", "corrective", "flare", "ircot", "plan_and_solve", "react", "react_crewai", "react_langgraph"}
 
 
 class AdapterSide(NamedTuple):
@@ -174,7 +176,8 @@ def _asked(
             draw = Draw(workbench, evaluation, drawn(evaluation, count, evidence=True))
             passages = {"gold": [gold_hits(workbench, evaluation, row) for row in draw.rows]}
             passages["distractors"] = [without_evidence(workbench, evaluation, row) for row in draw.rows]
-            conflicts = contradicted(draw.queries, passages["gold"])
+            changed = not true_evidence(draw.config)
+            conflicts = contradicted(draw.queries, passages["gold"]) if changed else [None] * len(draw.rows)
             passages["contradicting"] = [conflict.hits if conflict else [] for conflict in conflicts]
         own, asker, texts = draw._replace(evaluation=evaluation), Asker(evaluation.run), [query.text for query in draw.queries]
         asked = {"none": [asker.alone(text) for text in texts], "retrieved": own.over_retrieved()}
@@ -194,6 +197,13 @@ def without_evidence(workbench: Workbench, evaluation: Evaluation, row: int) -> 
         if not any(answering.covers((h.document_id, h.start, h.end), g, config.evaluation.overlap) for g in query.relevant)
     ]
     return [replace(hit, scores={}) for hit in wrong[: config.context.passages]]
+
+
+def true_evidence(config: TrialConfig) -> str:
+    """Why a model of this recipe would read the true evidence though it is given another; "": it would not."""
+    if config.context.hand_on != "chunk":
+        return "passages are taken from their documents again (context.hand_on)"
+    return f"{config.answering.part} searches for passages again (answering.part)" if config.answering.part in SEARCHING else ""
 
 
 def contradicted(queries: Sequence[Query], evidence: Sequence[list[Hit]]) -> list[Conflict | None]:
@@ -304,11 +314,17 @@ def _reliance(rules: Rules, side: AdapterSide, follows: np.ndarray, plain: np.nd
 
 def _notes(config: TrialConfig, every: Iterable[AdapterSide]) -> list[str]:
     names = dict.fromkeys(name for side in every for name in weights_of(side.adapter))
-    return [
+    learnt = [
         f"{name} was trained on the dev half of these questions: compare it on the test half (Questions: test, on top)."
         for name in names
         if has_learnt_from(name, config.corpus.dataset) and config.corpus.questions != "test"
     ]
+    why = true_evidence(config)
+    return (
+        [*learnt, f"{CONTEXTS['contradicting']} is not asked about: {why}, so the true evidence would be read."]
+        if why
+        else learnt
+    )
 
 
 # As the page and the command show it ---------------------------------------------------------------------------------

@@ -1,9 +1,13 @@
 """What an adapter did: who follows the passage and who the memory is told, nothing is asked twice, and a wrong adapter is refused."""
 
+import inspect
 from itertools import product
 
 import pytest
 
+from core import registry
+from core.answering.adaptive import AdaptiveRetrieval
+from core.answering.react import React
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
@@ -135,6 +139,38 @@ def test_answers_are_contradicted_by_ones_of_their_kind():
     made = lab.contradicted(queries, evidence)
     assert made[0].hits[0].text == "built in 1850 in 19123" and made[0].other == "in 1850"
     assert made[1:] == [None, None, None], "no other name; its answer does not stand there; no other words"
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({}, ""),
+    ({"context.hand_on": "neighbours"}, "taken from their documents again (context.hand_on)"),
+    ({"context.hand_on": "document"}, "taken from their documents again (context.hand_on)"),
+    ({"answering.part": "ircot"}, "ircot searches for passages again"),
+    ({"answering.part": "react"}, "react searches for passages again"),
+])  # fmt: skip
+def test_evidence_is_not_contradicted_where_the_true_one_would_be_read(bench, prompts, settings, words):
+    run = bench.resolve(recipe(**settings))
+    grid = drain(lab._asked(bench, run, ["a"], [1.0], 99))
+    notes = " ".join(lab._notes(run.config, [TUNED]))
+    asked = [each for side in (BASE, TUNED) for each in grid.arms[side, "contradicting"].askings]
+    assert len(asked) == 12 and [each is None for each in asked] == [bool(words)] * 12
+    assert not any(grid.conflicts) if words else all(grid.conflicts)
+    assert all(grid.arms[BASE, "gold"].askings) and words in notes and bool(notes) == bool(words)
+
+
+def test_a_grid_without_contradicting_evidence_says_so(bench, prompts):
+    made = drain(lab.compare_adapters(bench, recipe(**{"context.hand_on": "document"}), ["a"], count=2))
+    assert made.conflicts == 0 and made.reliance[1].follows.mean is None and made.cells.comparison.means[(TUNED, "gold"), "f1"].n
+    assert lab.sentences(made, 0.95)[0].startswith("Contradicting evidence is not asked about:")
+
+
+def test_ways_of_answering_that_search_again_are_known():
+    searching = {
+        name
+        for name, part in registry.parts("answering").items()
+        if issubclass(part, (React, AdaptiveRetrieval)) or "material.search" in inspect.getsource(inspect.getmodule(part))
+    }
+    assert searching == lab.SEARCHING
 
 
 @pytest.mark.slow
