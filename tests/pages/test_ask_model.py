@@ -541,7 +541,9 @@ def test_the_likelihood_of_the_reference_or_any_answer_is_a_press_away(monkeypat
     monkeypatch.setattr(lab, "answer_likelihood", measure)
     play(monkeypatch, bench)
     app = ask(open_page(), QUESTION)
-    assert not asked and "llama\\_cpp does not return log-probabilities" in seen(app)
+    told = seen(app)
+    assert not asked and "llama\\_cpp cannot read passages side by side, so transformers reads its model" in told
+    assert "with answerer finds an answer" in told
     app.button(key="likelihood_now").click().run()
     assert asked == [("transformers", QUESTION, "in the Black Forest")]
     page = seen(app)

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, jobs, tables
+from app.ui.answers import engines
 from core import registry
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
@@ -21,14 +22,10 @@ HELD = "likelihood"  # in the session: the last answer that was measured, or why
 def draw(question: str, recipe: TrialConfig, answer: Answer, query: Query | None) -> None:
     """query: the corpus' own question, whose reference answer is offered first."""
     measured = mixing(recipe)
-    other = (
-        ""
-        if measured is recipe
-        else f" {recipe.generation.part} does not return log-probabilities, so {measured.generation.part} is used."
-    )
+    model, other = map(cards.plain, measured_by(recipe))
     st.caption(
-        "How likely the model finds an answer over all passages together, each weighed by p(passage | question), the softmax of the "
-        f"ranking's scores. It shows what the model would answer, not what is right.{cards.plain(other)}"
+        f"How likely {model} finds an answer over all passages together, each weighed by p(passage | question), the softmax of the "
+        f"ranking's scores. It shows what this model would answer, not what is right. {other}".strip()
     )
     reference = next(iter(query.answers), "") if query else ""
     text = st.text_area("Answer", reference or answer.text, key=f"likelihood/{question}", height=68, max_chars=4000)
@@ -70,11 +67,24 @@ def table(made: lab.AnswerLikelihood, command: str) -> None:
 
 
 def mixing(recipe: TrialConfig) -> TrialConfig:
-    """The recipe, with an engine that can tell where its own cannot."""
-    if recipe.generation.mixes:
+    """The recipe, with an engine that can tell where its own cannot: with the same model and adapters, where that is on this machine."""
+    own = recipe.generation
+    if own.mixes:
         return recipe
     able = next(name for name, part in registry.parts("generator").items() if part.mixes)
-    return with_settings(recipe, {"generation.part": able})
+    knobs = {"model", "adapter", "adapter_scale"} & type(own).model_fields.keys() if own.local else ()
+    worn = {f"generation.{name}": getattr(own, name) for name in knobs}
+    return with_settings(recipe, {"generation.part": able} | worn)
+
+
+def measured_by(recipe: TrialConfig) -> tuple[str, str]:
+    """(the model that is measured, why not by the recipe's engine)."""
+    measured, own = mixing(recipe), recipe.generation
+    name = engines.model_of(measured, engines.named(measured.generation.model))
+    if measured is recipe:
+        return name, ""
+    whose = "its model" if own.local else "another model than the one that answered"
+    return name, f"{own.part} cannot read passages side by side, so {measured.generation.part} reads {whose}."
 
 
 def _perplexity(logprob: float, made: lab.AnswerLikelihood) -> str:
