@@ -421,8 +421,9 @@ class _Job:
             made = yield from within(work, self._step(each))
         except PromptTooLong as error:
             return self._record({each: unfit(error)})
-        except TooLate as error:
-            return self._fails(error, 1)
+        except TooLate as error:  # the next question may take less
+            self._failed, self._why = self._failed + 1, error.what
+            return None
         if not is_final(self._part, made.finish_reason):
             return self._fails(WorkbenchError(made.finish_reason), 1)
         self._in_a_row = 0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.config import with_settings
-from core.errors import WorkbenchError
+from core.errors import TooLate, WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.generation.model_texts import BATCH
 from core.generation.openai_compatible import OpenAICompatible
@@ -217,6 +217,23 @@ def test_a_model_that_fails_is_told_and_the_rest_is_kept(bench, reader):
     assert at(bench, many(), 20).answers == (None,) * 20
     reader.fails = ""
     assert all(drain(lab.answer_questions(bench, many(), 20)).answers)
+
+
+def test_an_answer_that_is_too_late_is_asked_for_again_and_the_others_are_kept(bench, reader, monkeypatch):
+    config, late, true = many(**{"answering.part": "per_passage"}), ["slow"], lab.answer
+
+    def answer(question, *args, **others):
+        if late and others["answering"].part == "per_passage" and (late[0] == "slow" or late[0] == question):
+            late[0] = question  # the first one
+            raise TooLate("It was not computed before the deadline.")
+        return (yield from true(question, *args, **others))
+
+    monkeypatch.setattr(lab, "answer", answer)
+    with pytest.raises(WorkbenchError, match=r"1 of 6 .* not written: It was not computed"):
+        drain(lab.answer_questions(bench, config, 6))
+    assert sum(said is None for said in at(bench, config, 6).answers) == 1
+    late.clear()
+    assert all(drain(lab.answer_questions(bench, config, 6)).answers)
 
 
 def test_a_service_whose_model_writes_no_call_has_failed_and_one_that_breaks_off_may_answer_the_next_time(bench, monkeypatch):
