@@ -167,9 +167,9 @@ def test_an_answer_is_as_likely_beside_others_as_token_by_token():
         [ask("Name a colour."), ask(LONG + "Name one.")],
         ["red", "Blue, or green."],
     )
-    tables = drain(knobs.answer_logprobs(prompts, [*answers, *answers * 16]))
-    assert tables[2:4] == tables[4:6] and len(tables) == 34, "in two batches"
-    for answer, of_prompts in zip(answers, tables, strict=False):
+    tables = drain(knobs.answer_logprobs(prompts, answers * 17))
+    assert len(tables) == 34
+    for answer, of_prompts in zip(answers * 2, [*tables[:2], *tables[-2:]], strict=True):  # the last two are of a second batch
         tokens, end = knobs.load().tokenize(answer), min(knobs.load().ends)
         for messages, logs in zip(prompts, of_prompts, strict=True):
             logits = knobs.logits_of(knobs.read(messages), [*tokens, end]).astype(float)
