@@ -176,7 +176,7 @@ def test_an_answer_is_as_likely_beside_others_as_token_by_token():
             logits -= np.log(np.exp(logits).sum(1, keepdims=True))
             ends = np.log(np.exp(logits[-1, sorted(knobs.load().ends)]).sum())
             expected = [*logits[range(len(tokens)), tokens], ends]
-            assert logs == pytest.approx(expected, abs=0.3), "a batch rounds otherwise than a token alone"
+            assert logs == pytest.approx(expected, abs=0.3, rel=0.1), "a batch rounds otherwise than a token alone"
 
 
 @pytest.mark.slow
