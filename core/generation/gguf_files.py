@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 from core.config import fingerprint, knob
 from core.errors import WorkbenchError
 from core.files import made_whole, models, read_json, write_whole
+from core.generation.odds import log_softmax
 from core.models import llama_packages
 from core.models.identity import file_hash
 
@@ -178,9 +179,9 @@ def measure(files: dict[str, Path]) -> list[Measured]:
         seen[weights] = np.array(rows[1:], np.float64)  # [places, vocabulary]
         reading[weights] = (clock[1] - clock[0]) / PIECE
         writing[weights] = float(np.median(np.diff(clock[1:])))
-    table, reference = [], _log_softmax(seen["as_bundled"])
+    table, reference = [], log_softmax(seen["as_bundled"])
     for weights in files:
-        other, read_s, write_s = _log_softmax(seen[weights]), reading[weights], writing[weights]
+        other, read_s, write_s = log_softmax(seen[weights]), reading[weights], writing[weights]
         divergence = (np.exp(reference) * (reference - other)).sum(axis=1).mean()
         same = (reference.argmax(axis=1) == other.argmax(axis=1)).mean()
         table.append(
@@ -189,13 +190,6 @@ def measure(files: dict[str, Path]) -> list[Measured]:
             )
         )
     return table
-
-
-def _log_softmax(logits):
-    import numpy as np
-
-    logits = logits - logits.max(axis=1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
 
 _choosing, _converting = threading.Lock(), threading.Lock()

@@ -11,6 +11,7 @@ import numpy as np
 
 from core.errors import WorkbenchError
 from core.generation.local_model import Draft
+from core.generation.odds import log_softmax
 
 ROOM = 512  # tokens of one call to llama.cpp
 SEQUENCES, PLACES = 32, 64  # answers that are read at once, and of them tokens, whose logits are all kept
@@ -72,9 +73,7 @@ def logprobs(model: Any, prompt: list[int], answers: list[list[int]]) -> Generat
             part = rest[at : at + PLACES]
             decode(part)
             for place, (_, _, sequence, _) in enumerate(part):
-                row = _logits(context, place, model.vocabulary).astype(np.float64)
-                row -= row.max()
-                row -= np.log(np.exp(row).sum())
+                row = log_softmax(_logits(context, place, model.vocabulary).astype(np.float64))
                 follows = answers[sequence][len(tables[sequence]) :][:1] or sorted(model.ends)
                 tables[sequence].append(float(np.logaddexp.reduce(row[follows])))
             yield

@@ -15,6 +15,7 @@ import numpy as np
 from core.errors import TOO_LONG, PromptTooLong, TooLate, WorkbenchError
 from core.generation import structured
 from core.generation.copying import Copier, Copying
+from core.generation.odds import log_softmax
 from core.generation.protocol import Generated, Read, ShownText
 from core.generation.refusing import Refusing, bent, refusing
 from core.records import Token
@@ -244,8 +245,7 @@ class LocalModel(ABC):
 
     def token(self, token: int, logits: Any, most: int) -> Token:
         """A token of an answer, with so many of the likeliest ones at its place."""
-        shifted = logits.astype(np.float64) - logits.max()
-        logprobs = shifted - np.log(np.exp(shifted).sum())
+        logprobs = log_softmax(logits.astype(np.float64))
         best = np.argpartition(-logprobs, most)[:most]
         best = best[np.argsort(-logprobs[best], kind="stable")]
         return Token(

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from core.records import Token
 
 
@@ -12,3 +14,9 @@ def mean_probability(tokens: Sequence[Token]) -> float:
     if not logs or any(math.isnan(log) or log > 1e-6 for log in logs):
         return math.nan
     return min(1.0, math.exp(sum(logs) / len(logs)))
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Natural logarithms of the probabilities, over the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

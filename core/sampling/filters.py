@@ -17,6 +17,7 @@ from pydantic import Field
 
 from core.config import PartConfig, StageConfig, knob, valid
 from core.errors import WorkbenchError
+from core.generation.odds import log_softmax
 
 
 class History(NamedTuple):
@@ -286,12 +287,6 @@ def as_logits(logits: np.ndarray) -> np.ndarray:
             todo="Look at the model: NaN and infinity come from broken weights or overflow.",
         )
     return logits
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Natural logarithms of the probabilities, over the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

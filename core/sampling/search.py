@@ -12,7 +12,8 @@ import numpy as np
 
 from core.config import PartConfig, knob
 from core.errors import WorkbenchError
-from core.sampling.filters import as_logits, log_softmax, softmax
+from core.generation.odds import log_softmax
+from core.sampling.filters import as_logits, softmax
 from core.sampling.trace import NextLogits, most_likely
 
 Tokens = tuple[int, ...]

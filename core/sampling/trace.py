@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from core.errors import WorkbenchError
-from core.sampling.filters import History, Mirostat, Step, as_logits, log_softmax, softmax
+from core.generation.odds import log_softmax
+from core.sampling.filters import History, Mirostat, Step, as_logits, softmax
 
 NextLogits = Callable[[Sequence[int]], np.ndarray]  # tokens -> logits [vocab] of the one that follows
 

@@ -11,11 +11,11 @@ from core.config import TrialConfig, fingerprint
 from core.errors import WorkbenchError
 from core.generation import adapted_gguf
 from core.generation.llama_engine import LlamaCpp
+from core.generation.odds import log_softmax
 from core.generation.torch_lm import Transformers
 from core.models.adapters import RECORD, SHIPPED, WEIGHTS, adapter_record, at_hand, folder_of, wearing
 from core.models.identity import file_hash
 from core.models.merged_gguf import from_pairs, in_pairs
-from core.sampling.filters import log_softmax
 from tests.labs.adapters.test_merge import random_adapter
 
 HELLO = [{"role": "user", "content": "Name three colours of the rainbow."}]

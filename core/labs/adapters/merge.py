@@ -14,6 +14,7 @@ from core.config import TrialConfig
 from core.corpus.library import split
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
+from core.generation.odds import log_softmax
 from core.generation.torch_lm import Transformers
 from core.labs.adapters.training import base_of
 from core.models.adapters import WEIGHTS, checked_adapter, weights_of
@@ -22,7 +23,6 @@ from core.models.hub import adapters_home
 from core.models.merged_gguf import write_gguf
 from core.progress import Running
 from core.records import Progress
-from core.sampling.filters import log_softmax
 from core.workbench import Workbench
 
 CHECKED = 20  # prompts
