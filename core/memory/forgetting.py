@@ -213,7 +213,7 @@ def _sought(store: FactStore, chosen: Sequence[Fact], controls: dict[str, Fact])
     for number, fact_id, vector in store.rows_of([*facts]):
         sought[str(number)] = fact = facts[fact_id]
         forms[str(number)] = [form.encode() for form in _forms_of(fact)]
-        forms[str(number)] += [fact.text.encode("utf-16-le"), _inside(_text_key(fact.text))]
+        forms[str(number)] += [fact.text.encode("utf-16-le"), *(_inside(_text_key(case)) for case in _cases(fact.text))]
         if vector:
             forms[f"vector {number}"] = [_inside(vector[:VECTOR_BYTES])]
     forms |= {name: [folded(control.text).encode()] for name, control in controls.items()}
@@ -250,9 +250,12 @@ def _vector_names(texts: Iterable[str]) -> list[str]:
 def written_forms(text: str) -> list[str]:
     """A text as it stands in a file: as it is and in JSON, which may escape letters, in the cases of those that are not ASCII. All else
     that may differ is nothing to `normal`."""
-    cases = (text, text.lower(), text.upper(), text.title())
-    forms = [form for case in cases for form in (case, json.dumps(case)[1:-1])]
+    forms = [form for case in _cases(text) for form in (case, json.dumps(case)[1:-1])]
     return list({comparable(form.encode()): form for form in forms}.values())
+
+
+def _cases(text: str) -> dict[str, None]:
+    return dict.fromkeys((text, text.lower(), text.upper(), text.title()))
 
 
 def _elsewhere(first: Scan, store: FactStore, names: Iterable[str]) -> set[Path]:

@@ -148,7 +148,9 @@ def test_who_says_nothing_with_the_right_passage_there_wrongly_abstains():
 
 def test_an_answer_follows_the_passage_or_gives_what_stood_there():
     rows = [told(answer, planted=("1950",)) for answer in ("1950 [1]", "In 1908.", UNKNOWN, "1777")]
-    assert [(row["follows"], row["gives_old"], row["abstains"]) for row in rows] == [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0)]
+    given = [(row["gives_new"], row["gives_old"], row["abstains"]) for row in rows]
+    assert given == [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0)]
+    assert [row["follows"] for row in rows[:2]] == [1, 0] and all(math.isnan(row["follows"]) for row in rows[2:])
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_fact_is_gone_from_every_file_and_the_record_holds_none_of_it(bench, s
     cached.mkdir(parents=True)
     np.savez_compressed(cached / "texts.npz", texts=np.frombuffer((SECRET * 50).encode(), np.uint8))
     (cached / "meta.json").write_text("{}")
-    drain(embed(Words(), [SECRET, "another question"], bench.home / "cache" / "vectors", query=True))
+    drain(embed(Words(), [SECRET, SECRET.lower(), "another question"], bench.home / "cache" / "vectors", query=True))
     done = drain(forget(bench, "the owner", "asked to", [secret.id]))
     assert done.proven and (done.facts, done.before, done.after, done.stale) == (2, 2, 0, 1)
     assert done.checks == {"files": 0, "search": 0, "neighbours": 0, "sql": 0, "control": 1}

@@ -175,8 +175,8 @@ def _asked(
         if draw is None:  # passages are the same for every side
             draw = Draw(workbench, evaluation, drawn(evaluation, count, evidence=True))
             passages = {"gold": [gold_hits(workbench, evaluation, row) for row in draw.rows]}
-            passages["distractors"] = [without_evidence(workbench, evaluation, row) for row in draw.rows]
             changed = not true_evidence(draw.config)
+            passages["distractors"] = [without_evidence(workbench, evaluation, row) if changed else [] for row in draw.rows]
             conflicts = contradicted(draw.queries, passages["gold"]) if changed else [None] * len(draw.rows)
             passages["contradicting"] = [conflict.hits if conflict else [] for conflict in conflicts]
         own, asker, texts = draw._replace(evaluation=evaluation), Asker(evaluation.run), [query.text for query in draw.queries]
@@ -263,7 +263,8 @@ def _compared(grid: _Grid) -> AdapterGrid:
     memorised = np.array([accepts(said.text, query.answers, style) for query, said in zip(draw.queries, closed, strict=True)])
     hidden = {place: {name: np.where(memorised, np.nan, v) for name, v in some.items()} for place, some in values.items()}
     follows = {side: _follows(own.answers, conflicts) for (side, context), own in grid.arms.items() if context == "contradicting"}
-    reliance = [_reliance(draw.rules, side, mine, follows[BASE]) for side, mine in follows.items()]
+    asked = sum(map(bool, conflicts))
+    reliance = [_reliance(draw.rules, side, mine, follows[BASE], asked) for side, mine in follows.items()]
     items = []
     for place, query in enumerate(draw.queries):
         item: dict[str, Any] = {"question": query.text, "references": list(query.answers)}
@@ -274,8 +275,7 @@ def _compared(grid: _Grid) -> AdapterGrid:
             item |= {title: said and said.text, f"{title}, {MAIN}": float(values[side, context][MAIN][place])}
         items.append(item)
     cells, fresh = (_cells(draw.rules, some) for some in (values, hidden))
-    numbers = len(draw.rows), int(memorised.sum()), sum(map(bool, conflicts))
-    return AdapterGrid(*numbers, cells, fresh, reliance, items, _notes(draw.config, follows))
+    return AdapterGrid(len(draw.rows), int(memorised.sum()), asked, cells, fresh, reliance, items, _notes(draw.config, follows))
 
 
 def _cells(rules: Rules, values: dict[tuple[AdapterSide, str], dict[str, np.ndarray]]) -> GridCells:
@@ -306,10 +306,11 @@ def _follows(said: Sequence[KeptAnswer | None], conflicts: Sequence[Conflict | N
     return result
 
 
-def _reliance(rules: Rules, side: AdapterSide, follows: np.ndarray, plain: np.ndarray) -> Reliance:
+def _reliance(rules: Rules, side: AdapterSide, follows: np.ndarray, plain: np.ndarray, asked: int) -> Reliance:
+    """asked: questions whose evidence is contradicted."""
     paired = None if side == BASE else rules.difference(follows, plain)
     context, memory = int(np.nansum(follows == 1)), int(np.nansum(follows == 0))
-    return Reliance(side, rules.mean(follows), context, memory, len(follows) - context - memory, paired)
+    return Reliance(side, rules.mean(follows), context, memory, asked - context - memory, paired)
 
 
 def _notes(config: TrialConfig, every: Iterable[AdapterSide]) -> list[str]:
@@ -319,12 +320,10 @@ def _notes(config: TrialConfig, every: Iterable[AdapterSide]) -> list[str]:
         for name in names
         if has_learnt_from(name, config.corpus.dataset) and config.corpus.questions != "test"
     ]
-    why = true_evidence(config)
-    return (
-        [*learnt, f"{CONTEXTS['contradicting']} is not asked about: {why}, so the true evidence would be read."]
-        if why
-        else learnt
-    )
+    if why := true_evidence(config):
+        both = f"{CONTEXTS['distractors']} and {CONTEXTS['contradicting'].lower()}"
+        learnt.append(f"{both} are not asked about: {why}, so the true evidence would be read.")
+    return learnt
 
 
 # As the page and the command show it ---------------------------------------------------------------------------------

@@ -152,16 +152,18 @@ def test_evidence_is_not_contradicted_where_the_true_one_would_be_read(bench, pr
     run = bench.resolve(recipe(**settings))
     grid = drain(lab._asked(bench, run, ["a"], [1.0], 99))
     notes = " ".join(lab._notes(run.config, [TUNED]))
-    asked = [each for side in (BASE, TUNED) for each in grid.arms[side, "contradicting"].askings]
-    assert len(asked) == 12 and [each is None for each in asked] == [bool(words)] * 12
+    for context in ("distractors", "contradicting"):  # what was left out would be read as well
+        asked = [each for side in (BASE, TUNED) for each in grid.arms[side, context].askings]
+        assert len(asked) == 12 and [each is None for each in asked] == [bool(words)] * 12
     assert not any(grid.conflicts) if words else all(grid.conflicts)
     assert all(grid.arms[BASE, "gold"].askings) and words in notes and bool(notes) == bool(words)
 
 
 def test_a_grid_without_contradicting_evidence_says_so(bench, prompts):
     made = drain(lab.compare_adapters(bench, recipe(**{"context.hand_on": "document"}), ["a"], count=2))
-    assert made.conflicts == 0 and made.reliance[1].follows.mean is None and made.cells.comparison.means[(TUNED, "gold"), "f1"].n
-    assert lab.sentences(made, 0.95)[0].startswith("Contradicting evidence is not asked about:")
+    assert made.conflicts == made.reliance[1].neither == 0 and made.reliance[1].follows.mean is None
+    assert made.cells.comparison.means[(TUNED, "gold"), "f1"].n
+    assert lab.sentences(made, 0.95)[0].startswith("Without evidence and contradicting evidence are not asked about:")
 
 
 def test_ways_of_answering_that_search_again_are_known():
