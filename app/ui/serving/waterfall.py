@@ -102,10 +102,12 @@ def _figure(traces: list[dict], kinds: Sequence[str], labels: Sequence[str], tot
     shown = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip", "meta": "sample"}
     samples = [{**shown, "name": kind, "marker": {"symbol": "square", "size": 12, "color": SHADES[kind]}} for kind in there]
     height = min(MOST, max(LEAST, 90 + ROW * len(labels)))
-    names = {"tickvals": list(range(len(labels))), "ticktext": [charts.safe(label[:LONGEST]) for label in labels]}
-    rows = {"range": [len(labels) - 0.4, -0.6], "showgrid": False}
-    rows |= names if len(labels) <= NAMED else {"showticklabels": False}
-    room = 1 + NAMED_ROOM * (len(labels) <= NAMED)  # the longest bar has its length written behind it
+    rows, named = {"range": [len(labels) - 0.4, -0.6], "showgrid": False}, len(labels) <= NAMED
+    if named:
+        rows |= {"tickvals": list(range(len(labels))), "ticktext": [charts.safe(label[:LONGEST]) for label in labels]}
+    else:
+        rows |= {"showticklabels": False}
+    room = 1 + NAMED_ROOM * named  # the longest bar has its length written behind it
     time = charts.log_axis([least, total_ms]) if least else {"range": [0, total_ms * room or 1]}
     if least:
         low, high = time["range"]

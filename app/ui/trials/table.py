@@ -180,7 +180,7 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[Own
         Column("When", "", DAY_TIME, width=104),
         Column("k", "k", help="Depth at which the rankings were judged.", width=38),
         Column("Sweep", "Experiment", width=220),
-        Column("Id", help="The end of its id, accepted by `trials show`.", width=62),
+        Column("Id", help="The end of its id, accepted by `trials show`.", width=70),
     )
     return Table(TABLE, [each for each in columns if told.get(each.key, True)], made)
 
