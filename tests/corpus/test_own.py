@@ -397,6 +397,18 @@ def test_a_page_with_a_section_that_nobody_knows_is_read():
     assert found[0]["text"] == "onetwothree\nfour"
 
 
+def test_words_of_cells_and_blocks_side_by_side_are_not_one_word():
+    page = (
+        b"<nav>Home</nav><main><table><caption>People</caption><tr><th>Name</th><th>Age</th></tr><tr><td>Ann</td><td>31</td></tr>"
+        b"</table><figure><img><figcaption>A tree</figcaption></figure></main><footer>Imprint</footer>"
+    )
+    (read,) = parse_html(page, lambda _: None)
+    assert read["text"].split() == "Home People Name Age Ann 31 A tree Imprint".split()
+    assert "Name\tAge\n\nAnn\t31\n" in read["text"]
+    (indented,) = parse_html(b"<table><tr>\n  <td>Ann</td>\n  <td>31</td>\n</tr></table>", lambda _: None)
+    assert indented["text"] == "Ann\n31"
+
+
 def test_a_page_is_read_as_beautiful_soup_reads_it():
     from bs4 import BeautifulSoup
 
@@ -434,7 +446,10 @@ def test_a_page_is_read_as_beautiful_soup_reads_it():
         for element in soup([*TextOfHTML.BLOCKS]):
             element.insert_before("\n")
             element.append("\n")
-        text = re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", soup.get_text()).strip()
+        for element in soup([*TextOfHTML.CELLS]):
+            element.insert_before("\x1f")
+        text = re.sub(r"(?<=\S)\x1f", "\t", soup.get_text()).replace("\x1f", "")
+        text = re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", text).strip()
         assert parse_html(markup.encode(), lambda _: None) == [{"text": text, "title": title}], markup
 
 
