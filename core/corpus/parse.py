@@ -258,8 +258,12 @@ def _docx_lines(parent: Any, document: Any) -> Iterator[str]:
             for box in boxes:
                 yield from _docx_lines(box, document)
         elif block.tag == f"{WORD}tbl":
+            read: set[Any] = set()  # a merged cell stands in each row and column that it covers
             for row in Table(block, document._body).rows:
-                yield " | ".join("\n".join(_docx_lines(cell._tc, document)).strip() for cell in row.cells)
+                cells = [cell for cell in dict.fromkeys(cell._tc for cell in row.cells) if cell not in read]
+                read.update(cells)
+                if cells:
+                    yield " | ".join("\n".join(_docx_lines(cell, document)).strip() for cell in cells)
         elif block.tag not in UNREAD and block.get(f"{WORD}type") not in ("separator", "continuationSeparator"):  # of footnotes
             yield from _docx_lines(block, document)
 

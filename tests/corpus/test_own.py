@@ -54,6 +54,20 @@ def notes_part(kind: str, text: str):
     return Part(PackURI(f"/word/{kind}s.xml"), of, f"<w:{kind}s {names}>{notes}</w:{kind}s>".encode())
 
 
+def test_a_merged_cell_of_a_word_document_is_read_once():
+    from docx import Document
+
+    document, stream = Document(), io.BytesIO()
+    table = document.add_table(3, 3)
+    table.cell(0, 0).merge(table.cell(0, 2)).text = "wide"
+    table.cell(1, 0).merge(table.cell(2, 0)).text = "tall"
+    for row, column, text in ((1, 1, "a"), (1, 2, "b"), (2, 1, "a"), (2, 2, "")):
+        table.cell(row, column).text = text
+    document.save(stream)
+    (read,) = parse_docx(stream.getvalue(), lambda _: None)
+    assert read["text"].split("\n\n") == ["wide", "tall | a | b", "a | "]
+
+
 def test_all_text_of_a_word_document_is_read():
     from docx import Document
     from docx.oxml import parse_xml
