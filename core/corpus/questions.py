@@ -33,7 +33,7 @@ def read_questions(source: Source, documents: Sequence[Document]) -> list[Query]
     """What cannot be found is noted: it is never guessed."""
     documents = tuple(distinct(documents, Notes()).values())  # what is left out holds no evidence
     named = DocumentNames(documents)
-    if source.find("queries.jsonl"):
+    if source.find("queries.jsonl") or source.find("queries.jsonl.gz"):
 
         def known_as(name: str) -> str:
             alike = named.called(name)
