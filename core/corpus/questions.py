@@ -85,7 +85,7 @@ def _ask(row: SourceRow, number: int, source: Source) -> Ask:
     question = text_of(fields, "question", "query", "text")
     if not question.strip():
         source.notes.add("Question without text", row.where)
-    answers = fields.get("answers", fields.get("answer"))
+    answers = next((value for name in ("answers", "answer") if (value := fields.get(name)) not in (None, "", [])), None)
     answers = [answers] if not isinstance(answers, list) else answers
     texts = tuple(text for text in (text_of({"answer": answer}, "answer").strip() for answer in answers) if text)
     history = fields.get("history")
