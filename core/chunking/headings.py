@@ -3,9 +3,8 @@
 import re
 
 _LINE_OF_INTEREST = re.compile(
-    r"^(?:(?P<fence>```|~~~)"  # a '#' in a code block is a comment
-    r"|(?P<marks>\#{1,6})[ \t]+(?=\S)"
-    r"|(?P<under>([^\w\s])\4{2,}+)[ \t\r]*$)",
+    r"^(?:(?P<marks>\#{1,6})[ \t]+(?=\S)"
+    r"|(?P<drawn>([^\w\s])\3{2,}+)(?P<rest>.*))",
     re.MULTILINE,
 )
 DEEPEST = 6
@@ -14,20 +13,23 @@ DEEPEST = 6
 def headings(text: str) -> list[tuple[int, int]]:
     """(position, depth from 1) of every heading: Markdown's '#' by their number, underlined titles (reStructuredText,
     Markdown) by the order in which the kinds of underline first appear in the text."""
-    outline, kinds, fenced = [], [], False
+    outline, kinds, fence = [], [], ""
     for match in _LINE_OF_INTEREST.finditer(text):
-        if match["fence"]:
-            fenced = not fenced
-        elif match["marks"] and not fenced:
-            outline.append((match.start(), len(match["marks"])))
-        elif match["under"] and not fenced:
-            title = _underlined(text, match.start(), match["under"])
-            if title is not None:
-                overlined = text[title] == match["under"][0]
-                kind = (match["under"][0], overlined)
-                if kind not in kinds:
-                    kinds.append(kind)
-                outline.append((title, min(kinds.index(kind) + 1, DEEPEST)))
+        if match["marks"]:
+            if not fence:  # a '#' in a code block is a comment
+                outline.append((match.start(), len(match["marks"])))
+            continue
+        drawn, rest = match["drawn"], match["rest"].strip()
+        if fence:
+            if drawn.startswith(fence) and not rest:
+                fence = ""
+        elif not rest and (title := _underlined(text, match.start(), drawn)) is not None:
+            kind = (drawn[0], text[title] == drawn[0])  # overlined or not
+            if kind not in kinds:
+                kinds.append(kind)
+            outline.append((title, min(kinds.index(kind) + 1, DEEPEST)))
+        elif drawn[0] == "~" or drawn[0] == "`" and "`" not in rest:  # else a line of code, ```so```
+            fence = drawn
     return outline
 
 

@@ -49,7 +49,9 @@ def load_table(
         for number, row in enumerate(rows(source, file)):
             if number % 2000 == 0:
                 yield Progress(row.position, row.size, f"Reading {PurePosixPath(file).name}")
-            identity = text_of(row.fields, part.id.lower(), "_id") or row.where
+            identity = text_of(row.fields, part.id.lower(), "_id")
+            if not identity:  # files of two folders may have one name
+                identity = f"{PurePosixPath(file).parent}/{row.where}" if row.where in documents else row.where
             text = text_of(row.fields, part.text.lower())
             if not text.strip():  # told here, where the line is known
                 source.notes.add("Document without text left out", row.where)

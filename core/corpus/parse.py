@@ -91,15 +91,20 @@ def parse_html(data: bytes, warn: Callable[[str], None]) -> list[dict]:
 
 
 class TextOfHTML(HTMLParser):
-    """The text of a page, with line breaks around its blocks, read in one pass: a tree of a million unclosed tags takes
-    minutes to walk.
+    """The text of a page, with line breaks around its blocks and tabs between cells, read in one pass: a tree of a million unclosed
+    tags takes minutes to walk.
 
     What is open is a stack, as in Beautiful Soup's reading: an end tag closes all that was opened since its own start tag
     and is ignored where there is none.
     """
 
     SKIPPED = {"script", "style", "template", "noscript", "svg", "title"}
-    BLOCKS = frozenset("p div br li tr h1 h2 h3 h4 h5 h6 pre section article table ul ol blockquote dt dd".split())
+    BLOCKS = frozenset(
+        """p div br li tr h1 h2 h3 h4 h5 h6 pre section article table ul ol blockquote dt dd address aside caption center
+        details dialog dir dl fieldset figcaption figure footer form header hgroup hr legend main menu nav optgroup option
+        search summary""".split()
+    )
+    CELLS = {"td", "th"}  # of one row, a tab between them
     EMPTY = frozenset(
         """area base br col embed hr img input keygen link menuitem meta param source track wbr basefont bgsound command frame
         image isindex nextid spacer""".split()
@@ -168,6 +173,8 @@ class TextOfHTML(HTMLParser):
         self._flush()
         if tag in self.BLOCKS and not self._hidden:
             self.pieces.append("\n")
+        elif tag in self.CELLS and not self._hidden and self.pieces and not self.pieces[-1][-1].isspace():
+            self.pieces.append("\t")
         self._stack.append(tag)
         self._open[tag] += 1
         self._hidden += tag in self.SKIPPED
@@ -189,7 +196,7 @@ class TextOfHTML(HTMLParser):
         self._waiting.clear()
         if text and not text.strip(" \n\t\f\r") and not (self._open["pre"] or self._open["textarea"]):
             text = "\n" if "\n" in text else " "
-        if not self._hidden:
+        if text and not self._hidden:
             self.pieces.append(text)
         elif self._titles == 1 and self._open["title"]:
             self.title.append(text)
@@ -251,8 +258,12 @@ def _docx_lines(parent: Any, document: Any) -> Iterator[str]:
             for box in boxes:
                 yield from _docx_lines(box, document)
         elif block.tag == f"{WORD}tbl":
+            read: set[Any] = set()  # a merged cell stands in each row and column that it covers
             for row in Table(block, document._body).rows:
-                yield " | ".join("\n".join(_docx_lines(cell._tc, document)).strip() for cell in row.cells)
+                cells = [cell for cell in dict.fromkeys(cell._tc for cell in row.cells) if cell not in read]
+                read.update(cells)
+                if cells:
+                    yield " | ".join("\n".join(_docx_lines(cell, document)).strip() for cell in cells)
         elif block.tag not in UNREAD and block.get(f"{WORD}type") not in ("separator", "continuationSeparator"):  # of footnotes
             yield from _docx_lines(block, document)
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ def read_questions(source: Source, documents: Sequence[Document]) -> list[Query]
     """What cannot be found is noted: it is never guessed."""
     documents = tuple(distinct(documents, Notes()).values())  # what is left out holds no evidence
     named = DocumentNames(documents)
-    if source.find("queries.jsonl"):
+    if source.find("queries.jsonl") or source.find("queries.jsonl.gz"):
 
         def known_as(name: str) -> str:
             alike = named.called(name)
@@ -43,8 +44,9 @@ def read_questions(source: Source, documents: Sequence[Document]) -> list[Query]
 
         return beir.queries(source, "", known_as)
     asks: dict[str, list[Ask]] = defaultdict(list)
+    numbers = count(1)  # of all files
     for name in sorted(source.sizes):
-        for ask in _asks(source, name):
+        for ask in _asks(source, name, numbers):
             if (before := asks[ask.id]) and ask.question and plain_question(ask.question) != plain_question(before[0].question):
                 source.notes.add("Question with the id of another left out", f"{ask.id}: {before[0].where}, {ask.where}")
             else:
@@ -52,13 +54,13 @@ def read_questions(source: Source, documents: Sequence[Document]) -> list[Query]
     return [_resolve(group, named, documents, source) for group in asks.values()]
 
 
-def _asks(source: Source, name: str) -> Iterator[Ask]:
+def _asks(source: Source, name: str, numbers: Iterator[int]) -> Iterator[Ask]:
     if not name.lower().endswith(FORMATS):
         raise WorkbenchError(
             "Questions of this format cannot be read.", where=name, todo="Give CSV, JSONL, SQuAD JSON, or a BEIR folder."
         )
     if not name.lower().endswith(".json"):
-        for number, row in enumerate(rows(source, name), 1):
+        for row, number in zip(rows(source, name), numbers, strict=False):
             yield _ask(row, number, source)
         return
     for article in source.json(name).get("data", ()):
@@ -83,7 +85,7 @@ def _ask(row: SourceRow, number: int, source: Source) -> Ask:
     question = text_of(fields, "question", "query", "text")
     if not question.strip():
         source.notes.add("Question without text", row.where)
-    answers = fields.get("answers", fields.get("answer"))
+    answers = next((value for name in ("answers", "answer") if (value := fields.get(name)) not in (None, "", [])), None)
     answers = [answers] if not isinstance(answers, list) else answers
     texts = tuple(text for text in (text_of({"answer": answer}, "answer").strip() for answer in answers) if text)
     history = fields.get("history")

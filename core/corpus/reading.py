@@ -86,7 +86,7 @@ def text_of(fields: dict, *names: str) -> str:
     """The first of the named fields that holds text or a number; "" where none does."""
     for name in names:
         value = fields.get(name)
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != "":
             return clean(str(value))
     return ""
 

@@ -146,7 +146,7 @@ class FaissSearcher(Searcher):
         if among is not None:
             among = permitted(among, len(self._place_of))
             places = among if self._id_at is None else among[self._id_at]
-            return part.search_parameters(_bitmap(places if self._live is None else places & self._live))
+            return self._parameters_of(part, _bitmap(places if self._live is None else places & self._live))
         held = self._parameters.get(id(part))  # faster than its hash; the part is held beside, so its id stays its own
         if held is None:
             if type(part) is not type(self._part):
@@ -156,8 +156,16 @@ class FaissSearcher(Searcher):
                 )
             if len(self._parameters) >= _PARAMETERS_KEPT:
                 self._parameters = {}
-            held = self._parameters[id(part)] = (part, part.search_parameters(self._selector))
+            held = self._parameters[id(part)] = (part, self._parameters_of(part, self._selector))
         return held[1]
+
+    def _parameters_of(self, part: PartConfig, selector: Any) -> Any:
+        """The part's; what stands in for its index on one vector reads the plain ones, and no selector that lies deeper."""
+        import faiss
+
+        return (
+            faiss.SearchParameters(sel=selector) if isinstance(self._index, faiss.IndexFlat) else part.search_parameters(selector)
+        )
 
     def add(self, vectors: np.ndarray) -> np.ndarray:
         """Ids [n] int32 of the new vectors [n, dim]."""

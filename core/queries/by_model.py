@@ -18,7 +18,8 @@ REPEATS = "the model repeated the question"
 OVERRAN = "the text did not end within its tokens"
 TOO_LONG = f"the question has more than {LONGEST:,} characters"
 _LABEL = r"(?:sub-?|search |new |general |rewritten )?(?:question|query|passage|answer)(?: \d+)?:"
-_MARKS = re.compile(rf"^(?:[-*•>]+|\(?\d{{1,2}}[.):]|{_LABEL})\s*", re.IGNORECASE)
+# before a digit they are no marks of a list: 3.5 mm, 10:30, -5 degrees
+_MARKS = re.compile(rf"^(?:[-*•>]++(?!\d)|\(?\d{{1,2}}[.):](?!\d)|{_LABEL})\s*", re.IGNORECASE)
 
 
 class ByModel(QueryTransform):

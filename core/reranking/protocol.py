@@ -11,7 +11,7 @@ from core.config import PartConfig, fingerprint, knob
 from core.errors import broken_part
 from core.records import Chunks, Corpus, Progress, Query
 from core.retrieval.pool import Pool
-from core.retrieval.top import best
+from core.retrieval.top import best, pack, unpack
 
 APART = "\x1f"  # between question and passage of a pair, as it is kept: a character for this, which no text of words has
 Embed = Callable[..., Generator[Progress, None, np.ndarray]]
@@ -189,9 +189,29 @@ def above_the_rest(before: np.ndarray, rows: np.ndarray, columns: np.ndarray, sc
     highest = rest.max(axis=1, initial=-np.inf)
     # what stands behind is moved down as a whole, so that its best stays below the worst of these
     down = np.where(np.isfinite(highest) & np.isfinite(lowest), np.maximum(highest - lowest + 1.0, 0.0), 0.0)
-    result = (rest - down[:, None].astype(np.float32)).astype(np.float32)
+    result = rest - down[:, None].astype(np.float32)
+    if len(some := np.flatnonzero(_ties(result) > _ties(rest))):
+        result[some] = _in_order(rest[some], result[some])
     result[rows, columns] = mixed
     return result
+
+
+def _ties(scores: np.ndarray) -> np.ndarray:
+    """Of each row of scores [Q, P] how many are equal to the next one [Q] int64."""
+    ordered = np.sort(scores, axis=1)
+    return (ordered[:, 1:] == ordered[:, :-1]).sum(axis=1)
+
+
+def _in_order(before: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """The moved scores [Q, P] float32 in the order of those before: where rounding made different ones equal, they are set apart
+    by the least that float32 knows."""
+    scores, columns = unpack(np.sort(pack(before, np.arange(before.shape[1], dtype=np.int32)), axis=1)[:, ::-1])
+    steps = np.zeros(scores.shape, np.int64)
+    steps[:, 1:] = np.cumsum(scores[:, 1:] < scores[:, :-1], axis=1)
+    numbers = pack(np.take_along_axis(moved, columns, axis=1), np.int64(0)) >> 32  # as integers, neighbours differ by 1
+    numbers = np.minimum.accumulate(numbers + steps, axis=1) - steps
+    np.put_along_axis(moved, columns, unpack(numbers << 32)[0], axis=1)
+    return moved
 
 
 def scaled(rows: np.ndarray, scores: np.ndarray, number: int) -> np.ndarray:

@@ -96,6 +96,24 @@ def test_headings_of_restructured_text_and_markdown():
     assert headings("a | b\n--- | ---\n") == []  # a table
 
 
+def test_titles_under_tildes_are_headings_and_a_block_of_code_ends_at_its_own_fence():
+    def outline(text: str) -> list[tuple[str, int]]:
+        return [(text[place:].split("\n")[0], depth) for place, depth in headings(text)]
+
+    restructured = "Guide\n=====\n\nPart\n----\n\nDetail\n~~~~~~\n\nText.\n\nNext\n----\n\nMore\n~~~~\n\nEnd\n===\n"
+    depths = [("Guide", 1), ("Part", 2), ("Detail", 3), ("Next", 2), ("More", 3), ("End", 1)]
+    assert outline(restructured) == depths
+    assert [depth for _, depth in outline(restructured.replace("\n", "\r\n"))] == [depth for _, depth in depths]
+    for block in (
+        "~~~ python\n# a comment\n~~~",
+        "````md\n```\n# a comment\n```\n# a comment\n````",
+        "```\n~~~\n# a comment\n```",
+        "```a line of code```",
+        "A sentence before the code:\n~~~\n# a comment\n~~~",
+    ):
+        assert outline(f"# A\n\n{block}\n\n## B\n") == [("# A", 1), ("## B", 2)], block
+
+
 def test_structure_keeps_sections_that_fit_and_cuts_the_others_at_sub_headings():
     def first_lines(size: int) -> list[str]:
         return [chunk.split("\n")[0] for chunk in chunks(Structure(size_tokens=size), MANUAL)]

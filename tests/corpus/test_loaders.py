@@ -295,6 +295,39 @@ def test_tables_with_questions_beside_them(tmp_path, loader, documents):
     assert any("not found word for word" in note and "q1" in note for note in corpus.notes)
 
 
+def test_lines_without_ids_are_told_apart_in_files_of_one_name(tmp_path):
+    folder = write(
+        tmp_path,
+        {
+            "a/docs.jsonl": lines({"text": "The cat sat."}),
+            "b/docs.jsonl": lines({"text": "The dog ran."}),
+            "questions.csv": "question,answer\nWho sat?,The cat\n",
+            "questions.jsonl": lines({"question": "Who ran?", "answer": "The dog"}),
+        },
+    )
+    corpus = load("jsonl", folder)
+    assert [document.id for document in corpus.documents] == ["docs.jsonl:1", "b/docs.jsonl:1"]
+    assert [query.id for query in corpus.queries] == ["q1", "q2"] and not corpus.notes
+    assert [gold_texts(corpus, query) for query in (0, 1)] == [["The cat"], ["The dog"]]
+
+
+def test_an_empty_field_leaves_its_place_to_the_next_of_its_names(tmp_path):
+    questions = lines(
+        {"question": "Who sat?", "answers": None, "answer": "The cat", "document": "", "doc": "a"},
+        {"question": "", "query": "Who?", "answers": [], "answer": "The cat"},
+        {"question": "How many?", "answers": 0, "answer": "one"},
+    )
+    folder = write(
+        tmp_path, {"docs.jsonl": lines({"id": "", "_id": "a", "text": "The cat sat 0 times."}), "questions.jsonl": questions}
+    )
+    corpus = load("jsonl", folder)
+    assert corpus.documents[0].id == "a" and [query.text for query in corpus.queries] == ["Who sat?", "Who?", "How many?"]
+    assert [gold_texts(corpus, query) for query in range(3)] == [["The cat"], ["The cat"], ["0"]]
+    rows = lines({"docno": "7", "text": "", "abstract": "body"})
+    folder = write(tmp_path / "trec", {"docs.jsonl": rows, "topics.txt": "1\tWhat?", "qrels.txt": "1 0 7 1\n"})
+    assert [document.text for document in load("trec", folder).documents] == ["body"]
+
+
 def test_python_api_takes_the_summary_out_and_keeps_one_of_equal_texts(tmp_path, monkeypatch):
     long = "The rest of the docstring, which says all that is to be said about it. " * 3
     code = f'"""A module about useful things.\n\n{long}"""\n' + "".join(

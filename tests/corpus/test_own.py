@@ -54,6 +54,20 @@ def notes_part(kind: str, text: str):
     return Part(PackURI(f"/word/{kind}s.xml"), of, f"<w:{kind}s {names}>{notes}</w:{kind}s>".encode())
 
 
+def test_a_merged_cell_of_a_word_document_is_read_once():
+    from docx import Document
+
+    document, stream = Document(), io.BytesIO()
+    table = document.add_table(3, 3)
+    table.cell(0, 0).merge(table.cell(0, 2)).text = "wide"
+    table.cell(1, 0).merge(table.cell(2, 0)).text = "tall"
+    for row, column, text in ((1, 1, "a"), (1, 2, "b"), (2, 1, "a"), (2, 2, "")):
+        table.cell(row, column).text = text
+    document.save(stream)
+    (read,) = parse_docx(stream.getvalue(), lambda _: None)
+    assert read["text"].split("\n\n") == ["wide", "tall | a | b", "a | "]
+
+
 def test_all_text_of_a_word_document_is_read():
     from docx import Document
     from docx.oxml import parse_xml
@@ -397,6 +411,18 @@ def test_a_page_with_a_section_that_nobody_knows_is_read():
     assert found[0]["text"] == "onetwothree\nfour"
 
 
+def test_words_of_cells_and_blocks_side_by_side_are_not_one_word():
+    page = (
+        b"<nav>Home</nav><main><table><caption>People</caption><tr><th>Name</th><th>Age</th></tr><tr><td>Ann</td><td>31</td></tr>"
+        b"</table><figure><img><figcaption>A tree</figcaption></figure></main><footer>Imprint</footer>"
+    )
+    (read,) = parse_html(page, lambda _: None)
+    assert read["text"].split() == "Home People Name Age Ann 31 A tree Imprint".split()
+    assert "Name\tAge\n\nAnn\t31\n" in read["text"]
+    (indented,) = parse_html(b"<table><tr>\n  <td>Ann</td>\n  <td>31</td>\n</tr></table>", lambda _: None)
+    assert indented["text"] == "Ann\n31"
+
+
 def test_a_page_is_read_as_beautiful_soup_reads_it():
     from bs4 import BeautifulSoup
 
@@ -434,7 +460,10 @@ def test_a_page_is_read_as_beautiful_soup_reads_it():
         for element in soup([*TextOfHTML.BLOCKS]):
             element.insert_before("\n")
             element.append("\n")
-        text = re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", soup.get_text()).strip()
+        for element in soup([*TextOfHTML.CELLS]):
+            element.insert_before("\x1f")
+        text = re.sub(r"(?<=\S)\x1f", "\t", soup.get_text()).replace("\x1f", "")
+        text = re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", text).strip()
         assert parse_html(markup.encode(), lambda _: None) == [{"text": text, "title": title}], markup
 
 

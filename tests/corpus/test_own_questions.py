@@ -1,5 +1,6 @@
 """Questions of own documents: which evidence is found for them, and what is said of what is not."""
 
+import gzip
 import json
 
 import pytest
@@ -88,6 +89,15 @@ def test_questions_as_squad_jsonl_and_beir(library, tmp_path):
     drain(library.ingest("q", [], folder))
     (query,) = drain(library.open("q")).queries
     assert (query.gold[0].document_id, query.gold[0].grade, query.gold[0].end) == ("a.txt", 2, 26)
+
+
+def test_questions_of_a_beir_folder_may_be_packed(library, tmp_path):
+    folder = tmp_path / "packed"
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "queries.jsonl.gz").write_bytes(gzip.compress(b'{"_id": "1", "text": "Who?"}'))
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n1\ta.txt\t1\n")
+    read = drain(library.ingest("q", [("a.txt", b"Ann came.")], folder))[-1]
+    assert read.status == "ok" and "evidence found for 1" in read.message
 
 
 def test_documents_are_named_by_id_file_or_title_and_what_names_several_is_told(library, tmp_path):

@@ -160,3 +160,15 @@ def test_one_question_is_answered_as_in_a_batch_by_faiss_with_ties_and_after_cha
                 alone = searcher.search(question[None], 9, order)
                 assert np.array_equal(alone.chunk[0], together.chunk[row])
                 assert np.allclose(alone.score[0], together.score[row], atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "knobs"), [("faiss_hnsw", {"dimensions": 4}), ("faiss_ivf_pq", {"opq": True})])
+@pytest.mark.parametrize("begins", [0, 1])
+def test_too_few_vectors_for_an_index_of_turned_ones_are_filtered_and_removed_as_others(name, knobs, begins):
+    vectors = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
+    searcher = registry.find("index", name)(**knobs).build(vectors[:begins], None)
+    searcher.add(vectors[begins:])
+    may = np.array([False, True, True, False, True])
+    assert {1, 2, 4} == set(searcher.search(vectors, 5, among=may).chunk.ravel().tolist()) - {-1}
+    searcher.remove(np.array([0, 2]))
+    assert {1, 3, 4} == set(searcher.search(vectors, 5).chunk.ravel().tolist()) - {-1}

@@ -51,6 +51,14 @@ def test_one_line(words, reason, wanted):
     assert line_in(QUERY, text(words, reason)) == wanted
 
 
+@pytest.mark.parametrize(
+    "text", ["3.5 mm jack size", "10:30 train to Bath", "-5 degrees Celsius in Fahrenheit", "12.5 percent of people"]
+)
+def test_a_number_at_the_beginning_is_no_mark_of_a_list(text):
+    assert [by_model.clean(mark + text) for mark in ("", "1. ", "- ", "Query: ")] == [text] * 4
+    assert by_model.clean("2.Who?") == by_model.clean("-Who?") == "Who?"
+
+
 def test_the_question_is_one_of_several_wordings():
     made = MultiQuery(wordings=1).asking(QUERY, text("Whose is it?\nWho made it?"))
     assert made.sparse == made.dense == ("Who wrote Carmen?", "Whose is it?")

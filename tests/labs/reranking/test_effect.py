@@ -128,6 +128,10 @@ def test_what_is_ranked_again_stands_above_the_rest_which_keeps_its_order():
     assert np.argsort(-after[0], kind="stable").tolist() == [1, 0, 2, 3, 4] and np.isneginf(after[0, 4])
     mixed = above_the_rest(before, rows, columns, np.array([0.0, 1.0], np.float32), 0.25)
     assert mixed[0, :2].tolist() == [0.75, 0.25] and mixed[0, 2] < 0.25
+    # low ranks of RRF differ by less than a float32 near the score of a cross-encoder can: they are not tied, and ties stay ties
+    before = np.repeat(1 / (60 + np.arange(1.0, 1001.0)), 2)[None].astype(np.float32)
+    after = above_the_rest(before, np.array([0]), np.array([0]), np.array([-11.4], np.float32), 1.0)[0]
+    assert np.array_equal(np.diff(after[1:]) < 0, np.diff(before[0, 1:]) < 0) and after[1] < after[0]
 
 
 @pytest.mark.slow
