@@ -84,10 +84,11 @@ class React(Answering):
 
     def resumed(self, material: Material, steps: Sequence[AgentStep], first: int, calls: bool = True) -> Writing:
         """From behind these steps, which are taken as they are. The material's hits are the passages that the model had read by
-        then, the first so many with the question. calls: it may make more; False: the answer is asked for at once."""
+        then, the first so many with the question. calls: it may make more, where they have reached no limit; False: the answer is asked
+        for at once."""
         yield from loaded(material.untaught)
         run = AgentRun(self, material, steps, first)
-        run.end = "" if calls else "steps"
+        run.end = run.limits.reached(run.steps, 0.0) if calls else "steps"
         yield from self.work(run)
         yield run.answer
         return run.told()

@@ -178,6 +178,18 @@ def test_a_run_goes_on_from_an_edited_step():
     assert len(scripted.asked) == 1 and "Ukraine" in chat[2]["content"] and "[2]" not in chat[0]["content"]
 
 
+@pytest.mark.parametrize(("way", "end"), [({"steps": 1}, "steps"), ({"tokens": 300}, "tokens")])
+def test_a_run_that_goes_on_from_the_step_that_reached_a_limit_makes_no_further_call(way, end):
+    step = AgentStep("", "search_corpus", {"query": "?", "k": 1}, "It ends in Ukraine.", edited=True)
+    scripted = ScriptedAgent(lambda chat, schema: SEARCH if "search" in schema else call("finish", answer="Ukraine"))
+    fields = {"hits": [FIRST], "generator": ScriptedEngine.playing(scripted), "context": ContextConfig()}
+    material = Material("Where?", until=time.perf_counter() + 60, search=lambda text: [SECOND], **fields)
+    list(running := Running(React(**way).resumed(material, [step._replace(prompt_tokens=100, answer_tokens=10)], 1)))
+    made = running.result
+    assert made.text == "Ukraine" and made.detail["end"] == end and len(scripted.asked) == 1
+    assert [each["tool"] for each in made.detail["steps"]] == ["search_corpus", "finish"]
+
+
 @pytest.mark.parametrize("script", [
     [SEARCH, call("calculator", expression="6 * 7"), DONE], [""], [SEARCH, "", DONE],
     lambda chat, schema: SEARCH if "search" in schema else DONE,
