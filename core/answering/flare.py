@@ -101,6 +101,7 @@ class Flare(Answering):
             if sentence.last or not text:
                 reason = "stop" if written else sentence.generated.finish_reason
                 break
+        detail = {"sentences": told, "first": first, "searches": rounds, "calls": len(texts)}
         if not texts:
             reason = "failed: no text before the deadline"
             texts = [Generated("", reason, "", 0, 0, 0, 0.0, 0.0, "", "")]
@@ -109,7 +110,6 @@ class Flare(Answering):
         tokens = tuple(token for _, each in written for token in each) if material.generator.logprobs else ()
         whole_text = " ".join(text for text, _ in written)
         last = texts[-1]._replace(text=whole_text, finish_reason=reason, tokens=tokens)
-        detail = {"sentences": told, "first": first}
         return whole(material, together(last, texts, started, first_s), tuple(seen), detail, notes=(*prompt.notes, *notes))
 
     def _next(

@@ -47,7 +47,7 @@ class PerPassage(Answering):
             {"passage": n, "text": drafts[p].text, "ended": drafts[p].finish_reason, "used": p in taken}
             for n, p in enumerate(order, 1)
         ]
-        hits, detail = tuple(hits[place] for place in order), {"answers": first}
+        hits, detail = tuple(hits[place] for place in order), {"answers": first, "calls": len(drafts)}
         if not taken:
             last = next((draft for draft in drafts if draft.text), drafts[0])
             if last.text:
@@ -59,4 +59,4 @@ class PerPassage(Answering):
         began = time.perf_counter() - started
         generated = yield from engine.generate(second.messages, material.seed, material.left_s)
         cost = together(generated, [*drafts, generated], started, began + generated.first_token_ms / 1000)
-        return whole(material, cost, hits, detail, notes=second.notes)
+        return whole(material, cost, hits, {**detail, "calls": len(drafts) + 1}, notes=second.notes)

@@ -35,6 +35,7 @@ class RagSequence(Marginal):
         yield chosen.text
         pieces = (*engine.pieces(chosen.text), "")  # the end
         detail = {
+            "calls": len(drafts),
             **told(sides.log_prior, pieces, scores[best].responsible),
             "logprob": scores[best].sequence,
             "answers": [
