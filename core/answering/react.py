@@ -11,10 +11,10 @@ from core.agents.runs import AgentLimits, AgentStep
 from core.agents.tools import ToolDesk
 from core.answering.deciding import written
 from core.answering.ircot import Ircot
-from core.answering.numbering import numbered, renumbered
+from core.answering.numbering import numbered, renumbered, retitled
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob
-from core.context.citations import plain
+from core.context.citations import marks, plain
 from core.context.prompt import UNKNOWN, says_unknown
 from core.errors import PromptTooLong, WorkbenchError
 from core.generation import structured
@@ -163,8 +163,10 @@ class AgentRun:
             return None
         there = self.desk.passages
         numbers = {number: own for number, own in numbered(prompt.used, [*there]).items() if own <= len(there)}
-        text = renumbered(said.text, numbers, self.material.context.citations, "")
         spent = {"prompt_tokens": said.prompt_tokens, "answer_tokens": said.answer_tokens, "cost_usd": said.cost_usd}
+        style = self.material.context.citations
+        read_as = {mark: numbers[place] for place, mark in enumerate(marks(style, prompt.used), 1) if place in numbers}
+        text = renumbered(retitled(said.text, style, read_as, there), numbers, style, "")
         return AgentStep("", runs.FINISH, {"answer": text}, **spent, seconds=said.generation_ms / 1000)
 
     def next_step(
@@ -214,10 +216,17 @@ class AgentRun:
 
     def finish(self, step: AgentStep, end: str = "") -> None:
         self.steps.append(step)
-        self.answer = " ".join(step.arguments["answer"].split())
+        self.answer = " ".join(self._as_called_now(step.arguments["answer"]).split())
         self.answer = UNKNOWN if says_unknown(self.answer, begins=True) or not self.answer else self.answer
         self.end = end or ("gave_up" if self.answer == UNKNOWN else "answered")
         self.reason = "length" if end else "stop"
+
+    def _as_called_now(self, answer: str) -> str:
+        """Passages that were read before others of the same title had another name then."""
+        style, there, read_as = self.material.context.citations, self.desk.passages, dict[str, int]()
+        for most in range(len(there), max(self.first, 1) - 1, -1):
+            read_as |= {mark: number for number, mark in enumerate(marks(style, there[:most]), 1)}
+        return retitled(answer, style, read_as, there)
 
     def told(self) -> Any:
         """The answer, with the steps as its detail."""

@@ -129,6 +129,21 @@ def test_self_rag_takes_a_text_before_none_however_badly_it_is_judged():
     )
 
 
+@pytest.mark.parametrize("way", [SelfRag(), Corrective()])
+def test_a_title_that_other_passages_share_is_cited_as_it_is_called_among_all(way):
+    """In its own prompt a passage alone has the title, and what it was cited by was no passage's among all that were read."""
+    black, green = (Hit(1, 1.0, name, "Tea", 0, 13, f"Tea is {name}.") for name in ("black", "green"))
+
+    def script(chat, schema):
+        good = "green" in chat[-1]["content"].partition("Question")[0]
+        told = {"relevant": "yes", "supported": "fully" if good else "no", "useful": "5", "helps": "yes" if good else "no"}
+        keys = json.loads(schema)["properties"] if schema else {}
+        return json.dumps({name: told[name] for name in keys}) if schema else "It is so [tea]."
+
+    made, _ = run(script, way, hits=[black, green], context=ContextConfig(citations="titles"))
+    assert made.text == "It is so [Tea, 2]." and made.cited == (2,) and made.hits == (black, green)
+
+
 LONG = hit("Ulm", "Ulm stands on the river. Bread takes flour and water.")
 
 

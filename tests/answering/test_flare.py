@@ -137,6 +137,9 @@ def test_an_answer_a_passage_then_one_from_those():
     assert [(row["passage"], row["used"]) for row in made.detail["answers"]] == [(1, True), (2, False)]
     assert all(len(re.findall(r"^\[\d\]", asked[0]["content"], re.M)) == 1 for asked in Scripted.asked)
     assert made.detail["calls"] == 3
+    same = [Hit(1, 1.0, each.document_id, "Danube", 0, len(each.text), each.text) for each in (FIRST, SECOND)]
+    titled, _ = written(PerPassage(), (*script[:2], "There [Danube]."), hits=same, context=ContextConfig(citations="titles"))
+    assert titled.cited == (1,), "it had that title alone in its prompt"
     nothing, _ = written(PerPassage(), ("I don't know.", "I don't know"), hits=[FIRST, SECOND])
     assert nothing.detail["calls"] == 2
     assert nothing.text == "I don't know." and len(Scripted.asked) == 2 and nothing.answer_tokens == 6

@@ -149,6 +149,17 @@ def test_limits_of_money_leave_room_for_the_last_text():
     assert AgentLimits(10, 299, 0, 0).reached(steps, 0.0) == "tokens" and AgentLimits(10, 0, 0, 0).reached(steps, 1e9) == ""
 
 
+@pytest.mark.parametrize("said", ["green [Tea]", "green [tea, 1]"])
+def test_a_title_that_a_later_passage_shares_still_cites_the_one_that_had_it(said):
+    first, later = hit("a", "Tea is green."), hit("b", "Tea is black.")
+    first, later = (Hit(1, 1.0, each.document_id, "Tea", 0, len(each.text), each.text) for each in (first, later))
+    how = {"hits": [first], "context": ContextConfig(citations="titles"), "search": lambda text: [later]}
+    made, scripted = run([SEARCH, call("finish", answer=said)], **how)
+    assert (
+        "[Tea] Tea: Tea is green." in scripted.asked[0][0][0]["content"] and made.text == "green [Tea, 1]" and made.cited == (1,)
+    )
+
+
 def test_a_window_that_does_not_hold_the_chat_leaves_out_the_oldest_results():
     steps = [AgentStep("", "calculator", {"expression": f"{n}"}, f"{n}" * 50) for n in range(3)]
     whole = runs.messages("task", steps)
