@@ -114,6 +114,7 @@ class AgentRun:
         free = material.generator.local  # such a model tells no cost
         self.limits = AgentLimits(way.steps, way.tokens, way.seconds, 0.0 if free else way.usd)
         self.texts: list[Generated] = []
+        self.lost: list[AgentStep] = []  # texts without a valid call
         self.answer, self.end, self.reason = "", "", ""
         chosen = tools.chosen(way.tools)
         self.tools = [tool for tool in chosen if not tool.lacking()]
@@ -163,11 +164,10 @@ class AgentRun:
             return None
         there = self.desk.passages
         numbers = {number: own for number, own in numbered(prompt.used, [*there]).items() if own <= len(there)}
-        spent = {"prompt_tokens": said.prompt_tokens, "answer_tokens": said.answer_tokens, "cost_usd": said.cost_usd}
         style = self.material.context.citations
         read_as = {mark: numbers[place] for place, mark in enumerate(marks(style, prompt.used), 1) if place in numbers}
         text = renumbered(retitled(said.text, style, read_as, there), numbers, style, "")
-        return AgentStep("", runs.FINISH, {"answer": text}, **spent, seconds=said.generation_ms / 1000)
+        return AgentStep("", runs.FINISH, {"answer": text}, **runs.taken(said))
 
     def next_step(
         self, offered: Sequence[tools.Tool], chat: list[dict[str, str]] | None = None
@@ -191,7 +191,10 @@ class AgentRun:
         if step is None:
             self.reason = running.result.finish_reason
             if offered:  # else a limit has ended it already
-                self.end = "seconds" if "deadline" in self.reason else "model_failure" if self._twice_invalid() else ""
+                self.lost.append(AgentStep("", "", {}, **runs.taken(running.result)))
+                self.end = (
+                    "seconds" if "deadline" in self.reason else "model_failure" if self._twice_invalid() else self._reached()
+                )
         return step
 
     def _twice_invalid(self) -> bool:
@@ -212,7 +215,10 @@ class AgentRun:
         self.steps.append(step._replace(**told, tool_seconds=took))
         if len(self.steps) >= FAILURES and all(each.failed for each in self.steps[-FAILURES:]):
             self.end = "tool_failure"
-        self.end = self.end or self.limits.reached(self.steps, time.perf_counter() - self.started)
+        self.end = self.end or self._reached()
+
+    def _reached(self) -> str:
+        return self.limits.reached(self.steps, time.perf_counter() - self.started, self.lost)
 
     def finish(self, step: AgentStep, end: str = "") -> None:
         self.steps.append(step)

@@ -149,6 +149,20 @@ def test_limits_of_money_leave_room_for_the_last_text():
     assert AgentLimits(10, 299, 0, 0).reached(steps, 0.0) == "tokens" and AgentLimits(10, 0, 0, 0).reached(steps, 1e9) == ""
 
 
+def test_texts_without_a_call_count_against_the_limit_of_tokens():
+    def script(chat, schema):
+        if "search" not in schema:
+            return DONE
+        return "" if len(scripted.asked) % 2 else call("search_corpus", query=f"q{len(chat)}", k=1)
+
+    scripted = ScriptedAgent(script)
+    tools = {"generator": ScriptedEngine.playing(scripted), "context": ContextConfig(), "search": lambda text: [SECOND]}
+    material = Material("Where?", [FIRST], until=time.perf_counter() + 60, **tools)
+    list(running := Running(React(tokens=1000, steps=50).write(material)))
+    made = running.result
+    assert made.detail["end"] == "tokens" and made.text and made.prompt_tokens + made.answer_tokens == 990
+
+
 @pytest.mark.parametrize("said", ["green [Tea]", "green [tea, 1]"])
 def test_a_title_that_a_later_passage_shares_still_cites_the_one_that_had_it(said):
     first, later = hit("a", "Tea is green."), hit("b", "Tea is black.")
