@@ -295,5 +295,8 @@ def test_ircot_searches_for_each_thought_and_answers_over_all():
     assert "The Danube ends" in second and second.rstrip().endswith("Ulm stands on the Danube [1].")
     silent, scripted = run(["", "Romania"], Ircot())
     assert silent.detail["thoughts"] == [] and silent.text == "Romania" and len(scripted.asked) == 2
+    many = {"hits": [hit(f"d{n}", f"It is {n}.") for n in range(5)], "context": ContextConfig(passages=5)}
+    few, _ = run(["So the answer is 1.", "1 [2]"], Ircot(most=2), **many)
+    assert len(few.hits) == 2 and few.detail["first"] == 2, "also of a chain that searches for nothing"
     bounded, scripted = run(lambda chat, schema: f"Thought {len(chat[0]['content'])}.", Ircot(rounds=2))
     assert len(bounded.detail["thoughts"]) == 2 and len(scripted.asked) == 3
