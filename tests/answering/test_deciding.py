@@ -9,7 +9,7 @@ import pytest
 from core.answering.adaptive import KINDS_OF_QUESTION, AdaptiveRetrieval
 from core.answering.corrective import Corrective
 from core.answering.ircot import Ircot
-from core.answering.plan_and_solve import PlanAndSolve
+from core.answering.plan_and_solve import OWN_TEMPLATE, PlanAndSolve
 from core.answering.self_rag import SelfRag
 from core.config import ContextConfig
 from core.context.surroundings import Surroundings
@@ -78,6 +78,13 @@ def test_plan_and_solve_answers_each_part_and_then_the_whole():
     assert [row["decision"] for row in made.detail["decisions"]] == ["the Danube", "Romania"] and made.detail["searches"] == 2
     last = scripted.asked[-1][0][0]["content"]
     assert "Where does it end? Romania" in last and len(scripted.asked) == 4 and made.text
+    own, scripted = run(script, PlanAndSolve(), context=ContextConfig(template="$passages\nQuestion: $question"))
+    assert "Where does it end?" not in scripted.asked[-1][0][0]["content"] and OWN_TEMPLATE in own.notes
+    assert OWN_TEMPLATE not in made.notes
+    failed, scripted = run(
+        lambda chat, schema: script(chat, schema) if schema or "Ulm?" not in chat[0]["content"] else "", PlanAndSolve()
+    )
+    assert failed.detail["decisions"][0]["decision"].startswith("failed") and "failed" not in scripted.asked[-1][0][0]["content"]
     alone, _ = run(["", "Romania"], PlanAndSolve())
     assert alone.text == "Romania" and alone.detail["decisions"] == []
 
