@@ -195,7 +195,7 @@ def window(hit: Hit, size: int, most: int) -> tuple[int, int]:
 
 def _calculate(desk: ToolDesk, arguments: dict[str, Any]) -> ToolResult:
     value = calculator.calculate(arguments["expression"])
-    return ToolResult(f"{value:.12g}" if isinstance(value, float) else str(value))
+    return ToolResult(f"{value:.15g}" if isinstance(value, float) else str(value))
 
 
 def _sql(desk: ToolDesk, arguments: dict[str, Any]) -> ToolResult:

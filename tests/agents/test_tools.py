@@ -52,6 +52,11 @@ def test_what_is_opened_says_the_pages_that_it_stands_on():
     assert opened.start < 3000 < opened.end and (opened.page, opened.last_page) == (1, 2)
 
 
+def test_a_large_number_is_told_whole():
+    told = [use(TOOLS["calculator"], desk(), {"expression": f"{each} / 2"}).text for each in ("19999999999998", "0.3 + 0.3", "1")]
+    assert told[0] == "9999999999999" and use(TOOLS["calculator"], desk(), {"expression": "0.1 + 0.2"}).text == "0.3"
+
+
 @pytest.mark.parametrize(("name", "arguments", "others", "words"), [
     ("search_corpus", {"query": "  ", "k": 1}, {}, "The query is empty"),
     ("search_corpus", {"query": "x", "k": 1}, {"search": None}, "Nothing can be searched"),
