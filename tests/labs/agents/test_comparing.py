@@ -129,3 +129,30 @@ def test_a_tool_that_is_not_there_is_refused_with_the_names_as_they_are_given():
     with pytest.raises(WorkbenchError) as refusal:
         drain(parse(["agents", "run", "x", "--tools", "run_pythn"]).work(None))
     assert "'run_pythn'" in refusal.value.what and "run_python," in refusal.value.todo
+
+
+FACT = {"subject": "market", "attribute": "hour", "value": "nine", "derived_from": []}
+
+
+@pytest.mark.slow
+def test_a_run_that_failed_writes_nothing_again_and_one_that_is_compared_has_its_tools(bench, monkeypatch):
+    """It counted as ended, so *Ask again* made the call once more."""
+    agent = recipe(
+        **{"answering.part": "react", "answering.tools": ["write_memory", "sql_query"], "answering.passages_first": False}
+    )
+    question, texts = "When does the market of Lund open?", [call("write_memory", **FACT), "", ""]
+    play(monkeypatch, texts)
+    failed = drain(bench.ask(agent, question))
+    assert failed.finish_reason.startswith("failed") and failed.detail["steps"][0]["tool"] == "write_memory"
+    play(monkeypatch, [*texts[:1], call("sql_query", statement="SELECT 6 * 7 AS n"), call("finish", answer="42")])
+    made = drain(bench.ask(agent, question))
+    assert made.text == "42" and made.detail["steps"][0]["result"] == failed.detail["steps"][0]["result"]
+    begun = "SELECT count(*) AS n FROM agent_effects WHERE what = 'begun'"
+    assert bench.store.query(begun) == [{"n": 1}]
+    later = play(monkeypatch, [call("sql_query", statement="SELECT 6 * 7 AS n"), call("finish", answer="42")])
+    drain(bench.ask_again(agent, question, made))
+    assert (
+        later.asked[1][0][-1]["content"] == f"Result: {made.detail['steps'][1]['result']}"
+        and "42" in later.asked[1][0][-1]["content"]
+    )
+    assert bench.store.query(begun) == [{"n": 1}]
