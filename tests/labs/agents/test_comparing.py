@@ -1,16 +1,21 @@
 """Agents beside plain answers: the same questions, what each takes, an arm at their budget, nothing written twice; and replays."""
 
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
 import pytest
 
 from core.__main__ import parse
 from core.agents import runs
 from core.agents.tools import OPEN, SEARCH
-from core.context.prompt import INSTRUCTIONS
+from core.context.prompt import INSTRUCTIONS, UNKNOWN
 from core.errors import WorkbenchError
 from core.labs.agents import comparing as lab
 from core.labs.agents import replaying
 from core.labs.agents.comparing import AgentPlan
+from core.labs.answers.chain_of_thought import ReasonedText
 from core.models.adapters import SHIPPED
+from core.pipeline.answers import AskedContext
 from core.progress import drain
 from core.records import plain
 from core.workbench import Workbench
@@ -156,3 +161,20 @@ def test_a_run_that_failed_writes_nothing_again_and_one_that_is_compared_has_its
         and "42" in later.asked[1][0][-1]["content"]
     )
     assert bench.store.query(begun) == [{"n": 1}]
+
+
+def test_the_vote_abstains_where_rag_does(monkeypatch):
+    asked = [AskedContext("a", "1"), AskedContext("b", "2", asks=False)]
+    draw = SimpleNamespace(config=recipe(), over_retrieved=lambda: asked, workbench=MagicMock())
+    monkeypatch.setattr(
+        lab, "prompts", lambda draw, contexts: [{lab.RAG: [{"role": "user", "content": each.question}]} for each in asked]
+    )
+
+    def chains(tools, requests, reasons):
+        yield from ()
+        return [ReasonedText(request.messages[0]["content"], "five") for request in requests]
+
+    monkeypatch.setattr(lab, "chains", chains)
+    first, other = drain(lab._texts(draw, PLAN, lab.EQUAL, 3))
+    assert first.text == "five" and first.calls == 3
+    assert (other.text, other.end, other.calls, other.tokens) == (UNKNOWN, "abstained", 0, 0)
