@@ -178,3 +178,23 @@ def test_the_vote_abstains_where_rag_does(monkeypatch):
     first, other = drain(lab._texts(draw, PLAN, lab.EQUAL, 3))
     assert first.text == "five" and first.calls == 3
     assert (other.text, other.end, other.calls, other.tokens) == (UNKNOWN, "abstained", 0, 0)
+
+
+def test_a_replay_is_made_anew_where_the_code_of_agents_changed(monkeypatch):
+    step = runs.AgentStep("", "search_corpus", {}, "x")
+    record = {
+        "way": {"part": "react"},
+        "detail": {"steps": [plain(step)], "first": 0},
+        "config": recipe().model_dump(mode="json"),
+    }
+    monkeypatch.setattr(replaying, "stored", lambda workbench, answer_id: record)
+    seen = []
+
+    def version(*workers):
+        seen.extend(workers)
+        raise InterruptedError
+
+    monkeypatch.setattr(replaying, "code_version", version)
+    with pytest.raises(InterruptedError):
+        drain(replaying.replay(None, "1", 1, "y"))
+    assert {"core.answering.react", type(recipe().generation).__module__} <= {each.__module__ for each in seen}
