@@ -69,15 +69,16 @@ class AgentLimits(NamedTuple):
     seconds: float
     usd: float
 
-    def reached(self, steps: Sequence[AgentStep], seconds: float) -> str:
+    def reached(self, steps: Sequence[AgentStep], seconds: float, lost: Sequence[AgentStep] = ()) -> str:
         """The limit that another step would pass, by its name in ENDS. Of tokens and money a step as large as the last is reckoned
-        twice: for the step, and for the answer that is asked for at a limit. A step of unknown cost passes any limit of money."""
+        twice: for the step, and for the answer that is asked for at a limit. A step of unknown cost passes any limit of money. lost: texts
+        without a valid call, which count as what they took."""
         if len(steps) >= self.steps:
             return "steps"
         if self.seconds and seconds >= self.seconds:
             return "seconds"
-        tokens = [(step.prompt_tokens or 0) + (step.answer_tokens or 0) for step in steps]
-        costs = [math.inf if step.cost_usd is None else step.cost_usd for step in steps]
+        tokens = [(step.prompt_tokens or 0) + (step.answer_tokens or 0) for step in (*lost, *steps)]
+        costs = [math.inf if step.cost_usd is None else step.cost_usd for step in (*lost, *steps)]
         for name, most, spent in (("tokens", self.tokens, tokens), ("money", self.usd, costs)):
             if most and spent and sum(spent) + 2 * spent[-1] > most:
                 return name
@@ -153,6 +154,10 @@ def read_call(generated: Generated) -> AgentStep | None:
     said = read_json(generated.text, "The call", of=dict)  # the engine has held it to the schema
     arguments = dict(said["call"])
     tool, thought = arguments.pop("tool"), " ".join(said["thought"].split())
-    spent = generated.prompt_tokens, generated.answer_tokens, generated.cost_usd, generated.generation_ms / 1000
-    names = ("prompt_tokens", "answer_tokens", "cost_usd", "seconds")
-    return AgentStep(thought, tool, arguments, **dict(zip(names, spent, strict=True)))
+    return AgentStep(thought, tool, arguments, **taken(generated))
+
+
+def taken(generated: Generated) -> dict[str, Any]:
+    """What a text took, as fields of a step."""
+    spent = {name: getattr(generated, name) for name in ("prompt_tokens", "answer_tokens", "cost_usd")}
+    return {**spent, "seconds": generated.generation_ms / 1000}

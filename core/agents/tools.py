@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from core.agents import calculator, mcp_servers, sandbox, wikipedia
 from core.agents.effects import AgentEffects
 from core.context.citations import marks, plain
+from core.context.passages import page_at
 from core.context.surroundings import Surroundings
 from core.errors import WorkbenchError
 from core.records import Hit
@@ -180,9 +181,10 @@ def _open(desk: ToolDesk, arguments: dict[str, Any]) -> ToolResult:
     if number > len(desk.passages):
         raise WorkbenchError(f"There is no passage {number}; there are {len(desk.passages)}.")
     hit = desk.passages[number - 1]
-    start, end = window(hit, len(desk.source.document(hit).text), OPEN.most - 40)
-    text = desk.source.document(hit).text[start:end]
-    return desk.shown([Hit(0, 0.0, hit.document_id, hit.title, start, end, text, hit.page)], OPEN.most)
+    document = desk.source.document(hit)
+    start, end = window(hit, len(document.text), OPEN.most - 40)
+    pages = {"page": page_at(document, start), "last_page": page_at(document, end - 1)}
+    return desk.shown([Hit(0, 0.0, hit.document_id, hit.title, start, end, document.text[start:end], **pages)], OPEN.most)
 
 
 def window(hit: Hit, size: int, most: int) -> tuple[int, int]:
@@ -193,7 +195,7 @@ def window(hit: Hit, size: int, most: int) -> tuple[int, int]:
 
 def _calculate(desk: ToolDesk, arguments: dict[str, Any]) -> ToolResult:
     value = calculator.calculate(arguments["expression"])
-    return ToolResult(f"{value:.12g}" if isinstance(value, float) else str(value))
+    return ToolResult(f"{value:.15g}" if isinstance(value, float) else str(value))
 
 
 def _sql(desk: ToolDesk, arguments: dict[str, Any]) -> ToolResult:

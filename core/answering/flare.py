@@ -6,10 +6,10 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Any, Literal, NamedTuple
 
-from core.answering.numbering import numbered, renumbered
+from core.answering.numbering import numbered, renumbered, retitled
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob
-from core.context.citations import pattern
+from core.context.citations import marks, pattern
 from core.context.passages import sentences
 from core.context.prompt import Prompt
 from core.generation.protocol import Generated
@@ -87,7 +87,9 @@ class Flare(Answering):
                     sentence = yield from self._next(material, prompt, numbers, written, left)
                     texts.append(sentence.generated)
                 row["passages"] = list(numbers.values())
-            text = renumbered(sentence.text, numbers, material.context.citations)
+            style = material.context.citations
+            text = retitled(sentence.text, style, dict(zip(marks(style, prompt.used), numbers.values(), strict=True)), seen)
+            text = renumbered(text, numbers, style)
             told.append({**row, "text": text})
             if text in [each for each, _ in written]:
                 reason = "stop"
@@ -101,6 +103,7 @@ class Flare(Answering):
             if sentence.last or not text:
                 reason = "stop" if written else sentence.generated.finish_reason
                 break
+        detail = {"sentences": told, "first": first, "searches": rounds, "calls": len(texts)}
         if not texts:
             reason = "failed: no text before the deadline"
             texts = [Generated("", reason, "", 0, 0, 0, 0.0, 0.0, "", "")]
@@ -109,7 +112,6 @@ class Flare(Answering):
         tokens = tuple(token for _, each in written for token in each) if material.generator.logprobs else ()
         whole_text = " ".join(text for text, _ in written)
         last = texts[-1]._replace(text=whole_text, finish_reason=reason, tokens=tokens)
-        detail = {"sentences": told, "first": first}
         return whole(material, together(last, texts, started, first_s), tuple(seen), detail, notes=(*prompt.notes, *notes))
 
     def _next(

@@ -44,7 +44,7 @@ class Ircot(Answering):
 
     def write(self, material: Material) -> Writing:
         started, texts, chain = time.perf_counter(), [], []
-        passages = list(material.hits[: material.context.passages])
+        passages = list(material.hits[: min(material.context.passages, self.most)])
         seen, first = list(passages), len(passages)
         while len(chain) < self.rounds and material.left_s > 0:
             yield Progress(len(chain), self.rounds + 1, f"Thought {len(chain) + 1}")

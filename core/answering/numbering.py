@@ -1,12 +1,12 @@
 """Passages that are read in several prompts: one number each for the whole answer, and citations by those; and the text that ends it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.answering.protocol import Material, Writing, together, whole
 from core.config import ContextConfig
-from core.context.citations import pattern
+from core.context.citations import marks, pattern
 from core.context.prompt import Prompt, within
 from core.generation.protocol import Generated
 from core.progress import Running
@@ -37,6 +37,22 @@ def renumbered(text: str, numbers: dict[int, int], style: str, missing: str = "0
         return match[0].replace(match[1], ", ".join(filter(None, others))) if any(others) else ""
 
     return re.sub(r" +(?=[.,;!?]|$)", "", pattern(style).sub(cites, text)) if not missing else pattern(style).sub(cites, text)
+
+
+def retitled(text: str, style: str, shown: Mapping[str, int], seen: Sequence[Hit]) -> str:
+    """The text with citations by title as the passages are called among all that were read, `seen`: there others may share a title that
+    was one passage's in its prompt. shown: mark as the model read it -> number in the answer. Other styles stay."""
+    if style != "titles":
+        return text
+    names, own = marks(style, seen), {mark[1:-1].casefold(): number for mark, number in shown.items()}
+
+    def named(match: re.Match[str]) -> str:
+        titles = [each.strip() for each in match[1].split(";")]
+        numbers = [own.get(" ".join(each.casefold().split())) for each in titles]
+        told = [names[number - 1][1:-1] if number else title for number, title in zip(numbers, titles, strict=True)]
+        return f"[{'; '.join(told)}]" if any(numbers) else match[0]
+
+    return pattern(style).sub(named, text)
 
 
 def as_shown(seen: Sequence[Hit], used: Sequence[Hit], context: ContextConfig) -> tuple[list[Hit], list[int]]:
@@ -70,7 +86,9 @@ def concluded(
     for _ in (running := Running(material.generator.generate(prompt.messages, material.seed, material.left_s))):
         yield ""
     texts.append(running.result)
-    text = renumbered(running.result.text, numbers, material.context.citations)
+    style = material.context.citations
+    text = retitled(running.result.text, style, dict(zip(marks(style, prompt.used), numbers.values(), strict=True)), shown)
+    text = renumbered(text, numbers, style)
     yield text
     taken = together(running.result._replace(text=text), texts, started)
     return whole(material, taken, tuple(shown), {**detail, "calls": len(texts)}, notes=prompt.notes)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 from core.answering.protocol import Answering, Material, Writing, together, whole
-from core.context.citations import pattern
+from core.context.citations import cited, pattern
 from core.context.prompt import UNKNOWN, says_unknown
 from core.progress import Running
 from core.records import Progress
@@ -47,7 +47,7 @@ class PerPassage(Answering):
             {"passage": n, "text": drafts[p].text, "ended": drafts[p].finish_reason, "used": p in taken}
             for n, p in enumerate(order, 1)
         ]
-        hits, detail = tuple(hits[place] for place in order), {"answers": first}
+        hits, detail = tuple(hits[place] for place in order), {"answers": first, "calls": len(drafts)}
         if not taken:
             last = next((draft for draft in drafts if draft.text), drafts[0])
             if last.text:
@@ -59,4 +59,7 @@ class PerPassage(Answering):
         began = time.perf_counter() - started
         generated = yield from engine.generate(second.messages, material.seed, material.left_s)
         cost = together(generated, [*drafts, generated], started, began + generated.first_token_ms / 1000)
-        return whole(material, cost, hits, detail, notes=second.notes)
+        numbers = cited(
+            generated.text, second.used, material.context.citations
+        )  # all of `hits` may share a title that one had there
+        return whole(material, cost, hits, {**detail, "calls": len(drafts) + 1}, cited=numbers, notes=second.notes)

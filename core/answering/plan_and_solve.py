@@ -14,11 +14,16 @@ from core.registry import part
 
 KNOWN = "$passages\n\nKnown so far:\n{so_far}\n\nQuestion: $question\n$reminder"
 
+OWN_TEMPLATE = (
+    "The recipe's own template has no place for the answers to the simpler questions, so the last prompt was without them."
+)
+
 
 @part("answering")
 class PlanAndSolve(Answering):
     """The model splits the question into simpler ones; each is searched for and answered, and the last prompt holds these answers with
-    the passages. Choose it over `ircot` where a question's parts can be named before anything is read.
+    the passages; a template of the recipe's own holds these alone. Choose it over `ircot` where a question's parts can be named before
+    anything is read.
 
     Plan-and-solve, Wang et al. 2023, "Plan-and-Solve Prompting: Improving Zero-Shot Chain-of-Thought Reasoning by Large Language Models",
     arXiv:2305.04091, section 2, with a search a step.
@@ -50,7 +55,7 @@ class PlanAndSolve(Answering):
             f"Question: {plain(material.question, style)}\n\nSplit it into simpler questions, to be answered one after the other."
         )
         asked = (yield from decided(material, prompt, plan, texts)).get("questions", [])
-        best = began[:1]
+        best, answered = began[:1], []
         for number, simpler in enumerate(dict.fromkeys(each.strip() for each in asked if each.strip()), 1):
             if material.left_s <= 0:
                 break
@@ -65,11 +70,14 @@ class PlanAndSolve(Answering):
             best += hits[:1]
             text = " ".join(pattern(style).sub(" ", said.text).split())
             rows.append({"passage": numbers[0], "text": simpler, "decision": text or said.finish_reason, "score": None})
-        so_far = "\n".join(f"{row['text']} {row['decision']}" for row in rows).replace("$", "$$")
-        template = {"template": KNOWN.format(so_far=so_far)} if rows and not material.context.template else {}
+            answered += [f"{simpler} {text}"] * bool(text)
+        own = material.context.template
+        so_far = "\n".join(answered).replace("$", "$$")
+        template = {"template": KNOWN.format(so_far=so_far)} if answered and not own else {}
         by_place: dict[tuple[str, int, int], Hit] = {}  # two searches give the same passage another rank
         for hit in best + began:
             by_place.setdefault((hit.document_id, hit.start, hit.end), hit)
         last = material.prompt_over(list(by_place.values()), **template)
+        last = last._replace(notes=(*last.notes, *[OWN_TEMPLATE] * bool(answered and own)))
         detail = {"decisions": rows, "searches": searches, "first": len(began)}
         return (yield from concluded(material, last, seen, texts, started, detail))

@@ -4,7 +4,9 @@ import time
 from typing import Literal
 
 from core.answering.marginal import Marginal, likelihood, told
+from core.answering.numbering import retitled
 from core.answering.protocol import Material, Writing, together, whole
+from core.context.citations import marks
 from core.registry import part
 
 
@@ -31,10 +33,13 @@ class RagSequence(Marginal):
         tables = yield from engine.answer_logprobs(sides.prompts, texts, material.left_s)
         scores = [likelihood(sides.log_prior, table) for table in tables]
         best = max(range(len(texts)), key=lambda place: scores[place].sequence)
-        chosen = next(draft for draft in drafts if draft.text == texts[best])
-        yield chosen.text
-        pieces = (*engine.pieces(chosen.text), "")  # the end
+        own = next(place for place, draft in enumerate(drafts) if draft.text == texts[best])
+        pieces = (*engine.pieces(texts[best]), "")  # the end
+        style, hit = material.context.citations, sides.hits[own]
+        text = retitled(texts[best], style, dict.fromkeys(marks(style, [hit]), own + 1), sides.hits)
+        yield text
         detail = {
+            "calls": len(drafts),
             **told(sides.log_prior, pieces, scores[best].responsible),
             "logprob": scores[best].sequence,
             "answers": [
@@ -46,4 +51,4 @@ class RagSequence(Marginal):
                 for number, draft in enumerate(drafts, 1)
             ],
         }
-        return whole(material, together(chosen, drafts, started), sides.hits, detail, notes=sides.notes)
+        return whole(material, together(drafts[own]._replace(text=text), drafts, started), sides.hits, detail, notes=sides.notes)

@@ -11,10 +11,10 @@ from core.agents.runs import AgentLimits, AgentStep
 from core.agents.tools import ToolDesk
 from core.answering.deciding import written
 from core.answering.ircot import Ircot
-from core.answering.numbering import numbered, renumbered
+from core.answering.numbering import numbered, renumbered, retitled
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob
-from core.context.citations import plain
+from core.context.citations import marks, plain
 from core.context.prompt import UNKNOWN, says_unknown
 from core.errors import PromptTooLong, WorkbenchError
 from core.generation import structured
@@ -84,10 +84,11 @@ class React(Answering):
 
     def resumed(self, material: Material, steps: Sequence[AgentStep], first: int, calls: bool = True) -> Writing:
         """From behind these steps, which are taken as they are. The material's hits are the passages that the model had read by
-        then, the first so many with the question. calls: it may make more; False: the answer is asked for at once."""
+        then, the first so many with the question. calls: it may make more, where they have reached no limit; False: the answer is asked
+        for at once."""
         yield from loaded(material.untaught)
         run = AgentRun(self, material, steps, first)
-        run.end = "" if calls else "steps"
+        run.end = run.limits.reached(run.steps, 0.0) if calls else "steps"
         yield from self.work(run)
         yield run.answer
         return run.told()
@@ -113,6 +114,7 @@ class AgentRun:
         free = material.generator.local  # such a model tells no cost
         self.limits = AgentLimits(way.steps, way.tokens, way.seconds, 0.0 if free else way.usd)
         self.texts: list[Generated] = []
+        self.lost: list[AgentStep] = []  # texts without a valid call
         self.answer, self.end, self.reason = "", "", ""
         chosen = tools.chosen(way.tools)
         self.tools = [tool for tool in chosen if not tool.lacking()]
@@ -162,9 +164,10 @@ class AgentRun:
             return None
         there = self.desk.passages
         numbers = {number: own for number, own in numbered(prompt.used, [*there]).items() if own <= len(there)}
-        text = renumbered(said.text, numbers, self.material.context.citations, "")
-        spent = {"prompt_tokens": said.prompt_tokens, "answer_tokens": said.answer_tokens, "cost_usd": said.cost_usd}
-        return AgentStep("", runs.FINISH, {"answer": text}, **spent, seconds=said.generation_ms / 1000)
+        style = self.material.context.citations
+        read_as = {mark: numbers[place] for place, mark in enumerate(marks(style, prompt.used), 1) if place in numbers}
+        text = renumbered(retitled(said.text, style, read_as, there), numbers, style, "")
+        return AgentStep("", runs.FINISH, {"answer": text}, **runs.taken(said))
 
     def next_step(
         self, offered: Sequence[tools.Tool], chat: list[dict[str, str]] | None = None
@@ -188,7 +191,10 @@ class AgentRun:
         if step is None:
             self.reason = running.result.finish_reason
             if offered:  # else a limit has ended it already
-                self.end = "seconds" if "deadline" in self.reason else "model_failure" if self._twice_invalid() else ""
+                self.lost.append(AgentStep("", "", {}, **runs.taken(running.result)))
+                self.end = (
+                    "seconds" if "deadline" in self.reason else "model_failure" if self._twice_invalid() else self._reached()
+                )
         return step
 
     def _twice_invalid(self) -> bool:
@@ -209,14 +215,24 @@ class AgentRun:
         self.steps.append(step._replace(**told, tool_seconds=took))
         if len(self.steps) >= FAILURES and all(each.failed for each in self.steps[-FAILURES:]):
             self.end = "tool_failure"
-        self.end = self.end or self.limits.reached(self.steps, time.perf_counter() - self.started)
+        self.end = self.end or self._reached()
+
+    def _reached(self) -> str:
+        return self.limits.reached(self.steps, time.perf_counter() - self.started, self.lost)
 
     def finish(self, step: AgentStep, end: str = "") -> None:
         self.steps.append(step)
-        self.answer = " ".join(step.arguments["answer"].split())
+        self.answer = " ".join(self._as_called_now(step.arguments["answer"]).split())
         self.answer = UNKNOWN if says_unknown(self.answer, begins=True) or not self.answer else self.answer
         self.end = end or ("gave_up" if self.answer == UNKNOWN else "answered")
         self.reason = "length" if end else "stop"
+
+    def _as_called_now(self, answer: str) -> str:
+        """Passages that were read before others of the same title had another name then."""
+        style, there, read_as = self.material.context.citations, self.desk.passages, dict[str, int]()
+        for most in range(len(there), max(self.first, 1) - 1, -1):
+            read_as |= {mark: number for number, mark in enumerate(marks(style, there[:most]), 1)}
+        return retitled(answer, style, read_as, there)
 
     def told(self) -> Any:
         """The answer, with the steps as its detail."""

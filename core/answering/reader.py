@@ -104,7 +104,7 @@ class ByReader(Answering):
             return whole(material, generated, prompt.used, notes=prompt.notes)
         yield Progress(0, 0, "Reading the passages")
         likely, tokens = self._likely(load_once(f"reader {weights}", partial(_loaded, folder)), material.question, prompt.used)
-        nats, detail = [0.0], {}
+        nats, detail = [0.0], {"calls": 0}  # no language model writes
         if len(likely) > 1:
             nats, read = yield from _log_likelihoods(material, likely)
             tokens += sum(len(each.tokens) for each in read)

@@ -4,9 +4,10 @@ import time
 from typing import Literal
 
 from core.answering.deciding import YES_NO, decided, written
+from core.answering.numbering import retitled
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob
-from core.context.citations import plain
+from core.context.citations import marks, plain
 from core.records import Progress
 from core.registry import part
 
@@ -54,10 +55,11 @@ class SelfRag(Answering):
             told = ", ".join(f"{name} {value}" for name, value in judged.items()) or "not judged"
             rows.append({"passage": number, "text": said.text or said.finish_reason, "decision": told, "score": score})
         best = max(range(len(rows)), key=lambda place: (bool(answers[place][0].text), rows[place]["score"], -place))
-        yield answers[best][0].text
-        hits = tuple(hit for _, hit in answers)
+        (said, hit), hits = answers[best], tuple(hit for _, hit in answers)
+        said = said._replace(text=retitled(said.text, style, dict.fromkeys(marks(style, [hit]), best + 1), hits))
+        yield said.text
         detail = {"decisions": rows, "taken": best + 1, "calls": len(texts), "first": len(hits)}
-        return whole(material, together(answers[best][0], texts, started), hits, detail)
+        return whole(material, together(said, texts, started), hits, detail)
 
     def _score(self, judged: dict[str, str]) -> float:
         relevant = self.relevance * (judged["relevant"] == "yes")

@@ -42,6 +42,21 @@ def test_a_document_is_opened_around_a_passage_within_bounds_and_is_a_passage():
     assert "There is no passage 7" in use(TOOLS["open_document"], there, {"passage": 7}).text
 
 
+def test_what_is_opened_says_the_pages_that_it_stands_on():
+    document = Document("report", "a" * 3000 + "b" * 3000, "Report", pages=(0, 3000))
+    passage = Hit(1, 1.0, "report", "Report", 3100, 3200, document.text[3100:3200], 2)
+    there = desk(search=lambda query: [passage], source=Surroundings([document], None, None))
+    use(TOOLS["search_corpus"], there, {"query": "b", "k": 1})
+    use(TOOLS["open_document"], there, {"passage": 1})
+    opened = there.passages[1]
+    assert opened.start < 3000 < opened.end and (opened.page, opened.last_page) == (1, 2)
+
+
+def test_a_large_number_is_told_whole():
+    told = [use(TOOLS["calculator"], desk(), {"expression": f"{each} / 2"}).text for each in ("19999999999998", "0.3 + 0.3", "1")]
+    assert told[0] == "9999999999999" and use(TOOLS["calculator"], desk(), {"expression": "0.1 + 0.2"}).text == "0.3"
+
+
 @pytest.mark.parametrize(("name", "arguments", "others", "words"), [
     ("search_corpus", {"query": "  ", "k": 1}, {}, "The query is empty"),
     ("search_corpus", {"query": "x", "k": 1}, {"search": None}, "Nothing can be searched"),

@@ -9,7 +9,7 @@ import pytest
 from core.answering.adaptive import KINDS_OF_QUESTION, AdaptiveRetrieval
 from core.answering.corrective import Corrective
 from core.answering.ircot import Ircot
-from core.answering.plan_and_solve import PlanAndSolve
+from core.answering.plan_and_solve import OWN_TEMPLATE, PlanAndSolve
 from core.answering.self_rag import SelfRag
 from core.config import ContextConfig
 from core.context.surroundings import Surroundings
@@ -78,6 +78,13 @@ def test_plan_and_solve_answers_each_part_and_then_the_whole():
     assert [row["decision"] for row in made.detail["decisions"]] == ["the Danube", "Romania"] and made.detail["searches"] == 2
     last = scripted.asked[-1][0][0]["content"]
     assert "Where does it end? Romania" in last and len(scripted.asked) == 4 and made.text
+    own, scripted = run(script, PlanAndSolve(), context=ContextConfig(template="$passages\nQuestion: $question"))
+    assert "Where does it end?" not in scripted.asked[-1][0][0]["content"] and OWN_TEMPLATE in own.notes
+    assert OWN_TEMPLATE not in made.notes
+    failed, scripted = run(
+        lambda chat, schema: script(chat, schema) if schema or "Ulm?" not in chat[0]["content"] else "", PlanAndSolve()
+    )
+    assert failed.detail["decisions"][0]["decision"].startswith("failed") and "failed" not in scripted.asked[-1][0][0]["content"]
     alone, _ = run(["", "Romania"], PlanAndSolve())
     assert alone.text == "Romania" and alone.detail["decisions"] == []
 
@@ -127,6 +134,21 @@ def test_self_rag_takes_a_text_before_none_however_badly_it_is_judged():
         and made.text == "Romania"
         and made.detail["taken"] == 2
     )
+
+
+@pytest.mark.parametrize("way", [SelfRag(), Corrective()])
+def test_a_title_that_other_passages_share_is_cited_as_it_is_called_among_all(way):
+    """In its own prompt a passage alone has the title, and what it was cited by was no passage's among all that were read."""
+    black, green = (Hit(1, 1.0, name, "Tea", 0, 13, f"Tea is {name}.") for name in ("black", "green"))
+
+    def script(chat, schema):
+        good = "green" in chat[-1]["content"].partition("Question")[0]
+        told = {"relevant": "yes", "supported": "fully" if good else "no", "useful": "5", "helps": "yes" if good else "no"}
+        keys = json.loads(schema)["properties"] if schema else {}
+        return json.dumps({name: told[name] for name in keys}) if schema else "It is so [tea]."
+
+    made, _ = run(script, way, hits=[black, green], context=ContextConfig(citations="titles"))
+    assert made.text == "It is so [Tea, 2]." and made.cited == (2,) and made.hits == (black, green)
 
 
 LONG = hit("Ulm", "Ulm stands on the river. Bread takes flour and water.")

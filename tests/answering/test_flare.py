@@ -103,6 +103,7 @@ def test_rounds_and_sentences_are_bounded():
     made, searched = written(Flare(rounds=2, sentences=5), script)
     assert len(searched) == 2 and len(Scripted.asked) == 7 and made.finish_reason == "length"
     assert len(made.detail["sentences"]) == 5 and made.detail["sentences"][-1]["query"] == ""
+    assert (made.detail["calls"], made.detail["searches"]) == (7, 2), "what the comparison of ways tells that it took"
     none, searched = written(Flare(threshold=0.0), script)
     assert searched == [] and len(none.detail["sentences"]) == 4
 
@@ -135,7 +136,12 @@ def test_an_answer_a_passage_then_one_from_those():
     assert made.hits[0] == SECOND, "the passages themselves, not the answers that stood in their places"
     assert [(row["passage"], row["used"]) for row in made.detail["answers"]] == [(1, True), (2, False)]
     assert all(len(re.findall(r"^\[\d\]", asked[0]["content"], re.M)) == 1 for asked in Scripted.asked)
+    assert made.detail["calls"] == 3
+    same = [Hit(1, 1.0, each.document_id, "Danube", 0, len(each.text), each.text) for each in (FIRST, SECOND)]
+    titled, _ = written(PerPassage(), (*script[:2], "There [Danube]."), hits=same, context=ContextConfig(citations="titles"))
+    assert titled.cited == (1,), "it had that title alone in its prompt"
     nothing, _ = written(PerPassage(), ("I don't know.", "I don't know"), hits=[FIRST, SECOND])
+    assert nothing.detail["calls"] == 2
     assert nothing.text == "I don't know." and len(Scripted.asked) == 2 and nothing.answer_tokens == 6
 
 

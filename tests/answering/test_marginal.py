@@ -92,7 +92,7 @@ def test_the_sequence_s_marginal_is_the_log_sum_of_separate_scores_and_the_great
         separate = [drain(engine.answer_logprobs([each], [row["text"]]))[0][0] for each in sides.prompts]
         values[row["text"]] = np.logaddexp.reduce([log + sum(logs) for log, logs in zip(sides.log_prior, separate, strict=True)])
         assert row["logprob"] == pytest.approx(values[row["text"]], abs=1e-3)
-    assert made.text == max(values, key=values.get) and len(values) > 1
+    assert made.text == max(values, key=values.get) and len(values) > 1 and made.detail["calls"] == len(HITS)
     alone = [drain(OnePrompt().write(material(engine, hits=[hit]))).text for hit in HITS[:1]]
     assert alone[0] == made.detail["answers"][0]["text"], "an answer from a passage is that of its prompt"
 

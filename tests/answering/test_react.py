@@ -149,6 +149,31 @@ def test_limits_of_money_leave_room_for_the_last_text():
     assert AgentLimits(10, 299, 0, 0).reached(steps, 0.0) == "tokens" and AgentLimits(10, 0, 0, 0).reached(steps, 1e9) == ""
 
 
+def test_texts_without_a_call_count_against_the_limit_of_tokens():
+    def script(chat, schema):
+        if "search" not in schema:
+            return DONE
+        return "" if len(scripted.asked) % 2 else call("search_corpus", query=f"q{len(chat)}", k=1)
+
+    scripted = ScriptedAgent(script)
+    tools = {"generator": ScriptedEngine.playing(scripted), "context": ContextConfig(), "search": lambda text: [SECOND]}
+    material = Material("Where?", [FIRST], until=time.perf_counter() + 60, **tools)
+    list(running := Running(React(tokens=1000, steps=50).write(material)))
+    made = running.result
+    assert made.detail["end"] == "tokens" and made.text and made.prompt_tokens + made.answer_tokens == 990
+
+
+@pytest.mark.parametrize("said", ["green [Tea]", "green [tea, 1]"])
+def test_a_title_that_a_later_passage_shares_still_cites_the_one_that_had_it(said):
+    first, later = hit("a", "Tea is green."), hit("b", "Tea is black.")
+    first, later = (Hit(1, 1.0, each.document_id, "Tea", 0, len(each.text), each.text) for each in (first, later))
+    how = {"hits": [first], "context": ContextConfig(citations="titles"), "search": lambda text: [later]}
+    made, scripted = run([SEARCH, call("finish", answer=said)], **how)
+    assert (
+        "[Tea] Tea: Tea is green." in scripted.asked[0][0][0]["content"] and made.text == "green [Tea, 1]" and made.cited == (1,)
+    )
+
+
 def test_a_window_that_does_not_hold_the_chat_leaves_out_the_oldest_results():
     steps = [AgentStep("", "calculator", {"expression": f"{n}"}, f"{n}" * 50) for n in range(3)]
     whole = runs.messages("task", steps)
@@ -176,6 +201,18 @@ def test_a_run_goes_on_from_an_edited_step():
     assert again.text == "Ukraine" and [step["edited"] for step in again.detail["steps"]] == [True, False]
     chat = scripted.asked[0][0]
     assert len(scripted.asked) == 1 and "Ukraine" in chat[2]["content"] and "[2]" not in chat[0]["content"]
+
+
+@pytest.mark.parametrize(("way", "end"), [({"steps": 1}, "steps"), ({"tokens": 300}, "tokens")])
+def test_a_run_that_goes_on_from_the_step_that_reached_a_limit_makes_no_further_call(way, end):
+    step = AgentStep("", "search_corpus", {"query": "?", "k": 1}, "It ends in Ukraine.", edited=True)
+    scripted = ScriptedAgent(lambda chat, schema: SEARCH if "search" in schema else call("finish", answer="Ukraine"))
+    fields = {"hits": [FIRST], "generator": ScriptedEngine.playing(scripted), "context": ContextConfig()}
+    material = Material("Where?", until=time.perf_counter() + 60, search=lambda text: [SECOND], **fields)
+    list(running := Running(React(**way).resumed(material, [step._replace(prompt_tokens=100, answer_tokens=10)], 1)))
+    made = running.result
+    assert made.text == "Ukraine" and made.detail["end"] == end and len(scripted.asked) == 1
+    assert [each["tool"] for each in made.detail["steps"]] == ["search_corpus", "finish"]
 
 
 @pytest.mark.parametrize("script", [
@@ -258,5 +295,8 @@ def test_ircot_searches_for_each_thought_and_answers_over_all():
     assert "The Danube ends" in second and second.rstrip().endswith("Ulm stands on the Danube [1].")
     silent, scripted = run(["", "Romania"], Ircot())
     assert silent.detail["thoughts"] == [] and silent.text == "Romania" and len(scripted.asked) == 2
+    many = {"hits": [hit(f"d{n}", f"It is {n}.") for n in range(5)], "context": ContextConfig(passages=5)}
+    few, _ = run(["So the answer is 1.", "1 [2]"], Ircot(most=2), **many)
+    assert len(few.hits) == 2 and few.detail["first"] == 2, "also of a chain that searches for nothing"
     bounded, scripted = run(lambda chat, schema: f"Thought {len(chat[0]['content'])}.", Ircot(rounds=2))
     assert len(bounded.detail["thoughts"]) == 2 and len(scripted.asked) == 3

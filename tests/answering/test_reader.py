@@ -118,7 +118,7 @@ def test_the_embedded_reader_answers_and_its_adapter_is_small_and_its_card_names
 def test_below_its_margin_and_of_nothing_it_says_that_it_does_not_know(trained):
     assert answered(ByReader(model="small", margin=20.0)).text == UNKNOWN
     empty = answered(ByReader(model="small"), hits=[Hit(1, 1.0, "d1", "", 0, 1, " ")])
-    assert empty.text == UNKNOWN and empty.detail == {"quotes": []} and not empty.cited
+    assert empty.text == UNKNOWN and empty.detail == {"quotes": [], "calls": 0} and not empty.cited
 
 
 def test_a_reader_that_is_not_there_or_damaged_is_told(trained):

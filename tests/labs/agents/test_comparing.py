@@ -1,16 +1,21 @@
 """Agents beside plain answers: the same questions, what each takes, an arm at their budget, nothing written twice; and replays."""
 
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
 import pytest
 
 from core.__main__ import parse
 from core.agents import runs
 from core.agents.tools import OPEN, SEARCH
-from core.context.prompt import INSTRUCTIONS
+from core.context.prompt import INSTRUCTIONS, UNKNOWN
 from core.errors import WorkbenchError
 from core.labs.agents import comparing as lab
 from core.labs.agents import replaying
 from core.labs.agents.comparing import AgentPlan
+from core.labs.answers.chain_of_thought import ReasonedText
 from core.models.adapters import SHIPPED
+from core.pipeline.answers import AskedContext
 from core.progress import drain
 from core.records import plain
 from core.workbench import Workbench
@@ -129,3 +134,67 @@ def test_a_tool_that_is_not_there_is_refused_with_the_names_as_they_are_given():
     with pytest.raises(WorkbenchError) as refusal:
         drain(parse(["agents", "run", "x", "--tools", "run_pythn"]).work(None))
     assert "'run_pythn'" in refusal.value.what and "run_python," in refusal.value.todo
+
+
+FACT = {"subject": "market", "attribute": "hour", "value": "nine", "derived_from": []}
+
+
+@pytest.mark.slow
+def test_a_run_that_failed_writes_nothing_again_and_one_that_is_compared_has_its_tools(bench, monkeypatch):
+    """It counted as ended, so *Ask again* made the call once more."""
+    agent = recipe(
+        **{"answering.part": "react", "answering.tools": ["write_memory", "sql_query"], "answering.passages_first": False}
+    )
+    question, texts = "When does the market of Lund open?", [call("write_memory", **FACT), "", ""]
+    play(monkeypatch, texts)
+    failed = drain(bench.ask(agent, question))
+    assert failed.finish_reason.startswith("failed") and failed.detail["steps"][0]["tool"] == "write_memory"
+    play(monkeypatch, [*texts[:1], call("sql_query", statement="SELECT 6 * 7 AS n"), call("finish", answer="42")])
+    made = drain(bench.ask(agent, question))
+    assert made.text == "42" and made.detail["steps"][0]["result"] == failed.detail["steps"][0]["result"]
+    begun = "SELECT count(*) AS n FROM agent_effects WHERE what = 'begun'"
+    assert bench.store.query(begun) == [{"n": 1}]
+    later = play(monkeypatch, [call("sql_query", statement="SELECT 6 * 7 AS n"), call("finish", answer="42")])
+    drain(bench.ask_again(agent, question, made))
+    assert (
+        later.asked[1][0][-1]["content"] == f"Result: {made.detail['steps'][1]['result']}"
+        and "42" in later.asked[1][0][-1]["content"]
+    )
+    assert bench.store.query(begun) == [{"n": 1}]
+
+
+def test_the_vote_abstains_where_rag_does(monkeypatch):
+    asked = [AskedContext("a", "1"), AskedContext("b", "2", asks=False)]
+    draw = SimpleNamespace(config=recipe(), over_retrieved=lambda: asked, workbench=MagicMock())
+    monkeypatch.setattr(
+        lab, "prompts", lambda draw, contexts: [{lab.RAG: [{"role": "user", "content": each.question}]} for each in asked]
+    )
+
+    def chains(tools, requests, reasons):
+        yield from ()
+        return [ReasonedText(request.messages[0]["content"], "five") for request in requests]
+
+    monkeypatch.setattr(lab, "chains", chains)
+    first, other = drain(lab._texts(draw, PLAN, lab.EQUAL, 3))
+    assert first.text == "five" and first.calls == 3
+    assert (other.text, other.end, other.calls, other.tokens) == (UNKNOWN, "abstained", 0, 0)
+
+
+def test_a_replay_is_made_anew_where_the_code_of_agents_changed(monkeypatch):
+    step = runs.AgentStep("", "search_corpus", {}, "x")
+    record = {
+        "way": {"part": "react"},
+        "detail": {"steps": [plain(step)], "first": 0},
+        "config": recipe().model_dump(mode="json"),
+    }
+    monkeypatch.setattr(replaying, "stored", lambda workbench, answer_id: record)
+    seen = []
+
+    def version(*workers):
+        seen.extend(workers)
+        raise InterruptedError
+
+    monkeypatch.setattr(replaying, "code_version", version)
+    with pytest.raises(InterruptedError):
+        drain(replaying.replay(None, "1", 1, "y"))
+    assert {"core.answering.react", type(recipe().generation).__module__} <= {each.__module__ for each in seen}
