@@ -33,6 +33,11 @@ from core.statistics.proportion import wilson_grouped
 DRAWS = 2000
 ABOVE, BELOW = r"above|over|greater than|more than|exceeds", r"below|under|less than"
 P_VALUE = r"\bp(?:[- ]?values?)? (?:(?:is|lies|of) )?"  # its bound is none of the measure's
+SHARE = r"(\d*\.?\d+)\s*(%?)(?!\d|\.\d|\s*/)"
+LEVELS = (  # of a test, as "level 5%", "alpha = 0.05", "p < 0.05", "p below 5%", "at the 5% level"
+    rf"(?:\b(?:level|alpha|p(?:[- ]?values?)?)|α)(?: (?:is|lies|of))?\s*(?:[=<≤:]*|{BELOW}|at most)\s*{SHARE}",
+    rf"{SHARE} (?:significance )?level",
+)
 NO_ZERO = r"(leaves out|leave out|excludes?|does not (?:include|contain)) 0\b"
 
 
@@ -120,6 +125,17 @@ def _threshold(test: str) -> tuple[bool, float] | None:
     return bool(re.match(ABOVE, match[2], re.IGNORECASE)), float(match[3]) / (100 if match[4] else 1)
 
 
+def _level(test: str) -> float | None:
+    """Of a two-sided sign test, 5% where it names no share; None: of another test, or of a level that is not understood."""
+    if "sign test" not in test.casefold() or re.search(r"\bone[- ](?:sided|tailed)", test, re.IGNORECASE):
+        return None
+    said = [each for pattern in LEVELS for each in re.findall(pattern, test, re.IGNORECASE)]
+    levels = {float(number) / (100 if percent else 1) for number, percent in said}
+    if not levels and not re.search(r"\.\d|\d\s*%", test):
+        return 0.05
+    return next(iter(levels)) if len(levels) == 1 and 0 < max(levels) < 0.5 else None
+
+
 class _Value(NamedTuple):
     """A share or a difference with its interval; ties left out, all to the one side, all to the other."""
 
@@ -187,15 +203,14 @@ def _row(name: str, three: Sequence[_Value], counted: tuple[int, int], test) -> 
 
 
 def _duels(source: LabelSource, round_name: str, table: LabelTable, agreed: AgreedLabels, study: Study) -> list[PlanRow]:
-    level = _percent(r"level\D{0,4}(\d+(?:\.\d+)?)\s*%", study.test, 5) / 100
-    told = "sign test" in study.test.casefold()
+    level = _level(study.test)
     return [
         PlanRow(
             f"{duel.a} over {duel.b}",
             *duel.sign.share[:3],
             duel.sign.share.n,
             duel.sign.share.n,
-            duel.sign.p <= level if told else None,
+            None if level is None else duel.sign.p <= level,
             note=f"sign test, {p_words(duel.sign.p)}",
         )
         for duel in preferences(source, round_name, table, agreed).duels

@@ -128,6 +128,28 @@ def test_pairs_are_decided_by_the_sign_test(workbench):
     assert found.state == "met" and found.rows[0].value == 1.0 and "p < 0.001" in found.rows[0].note
 
 
+def under(source, test):
+    """The verdict, had the plan named this test."""
+    return plan.verdict(source._replace(study=source.study.model_copy(update={"test": test})), "main")
+
+
+def test_a_sign_test_is_held_to_the_level_that_the_plan_names(workbench):
+    given = {name: value for name, value in draft.DEFAULTS["pairs"].items() if name != "ask"}
+    labelled(workbench, pairs(7, **given), lambda who, item, n: "a")  # p is 2 / 2^7
+    states = {
+        "Sign test.": "met",
+        "Sign test at p < 0.05.": "met",
+        "Exact sign test, p below 0.01.": "not met",
+        "Sign test at the 1% level.": "not met",
+        "Sign test, alpha = .01.": "not met",
+        "Sign test at a level of 0.05/3.": "own",
+        "One-sided sign test, level 5%.": "own",
+        "Sign test at the 99% level.": "own",
+    }
+    source = sources.open_study(workbench, "ab")
+    assert {test: under(source, test).state for test in states} == states
+
+
 @pytest.mark.parametrize(("said", "state"), [({"test": ""}, "own"), ({"test": "We shall see."}, "own"),
                                              ({"measure": "our own index"}, "own"),
                                              ({"test": "Binomial test, p below 0.05."}, "own"),
