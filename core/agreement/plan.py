@@ -38,6 +38,11 @@ LEVELS = (  # of a test, as "level 5%", "alpha = 0.05", "p < 0.05", "p below 5%"
     rf"(?:\b(?:level|alpha|p(?:[- ]?values?)?)|α)(?: (?:is|lies|of))?\s*(?:[=<≤:]*|{BELOW}|at most)\s*{SHARE}",
     rf"{SHARE} (?:significance )?level",
 )
+OF_HUNDRED = r"(\d+(?:\.\d+)?)\s*(?:%|per ?cent)"
+CONFIDENCE = (  # of an interval, as "95% interval", "99% bootstrap confidence interval", "90% CI", "interval of 95%"
+    rf"{OF_HUNDRED}[ -](?:(?:two-sided|bootstrap|percentile|wilson(?:['’]s)?|score|confidence) )*(?:interval|CI\b)"
+    rf"|\b(?:interval|CI) (?:of|at) {OF_HUNDRED}"
+)
 NO_ZERO = r"(leaves out|leave out|excludes?|does not (?:include|contain)) 0\b"
 
 
@@ -82,7 +87,7 @@ def verdict(source: LabelSource, round_name: str) -> Verdict | None:
     if not table.items:
         return None
     agreed = consensus(source, part, table, methods(source, table)[0])
-    confidence = _percent(r"(\d+(?:\.\d+)?)\s*% (?:confidence )?interval", study.test, 95) / 100
+    confidence = _confidence(study.test)
     if part == "preference":
         rows, words = _duels(source, round_name, table, agreed, study), "share of the first among decided questions"
     elif yes or part == "helpful":
@@ -111,9 +116,10 @@ def _measure(study: Study) -> tuple[str, tuple[str, ...]]:
     return study.ask[0], (yes,) if yes and study.ask[0] == "sentences" else ()
 
 
-def _percent(pattern: str, text: str, usual: float) -> float:
-    match = re.search(pattern, text, re.IGNORECASE)
-    return float(match[1]) if match else usual
+def _confidence(test: str) -> float:
+    """Of the interval that a test names; 95% where it says none."""
+    match = re.search(CONFIDENCE, test, re.IGNORECASE)
+    return float(match[1] or match[2]) / 100 if match else 0.95
 
 
 def _threshold(test: str) -> tuple[bool, float] | None:

@@ -122,15 +122,30 @@ def test_a_difference_leaves_out_zero_or_does_not(workbench, plan_of):
     assert row.value == pytest.approx(shares[0] - shares[1]) and row.note == " − ".join(f"{one:.3f}" for one in shares)
 
 
+def under(source, test):
+    """The verdict, had the plan named this test."""
+    return plan.verdict(source._replace(study=source.study.model_copy(update={"test": test})), "main")
+
+
+def test_an_interval_has_the_confidence_that_the_plan_names(workbench):
+    labelled(workbench, of_one_system(), lambda who, item, n: "supported" if number(item) % 5 else "partly")
+    source = sources.open_study(workbench, "toy")
+    named = {
+        "99% bootstrap interval": 0.99,
+        "90% Wilson CI": 0.9,
+        "Interval of 80%": 0.8,
+        "99 percent confidence interval": 0.99,
+        "Interval": 0.95,
+    }
+    met = {said: under(source, f"{said} of the share: it lies above 50%.") for said in named}
+    assert {said: told.confidence for said, told in met.items()} == named
+    assert met["99% bootstrap interval"].rows[0].low < under(source, "Bootstrap interval: it lies above 50%.").rows[0].low
+
+
 def test_pairs_are_decided_by_the_sign_test(workbench):
     labelled(workbench, pairs(12, **{k: v for k, v in draft.DEFAULTS["pairs"].items() if k != "ask"}), lambda who, item, n: "a")
     found = plan.verdict(sources.open_study(workbench, "ab"), "main")
     assert found.state == "met" and found.rows[0].value == 1.0 and "p < 0.001" in found.rows[0].note
-
-
-def under(source, test):
-    """The verdict, had the plan named this test."""
-    return plan.verdict(source._replace(study=source.study.model_copy(update={"test": test})), "main")
 
 
 def test_a_sign_test_is_held_to_the_level_that_the_plan_names(workbench):
