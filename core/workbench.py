@@ -420,7 +420,8 @@ class Workbench(StoredTrials):
         origin = provenance(run, way, hits, result, total_ms)
         result = replace(result, provenance=origin)
         made = replace(result, id=self._save_answer(run.of(config), question, result))
-        if result.detail:  # an agent's steps, or another way's: who calls nothing leaves no notes
+        # an agent's steps, or another way's: who calls nothing leaves no notes. One that failed has not answered: asked again, it goes on
+        if result.detail and not result.finish_reason.startswith("failed"):
             effects.end()
         return made
 
@@ -448,7 +449,8 @@ class Workbench(StoredTrials):
 
         run = self.resolve(config)
         search, source = partial(self.search, run), source_of(self.pipeline, run)
-        return (yield from answer_again(question, as_written(first), config.generation, config.context, search, source))
+        about = question, as_written(first), config.generation, config.context
+        return (yield from answer_again(*about, search, source, desk=self.desk()))
 
     def convert_model(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
         """A faster copy of the recipe's model file, where one says nearly the same: from then on `auto` takes it."""

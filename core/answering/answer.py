@@ -67,9 +67,10 @@ def answer_again(
     search: Callable[[str], list[Hit]] | None = None,
     source: Surroundings | None = None,
     deadline_s: float = 120.0,
+    desk: Mapping[str, Any] | None = None,
 ) -> Generator[str | Progress, None, tuple[str, Comparison]]:
     """The same question and passages once more, written in the first answer's way with the settings and the seed of its
-    receipt: (text, comparison)."""
+    receipt: (text, comparison). desk: of the tools of agents, without `effects`: nothing is written a second time."""
     generator, made = type(generator).model_validate(first.receipt.settings), first.receipt
     way = registry.find("answering", first.way["part"]).model_validate(first.way) if first.way else OnePrompt()
     yield from loaded(generator)
@@ -77,7 +78,7 @@ def answer_again(
     hits = list(first.hits)[: first.detail.get("first")]  # those that it began with
     settings = {"order": "best_first", "duplicates": 1.0, "hand_on": "chunk", "compress": 1.0, "passages": max(1, len(hits))}
     context = context.model_copy(update=settings)  # of these passages all that is done already
-    second = yield from way.write(Material(question, hits, generator, context, until, made.seed, search, source))
+    second = yield from way.write(Material(question, hits, generator, context, until, made.seed, search, source, desk=desk or {}))
     comparison = compare(generator, first, second, first.hits, made, second.receipt, style=first.citations)
     return second.text or second.finish_reason, comparison
 

@@ -89,6 +89,18 @@ def test_ties_that_change_nothing_leave_the_verdict(workbench):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("test", ["Binomial model with random effects.", "One-sided sign test, level 5%."])
+def test_ties_turn_no_test_that_is_left_to_the_reader(test):
+    study = pairs(8, test=test, per_item=2, annotators=TWO)
+    labels = [
+        blank(study, "main", item, who).model_copy(update={"preference": preferred, "order": (0, 1)})
+        for n, item in enumerate(study.items)
+        for who, preferred in zip(TWO, "aa" if n % 2 else "ab", strict=True)
+    ]
+    told = plan.verdict(sources.LabelSource("two", "two", study, tuple(labels)), "main")
+    assert told.agreed.ties == 4 and told.state == "own" and "own words" in told.why
+
+
 def test_a_pilot_and_a_half_labelled_round_decide_nothing(workbench):
     study = rating(40, pilot=8, annotators=TWO, **ABOVE)
     labelled(workbench, study, lambda who, item, n: "supported", "pilot")

@@ -165,7 +165,7 @@ TABS = {  # part of the kind answering -> what it tells
     **dict.fromkeys(OF_QUOTES, Tab("Quotes", quotes)),
     "flare": Tab("Retrievals", sentences),
     "ircot": Tab("Thoughts", thoughts),
-    "react": Tab("Steps", steps.tab),
+    **dict.fromkeys(("react", "react_crewai", "react_langgraph"), Tab("Steps", steps.tab)),
     **dict.fromkeys(("adaptive", "corrective", "plan_and_solve", "self_rag"), Tab("Decisions", decisions)),
     "per_passage": Tab("Answers by passage", answers),
     "rag_token": Tab("Passage by token", responsible),

@@ -16,6 +16,7 @@ from core.agents import runs
 from core.comparison.comparison import ArmComparison, compared
 from core.config import code_version, fingerprint
 from core.context.citations import plain
+from core.context.prompt import UNKNOWN
 from core.errors import WorkbenchError
 from core.generation.model_texts import Request
 from core.judging.self_consistency import majority
@@ -176,20 +177,29 @@ def _texts(draw: Draw, plan: AgentPlan, name: str, samples: int) -> Generator[Pr
     samples = samples if name == EQUAL else 1
     asked = _messages(draw, name)
     most, warm = draw.config.generation.usable().max_tokens, plan.temperature if samples > 1 else 0.0
-    requests = [Request(each, most, temperature=warm, draw=number) for each in asked if each for number in range(samples)]
+    requests = [
+        Request(each, most, temperature=warm, draw=number)
+        for each in asked
+        if isinstance(each, list)
+        for number in range(samples)
+    ]
     tools = draw.workbench.pipeline.text_tools(draw.config) if name == EQUAL else draw.writing
     made = iter((yield from chains(tools, requests, name == THINKS)))
     style = draw.config.context.citations
-    return [_voted([next(made) for _ in range(samples)], style) if each else FAILED for each in asked]
+    return [each if isinstance(each, AgentAnswer) else _voted([next(made) for _ in range(samples)], style) for each in asked]
 
 
-def _messages(draw: Draw, name: str) -> list[list[dict[str, str]] | None]:
-    if name == EQUAL:  # as RAG
-        return [each[RAG] if isinstance(each, dict) else None for each in prompts(draw, {RAG: draw.config.context})]
+def _messages(draw: Draw, name: str) -> list[list[dict[str, str]] | AgentAnswer]:
+    """What is asked of each question, or its answer where nothing is."""
+    if name == EQUAL:  # as RAG, which abstains where no passage is similar enough
+        made = prompts(draw, {RAG: draw.config.context})
+        fit = [each[RAG] if isinstance(each, dict) else FAILED for each in made]
+        return [each if asking.asks else ABSTAINED for each, asking in zip(fit, draw.over_retrieved(), strict=True)]
     template = (CHAIN if name == THINKS else DIRECT).partition("$question")[2]
     return [[{"role": "user", "content": f"Question: {plain(query.text)}{template}"}] for query in draw.queries]
 
 
+ABSTAINED = AgentAnswer(UNKNOWN, 0, 0, 0, 0, 0.0, "abstained")
 FAILED = AgentAnswer("", 0, 0, 0, 0, 0.0, "failed: the passages do not go into the prompt")
 
 

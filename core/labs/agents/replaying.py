@@ -72,12 +72,12 @@ def replay(
     if len(result) > (most := longest(steps[step - 1])):
         what = f"The result has {len(result):,} characters, and {steps[step - 1].tool} gives {most:,} at most."
         raise WorkbenchError(what, where="result", todo="Give a shorter one.")
-    key = fingerprint(answer_id, step, result, code_version(replay))
+    config, agent = build(record["config"]), registry.find("answering", AGENT)
+    key = fingerprint(answer_id, step, result, code_version(replay, agent, type(config.generation)))
     if value := batches(workbench.home).read(KIND, [key]).get(key):
         yield value["text"]
         return _read(value)
-    config = build(record["config"])
-    part = registry.find("answering", AGENT).model_validate(way)
+    part = agent.model_validate(way)
     generator = config.generation.usable()
     part.check(generator)
     before = [*steps[: step - 1], steps[step - 1]._replace(result=result, failed=False, edited=True)]
