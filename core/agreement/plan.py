@@ -33,6 +33,16 @@ from core.statistics.proportion import wilson_grouped
 DRAWS = 2000
 ABOVE, BELOW = r"above|over|greater than|more than|exceeds", r"below|under|less than"
 P_VALUE = r"\bp(?:[- ]?values?)? (?:(?:is|lies|of) )?"  # its bound is none of the measure's
+SHARE = r"(\d*\.?\d+)\s*(%?)(?!\d|\.\d|\s*/)"
+LEVELS = (  # of a test, as "level 5%", "alpha = 0.05", "p < 0.05", "p below 5%", "at the 5% level"
+    rf"(?:\b(?:level|alpha|p(?:[- ]?values?)?)|α)(?: (?:is|lies|of))?\s*(?:[=<≤:]*|{BELOW}|at most)\s*{SHARE}",
+    rf"{SHARE} (?:significance )?level",
+)
+OF_HUNDRED = r"(\d+(?:\.\d+)?)\s*(?:%|per ?cent)"
+CONFIDENCE = (  # of an interval, as "95% interval", "99% bootstrap confidence interval", "90% CI", "interval of 95%"
+    rf"{OF_HUNDRED}[ -](?:(?:two-sided|bootstrap|percentile|wilson(?:['’]s)?|score|confidence) )*(?:interval|CI\b)"
+    rf"|\b(?:interval|CI) (?:of|at) {OF_HUNDRED}"
+)
 NO_ZERO = r"(leaves out|leave out|excludes?|does not (?:include|contain)) 0\b"
 
 
@@ -77,7 +87,7 @@ def verdict(source: LabelSource, round_name: str) -> Verdict | None:
     if not table.items:
         return None
     agreed = consensus(source, part, table, methods(source, table)[0])
-    confidence = _percent(r"(\d+(?:\.\d+)?)\s*% (?:confidence )?interval", study.test, 95) / 100
+    confidence = _confidence(study.test)
     if part == "preference":
         rows, words = _duels(source, round_name, table, agreed, study), "share of the first among decided questions"
     elif yes or part == "helpful":
@@ -106,9 +116,10 @@ def _measure(study: Study) -> tuple[str, tuple[str, ...]]:
     return study.ask[0], (yes,) if yes and study.ask[0] == "sentences" else ()
 
 
-def _percent(pattern: str, text: str, usual: float) -> float:
-    match = re.search(pattern, text, re.IGNORECASE)
-    return float(match[1]) if match else usual
+def _confidence(test: str) -> float:
+    """Of the interval that a test names; 95% where it says none."""
+    match = re.search(CONFIDENCE, test, re.IGNORECASE)
+    return float(match[1] or match[2]) / 100 if match else 0.95
 
 
 def _threshold(test: str) -> tuple[bool, float] | None:
@@ -118,6 +129,17 @@ def _threshold(test: str) -> tuple[bool, float] | None:
     if match is None:
         return None
     return bool(re.match(ABOVE, match[2], re.IGNORECASE)), float(match[3]) / (100 if match[4] else 1)
+
+
+def _level(test: str) -> float | None:
+    """Of a two-sided sign test, 5% where it names no share; None: of another test, or of a level that is not understood."""
+    if "sign test" not in test.casefold() or re.search(r"\bone[- ](?:sided|tailed)", test, re.IGNORECASE):
+        return None
+    said = [each for pattern in LEVELS for each in re.findall(pattern, test, re.IGNORECASE)]
+    levels = {float(number) / (100 if percent else 1) for number, percent in said}
+    if not levels and not re.search(r"\.\d|\d\s*%", test):
+        return 0.05
+    return next(iter(levels)) if len(levels) == 1 and 0 < max(levels) < 0.5 else None
 
 
 class _Value(NamedTuple):
@@ -187,15 +209,14 @@ def _row(name: str, three: Sequence[_Value], counted: tuple[int, int], test) -> 
 
 
 def _duels(source: LabelSource, round_name: str, table: LabelTable, agreed: AgreedLabels, study: Study) -> list[PlanRow]:
-    level = _percent(r"level\D{0,4}(\d+(?:\.\d+)?)\s*%", study.test, 5) / 100
-    told = "sign test" in study.test.casefold()
+    level = _level(study.test)
     return [
         PlanRow(
             f"{duel.a} over {duel.b}",
             *duel.sign.share[:3],
             duel.sign.share.n,
             duel.sign.share.n,
-            duel.sign.p <= level if told else None,
+            None if level is None else duel.sign.p <= level,
             note=f"sign test, {p_words(duel.sign.p)}",
         )
         for duel in preferences(source, round_name, table, agreed).duels

@@ -28,6 +28,7 @@ from core.annotation.study import Study
 from core.annotation.versions import load
 from core.errors import WorkbenchError
 from core.files import read_json
+from core.statistics.agreement.alpha import MOST_VALUES
 from core.statistics.bootstrap import numbered
 from core.workbench import Workbench
 
@@ -148,7 +149,7 @@ def levels(table: LabelTable) -> tuple[str, ...]:
     if table.categories:
         return (table.level,) if table.level == "nominal" else (table.level, "nominal")
     distinct = np.unique(table.values[~np.isnan(table.values)])
-    ratio = ("ratio",) if not len(distinct) or distinct[0] >= 0 else ()
+    ratio = ("ratio",) if len(distinct) <= MOST_VALUES and (distinct >= 0).all() else ()
     return ("interval", *ratio, *(("ordinal", "nominal") if len(distinct) <= CATEGORIES else ()))
 
 

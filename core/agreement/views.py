@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.agreement.sources import LabelSource, table_of
-from core.annotation.label_table import LabelTable
+from core.annotation.label_table import LabelTable, usual_yes
 from core.errors import WorkbenchError
 from core.statistics.dawid_skene import TWO, identified
 
@@ -32,8 +32,7 @@ def usual_positive(table: LabelTable) -> tuple[str, ...]:
     try:
         numbers = {name: float(name) for name in table.categories}
     except ValueError:
-        named = [name for name in table.categories if name.lower() in ("supported", "yes", "true")]
-        return tuple(named[:1]) or table.categories[:1]
+        return (usual_yes(table.categories),)
     return tuple(name for name, value in numbers.items() if value >= min(4.0, max(numbers.values())))
 
 

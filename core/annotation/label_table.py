@@ -77,6 +77,11 @@ def table(
     )
 
 
+def usual_yes(categories: Sequence[str]) -> str:
+    """The label that counts as yes unless somebody says otherwise; a rubric may have it in any place."""
+    return next((name for name in categories if name.lower() in ("supported", "yes", "true")), categories[0])
+
+
 def _categories(study: Study, labels: Sequence[Label]) -> tuple[str, ...]:
     used = {name for label in labels for names in label.sentences for name in names}
     earlier = (category.name for rubric in study.rubrics for category in rubric.labels if category.name in used)

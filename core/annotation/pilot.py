@@ -55,16 +55,17 @@ def _of_labels(table: LabelTable, yes: int, values: dict, why: dict, noun: str) 
 
 
 def _of_sentences(table: LabelTable, values: dict, why: dict) -> None:
-    """An answer counts as right for an annotator where all its sentences are supported."""
+    """An answer counts as right for an annotator where all its sentences have the label that counts as yes."""
     import numpy as np
 
-    _of_labels(table, 0, values, why, "sentences")
+    yes = table.categories.index(name := label_table.usual_yes(table.categories))
+    _of_labels(table, yes, values, why, "sentences")
     answers = list(dict.fromkeys(table.item_ids))
     whole = np.full((len(answers), len(table.annotators)), np.nan)
     for row, answer in enumerate(answers):
         mine = table.values[[place for place, item_id in enumerate(table.item_ids) if item_id == answer]]
         judged = ~np.isnan(mine).any(axis=0)
-        whole[row, judged] = (mine[:, judged] == 0).all(axis=0)
+        whole[row, judged] = (mine[:, judged] == yes).all(axis=0)
     pairs = [(whole[:, a], whole[:, b]) for a, b in combinations(range(whole.shape[1]), 2)]
     same = np.concatenate([a[ok] == b[ok] for a, b in pairs if (ok := ~np.isnan(a + b)).any()] or [np.zeros(0)])
     if not len(same) or np.isnan(whole).all():
@@ -81,7 +82,7 @@ def _of_sentences(table: LabelTable, values: dict, why: dict) -> None:
         "discordant": round(2 * rate * (1 - rate), 3),
     }
     why["difference"] = (
-        f"{len(answers):,} answers of the pilot, right where all sentences are supported, less the errors of "
+        f"{len(answers):,} answers of the pilot, right where all sentences are {name}, less the errors of "
         f"labels; answers to a question as if independent, {len(same):,} pairs of labels"
     )
 

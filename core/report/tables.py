@@ -6,6 +6,7 @@ One of results is a mapping: `columns` (name, label, unit, direction), `rows` (n
 """
 
 import html
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -172,12 +173,17 @@ def _parts(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int) -> t
     gap = column["name"] == DIFFERENCE
     if gap and cell.get("mean") is None:
         return "", "", ""
-    digits = digits if "p" in cell or gap else 1  # costs are tokens, chunks, milliseconds
+    digits = digits if "p" in cell or gap else _cost_digits(cell.get("mean"))
     value, p = number(cell.get("mean"), digits), cell.get("p")
     mark = next((mark for level, mark in LEVELS if p is not None and p < level), "")
     low, high = cell.get("low"), cell.get("high")
     interval = "" if low is None or high is None else f"[{number(low, digits)}, {number(high, digits)}]"
     return value, mark, interval
+
+
+def _cost_digits(cost: float | None) -> int:
+    """One, of tokens, chunks and milliseconds; below 1, as of parts of a second, so many that two say something."""
+    return 1 - math.floor(math.log10(cost)) if cost and 0 < cost < 1 else 1
 
 
 def _latex_cell(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int) -> str:

@@ -246,6 +246,18 @@ def test_ordinal_numbers_of_a_file_keep_the_steps_that_nobody_used():
     assert sources.table_of(source, "sentences", "", "nominal").categories == ("1", "2", "5")
 
 
+@pytest.mark.parametrize(("many", "said"), [(90, ("interval", "ratio")), (150, ("interval",))])
+def test_a_scale_is_offered_as_a_ratio_where_alpha_takes_its_values(many, said):
+    rows = "".join(f"{n},a,{n + 0.25}\n{n},b,{n + 0.75}\n" for n in range(many))
+    source = sources.open_upload([("x.csv", f"item,annotator,value\n{rows}".encode())])
+    assert sources.levels(sources.table_of(source, "sentences", "")) == said
+    for level in said:
+        assert drain(coefficients.overview(views.read(source, level=level).table, 99)).measures[0].value > 0.9
+    if "ratio" not in said:
+        with pytest.raises(WorkbenchError, match="at the level 'ratio'"):
+            views.read(source, level="ratio")
+
+
 def test_what_nobody_could_judge_is_counted_and_a_label_against_it_is_a_dispute(workbench):
     study = rating(12, pilot=0, per_item=2, annotators=("Ann", "Ben"), duplicates=2)
     labelled(

@@ -89,6 +89,18 @@ def test_ties_that_change_nothing_leave_the_verdict(workbench):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("test", ["Binomial model with random effects.", "One-sided sign test, level 5%."])
+def test_ties_turn_no_test_that_is_left_to_the_reader(test):
+    study = pairs(8, test=test, per_item=2, annotators=TWO)
+    labels = [
+        blank(study, "main", item, who).model_copy(update={"preference": preferred, "order": (0, 1)})
+        for n, item in enumerate(study.items)
+        for who, preferred in zip(TWO, "aa" if n % 2 else "ab", strict=True)
+    ]
+    told = plan.verdict(sources.LabelSource("two", "two", study, tuple(labels)), "main")
+    assert told.agreed.ties == 4 and told.state == "own" and "own words" in told.why
+
+
 def test_a_pilot_and_a_half_labelled_round_decide_nothing(workbench):
     study = rating(40, pilot=8, annotators=TWO, **ABOVE)
     labelled(workbench, study, lambda who, item, n: "supported", "pilot")
@@ -122,10 +134,47 @@ def test_a_difference_leaves_out_zero_or_does_not(workbench, plan_of):
     assert row.value == pytest.approx(shares[0] - shares[1]) and row.note == " − ".join(f"{one:.3f}" for one in shares)
 
 
+def under(source, test):
+    """The verdict, had the plan named this test."""
+    return plan.verdict(source._replace(study=source.study.model_copy(update={"test": test})), "main")
+
+
+def test_an_interval_has_the_confidence_that_the_plan_names(workbench):
+    labelled(workbench, of_one_system(), lambda who, item, n: "supported" if number(item) % 5 else "partly")
+    source = sources.open_study(workbench, "toy")
+    named = {
+        "99% bootstrap interval": 0.99,
+        "90% Wilson CI": 0.9,
+        "Interval of 80%": 0.8,
+        "99 percent confidence interval": 0.99,
+        "Interval": 0.95,
+    }
+    met = {said: under(source, f"{said} of the share: it lies above 50%.") for said in named}
+    assert {said: told.confidence for said, told in met.items()} == named
+    assert met["99% bootstrap interval"].rows[0].low < under(source, "Bootstrap interval: it lies above 50%.").rows[0].low
+
+
 def test_pairs_are_decided_by_the_sign_test(workbench):
     labelled(workbench, pairs(12, **{k: v for k, v in draft.DEFAULTS["pairs"].items() if k != "ask"}), lambda who, item, n: "a")
     found = plan.verdict(sources.open_study(workbench, "ab"), "main")
     assert found.state == "met" and found.rows[0].value == 1.0 and "p < 0.001" in found.rows[0].note
+
+
+def test_a_sign_test_is_held_to_the_level_that_the_plan_names(workbench):
+    given = {name: value for name, value in draft.DEFAULTS["pairs"].items() if name != "ask"}
+    labelled(workbench, pairs(7, **given), lambda who, item, n: "a")  # p is 2 / 2^7
+    states = {
+        "Sign test.": "met",
+        "Sign test at p < 0.05.": "met",
+        "Exact sign test, p below 0.01.": "not met",
+        "Sign test at the 1% level.": "not met",
+        "Sign test, alpha = .01.": "not met",
+        "Sign test at a level of 0.05/3.": "own",
+        "One-sided sign test, level 5%.": "own",
+        "Sign test at the 99% level.": "own",
+    }
+    source = sources.open_study(workbench, "ab")
+    assert {test: under(source, test).state for test in states} == states
 
 
 @pytest.mark.parametrize(("said", "state"), [({"test": ""}, "own"), ({"test": "We shall see."}, "own"),

@@ -8,6 +8,7 @@ from core.annotation import power, standing
 from core.annotation.assignment import assignment
 from core.annotation.labels import blank
 from core.annotation.pilot import from_pilot
+from core.annotation.rubric import Category, Rubric
 from core.annotation.study import StopRule
 from core.errors import WorkbenchError
 from core.progress import drain
@@ -82,6 +83,16 @@ def test_a_pilot_of_mere_chance_tells_no_rate():
     for at, label in enumerate(given):  # the two of an item always differ
         given[at] = label.model_copy(update={"sentences": (("supported", "partly")[at % 2 : at % 2 + 1] * 2,)})
     assert "difference" not in from_pilot(study, given).values
+
+
+def test_a_pilot_says_the_same_wherever_the_rubric_has_its_yes():
+    told = []
+    for names in (("supported", "unsupported"), ("unsupported", "supported")):
+        rubric = Rubric(labels=tuple(Category(name=name, title=name) for name in names))
+        study = rating(20, pilot=20, per_item=2, rubrics=(rubric,))
+        given = labels_of(study, "pilot", lambda who, n: ("supported" if n % 5 else "unsupported",) * 2)
+        told.append(from_pilot(study, given))
+    assert told[0] == told[1] and told[1].values["difference"]["rate"] == told[1].values["rate"]["rate"] == 0.8
 
 
 @pytest.mark.slow

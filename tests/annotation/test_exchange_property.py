@@ -35,6 +35,7 @@ def label(draw, study, item, number):
         for b in range(a + 1, len(words(one.text)) + 1)
     ]
     name = st.none() | st.sampled_from(study.names)
+    places = [(r, s) for r, one in enumerate(item.responses) for s in range(len(one.sentences))]
     made = Label(
         id=f"{number:026}",
         study=study.id,
@@ -47,6 +48,7 @@ def label(draw, study, item, number):
         spans=[{"response": r, "first": a, "last": b} for r, a, b in draw(st.lists(st.sampled_from(spans), max_size=3))],
         helpful=[draw(st.none() | st.integers(1, 5)) for _ in item.responses],
         preference=draw(st.none() | st.sampled_from(["a", "b", "tie"])) if len(item.responses) == 2 else None,
+        bulk=draw(st.lists(st.sampled_from(places), unique=True, max_size=2)),
         cannot_judge=draw(st.booleans()),
         comment=draw(TEXT),
         seconds=draw(st.none() | st.floats(0, 1e6)),

@@ -92,6 +92,19 @@ def test_the_note_says_what_brackets_of_a_cost_are_where_one_has_some(table):
     assert tables.note({**table, "rows": [{**row, "cells": row["cells"] | empty} for row in table["rows"]]}) == tables.note(table)
 
 
+@pytest.mark.parametrize(("cost", "written"), [
+    ((1234.56, 1200, 1300), "1,234.6 [1,200.0, 1,300.0]"), ((1.25, 0.98, 1.5), "1.2 [1.0, 1.5]"), ((0.5, 0.42, 0.7), "0.50 [0.42, 0.70]"),
+    ((0.0431, 0.0212, 0.09), "0.043 [0.021, 0.090]"), ((0.0, 0.0, 0.0), "0.0 [0.0, 0.0]"), ((None, None, None), tables.UNMEASURED),
+])  # fmt: skip
+def test_a_cost_below_one_is_not_rounded_to_nothing(cost, written):
+    table = {
+        "columns": [{"name": "answer_s", "label": "Time", "unit": "s", "direction": -1}],
+        "rows": [{"name": "a", "cells": {"answer_s": dict(zip(("mean", "low", "high"), cost, strict=True))}}],
+        "questions": 9, "confidence": 0.95, "tests": 0,
+    }  # fmt: skip
+    assert f"| a | {written} |" in re.sub("</?small>", "", tables.markdown(table, "", 3))
+
+
 def test_latex_has_booktabs_arrows_units_marks_and_small_intervals(table):
     text = tables.latex(table, "main", "All & more", 3, 84)
     for words in (r"\toprule", r"\midrule", r"\bottomrule", r"MRR@10 $\uparrow$", r"(ms) $\downarrow$", r"\textbf{1.000}"):

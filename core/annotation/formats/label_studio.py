@@ -27,7 +27,7 @@ from core.files.ids import is_id
 READER = "label studio"  # its annotators share one order of the answers
 CONTROL = re.compile(r"(sentence|error|helpful)_[12]|preference|whole|comment|record")
 CHOICES = ("first", "second", "tie")
-META = tuple("id study hash round annotator seconds rubric shown order replaces restores withdrawn origin created".split())
+META = tuple("id study hash round annotator seconds rubric shown order bulk replaces restores withdrawn origin created".split())
 
 
 def config_xml(study: Study) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from core.statistics.agreement.coefficient import Coefficient, divided
 
 LEVELS = ("nominal", "ordinal", "interval", "ratio")
-_MOST = 200  # distinct values whose pairs are counted
+MOST_VALUES = 200  # distinct values whose pairs are counted
 _CELLS = 25_000_000  # pairs of values times items of the ordinal level: 200 MB
 _PAIRS = 500  # of values, at a time
 
@@ -30,8 +30,8 @@ def alpha(values: np.ndarray, level: str = "nominal") -> Coefficient:
     if level == "interval":
         return Coefficient(name, *_moments(values, labelled), *size)
     distinct, codes = np.unique(values[labelled], return_inverse=True)
-    if level != "nominal" and len(distinct) > _MOST:
-        raise ValueError(f"{level} alpha takes at most {_MOST} different values, not {len(distinct)}")
+    if level != "nominal" and len(distinct) > MOST_VALUES:
+        raise ValueError(f"{level} alpha takes at most {MOST_VALUES} different values, not {len(distinct)}")
     if level == "ratio" and len(distinct) and distinct[0] < 0:
         raise ValueError("a ratio scale has no values below 0")
     q = len(distinct)
