@@ -582,6 +582,7 @@ async def chunks(about: dict[str, Any], first: Any, steps: AsyncGenerator[Any, N
             written += step
             return chunk({"content": step})
         if isinstance(step, Again):
+            written = ""
             return chunk({"content": "\n\n"})
         rest = "" if written.strip() else said(step)
         return chunk({"content": rest} if rest else {}, reason(step), groundwork=step)
