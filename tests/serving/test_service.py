@@ -389,6 +389,12 @@ def test_a_streamed_chat_tells_the_passages_where_the_text_before_counts_no_more
     assert text == "Half of an ans\n\n[1] The market opens at five."
 
 
+def test_tokens_that_an_engine_does_not_count_are_no_zero():
+    assert web.usage({"tokens": {"prompt": None, "answer": None}}) is None
+    assert web.usage({"tokens": {"prompt": 3, "answer": 0}})["total_tokens"] == 3
+    assert web.usage({"way": "passages"})["total_tokens"] == 0, "no model read or wrote any"
+
+
 def test_a_chat_takes_contents_in_pieces_and_cuts_no_question(service, serve):
     client = serve(service, FREE)
 
