@@ -162,11 +162,8 @@ class FactStore:
         at = now if draft.time is None else float(draft.time)
         subject, attribute = folded(draft.subject), folded(draft.attribute)
         key = f"{subject}\x1f{attribute}" if attribute else f"\x1e{folded(draft.text)}"
-        rows = self._connection.execute(
-            "SELECT id, value, time, ended, stale, held FROM facts WHERE key = ? AND id NOT IN (SELECT id FROM due) "
-            "ORDER BY time, number",
-            (key,),
-        ).fetchall()
+        sql = "SELECT id, value, time, ended, stale, held FROM facts WHERE key = ? AND id NOT IN (SELECT id FROM due) ORDER BY time, number"
+        rows = self._connection.execute(sql, (key,)).fetchall()
         # what holds; what it was told to have been in between may have begun later
         latest = next((row for row in reversed(rows) if row[3] is None), rows[-1] if rows else None)
         parents_stale = self._stale_parent(draft.derived_from)
@@ -446,7 +443,8 @@ class FactStore:
         rows = self._where("WHERE id = ?", (what,)) if kind else []
         if not rows:
             return "A fact behind it is not there any more." if kind else ""
-        after = self._where("WHERE id = ?", (rows[0].superseded_by,)) if rows[0].superseded_by else []
+        sql = "WHERE key = (SELECT key FROM facts WHERE id = ?) AND ended IS NULL"
+        after = [] if rows[0].current else self._where(sql, (what,))
         now = (
             f"now: {after[0].text}"
             if after

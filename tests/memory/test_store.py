@@ -79,6 +79,16 @@ def test_a_history_told_twice_is_there_once(store):
     assert store.counts().facts == 4
 
 
+def test_a_stale_fact_says_what_holds_now_in_place_of_the_one_behind_it(store):
+    first = told(store, "pump K4", "firmware", "v1.0")
+    derived = store.write(FactDraft("The manual of pump K4 is that of v1.0.", derived_from=(first.id,)))
+    for value in ("v2.0", "v3.0"):
+        last = told(store, "pump K4", "firmware", value)
+    assert store.because(store.fact(derived.id)).endswith("(now: The firmware of pump K4 is v3.0.)")
+    store.end(last.id)
+    assert store.because(store.fact(derived.id)).endswith("(it holds no more)")
+
+
 def test_a_value_told_of_a_later_time_holds_from_then_on(tmp_path):
     clock = [1000.0]
     store = memory(tmp_path, clock=lambda: clock[0])
