@@ -182,6 +182,8 @@ class FactStore:
             return self._tell_again(before[0], draft, at, now, change)
         if latest and at < latest[2]:  # it was true before what is known
             after = next(row for row in rows if row[2] > at)
+            held = [(at, change, row[0]) for row in rows if row[3] and row[2] <= at < row[3]]  # until this one began
+            self._connection.executemany("UPDATE facts SET ended = ?, change = ? WHERE id = ?", held)
             made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=after[2], by=after[0])
             return WrittenFact(made, "history")
         same = latest and latest[3] is None and folded(latest[1]) == told
