@@ -103,7 +103,7 @@ def sample_compare(
         tuple[str, ...], Parameter(name="--search", help="Such as beam=4,length_penalty=0.5 or contrastive=4; repeatable.")
     ] = (),
     engines: Annotated[tuple[str, ...], Parameter(name="--engine", help="As `list generator` names it; repeatable.")] = (),
-    tokens: Annotated[Positive, Parameter(help="Of an answer, at most.")] = 64,
+    tokens: Annotated[Positive, Parameter(help="Of an answer, at most; of a remote engine its own limit holds.")] = 64,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Answers to one prompt side by side: by chains, searches and engines, with their speed."""

@@ -233,7 +233,8 @@ class LocalModel(ABC):
         most = min(room, knobs.max_tokens)
         if knobs.json_schema and rules is None:
             rules = structured.fitting(knobs.json_schema, room, knobs.context_tokens)
-            most = min(room, rules.longest + 1)  # a token holds a character or more, and one ends the answer
+            # a token holds a byte or more: of a string's characters, which count as two, each has four at most; and one ends the answer
+            most = min(room, 2 * rules.longest + 1)
         elif rules is None:
             rules = refusing(self, knobs.refusal, messages)
         follow: structured.Follower | Copier | None = None

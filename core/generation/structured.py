@@ -35,7 +35,7 @@ _CHARACTER = r'char ::= [^"\\\x00-\x1F\x7F] | "\\" ["\\/bfnrt]'
 
 class Grammar(NamedTuple):
     gbnf: str  # in llama.cpp's notation
-    longest: int  # characters of the longest JSON that it lets through
+    longest: int  # characters of the longest JSON that it lets through; of what it gives word for word the bytes
 
 
 def schema_knob():
@@ -186,7 +186,7 @@ def _rule(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[s
     if "const" in schema or "enum" in schema:
         _alone(schema, {"const", "enum", "type"} | _SIZES, at)
         values = [json.dumps(v, ensure_ascii=False) for v in _allowed(schema)]
-        return _either([(_literal(value), len(value)) for value in values])
+        return _either([(_literal(value), len(value.encode())) for value in values])
     if alternatives := schema.get("anyOf"):
         _alone(schema, {"anyOf"}, at)
         return _either([_rule(option, whole, f"{at}.anyOf", within) for option in alternatives])
@@ -206,7 +206,7 @@ def _rule(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[s
         for name, inner in names.items():
             key, (rule, size) = json.dumps(name, ensure_ascii=False), _rule(inner, whole, f"{at}.{name}", within)
             parts.append(f"{_literal(key + ': ')} {rule}")
-            longest += len(key) + 2 + size + (2 if len(parts) > 1 else 0)
+            longest += len(key.encode()) + 2 + size + (2 if len(parts) > 1 else 0)
         return f'"{{" {_COMMA.join(parts)} "}}"', longest
     if kind == "array":
         rule, size = _rule(schema.get("items", {}), whole, f"{at}[]", within)

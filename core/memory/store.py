@@ -162,11 +162,8 @@ class FactStore:
         at = now if draft.time is None else float(draft.time)
         subject, attribute = folded(draft.subject), folded(draft.attribute)
         key = f"{subject}\x1f{attribute}" if attribute else f"\x1e{folded(draft.text)}"
-        rows = self._connection.execute(
-            "SELECT id, value, time, ended, stale, held FROM facts WHERE key = ? AND id NOT IN (SELECT id FROM due) "
-            "ORDER BY time, number",
-            (key,),
-        ).fetchall()
+        sql = "SELECT id, value, time, ended, stale, held FROM facts WHERE key = ? AND id NOT IN (SELECT id FROM due) ORDER BY time, number"
+        rows = self._connection.execute(sql, (key,)).fetchall()
         # what holds; what it was told to have been in between may have begun later
         latest = next((row for row in reversed(rows) if row[3] is None), rows[-1] if rows else None)
         parents_stale = self._stale_parent(draft.derived_from)
@@ -185,6 +182,8 @@ class FactStore:
             return self._tell_again(before[0], draft, at, now, change)
         if latest and at < latest[2]:  # it was true before what is known
             after = next(row for row in rows if row[2] > at)
+            held = [(at, change, row[0]) for row in rows if row[3] and row[2] <= at < row[3]]  # until this one began
+            self._connection.executemany("UPDATE facts SET ended = ?, change = ? WHERE id = ?", held)
             made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=after[2], by=after[0])
             return WrittenFact(made, "history")
         same = latest and latest[3] is None and folded(latest[1]) == told
@@ -446,7 +445,8 @@ class FactStore:
         rows = self._where("WHERE id = ?", (what,)) if kind else []
         if not rows:
             return "A fact behind it is not there any more." if kind else ""
-        after = self._where("WHERE id = ?", (rows[0].superseded_by,)) if rows[0].superseded_by else []
+        sql = "WHERE key = (SELECT key FROM facts WHERE id = ?) AND ended IS NULL"
+        after = [] if rows[0].current else self._where(sql, (what,))
         now = (
             f"now: {after[0].text}"
             if after

@@ -165,8 +165,8 @@ def budget(points: Sequence[Mapping[str, Any]], target: float, scale: float) -> 
 
 
 def _machines(service: np.ndarray, rate: float, slo_ms: float) -> int | None:
-    """The fewest servers whose p95 is below slo_ms; None: a single request is slower."""
-    if np.quantile(service, QUANTILE) * 1000 > slo_ms:
+    """The fewest servers whose p95 is below slo_ms; None: it is above it where nobody waits."""
+    if _p95_ms(service, rate, math.inf) > slo_ms:
         return None
     servers = max(1, math.ceil(rate * service.mean()))
     while (told := _p95_ms(service, rate, servers)) is None or told > slo_ms:
@@ -174,7 +174,7 @@ def _machines(service: np.ndarray, rate: float, slo_ms: float) -> int | None:
     return servers
 
 
-def _p95_ms(service: np.ndarray, rate: float, servers: int) -> float | None:
+def _p95_ms(service: np.ndarray, rate: float, servers: float) -> float | None:
     """None: more comes than is served."""
     if rate * service.mean() >= servers:
         return None

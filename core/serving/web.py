@@ -563,10 +563,11 @@ def reason(made: Reply) -> str:
     return "length" if made["finish_reason"] in ("length", "deadline") else "stop"
 
 
-def usage(made: Reply) -> dict[str, int]:
-    tokens = made.get("tokens") or {}
-    prompt, answer = tokens.get("prompt") or 0, tokens.get("answer") or 0
-    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+def usage(made: Reply) -> dict[str, int] | None:
+    """None where the engine does not count its tokens."""
+    prompt, answer = (made.get("tokens") or {"prompt": 0, "answer": 0}).values()
+    told = {"prompt_tokens": prompt, "completion_tokens": answer}
+    return None if None in told.values() else told | {"total_tokens": prompt + answer}
 
 
 async def chunks(about: dict[str, Any], first: Any, steps: AsyncGenerator[Any, None]) -> AsyncGenerator[str, None]:
@@ -582,6 +583,7 @@ async def chunks(about: dict[str, Any], first: Any, steps: AsyncGenerator[Any, N
             written += step
             return chunk({"content": step})
         if isinstance(step, Again):
+            written = ""
             return chunk({"content": "\n\n"})
         rest = "" if written.strip() else said(step)
         return chunk({"content": rest} if rest else {}, reason(step), groundwork=step)

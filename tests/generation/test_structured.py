@@ -2,12 +2,15 @@
 
 import importlib.util
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
+from core.generation.local_model import LocalModel
+from core.generation.protocol import Read
 from core.generation.structured import Follower, finished, grammar, problem
 from core.progress import drain
 
@@ -134,6 +137,33 @@ def test_a_schema_without_room_is_refused_before_the_model_writes():
     long = json.dumps({"type": "array", "items": {"type": "string"}, "maxItems": 50})
     with pytest.raises(WorkbenchError, match="longest JSON"):
         drain(LlamaCpp(context_tokens=256, weights="as_bundled", json_schema=long).generate([{"role": "user", "content": "?"}]))
+
+
+@pytest.mark.parametrize(
+    "kind", [{"enum": ["はい、そのとおりです", "いいえ、ちがいます"]}, {"type": "string", "minLength": 9, "maxLength": 9}]
+)
+def test_json_in_letters_of_several_tokens_has_room(kind):
+    from llguidance import LLTokenizer
+
+    schema = json.dumps({"type": "object", "properties": {"答え": kind}}, ensure_ascii=False)
+    walk, said = matcher(schema), bytearray()
+    while not walk.is_stopped():
+        allowed = np.flatnonzero(np.frombuffer(walk.compute_logit_bias(), np.uint8)).tolist()
+        token = max(
+            allowed, key=lambda byte: (0xF0 <= byte < 0xF5 or 0x80 <= byte < 0xC0, byte > 0x20, byte)
+        )  # letters of four bytes
+        if token > 255:
+            break
+        walk.consume_token(token)
+        said.append(token)
+    engine = SimpleNamespace(
+        begun=lambda messages: Read("", [0], [1]),
+        room=lambda knobs, tokens: 2000,
+        decoder=lambda: None,
+        grammar_tokens=LLTokenizer("byte"),
+    )
+    draft = LocalModel.draft(engine, LlamaCpp(json_schema=schema), [{"role": "user", "content": "?"}])
+    assert problem(said.decode(), schema) == "" and draft.room > len(said), "a byte may be a token, and one ends the answer"
 
 
 @pytest.mark.slow

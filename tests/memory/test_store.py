@@ -79,6 +79,29 @@ def test_a_history_told_twice_is_there_once(store):
     assert store.counts().facts == 4
 
 
+def test_what_is_told_of_a_time_in_between_ends_what_held_until_then(store):
+    for value, time in (("v1", 10.0), ("v3", 30.0), ("v2", 20.0)):
+        last = told(store, "pump K4", "firmware", value, time=time)
+    assert last.outcome == "history"
+    assert [(fact.value, fact.time, fact.ended) for fact in store.history(last.id)] == [
+        ("v1", 10.0, 20.0),
+        ("v2", 20.0, 30.0),
+        ("v3", 30.0, None),
+    ]
+    assert told(store, "pump K4", "firmware", "v1", time=15.0).outcome == "duplicate"
+    assert told(store, "pump K4", "firmware", "v1", time=25.0).outcome == "history", "it was another value then"
+
+
+def test_a_stale_fact_says_what_holds_now_in_place_of_the_one_behind_it(store):
+    first = told(store, "pump K4", "firmware", "v1.0")
+    derived = store.write(FactDraft("The manual of pump K4 is that of v1.0.", derived_from=(first.id,)))
+    for value in ("v2.0", "v3.0"):
+        last = told(store, "pump K4", "firmware", value)
+    assert store.because(store.fact(derived.id)).endswith("(now: The firmware of pump K4 is v3.0.)")
+    store.end(last.id)
+    assert store.because(store.fact(derived.id)).endswith("(it holds no more)")
+
+
 def test_a_value_told_of_a_later_time_holds_from_then_on(tmp_path):
     clock = [1000.0]
     store = memory(tmp_path, clock=lambda: clock[0])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
-from core.serving import load, stored_spans
+from core.serving import load, planning, stored_spans
 from core.serving.driver import Noted
 from core.serving.planning import budget, cache_curve, capacity, capacity_table, points_of
 from core.serving.spans import TraceSpan
@@ -112,3 +112,19 @@ def test_without_measurements_it_says_which(workbench):
         points_of(workbench)
     with pytest.raises(WorkbenchError, match="Fewer than two questions"):
         cache_curve(workbench, "", [1], [math.inf])
+
+
+def test_a_tail_that_no_number_of_machines_shortens_ends_the_search(monkeypatch):
+    """Of 20 times one is slow: their quantile lies between two of them, the simulated one on the slow side."""
+    monkeypatch.setattr(planning, "SIMULATED", 2000)
+    tried, simulated = [], planning._p95_ms
+
+    def counted(service, rate, servers):
+        tried.append(servers)
+        assert len(tried) < 30, "it would never end"
+        return simulated(service, rate, servers)
+
+    monkeypatch.setattr(planning, "_p95_ms", counted)
+    slow_first = [np.roll([1.0, *[0.1] * 19], place) for place in range(20)]
+    wanted = next(times for times in slow_first if simulated(times, 1.0, 100) > 200)
+    assert np.quantile(wanted, 0.95) < 0.2 and planning._machines(wanted, 1.0, 200.0) is None

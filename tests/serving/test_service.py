@@ -376,6 +376,25 @@ def test_an_openai_client_uses_the_recipe_as_a_model(service, serve):
     assert "".join(piece.choices[0].delta.content or "" for piece in pieces) == TEXTS["Lund.txt"]
 
 
+def test_a_streamed_chat_tells_the_passages_where_the_text_before_counts_no_more():
+    async def steps():
+        yield web.Again("The connection broke off.")
+        yield {"answer": "", "finish_reason": "passages", "passages": [{"number": 1, "text": "The market opens at five."}]}
+
+    async def told():
+        return [each async for each in web.chunks({}, "Half of an ans", steps())]
+
+    sent = [json.loads(each.removeprefix("data: ")) for each in asyncio.run(told())[:-1]]
+    text = "".join(each["choices"][0]["delta"].get("content", "") for each in sent)
+    assert text == "Half of an ans\n\n[1] The market opens at five."
+
+
+def test_tokens_that_an_engine_does_not_count_are_no_zero():
+    assert web.usage({"tokens": {"prompt": None, "answer": None}}) is None
+    assert web.usage({"tokens": {"prompt": 3, "answer": 0}})["total_tokens"] == 3
+    assert web.usage({"way": "passages"})["total_tokens"] == 0, "no model read or wrote any"
+
+
 def test_a_chat_takes_contents_in_pieces_and_cuts_no_question(service, serve):
     client = serve(service, FREE)
 

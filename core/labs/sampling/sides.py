@@ -52,7 +52,7 @@ def written_sides(
         else:
             warmth = f", temperature {what.temperature:g}" if "temperature" in type(what).model_fields else ""
             about = what.part.replace("_", " ") + warmth
-            working = _engine_side(what, reading, config.seed)
+            working = _engine_side(what, reading, config.seed, max_tokens)
         yield Progress(done, len(wanted), name)
         try:
             for step in (running := Running(working)):
@@ -97,8 +97,10 @@ def _search_side(config: TrialConfig, reading: Reading, how: PartConfig, max_tok
     )
 
 
-def _engine_side(part: PartConfig, reading: Reading, seed: int):
+def _engine_side(part: PartConfig, reading: Reading, seed: int, max_tokens: int):
     part = part.usable()
+    if part.local:  # a service may need its limit for what it thinks besides
+        part = part.having(max_tokens=max_tokens)
     yield from loaded(part)
     made = yield from part.generate(reading.messages, seed)
     speed = rate(made.answer_tokens, (made.generation_ms - made.first_token_ms) / 1000)

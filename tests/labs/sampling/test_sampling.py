@@ -9,6 +9,7 @@ import pytest
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
+from core.generation.protocol import Generated
 from core.labs.sampling import prompts, searches, sides, study
 from core.labs.sampling.chains import PRESETS, presets, random_chain, read_chain, read_search, save_preset, write_chain
 from core.progress import drain
@@ -154,6 +155,21 @@ def test_side_by_side_tells_a_problem_and_goes_on(bench):
     found = drain(sides.written_sides(bench, RECIPE, reading, [("a", HOT), ("b", Broken()), ("c", HOT)], 12))
     assert [one.name for one in found] == ["a", "b", "c"] and found[0].text == found[2].text != ""
     assert "There is no key. Set one." in found[1].problem and found[0].perplexity > 1 and found[0].tokens > 1
+
+
+def test_an_engine_of_this_machine_writes_no_more_than_the_chains_beside_it(bench, monkeypatch):
+    class Talkative(type(RECIPE.generation)):
+        def usable(self):
+            return self
+
+        def generate(self, messages, seed=0, deadline_s=1.0):
+            yield ""
+            return Generated("and so on", "length", "", 3, 0, self.max_tokens, 1.0, 2.0, "played", "")
+
+    monkeypatch.setattr(sides, "loaded", lambda part: iter(()))
+    reading = prompts.reading(bench, RECIPE, "Tell me", "message")
+    chain, engine = drain(sides.written_sides(bench, RECIPE, reading, [("chain", HOT), ("engine", Talkative())], 3))
+    assert chain.tokens <= 3 and engine.tokens == 3 < Talkative().max_tokens
 
 
 def test_an_engine_without_logits_is_told():
