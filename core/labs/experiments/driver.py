@@ -268,7 +268,8 @@ class _Study:
     def _stored_now(self, point: StudyPoint, run: Resolved, tried: Tried) -> bool:
         """Adds what came back to the journal; whether it was measured."""
         good = tried.record["status"] == "ok"
-        if good and tried.record["questions_fingerprint"] != run.questions:
+        on = run.questions, run.corpus.fingerprint
+        if good and (tried.record["questions_fingerprint"], tried.record["fingerprints"]["corpus"]) != on:
             raise WorkbenchError(
                 f"The corpus '{run.corpus.name}' was changed while the experiment ran.",
                 todo="Run the experiment again: trials on the former documents or questions stay, and are not compared with the new.",

@@ -169,6 +169,17 @@ def test_a_corpus_that_changes_under_a_study_ends_it(bench, monkeypatch):
     assert not table(bench) and standing(bench, "toy").status == "failed"
 
 
+@pytest.mark.slow
+def test_documents_that_change_under_a_study_end_it_though_the_questions_stay(bench):
+    with pytest.raises(WorkbenchError, match="changed while the experiment ran"):
+        for step in run(bench, toy_study(), workers=1):
+            if step.done == 2 and len(table(bench)) == 2:
+                drain(bench.library.ingest("towns", [("coffee.txt", b"Coffee is brewed at ninety degrees.")]))
+    assert len({trial.corpus for trial in trials(bench)}) == 1 and standing(bench, "toy").status == "failed"
+    outcome = alone(Workbench(bench.home), toy_study())
+    assert (outcome.measured, outcome.reused) == (6, 0)
+
+
 def test_a_study_without_factors_measures_its_base(bench):
     assert len(alone(bench, toy_study(factors=[], base=BASE)).trials) == 1
 
