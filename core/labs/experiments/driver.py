@@ -212,11 +212,11 @@ class _Study:
         if self._stored is None:  # what was not timed lacks a measure where that is a metric, and is measured again
             self._stored = self.workbench.measured_of(self.experiment.id, timed=LATENCY in self.experiment.metrics)
         waiting, tasks = Waiting(), {}
-        for point in {point.key: point for point in points}.values():
+        for point in {point.key: point for point in points if point.key not in self._ids}.values():
             run = yield from self.run_of(point)
             work_key = work(point.config.model_dump(mode="json"), run.corpus.fingerprint)
             if row := self._stored.get(identity(run, measured_by(point.config, self._answers))):
-                self._reused += point.key not in self._ids
+                self._reused += 1
                 self._ids[point.key] = row["id"]
                 if row["latency"] is not None:
                     self._timed.add(work_key)

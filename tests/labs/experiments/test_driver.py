@@ -180,6 +180,14 @@ def test_documents_that_change_under_a_study_end_it_though_the_questions_stay(be
     assert (outcome.measured, outcome.reused) == (6, 0)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("design", [{"kind": "halving", "trials": 0, "first_questions": 10}, {"kind": "tpe", "trials": 6}])
+def test_what_all_are_compared_with_is_measured_once_where_it_is_a_point_too(bench, design):
+    outcome = alone(bench, toy_study(design=design, against={**BASE, "chunking.size_tokens": 32, "sparse.k1": 1.0}))
+    asked = [(trial.config_fingerprint, trial.questions) for trial in trials(bench)]
+    assert len(set(asked)) == len(asked) == outcome.measured == len(outcome.trials)
+
+
 def test_a_study_without_factors_measures_its_base(bench):
     assert len(alone(bench, toy_study(factors=[], base=BASE)).trials) == 1
 
