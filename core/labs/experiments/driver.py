@@ -179,6 +179,7 @@ class _Study:
         self._engine, self._workers, self._address = engine, workers, address
         self._crew: Crew | None = None
         self._started, self._usd, self._measured, self._reused = time.monotonic(), 0.0, 0, 0
+        self._paid = workbench.paid(experiment.id) if experiment.budget.usd else 0.0  # USD, by earlier runs
         self._stored: dict[tuple[str, ...], dict[str, Any]] | None = None
         self._ids: dict[str, str] = {}  # point -> trial
         self._values: dict[str, dict[str, float | None]] = {}  # trial -> mean of each metric, and its costs
@@ -295,11 +296,12 @@ class _Study:
     def _over(self) -> bool:
         """Whether the budget is used up; what is under way then is not stored."""
         budget = self.experiment.budget
+        usd = None if None in (self._paid, self._usd) else self._paid + self._usd
         if budget.seconds and time.monotonic() - self._started > budget.seconds:
             self.stopped = f"the budget of {budget.seconds:,g} s is used up"
-        elif budget.usd and self._usd is None:
+        elif budget.usd and usd is None:
             self.stopped = f"what answers cost is not known, so that the budget of {budget.usd:,g} USD cannot be held to"
-        elif budget.usd and self._usd >= budget.usd:
+        elif budget.usd and usd >= budget.usd:
             self.stopped = f"the budget of {budget.usd:,g} USD is used up"
         return bool(self.stopped)
 

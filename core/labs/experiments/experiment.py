@@ -123,8 +123,8 @@ class Design(StageConfig):
 class Budget(StageConfig):
     """What the experiment may use; 0 is no limit. What was measured when it is used up stays."""
 
-    seconds: float = knob(0.0, "Time of the whole study.", unit="s", ge=0.0)
-    usd: float = knob(0.0, "Money, by the price table.", unit="USD", ge=0.0)
+    seconds: float = knob(0.0, "Time of one run.", unit="s", ge=0.0)
+    usd: float = knob(0.0, "Money of all runs together, by the price table.", unit="USD", ge=0.0)
 
 
 Word = Annotated[str, Field(min_length=1, max_length=60)]

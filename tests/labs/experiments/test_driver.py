@@ -135,6 +135,10 @@ def test_it_stops_when_the_budget_is_used_up_and_says_so(bench, monkeypatch):
     outcome = alone(bench, toy_study(budget={"usd": 1.0}))
     assert outcome.stopped == "the budget of 1 USD is used up" and outcome.usd == pytest.approx(1.2)
     assert (outcome.measured, outcome.missing) == (3, 3) and standing(bench, "toy").message == outcome.stopped
+    again = alone(Workbench(bench.home), toy_study(budget={"usd": 1.0}))
+    assert (again.measured, again.reused, again.stopped) == (0, 3, outcome.stopped), "what earlier runs paid is paid"
+    more = alone(Workbench(bench.home), toy_study(budget={"usd": 1.5}))
+    assert (more.measured, more.usd) == (1, pytest.approx(0.4)) and more.stopped == "the budget of 1.5 USD is used up"
 
 
 @pytest.mark.slow
