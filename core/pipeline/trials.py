@@ -201,6 +201,19 @@ class StoredTrials:
         )
         return {tuple(row.values())[:4]: row for row in rows if row["latency"] is not None or not timed}
 
+    def paid(self, sweep: str) -> float | None:
+        """USD that the trials of a sweep or study cost, those that failed too; None: of some it is not known."""
+
+        def row(record: Record) -> dict[str, Any] | None:
+            costs = record.payload.get("costs") or {}
+            return {"usd": costs["usd"]} if record.payload.get("sweep") == sweep and "usd" in costs else None
+
+        rows = self.store.stored(
+            "trial", "SELECT costs->>'$.usd' AS usd FROM trials WHERE sweep = ? AND json_exists(costs, '$.usd')", [sweep], row
+        )
+        costs = [row["usd"] for row in rows]
+        return None if None in costs else sum(map(float, costs))
+
     def repeats(self, trial: str) -> list[str]:
         """Ids of the earlier trials that measured the same recipe on the same documents and questions, oldest first."""
         own = self.show(trial)

@@ -96,6 +96,16 @@ def test_trials_of_before_looks_were_counted_count(tmp_path):
     assert row["p (all looks)"] == row["q (all looks)"] == min(1, 2 * row["p"])
 
 
+def test_a_trial_that_is_merged_counts_though_it_is_older_than_the_newest_here(tmp_path):
+    theirs, ours = Workbench(tmp_path / "theirs"), Workbench(tmp_path / "ours")
+    merged = add_trial(theirs.store, add_questions(theirs.store), {"fusion.weight": 0.1})
+    questions = add_questions(ours.store)
+    add_trial(ours.store, questions, {"fusion.weight": 0.2})
+    assert looks.counted(ours, questions["fingerprint"]).stored == 1
+    ours.store.journal.put(merged, "trial", theirs.store.journal.listing()[merged].path.read_bytes())
+    assert looks.counted(ours, questions["fingerprint"])[3:5] == (2, 2)
+
+
 def test_two_processes_add_to_one_file_and_half_a_line_costs_itself(tmp_path):
     first, second = Looks(tmp_path), Looks(tmp_path)
     first.add("set", "corpus", "dev", "a", "a")

@@ -23,13 +23,15 @@ from core.statistics.bootstrap import Interval
 from core.workbench import Workbench
 
 # of halving only the round on the most questions: a mean of few is high by chance; repeats of a recipe are one, as the best of seeds
-# is high by chance too
+# is high by chance too; of other documents or depth, as an earlier version had them, it is another number
 BEST = """WITH measured AS (
       SELECT sweep, id, coalesce(nullif(name, ''), made_name, id) AS title, metric, k, mean, num_queries, direction,
         coalesce(recipe_fingerprint, id) AS own
-      FROM (SELECT unnest($1) AS sweep, unnest($2) AS judged, unnest($3) AS half, unnest($4) AS direction)
+      FROM (SELECT unnest($1) AS sweep, unnest($2) AS judged, unnest($3) AS half, unnest($4) AS direction,
+        unnest($5) AS its_corpus, unnest($6) AS its_k, unnest($7) AS its_overlap)
       JOIN trials USING (sweep) JOIN trial_metrics ON trial_id = id
       WHERE status = 'ok' AND mean IS NOT NULL AND split_part(metric, '@', 1) = judged AND config->>'$.corpus.questions' = half
+        AND (its_corpus = '' OR dataset = its_corpus AND coalesce(k, its_k) = its_k AND coalesce(overlap, its_overlap) = its_overlap)
       QUALIFY row_number() OVER (PARTITION BY sweep, own, questions_fingerprint, metric, seed ORDER BY id DESC) = 1)
     SELECT sweep, arg_max(title, id) AS title, list(id ORDER BY id DESC) AS ids, metric, max(k) AS k,
       count(*) OVER (PARTITION BY sweep, num_queries) AS recipes
@@ -169,8 +171,17 @@ def best(workbench: Workbench, listed: Sequence[Experiment]) -> dict[str, Best]:
     """id -> its best, of those that have measured one by their first metric."""
     judged = {of.id: next(filter(judges, of.metrics), "") for of in listed}
     asked = [of for of in listed if judged[of.id]]
-    columns = [[of.id for of in asked], [judged[of.id] for of in asked], [of.choose_on for of in asked]]
-    rows = workbench.store.query(BEST, [*columns, [direction(metric) for metric in columns[1]]]) if asked else []
+    bases = [of.recipe for of in asked]
+    columns = [
+        [of.id for of in asked],
+        [judged[of.id] for of in asked],
+        [of.choose_on for of in asked],
+        [direction(judged[of.id]) for of in asked],
+        [base.corpus.dataset if of.factors else "" for of, base in zip(asked, bases, strict=True)],  # a folder holds any trials
+        [base.evaluation.k for base in bases],
+        [base.evaluation.overlap for base in bases],
+    ]
+    rows = workbench.store.query(BEST, columns) if asked else []
     return {
         row["sweep"]: Best(row["title"], label(judged[row["sweep"]], row["k"]), _interval(workbench, row), row["recipes"])
         for row in rows

@@ -179,6 +179,7 @@ class _Study:
         self._engine, self._workers, self._address = engine, workers, address
         self._crew: Crew | None = None
         self._started, self._usd, self._measured, self._reused = time.monotonic(), 0.0, 0, 0
+        self._paid = workbench.paid(experiment.id) if experiment.budget.usd else 0.0  # USD, by earlier runs
         self._stored: dict[tuple[str, ...], dict[str, Any]] | None = None
         self._ids: dict[str, str] = {}  # point -> trial
         self._values: dict[str, dict[str, float | None]] = {}  # trial -> mean of each metric, and its costs
@@ -212,11 +213,11 @@ class _Study:
         if self._stored is None:  # what was not timed lacks a measure where that is a metric, and is measured again
             self._stored = self.workbench.measured_of(self.experiment.id, timed=LATENCY in self.experiment.metrics)
         waiting, tasks = Waiting(), {}
-        for point in {point.key: point for point in points}.values():
+        for point in {point.key: point for point in points if point.key not in self._ids}.values():
             run = yield from self.run_of(point)
             work_key = work(point.config.model_dump(mode="json"), run.corpus.fingerprint)
             if row := self._stored.get(identity(run, measured_by(point.config, self._answers))):
-                self._reused += point.key not in self._ids
+                self._reused += 1
                 self._ids[point.key] = row["id"]
                 if row["latency"] is not None:
                     self._timed.add(work_key)
@@ -268,7 +269,8 @@ class _Study:
     def _stored_now(self, point: StudyPoint, run: Resolved, tried: Tried) -> bool:
         """Adds what came back to the journal; whether it was measured."""
         good = tried.record["status"] == "ok"
-        if good and tried.record["questions_fingerprint"] != run.questions:
+        on = run.questions, run.corpus.fingerprint
+        if good and (tried.record["questions_fingerprint"], tried.record["fingerprints"]["corpus"]) != on:
             raise WorkbenchError(
                 f"The corpus '{run.corpus.name}' was changed while the experiment ran.",
                 todo="Run the experiment again: trials on the former documents or questions stay, and are not compared with the new.",
@@ -294,11 +296,12 @@ class _Study:
     def _over(self) -> bool:
         """Whether the budget is used up; what is under way then is not stored."""
         budget = self.experiment.budget
+        usd = None if None in (self._paid, self._usd) else self._paid + self._usd
         if budget.seconds and time.monotonic() - self._started > budget.seconds:
             self.stopped = f"the budget of {budget.seconds:,g} s is used up"
-        elif budget.usd and self._usd is None:
+        elif budget.usd and usd is None:
             self.stopped = f"what answers cost is not known, so that the budget of {budget.usd:,g} USD cannot be held to"
-        elif budget.usd and self._usd >= budget.usd:
+        elif budget.usd and usd >= budget.usd:
             self.stopped = f"the budget of {budget.usd:,g} USD is used up"
         return bool(self.stopped)
 

@@ -27,6 +27,10 @@ ADAPTIVE = ("tpe", "nsga2", "halving")  # designs whose next points depend on wh
 MOST_FACTORS, MOST_VALUES, MOST_POINTS = 100, 1_000, 10_000  # of an experiment, of a factor, of an experiment with its repeats
 DEEPEST = 20  # of lists in lists
 ANSWERED_BY = "f1 or faithfulness"
+APART = (
+    "corpus",
+    "evaluation",
+)  # stages that say what is asked and how it is judged: trials that differ in them are not compared
 EXAMPLE = "`python -m core experiment example` prints an experiment that is valid, with a word on each line."
 
 
@@ -119,8 +123,8 @@ class Design(StageConfig):
 class Budget(StageConfig):
     """What the experiment may use; 0 is no limit. What was measured when it is used up stays."""
 
-    seconds: float = knob(0.0, "Time of the whole study.", unit="s", ge=0.0)
-    usd: float = knob(0.0, "Money, by the price table.", unit="USD", ge=0.0)
+    seconds: float = knob(0.0, "Time of one run.", unit="s", ge=0.0)
+    usd: float = knob(0.0, "Money of all runs together, by the price table.", unit="USD", ge=0.0)
 
 
 Word = Annotated[str, Field(min_length=1, max_length=60)]
@@ -271,8 +275,15 @@ class Experiment(StageConfig):
 
 
 def check_seen(experiment: Experiment) -> None:
-    """WorkbenchError names what is varied although no chosen metric can see it: all points would be equal by construction."""
+    """WorkbenchError names what is varied although its points could not be compared, and the easiest corpus or the mildest rule would
+    win; or although no chosen metric can see it: all points would be equal by construction."""
     metrics = experiment.metrics
+    if apart := [factor.setting for factor in experiment.factors if factor.stage in APART]:
+        raise WorkbenchError(
+            f"{' and '.join(apart)} cannot be varied: trials of other corpora, or judged by other rules, are not compared with each other.",
+            where="factors",
+            todo="Set it in the base, and make an experiment for each value; `recipe sweep` measures them side by side.",
+        )
     if experiment.measures:
         return
     silent = set(answering_fields()) - ({"context"} if "context_tokens" in metrics else set())

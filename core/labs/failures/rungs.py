@@ -31,7 +31,8 @@ def drawn(ladder: Ladder, count: int) -> list[int]:
 def askings(workbench: Workbench, ladder: Ladder, count: int) -> dict[int, dict[str, AskedContext]]:
     """Row -> rung -> what it asks, of the first `count` questions drawn; loads no model."""
     run, config = ladder.evaluation.run, ladder.evaluation.config
-    key = fingerprint(run.key("answer"), config.evaluation.overlap, config.seed, count, config.generation.usable().identity())
+    decides = config.evaluation.overlap, config.retrieval.top_k, config.seed, count  # beside what is in the key of an answer
+    key = fingerprint(run.key("answer"), *decides, config.generation.usable().identity())
     return workbench.pipeline.remember("askings", key, lambda: _askings(workbench, ladder, drawn(ladder, count)))
 
 

@@ -423,7 +423,7 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
             float(b.mean()) if len(b) else None,
             float(a.mean()) if len(a) else None,
             changes[i],
-            _note(workbench, reference, other, len(a)),
+            _note(workbench, reference, other, len(a), *(_measured(values[trial.id]) for trial in (reference, other))),
         )
         for i, (other, (a, b)) in enumerate(zip(others, pairs, strict=True))
     ]
@@ -455,13 +455,17 @@ def times_context(tokens: float, reference: float) -> str:
     return f"at {f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.1f}' if ratio >= 1 else f'{ratio:.2g}'} times the context"
 
 
-def _note(workbench: Workbench, reference: Trial, other: Trial, n: int) -> str:
-    """What must be known of a pair before its difference is believed."""
+def _measured(values: Questions) -> int:
+    return sum(value == value for value in values.values())
+
+
+def _note(workbench: Workbench, reference: Trial, other: Trial, n: int, of_reference: int, of_other: int) -> str:
+    """What must be known of a pair before its difference is believed. n: questions that both measured, of so many that each did."""
     notes = []
     if not n:
         notes.append("shares no measured question with the reference")
-    elif n < max(reference.n, other.n):
-        notes.append(f"shares {n:,} questions: {reference.n:,} measured in the reference, {other.n:,} here")
+    elif n < max(of_reference, of_other):
+        notes.append(f"shares {n:,} questions: {of_reference:,} measured in the reference, {of_other:,} here")
     if n and other.corpus != reference.corpus:
         notes.append("searched other documents")
     if other.k != reference.k:

@@ -1,7 +1,8 @@
 """Trials of one group ranked by a metric: the best, what is not told apart from it, and how sure that is.
 
-The best is the highest mean. The others are compared with it by question; the group that is *not distinguishable from the
-best* is what a claim can rest on; the order within it may be chance, and nobody has shown that they are equal.
+The best is the highest mean, of equal ones the recipe that was measured first, as where a winner is chosen. The others are compared with it
+by question; the group that is *not distinguishable from the best* is what a claim can rest on; the order within it may be chance, and
+nobody has shown that they are equal.
 """
 
 from collections.abc import Sequence
@@ -156,7 +157,8 @@ def record(
 def _ranked(measured: RecipeScores) -> Leaderboard:
     resamples, confidence, seed = measured.rules
     better = direction(measured.metric)
-    order = np.argsort(-better * measured.values.mean(axis=1), kind="stable")
+    rounded, oldest = (better * measured.values.mean(axis=1)).round(12), [min(t.id for t in of) for of in measured.repeats]
+    order = np.array(sorted(range(len(oldest)), key=lambda row: (-rounded[row], oldest[row])))
     values = measured.values[order]
     by_question = np.ascontiguousarray(values.T)
     means = better * resampled_means(by_question, resamples, seed)

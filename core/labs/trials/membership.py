@@ -24,6 +24,7 @@ from core.workbench import Workbench
 NORMAL_95 = 3.919928  # standard errors between the ends of a 95% interval
 QUARTILES = 1.34898  # standard deviations between the quartiles of a normal distribution
 MEDIAN = 1.253314  # standard error of a median, in those of a mean (normal distribution)
+MEDIANS = {*TIMED, "answer_s"}  # costs that are medians, and their spread the quartiles of the questions
 BLOCK = 4_000_000  # comparisons at a time
 COMPARED = 100_000_000  # in all: beyond 316 trials fewer resamples than a thousand are made
 
@@ -169,15 +170,16 @@ def _membership(
 
 def _drawn(points: Sequence[Trial], costs: dict[str, Spread], cost: str, resamples: int, seed: int) -> np.ndarray:
     """[resamples, trials] of a cost: normal about its value with its standard error. Trials that did the same work have the
-    same time; a context is over the same questions, and moves with them for all trials alike."""
+    same time, and trials with the same answers that of these; a context is over the same questions, and moves with them for all
+    trials alike."""
     rng, by_work = np.random.default_rng([seed, len(cost)]), {}
     columns = []
     for trial in points:
         spread = costs[trial.id]
         error = 0.0 if spread.low is None or not spread.n else (spread.high - spread.low) / NORMAL_95
-        if error and cost in TIMED:
+        if error and cost in MEDIANS:
             error = MEDIAN * (spread.high - spread.low) / QUARTILES / np.sqrt(spread.n)
-        key = work(trial.config, trial.corpus) if cost in TIMED else ""
+        key = work(trial.config, trial.corpus) if cost in TIMED else spread if cost in MEDIANS else ""
         if key not in by_work:
             by_work[key] = rng.standard_normal(resamples)
         columns.append(spread.value + error * by_work[key])

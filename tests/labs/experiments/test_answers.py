@@ -160,6 +160,15 @@ def test_what_ranks_by_a_model_is_seen_by_metrics():
         check_seen(study("context.passages", [1, 2], query={"part": "hyde"}))
 
 
+@pytest.mark.parametrize("setting, values", [("corpus.dataset", ["towns", "hills"]), ("evaluation.k", [1, 10])])
+def test_what_is_asked_and_how_it_is_judged_is_no_factor(bench, setting, values):
+    """The easiest corpus would win, or the depth at which most is found."""
+    study = toy_study(factors=[{"setting": setting, "values": values}])
+    with pytest.raises(WorkbenchError, match=f"{setting} cannot be varied"):
+        drain(run(bench, study, workers=1))
+    assert not bench.trials() and made(study.model_dump(mode="json")) == study, "one that is recorded is still read"
+
+
 def test_ndcg_is_a_word_for_the_usual_one():
     assert made({"id": "s", "base": BASE, "metrics": ["f1", "ndcg"]}).metrics == ("f1", "ndcg_linear")
 

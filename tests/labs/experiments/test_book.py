@@ -144,6 +144,23 @@ def test_the_best_of_an_experiment_is_a_mean_over_the_questions_that_were_measur
     assert (best.mean, best.interval.n) == (pytest.approx(sum(values) / 31), 31), "9 of 40 have no gold evidence"
 
 
+def test_the_best_is_of_the_corpus_and_depth_that_the_experiment_has_now(bench):
+    """Trials of an earlier version on an easier corpus stay its trials, and are no result of this one."""
+    easy, hard = add_questions(bench.store, 60, "easy", "easy"), add_questions(bench.store, 20, "hard", "hard")
+    at = {"corpus": {"dataset": "hard"}, "evaluation.k": 5}
+    experiment, folder = sizes(base=at), sizes(id="folder", factors=[], base=at)
+    for sweep in ("chunk-sizes", "folder"):
+        add_trial(bench.store, easy, {"evaluation.k": 5}, 0.9, sweep=sweep)
+    add_trial(bench.store, hard, {"evaluation.k": 10}, 0.9, sweep="chunk-sizes")
+    told = book.best(bench, [experiment, folder])
+    assert set(told) == {"folder"} and told["folder"].interval.total == 60
+    own = add_trial(bench.store, hard, {"evaluation.k": 5}, 0.2, 1, sweep="chunk-sizes")
+    best = book.best(bench, [experiment])["chunk-sizes"]
+    values = [value for value in bench.trial_values(own, "ndcg_linear").values() if value == value]
+    assert (best.metric, best.recipes, best.mean) == ("nDCG@5", 1, pytest.approx(sum(values) / len(values)))
+    assert book.best(bench, [sizes(base={"corpus": {"dataset": "hard"}})])["chunk-sizes"].metric == "nDCG@10"
+
+
 def test_seeds_of_a_recipe_are_one_in_the_list_and_the_best_of_them_is_not_taken(bench):
     book.save(bench, sizes(repeats=3, metrics=["mrr"]))
     questions, number = add_questions(bench.store), 0

@@ -135,6 +135,10 @@ def test_it_stops_when_the_budget_is_used_up_and_says_so(bench, monkeypatch):
     outcome = alone(bench, toy_study(budget={"usd": 1.0}))
     assert outcome.stopped == "the budget of 1 USD is used up" and outcome.usd == pytest.approx(1.2)
     assert (outcome.measured, outcome.missing) == (3, 3) and standing(bench, "toy").message == outcome.stopped
+    again = alone(Workbench(bench.home), toy_study(budget={"usd": 1.0}))
+    assert (again.measured, again.reused, again.stopped) == (0, 3, outcome.stopped), "what earlier runs paid is paid"
+    more = alone(Workbench(bench.home), toy_study(budget={"usd": 1.5}))
+    assert (more.measured, more.usd) == (1, pytest.approx(0.4)) and more.stopped == "the budget of 1.5 USD is used up"
 
 
 @pytest.mark.slow
@@ -167,6 +171,25 @@ def test_a_corpus_that_changes_under_a_study_ends_it(bench, monkeypatch):
     with pytest.raises(WorkbenchError, match="changed while the experiment ran"):
         alone(bench, toy_study())
     assert not table(bench) and standing(bench, "toy").status == "failed"
+
+
+@pytest.mark.slow
+def test_documents_that_change_under_a_study_end_it_though_the_questions_stay(bench):
+    with pytest.raises(WorkbenchError, match="changed while the experiment ran"):
+        for step in run(bench, toy_study(), workers=1):
+            if step.done == 2 and len(table(bench)) == 2:
+                drain(bench.library.ingest("towns", [("coffee.txt", b"Coffee is brewed at ninety degrees.")]))
+    assert len({trial.corpus for trial in trials(bench)}) == 1 and standing(bench, "toy").status == "failed"
+    outcome = alone(Workbench(bench.home), toy_study())
+    assert (outcome.measured, outcome.reused) == (6, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", [{"kind": "halving", "trials": 0, "first_questions": 10}, {"kind": "tpe", "trials": 6}])
+def test_what_all_are_compared_with_is_measured_once_where_it_is_a_point_too(bench, design):
+    outcome = alone(bench, toy_study(design=design, against={**BASE, "chunking.size_tokens": 32, "sparse.k1": 1.0}))
+    asked = [(trial.config_fingerprint, trial.questions) for trial in trials(bench)]
+    assert len(set(asked)) == len(asked) == outcome.measured == len(outcome.trials)
 
 
 def test_a_study_without_factors_measures_its_base(bench):

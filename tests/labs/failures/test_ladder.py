@@ -33,6 +33,14 @@ def test_every_loss_is_told_apart(bench, reader):
     }
 
 
+def test_a_ranking_of_another_length_is_asked_about_anew(bench, reader):
+    def given(top_k: int) -> list[int]:
+        bare = drain(lab.standing(bench, recipe(**{"retrieval.top_k": top_k})))
+        return [len(asked["reranked"].hits()) for asked in rungs.askings(bench, bare, 8).values()]
+
+    assert max(given(1)) == 1 and max(given(5)) == 2 and max(given(1)) == 1
+
+
 @pytest.mark.slow
 def test_losses_of_retrieval_need_no_model(bench, monkeypatch):
     def fails(*_):

@@ -110,6 +110,16 @@ def test_a_part_of_the_questions_is_paired_and_told(bench, trials):
     assert row.paired.n == 9 and "shares 9 questions" in row.note  # q30 to q38
 
 
+def test_questions_that_were_answered_are_told_by_their_own_number_not_by_that_of_the_rankings(tmp_path):
+    bench, half = Workbench(tmp_path), {"f1": {f"q{i}": i % 2 for i in range(10)}}
+    questions = add_questions(bench.store)
+    for weight, answered in ((0.1, half), (0.2, half), (0.3, {"f1": {"q1": 1.0, "q2": 0.0}})):
+        add_trial(bench.store, questions, {"fusion.weight": weight}, answered=answered)
+    fewer, other, base = comparison.trials(bench)
+    rows = comparison.compare(bench, base, [other, fewer], "f1").rows
+    assert [row.note for row in rows] == ["", "shares 2 questions: 10 measured in the reference, 2 here"]
+
+
 def test_another_depth_is_judged_again_and_told(bench, trials):
     row = comparison.compare(bench, trials["base"], [trials["better"]]).rows[0]
     assert "depth 5" in row.note

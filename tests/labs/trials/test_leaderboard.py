@@ -102,10 +102,12 @@ def test_repeats_of_a_recipe_are_one_row_with_the_spread_between_seeds(bench, me
 def test_equal_trials_share_the_first_place(tmp_path):
     bench = Workbench(tmp_path)
     questions = add_questions(bench.store)
-    for weight in (0.1, 0.2):
-        add_trial(bench.store, questions, {"fusion.weight": weight}, seed=1)
+    ids = [add_trial(bench.store, questions, {"fusion.weight": weight}, seed=1) for weight in (0.1, 0.2)]
     board = leaderboard.leaderboard(bench, comparison.trials(bench), "hit")
     assert [row.first for row in board.rows] == [0.5, 0.5] and board.equals == 2
+    assert [row.trial.id for row in board.rows] == ids, (
+        "the first that was measured stands first, as the winner of a study is chosen"
+    )
     assert (board.rows[1].gap.p_holm, board.rows[1].gap.difference) == (1, 0)
 
 
