@@ -129,6 +129,8 @@ def test_the_key_of_a_recorded_answer_follows_from_the_rows_that_write_it(monkey
         "answering": [False, True],
     }
     assert keys(with_settings(TrialConfig(), {"fusion.weight": 0.1, "context.threshold": 0.5})) == usual, "the passages say it"
+    agents = [keys(with_settings(TrialConfig(), {"answering": "react", "retrieval.top_k": depth}))[1] for depth in (3, 10)]
+    assert agents[0] != agents[1], "an agent's searches end there"
 
 
 def test_what_ranks_follows_the_pool():

@@ -78,7 +78,7 @@ class Asker:
         if context.hand_on != "chunk" or context.compress < 1:  # the documents and the encoder take part
             made_by += [run.corpus.fingerprint, run.key("chunks"), run.encoder]
         if not one_prompt:
-            made_by += [run.ranking_key()]
+            made_by += [run.ranking_key(), run.config.retrieval.top_k]  # of what it searches it reads so many
         self._closed = fingerprint(model, code_version(run.config.generation), CLOSED)
         self._open, self._context = fingerprint(model, made_by), context
 

@@ -23,10 +23,11 @@ def recorded_answers(workbench: Workbench, trials: Sequence[Trial]) -> list[dict
 
 
 def _recorded(workbench: Workbench, trial: Trial) -> dict[str, KeptAnswer]:
-    [state] = workbench.store.query(f"SELECT max(id) AS last FROM {KIND} WHERE dataset = ?", [trial.dataset])
-    if state["last"] is None:
+    # records of others that are merged may be older than the newest here
+    [state] = workbench.store.query(f"SELECT max(id) AS last, count(*) AS number FROM {KIND} WHERE dataset = ?", [trial.dataset])
+    if not state["number"]:
         return {}
-    key = fingerprint(trial.id, state["last"])
+    key = fingerprint(trial.id, state)
     keys = workbench.pipeline.remember("answers of trials", key, lambda: _keys(workbench, trial))
     texts = answers_of(workbench.pipeline, keys.values())
     return {question: texts[own] for question, own in keys.items() if own in texts}
