@@ -116,6 +116,19 @@ def test_parts_share_no_document_and_the_card_says_what_they_are(corpus):
     assert card["checksum"] != from_corpus(corpus, AdapterTraining(alike=1.0, seed=1)).card()["checksum"]
 
 
+def test_no_prompt_to_learn_from_shows_evidence_of_the_test_that_was_judged_for_another_question(corpus):
+    documents = list(corpus.documents)
+    judged = [  # each question has another's evidence judged, and found irrelevant to it
+        query._replace(gold=(*query.gold, Gold(other.id, 0, len(other.text), 0)))
+        for query, other in zip(corpus.queries, [*documents[23:], *documents[:23]], strict=True)
+    ]
+    data = from_corpus(assemble("towns", documents, judged, Notes()), AdapterTraining(distractors=2, alike=1.0))
+    texts, asked = {document.id: document.text for document in documents}, {example.question for example in data.test}
+    evidence = [texts[query.gold[0].document_id] for query in judged if query.text in asked]
+    shown = [example.messages[-1]["content"] for example in (*data.train, *data.validation)]
+    assert len(evidence) > 9 and "[3]" in shown[0] and not [text for text in evidence if any(text in prompt for prompt in shown)]
+
+
 def test_wrong_passages_overlap_no_other_and_hold_no_answer_and_chance_fills_up():
     text = "".join(f"word{n:03} " for n in range(100))  # of eight characters each
     documents = {name: Document(name, text) for name in "de"}
