@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,7 @@ from core.models.adapters import RECORD, SETTINGS, WEIGHTS, adapter_names, check
 from core.models.hub import adapters_home
 from core.progress import drain
 from core.records import Document, Gold, Hit, Query
-from core.training.adapters import training
+from core.training.adapters import measuring, training
 from core.training.adapters.examples import TrainingExample, distractors, from_corpus, from_examples
 from core.training.adapters.loop import TokenSequence
 from core.training.adapters.near_copies import near_copies
@@ -87,6 +88,26 @@ def model(tmp_path_factory):
 def trained(corpus, model, name="towns", **settings):
     config = AdapterTraining(**SMALL | settings)
     return training.train(config, from_corpus(corpus, config), model, adapters_home() / name)
+
+
+class Parrot:
+    """A model that says how long each prompt is."""
+
+    def answers(self, knobs, prompts, draws, deadline):
+        yield from ()
+        return [SimpleNamespace(text=str(len(prompt[0]["content"]))) for prompt in prompts]
+
+
+def test_a_test_that_was_stopped_within_a_line_goes_on_again_and_again(tmp_path):
+    asked = [TrainingExample(str(i), ({"role": "user", "content": "x" * i},), "", (str(i),), "", ("?",)) for i in range(1, 21)]
+    journal = tmp_path / "before.jsonl"
+    whole = drain(measuring.asked(Parrot(), None, asked, "Test", journal))
+    lines = journal.read_text().splitlines(keepends=True)
+    assert len(lines) == 20 and all(row.em == 1 for row in whole)
+    for _ in range(2):  # a full disk takes half of a line
+        journal.write_text("".join(lines[:3]) + lines[3][:4])
+        work = measuring.asked(Parrot(), None, asked, "Test", journal)
+        assert drain(work) == whole and sorted(journal.read_text().splitlines(keepends=True)) == sorted(lines)
 
 
 # Data
