@@ -292,6 +292,16 @@ def test_a_reward_reads_what_is_borne_out_and_nearest_once(base):  # noqa: F811
     assert len(short) <= 16 and short[1:3] == ids[1:3]  # the question stays
 
 
+@pytest.mark.parametrize("answer", ["red house", " red house", "red house ", "  red house"])
+def test_spaces_around_an_answer_are_none_of_it(base, answer):  # noqa: F811
+    passage = "the  red house is on the hill"
+    asked = PassageQuestion("which", passage, ((answer, passage.index(answer)),))
+    [window] = Spans().windows(head_of(base, Spans())[1], 0, asked, 128)
+    first, last = window.targets["start_positions"], window.targets["end_positions"]
+    places = window.place[1]
+    assert passage[places[first, 0] : places[last, 1]] == "red house"
+
+
 @pytest.mark.parametrize("most", [16, 128])
 def test_of_a_long_question_the_beginning_is_read_beside_the_passage(base, most):  # noqa: F811
     passage = "the red house is on the hill " * 40
