@@ -176,6 +176,9 @@ def test_preferences_come_as_trl_has_them_and_as_qa_feedback_has_them(tmp_path):
     some, notes = examples.compared(tmp_path / "f.json")
     assert [(e.chosen, e.rejected) for _, e in some] == [("p1", "p2"), ("p3", "p1"), ("p4", "p3")]
     assert some[0][1].prompt == "q\n\nx y" and "without a preference" in notes[0]
+    (tmp_path / "f.json").write_text(json.dumps([entry | {"prediction 2": " "}]))
+    some, notes = examples.compared(tmp_path / "f.json")
+    assert [(e.chosen, e.rejected) for _, e in some] == [("p3", "p1"), ("p4", "p3")] and "an empty answer" in " ".join(notes)
 
 
 # Measures
