@@ -156,6 +156,18 @@ def test_the_losses_are_their_formulas():
     assert np.isclose(of("pointwise"), sure[:3].mean() + sure[3:].mean())
 
 
+@pytest.mark.parametrize("kind", ["listwise", "pairwise", "pointwise"])
+def test_a_list_of_its_evidence_alone_leaves_the_loss_a_number(kind):
+    """Where no other passage than the evidence was found for a question."""
+    import torch
+
+    scores, pair = torch.tensor([0.5, 2.0, 1.0]), [np.array([True, False])]
+    alone, both = (float(list_loss(kind, some, lists)) for some, lists in (
+        (scores[:1], [np.array([True])]), (scores, [np.array([True]), *pair])))  # fmt: skip
+    assert np.isfinite(alone) and np.isclose(both, alone + float(list_loss(kind, scores[1:], pair)))
+    assert kind == "pointwise" or alone == 0
+
+
 def test_a_ranking_is_measured_by_its_first_evidence():
     lists = [List(0, np.arange(3), np.array([False, True, False])), List(1, np.arange(2), np.zeros(2, bool))]
     assert measure(lists, [np.array([1.0, 0.5, 0.0]), np.array([1.0, 0.0])]).tolist() == [[0.5, 0.0], [0.0, 0.0]]
