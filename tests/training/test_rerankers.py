@@ -161,10 +161,9 @@ def test_a_list_of_its_evidence_alone_leaves_the_loss_a_number(kind):
     """Where no other passage than the evidence was found for a question."""
     import torch
 
-    scores, pair = torch.tensor([0.5, 2.0, 1.0]), [np.array([True, False])]
-    alone, both = (float(list_loss(kind, some, lists)) for some, lists in (
-        (scores[:1], [np.array([True])]), (scores, [np.array([True]), *pair])))  # fmt: skip
-    assert np.isfinite(alone) and np.isclose(both, alone + float(list_loss(kind, scores[1:], pair)))
+    scores, one, pair = torch.tensor([0.5, 2.0, 1.0]), np.array([True]), np.array([True, False])
+    alone, both = float(list_loss(kind, scores[:1], [one])), float(list_loss(kind, scores, [one, pair]))
+    assert np.isfinite(alone) and np.isclose(both, alone + float(list_loss(kind, scores[1:], [pair])))
     assert kind == "pointwise" or alone == 0
 
 
