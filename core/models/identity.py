@@ -24,5 +24,6 @@ def files_identity(path: Path) -> str:
     if path.is_file():
         return fingerprint(file_hash(path))
     kinds = {".safetensors", ".bin", ".json", ".txt", ".model"}
-    files = sorted(p for p in path.rglob("*") if p.suffix in kinds and p.is_file() and not {"onnx", "openvino"} & set(p.parts))
-    return fingerprint([[str(p.relative_to(path)), file_hash(p)] for p in files])
+    inside = sorted(p.relative_to(path) for p in path.rglob("*") if p.suffix in kinds and p.is_file())
+    own = [place for place in inside if not {"onnx", "openvino"} & set(place.parts)]  # the folder may itself lie below such a one
+    return fingerprint([[str(place), file_hash(path / place)] for place in own])

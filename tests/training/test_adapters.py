@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,7 @@ from core.models.adapters import RECORD, SETTINGS, WEIGHTS, adapter_names, check
 from core.models.hub import adapters_home
 from core.progress import drain
 from core.records import Document, Gold, Hit, Query
-from core.training.adapters import training
+from core.training.adapters import measuring, training
 from core.training.adapters.examples import TrainingExample, distractors, from_corpus, from_examples
 from core.training.adapters.loop import TokenSequence
 from core.training.adapters.near_copies import near_copies
@@ -89,6 +90,26 @@ def trained(corpus, model, name="towns", **settings):
     return training.train(config, from_corpus(corpus, config), model, adapters_home() / name)
 
 
+class Parrot:
+    """A model that says how long each prompt is."""
+
+    def answers(self, knobs, prompts, draws, deadline):
+        yield from ()
+        return [SimpleNamespace(text=str(len(prompt[0]["content"]))) for prompt in prompts]
+
+
+def test_a_test_that_was_stopped_within_a_line_goes_on_again_and_again(tmp_path):
+    asked = [TrainingExample(str(i), ({"role": "user", "content": "x" * i},), "", (str(i),), "", ("?",)) for i in range(1, 21)]
+    journal = tmp_path / "before.jsonl"
+    whole = drain(measuring.asked(Parrot(), None, asked, "Test", journal))
+    lines = journal.read_text().splitlines(keepends=True)
+    assert len(lines) == 20 and all(row.em == 1 for row in whole)
+    for _ in range(2):  # a full disk takes half of a line
+        journal.write_text("".join(lines[:3]) + lines[3][:4])
+        work = measuring.asked(Parrot(), None, asked, "Test", journal)
+        assert drain(work) == whole and sorted(journal.read_text().splitlines(keepends=True)) == sorted(lines)
+
+
 # Data
 
 
@@ -114,6 +135,19 @@ def test_parts_share_no_document_and_the_card_says_what_they_are(corpus):
         and card["checksum"] == from_corpus(corpus, AdapterTraining(alike=1.0)).card()["checksum"]
     )
     assert card["checksum"] != from_corpus(corpus, AdapterTraining(alike=1.0, seed=1)).card()["checksum"]
+
+
+def test_no_prompt_to_learn_from_shows_evidence_of_the_test_that_was_judged_for_another_question(corpus):
+    documents = list(corpus.documents)
+    judged = [  # each question has another's evidence judged, and found irrelevant to it
+        query._replace(gold=(*query.gold, Gold(other.id, 0, len(other.text), 0)))
+        for query, other in zip(corpus.queries, [*documents[23:], *documents[:23]], strict=True)
+    ]
+    data = from_corpus(assemble("towns", documents, judged, Notes()), AdapterTraining(distractors=2, alike=1.0))
+    texts, asked = {document.id: document.text for document in documents}, {example.question for example in data.test}
+    evidence = [texts[query.gold[0].document_id] for query in judged if query.text in asked]
+    shown = [example.messages[-1]["content"] for example in (*data.train, *data.validation)]
+    assert len(evidence) > 9 and "[3]" in shown[0] and not [text for text in evidence if any(text in prompt for prompt in shown)]
 
 
 def test_wrong_passages_overlap_no_other_and_hold_no_answer_and_chance_fills_up():
@@ -366,6 +400,16 @@ def test_a_training_goes_on_from_an_adapter_where_its_order_ended(corpus, model)
     for settings, told in ({"rank": 4}, "has r 2, this training 4"), ({"begin_with": "nobody"}, "There is no adapter 'nobody'"):
         with pytest.raises(WorkbenchError, match=told):
             drain(trained(corpus, model, "refused", **{"begin_with": "towns"} | settings))
+
+
+def test_steps_that_were_larger_than_all_examples_are_counted_as_they_were(corpus):
+    folder = adapters_home() / "few"
+    folder.mkdir(parents=True)
+    record = {"data": {"checksum": "c", "examples": {"train": 6}}, "best_step": 2, "config": {"batch_size": 64}}
+    for name, text in ((WEIGHTS, ""), (SETTINGS, "{}"), (RECORD, json.dumps(record))):
+        (folder / name).write_text(text)
+    config = AdapterTraining(begin_with="few")
+    assert training.begun(config, {"checksum": "c"})[1] == 12 and training.begun(config, {"checksum": "d"})[1] == 0
 
 
 # Parts

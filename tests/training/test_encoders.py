@@ -14,7 +14,7 @@ from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
 from core.progress import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
-from core.training.encoders import loop, negatives
+from core.training.encoders import loop, negatives, training
 from core.training.encoders.batches import Batches, nearest
 from core.training.encoders.loop import info_nce
 from core.training.encoders.settings import LEARNING_RATE, TrainConfig
@@ -60,9 +60,24 @@ def base(tmp_path_factory):
     return folder
 
 
-def start(config, folder, corpus=None):
+def start(config, folder, corpus=None, **more):
     corpus = corpus or small_corpus()
-    return train(config, corpus, *whole(corpus), folder)
+    return train(config, corpus, *whole(corpus), folder, **more)
+
+
+def marks_of(monkeypatch, module, loop, starts):
+    """By which each of these trainings would know its checkpoint again; none takes a step."""
+    marks = []
+
+    def stopped(*given):
+        marks.append(given[-1])
+        raise LookupError("enough is known")
+
+    monkeypatch.setattr(module, loop, stopped)
+    for work in starts:
+        with pytest.raises(LookupError, match="enough is known"):
+            drain(work)
+    return marks
 
 
 @pytest.fixture(scope="module", params=["lora", "full"])
@@ -316,6 +331,13 @@ def test_other_settings_start_anew(base, tmp_path):
     assert "resume" not in {line["kind"] for line in read_log(folder)}
 
 
+def test_a_checkpoint_is_of_the_evidence_and_the_depth_by_which_it_was_chosen(base, tmp_path, monkeypatch):
+    judged = [EvaluationConfig(**some) for some in ({}, {"resamples": 200}, {"overlap": 0.4}, {"k": 5})]
+    works = [start(TrainConfig(base=str(base), **SMALL), tmp_path / "encoders" / "one", evaluation=some) for some in judged]
+    usual, same, other, deep = marks_of(monkeypatch, training, "Loop", works)
+    assert usual == same and len({usual, other, deep}) == 3
+
+
 def test_early_stopping_keeps_the_best(base, tmp_path, monkeypatch):
     values = iter([0.5, 0.7, 0.6, 0.6])
     monkeypatch.setattr(Validation, "measure", lambda *_: dict.fromkeys(("ndcg", "recall", "mrr"), next(values)))
@@ -332,6 +354,15 @@ def test_where_nothing_is_gained_the_start_comes_back(base, tmp_path, monkeypatc
     assert result.best_step == 0 and result.comparison["mrr"]["difference"] == 0
     one, other = load_file(base / "model.safetensors"), load_file(result.folder / "model.safetensors")
     assert all((one[name] - other[name]).abs().max() == 0 for name in one)
+
+
+def test_a_loss_that_is_no_number_before_weights_were_kept_names_no_checkpoint(base, tmp_path, monkeypatch):
+    real = info_nce
+    monkeypatch.setattr(loop, "info_nce", lambda *given: real(*given) * math.nan)
+    folder = tmp_path / "one"
+    with pytest.raises(WorkbenchError, match=r"diverged: the loss is nan at step 1.*No weights were kept yet") as error:
+        drain(start(TrainConfig(base=str(base), **SMALL), folder))
+    assert error.value.where == str(work_folder(folder)) and not (work_folder(folder) / "checkpoint.pt").exists()
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_best(base, tmp_path, monkeypatch):

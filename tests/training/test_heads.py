@@ -1,10 +1,12 @@
 """Labels, tags and answers learnt by an encoder: files in their forms, measures by other libraries, and what is written."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core import files
 from core.answering import bert_spans
 from core.answering.bert_spans import SpanReader
 from core.errors import WorkbenchError
@@ -19,7 +21,7 @@ from core.training.heads.examples import Compared, Labelled, PassageQuestion, Ta
 from core.training.heads.loop import distinct, head_of
 from core.training.heads.settings import HeadTraining
 from core.training.heads.tasks import OneLabel, Preferred, SeveralLabels, Spans, Tags, spans
-from core.training.heads.trained import HeadModel
+from core.training.heads.trained import ONNX, HeadModel
 from core.training.log import work_folder
 from tests.training.test_encoders import base  # noqa: F401, a fixture
 
@@ -176,6 +178,9 @@ def test_preferences_come_as_trl_has_them_and_as_qa_feedback_has_them(tmp_path):
     some, notes = examples.compared(tmp_path / "f.json")
     assert [(e.chosen, e.rejected) for _, e in some] == [("p1", "p2"), ("p3", "p1"), ("p4", "p3")]
     assert some[0][1].prompt == "q\n\nx y" and "without a preference" in notes[0]
+    (tmp_path / "f.json").write_text(json.dumps([entry | {"prediction 2": " "}]))
+    some, notes = examples.compared(tmp_path / "f.json")
+    assert [(e.chosen, e.rejected) for _, e in some] == [("p3", "p1"), ("p4", "p3")] and "an empty answer" in " ".join(notes)
 
 
 # Measures
@@ -290,6 +295,16 @@ def test_a_reward_reads_what_is_borne_out_and_nearest_once(base):  # noqa: F811
     assert sure == "the red house is" and len(ids) == len(types) == len(every[0].inputs["attention_mask"])
     short = next(task.windows(tokenizer, 0, pairs[0], 16)).inputs["input_ids"]
     assert len(short) <= 16 and short[1:3] == ids[1:3]  # the question stays
+
+
+@pytest.mark.parametrize("answer", ["red house", " red house", "red house ", "  red house"])
+def test_spaces_around_an_answer_are_none_of_it(base, answer):  # noqa: F811
+    passage = "the  red house is on the hill"
+    asked = PassageQuestion("which", passage, ((answer, passage.index(answer)),))
+    [window] = Spans().windows(head_of(base, Spans())[1], 0, asked, 128)
+    first, last = window.targets["start_positions"], window.targets["end_positions"]
+    places = window.place[1]
+    assert passage[places[first, 0] : places[last, 1]] == "red house"
 
 
 @pytest.mark.parametrize("most", [16, 128])
@@ -435,6 +450,34 @@ def test_onnx_runtime_says_the_same(tmp_path):
     result = drain(export_onnx("m"))
     assert result["largest_logit_difference"] < 1e-4 and result["torch_ms"] > 0 < result["onnx_ms"]
     HeadModel("m")  # and the folder is still whole
+
+
+def test_an_export_that_is_stopped_or_fails_leaves_the_model_whole(tmp_path, monkeypatch):
+    import torch
+
+    model = HeadModel.__new__(HeadModel)
+    model.folder, model.task, model.model = tmp_path / "m", OneLabel(["a"]), torch.nn.Identity()
+    model.folder.mkdir()
+    (model.folder / "model.safetensors").write_bytes(b"weights")
+    (model.folder / ONNX).write_bytes(b"of an export before")
+    files.seal_folder(model.folder)
+    monkeypatch.setattr(HeadModel, "_tensors", lambda *_: {"input_ids": None})
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, f, **__: Path(f).write_bytes(b"of this one"))
+    work = model.export_onnx([None])
+    while not next(work).message.startswith("Comparing"):
+        pass
+    work.close()
+    assert files.damage_in(model.folder) == ""
+
+    def half(*_, f, **__):
+        Path(f).write_bytes(b"of")
+        raise RuntimeError("no room for more")
+
+    monkeypatch.setattr(torch.onnx, "export", half)
+    with pytest.raises(WorkbenchError, match="no room for more"):
+        drain(model.export_onnx([None]))
+    assert files.damage_in(model.folder) == "" and (model.folder / ONNX).read_bytes() == b"of this one"
+    assert len(list(model.folder.iterdir())) == 3
 
 
 def test_a_model_that_is_not_there_is_told_with_those_that_are():

@@ -17,6 +17,7 @@ from core.generation.model_texts import TextTools
 from core.generation.torch_lm import Transformers
 from core.progress import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
+from core.training.encoders import rag_training
 from core.training.encoders.rag_loop import AnswerReader, RagLoop, RagQuestions, log_marginal, marginal_loss
 from core.training.encoders.rag_settings import RagTraining
 from core.training.encoders.rag_training import NAMES, _answers, _hits, train_rag
@@ -24,7 +25,7 @@ from core.training.encoders.splits import corpus_of
 from core.training.encoders.start import start_encoder
 from core.training.log import read_log
 from tests.generation.test_torch_lm import tiny_model
-from tests.training.test_encoders import base  # noqa: F401, a fixture
+from tests.training.test_encoders import base, marks_of  # noqa: F401, a fixture
 
 SETTINGS = {"passages": 2, "batch_size": 4, "max_steps": 4, "evaluate_every": 2, "learning_rate": 0.02, "epochs": 9}
 FEW = {"train_questions": 10, "validation_questions": 10, "test_questions": 10}
@@ -51,9 +52,9 @@ def generation(tmp_path_factory):
     return Transformers(model=str(folder), context_tokens=1024, max_tokens=4, own_process="no")
 
 
-def start(config, folder, generation, kept, corpus=None):
+def start(config, folder, generation, kept, corpus=None, **other):
     corpus = corpus or corpus_of_marks()
-    rest = {"generation": generation, "context": ContextConfig(), "evaluation": EvaluationConfig(k=2)}
+    rest = {"generation": generation, "context": ContextConfig(), "evaluation": EvaluationConfig(k=2)} | other
     return train_rag(config, corpus, *whole(corpus), folder, home=kept, vectors=kept / "vectors", **rest)
 
 
@@ -205,3 +206,10 @@ def test_a_training_that_was_stopped_asks_the_generator_for_the_rest_only(base, 
     assert straight.comparison == made.comparison
     seen = [json.dumps(a[:2]) for a in asked]
     assert len(seen) == len(set(seen)), "the second training asked for nothing that was known"
+
+
+def test_a_checkpoint_is_of_the_prompt_whose_answers_it_learnt_from(base, generation, tmp_path, monkeypatch):  # noqa: F811
+    config, told = RagTraining(base=str(base), **SETTINGS, **FEW), (ContextConfig(), ContextConfig(length="sentence"))
+    works = [start(config, tmp_path / "encoders" / "a", generation, tmp_path / "kept", context=each) for each in told]
+    few_words, sentence = marks_of(monkeypatch, rag_training, "RagLoop", works)
+    assert few_words != sentence

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from core.config import EvaluationConfig
 from core.embedding import minilm
 from core.errors import WorkbenchError
 from core.models.identity import files_identity
@@ -19,7 +20,7 @@ from core.training.rerankers.loop import measure
 from core.training.rerankers.model import LowRank, list_loss
 from core.training.rerankers.settings import RerankerTraining
 from tests.support.small_disk import files_of_at_most
-from tests.training.test_encoders import base, small_corpus, whole  # noqa: F401, a fixture
+from tests.training.test_encoders import base, marks_of, small_corpus, whole  # noqa: F401, a fixture
 
 SMALL = {"max_steps": 6, "batch_size": 4, "negatives": 2, "evaluate_every": 3, "layers": 1, "lora_rank": 4, "epochs": 9}
 SMALL |= {
@@ -37,9 +38,9 @@ def _small_start(base, monkeypatch):  # noqa: F811
     monkeypatch.setattr(training, "bundled_folder", lambda: base)
 
 
-def start(folder, **settings):
+def start(folder, evaluation=None, **settings):
     corpus = small_corpus()
-    return training.train(RerankerTraining(**SMALL | settings), corpus, *whole(corpus), folder)
+    return training.train(RerankerTraining(**SMALL | settings), corpus, *whole(corpus), folder, evaluation=evaluation)
 
 
 @pytest.mark.slow
@@ -68,6 +69,12 @@ def test_stopped_it_goes_on_where_it_was_and_ends_the_same(tmp_path):
     assert {line["kind"] for line in read_log(again.folder)} >= {"resume", "end"}
     one, other = (load_file(result.folder / "adapter.safetensors") for result in (straight, again))
     assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
+
+
+def test_a_checkpoint_is_of_the_evidence_that_was_learnt_from(tmp_path, monkeypatch):
+    judged = [EvaluationConfig(**some) for some in ({}, {"resamples": 200}, {"overlap": 0.4})]
+    usual, same, other = marks_of(monkeypatch, training, "ListLoop", [start(tmp_path / "one", some) for some in judged])
+    assert usual == same != other
 
 
 def test_a_name_is_taken_once_and_has_no_slash(tmp_path):
@@ -147,6 +154,17 @@ def test_the_losses_are_their_formulas():
     assert np.isclose(of("pairwise"), pairs + np.log1p(np.exp(-0.5)))
     sure = -np.log(1 / (1 + np.exp(-scores * np.array([1, -1, -1, 1, -1]))))
     assert np.isclose(of("pointwise"), sure[:3].mean() + sure[3:].mean())
+
+
+@pytest.mark.parametrize("kind", ["listwise", "pairwise", "pointwise"])
+def test_a_list_of_its_evidence_alone_leaves_the_loss_a_number(kind):
+    """Where no other passage than the evidence was found for a question."""
+    import torch
+
+    scores, one, pair = torch.tensor([0.5, 2.0, 1.0]), np.array([True]), np.array([True, False])
+    alone, both = float(list_loss(kind, scores[:1], [one])), float(list_loss(kind, scores, [one, pair]))
+    assert np.isfinite(alone) and np.isclose(both, alone + float(list_loss(kind, scores[1:], [pair])))
+    assert kind == "pointwise" or alone == 0
 
 
 def test_a_ranking_is_measured_by_its_first_evidence():

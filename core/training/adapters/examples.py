@@ -172,8 +172,11 @@ def from_corpus(corpus: Corpus, config: AdapterTraining, ranked: Mapping[str, Se
     asked = {name: candidates(config, name, pairs) for name, pairs in parts.items()}
     made: dict[str, list[TrainingExample]] = {}
     for name, pairs in asked.items():
-        others = sorted({gold.document_id for query, _ in pairs for gold in query.gold if gold.document_id in documents})
         elsewhere = {gold.document_id for part in PARTS if part != name for query, _ in parts[part] for gold in query.gold}
+        judged = {
+            gold.document_id for query, _ in pairs for gold in query.gold
+        }  # of grade 0 too, which may be evidence elsewhere
+        others = sorted((judged & documents.keys()) - elsewhere)
         made[name] = []
         for query, group in pairs:
             beside = [hit for hit in (ranked or {}).get(query.id, ()) if hit.document_id not in elsewhere]

@@ -38,7 +38,9 @@ def asked(
 ) -> Generator[Progress, None, list[TestAnswer]]:
     """Greedy answers of the loaded model, as it is. what: said in the progress. journal: where they are kept as they come, and found
     again by a test that goes on."""
-    lines = journal.read_text("utf-8").split("\n")[:-1] if journal.exists() else []
+    *lines, begun = journal.read_text("utf-8").split("\n") if journal.exists() else [""]
+    if begun:  # a line whose writing was stopped, behind which no other may be written
+        files.write_whole(journal, "".join(f"{line}\n" for line in lines), "The answers to the test")
     todo = "Delete this file: the test asks again."
     answers = dict(files.read_json(line, "An answer of the test", of=list, where=str(journal), todo=todo) for line in lines)
     left = [i for i in range(len(examples)) if i not in answers]

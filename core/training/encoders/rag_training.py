@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.config import ContextConfig, EvaluationConfig, PartConfig, code_version, fingerprint
+from core.config import ContextConfig, EvaluationConfig, PartConfig, code_version
 from core.context.citations import pattern
 from core.embedding.vectors import embed, weights
 from core.errors import WorkbenchError
@@ -29,7 +29,7 @@ from core.training.encoders.rag_loop import AnswerReader, RagLoop, RagQuestions,
 from core.training.encoders.rag_settings import RagTraining
 from core.training.encoders.splits import FEWEST, Splits, corpus_of, evidence_documents, split_rows
 from core.training.encoders.start import BertFolder, start_encoder
-from core.training.encoders.training import TrainedDualEncoder, encoder_record, searched
+from core.training.encoders.training import TrainedDualEncoder, encoder_record, mark_of, searched
 from core.training.encoders.validation import METRICS, compared, measure
 from core.training.log import at_work, finish, write_line
 from core.training.record import PhaseSeconds
@@ -83,7 +83,8 @@ def train_rag(
                 "likelihood": float(drain(asked.marginals(rows, questions)).a_token.mean())
             }
 
-        mark = fingerprint(config, corpus.fingerprint, texts, generation, part.identity(), code_version(train_rag))
+        decides = part.identity(), generation, generation.identity(), context, evaluation.overlap, evaluation.k
+        mark = mark_of(config, corpus, chunks, *decides, code_version(train_rag))
         loop = RagLoop(config, base, asked, validation, rows, work, mark)
         seconds.end("preparing")
         yield from loop.run()

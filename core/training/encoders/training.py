@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from core.config import EvaluationConfig, code_version, fingerprint
+from core.config import EvaluationConfig, StageConfig, code_version, fingerprint
 from core.embedding.vectors import embed, weights
 from core.evaluation.judged import relevance
 from core.records import Chunks, Corpus, Progress
@@ -81,7 +81,8 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     yield Progress(0, 0, "Mining negatives")
     batches = Batches(config, corpus, chunks, texts, splits, relevant, question_vectors, chunk_vectors)
     validation = Validation(config, corpus, chunks, texts, splits.validation, relevant, evaluation)
-    loop = Loop(config, base, batches, validation, work, _mark(config, corpus, chunks, part))
+    mark = mark_of(config, corpus, chunks, part.identity(), evaluation.overlap, evaluation.k, code_version(train))
+    loop = Loop(config, base, batches, validation, work, mark)
     seconds.end("preparing")
     yield from loop.run()
     seconds.end("training")
@@ -128,9 +129,10 @@ def searched(asked: Corpus, chunks: Chunks, held_out: np.ndarray, evaluation: Ev
     return values
 
 
-def _mark(config: TrainConfig, corpus: Corpus, chunks: Chunks, part: Any) -> str:
+def mark_of(config: StageConfig, corpus: Corpus, chunks: Chunks, *decides: Any) -> str:
+    """Of a training: with another one its checkpoint is not gone on from. decides: what else it depends on."""
     columns = [column.tobytes().hex() for column in (chunks.document, chunks.start, chunks.end)]
-    return fingerprint(config, corpus.fingerprint, columns, part.identity(), code_version(train))
+    return fingerprint(config, corpus.fingerprint, columns, *decides)
 
 
 def encoder_record(made: Path, result: TrainedDualEncoder, config, corpus, evaluation, part, **more: Any) -> dict[str, Any]:

@@ -186,6 +186,8 @@ def _qa_feedback(source: Source, name: str) -> list[Part]:
                 first, second = (entry[f"prediction {place}"].strip() for place in ((b, a) if preferred == 2 else (a, b)))
                 if preferred == 0 or first == second:
                     source.notes.add("Pair without a preference, left out", f"{name}:{number}")
+                elif not first or not second:
+                    source.notes.add("Pair with an empty answer, left out", f"{name}:{number}")
                 else:
                     some.append(("", Compared(prompt, first, second, entry["question"])))
     return some

@@ -201,6 +201,7 @@ class Spans(Task):
             first = last = 0
             if example.answers:
                 text, start = example.answers[0]
+                text, start = text.strip(), start + len(text) - len(text.lstrip())  # spaces are of no token
                 begins = np.flatnonzero(within & (places[:, 0] <= start) & (places[:, 1] > start))
                 ends = np.flatnonzero(within & (places[:, 0] < start + len(text)) & (places[:, 1] >= start + len(text)))
                 if len(begins) and len(ends):

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from core.config import EvaluationConfig, code_version, fingerprint
+from core.config import EvaluationConfig, code_version
 from core.embedding.minilm import MiniLM
 from core.embedding.vectors import embed, weights
 from core.evaluation.judged import relevance
@@ -28,6 +28,7 @@ from core.reranking.bert_pairs import ADAPTER
 from core.reranking.cross_encoder import SETTINGS
 from core.statistics.paired import paired_difference
 from core.training.encoders.splits import split_rows
+from core.training.encoders.training import mark_of
 from core.training.log import at_work, finish, write_line
 from core.training.low_rank import write_low_rank
 from core.training.record import PhaseSeconds, TrainingResult
@@ -70,8 +71,7 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     questions = yield from embed(part, [query.text for query in corpus.queries], store, query=True)
     yield Progress(0, 0, "Mining negatives")
     lists = TrainingLists(config, corpus, chunks, texts, splits, relevant, questions, chunk_vectors)
-    columns = [column.tobytes().hex() for column in (chunks.document, chunks.start, chunks.end)]
-    mark = fingerprint(config, corpus.fingerprint, columns, part.identity(), code_version(train))
+    mark = mark_of(config, corpus, chunks, part.identity(), evaluation.overlap, code_version(train))
     loop = ListLoop(config, base, corpus, texts, lists, work, mark)
     seconds.end("preparing")
     yield from loop.run()
