@@ -1,0 +1,31 @@
+"""What was clicked, typed or taken belongs to what it was chosen of: another question, answer or study has its own."""
+
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from app.ui import cells, jobs
+from app.ui.corpus import questions
+from core.records import Corpus, Query
+
+
+@pytest.fixture(autouse=True)
+def unpriced(monkeypatch):
+    monkeypatch.setattr(jobs, "price", lambda *_: None)
+
+
+def test_a_click_opens_no_question_of_another_half(monkeypatch):
+    clicked, asked = {}, tuple(Query(str(number), f"What is {number}?") for number in range(2))
+    bench = SimpleNamespace(corpus_key=lambda corpus: "/".join(query.id for query in corpus.queries))
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+
+    def table(*_, key, **__):
+        return SimpleNamespace(selection=SimpleNamespace(cells=clicked.setdefault(key, [] if clicked else [(0, "Question")])))
+
+    monkeypatch.setattr(cells, "show", table)
+    every, half = (Corpus("toy", (), some) for some in (asked, asked[1:]))
+    assert questions.choice(every) == asked[0]
+    assert questions.choice(half) is None, "in its place stands another one"
+    assert questions.choice(every) == asked[0]
