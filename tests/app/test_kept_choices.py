@@ -29,3 +29,24 @@ def test_a_click_opens_no_question_of_another_half(monkeypatch):
     assert questions.choice(every) == asked[0]
     assert questions.choice(half) is None, "in its place stands another one"
     assert questions.choice(every) == asked[0]
+
+
+def offered() -> None:
+    from types import SimpleNamespace
+
+    import streamlit as st
+
+    from app.ui.answers import likelihood
+    from core.config import TrialConfig
+
+    likelihood.draw("When?", TrialConfig(), SimpleNamespace(text=st.session_state["said"]), None)
+
+
+def test_each_answer_without_a_reference_is_offered_its_own_words():
+    app = AppTest.from_function(offered, default_timeout=300)
+    for said in ("at five", "at six"):
+        app.session_state["said"] = said
+        app.run()
+        assert not app.exception and [box.value for box in app.text_area] == [said]
+    app.text_area[0].set_value("at seven").run()
+    assert app.text_area[0].value == "at seven", "what is typed stays"
