@@ -50,3 +50,29 @@ def test_each_answer_without_a_reference_is_offered_its_own_words():
         assert not app.exception and [box.value for box in app.text_area] == [said]
     app.text_area[0].set_value("at seven").run()
     assert app.text_area[0].value == "at seven", "what is typed stays"
+
+
+def planned() -> None:
+    from types import SimpleNamespace
+    from unittest.mock import patch
+
+    import streamlit as st
+
+    from app.ui.studies import power
+
+    name, share = st.session_state["of"]
+    study = SimpleNamespace(id=name, items=(), kind="rating", per_item=2, test="", ask=())
+    pilot = SimpleNamespace(values={"rate": {"rate": share, "alpha": 0.5}}, why={"rate": f"the pilot of {name}"})
+    pilots = {"from_pilot": lambda *_: pilot, "latest": SimpleNamespace(labels=lambda *_: ["a label"])}
+    with patch.multiple(power, session=SimpleNamespace(workbench=lambda: None), power_curves=lambda *_: None, **pilots):
+        power.draw(SimpleNamespace(study=study, frozen=SimpleNamespace(study=study), fixed=True))
+
+
+def test_what_was_taken_from_a_pilot_is_not_told_of_another_study():
+    app = AppTest.from_function(planned, default_timeout=300)
+    for name, share in (("first", 0.7), ("second", 0.9), ("first", 0.7)):
+        app.session_state["of"] = name, share
+        app.run()
+        told = " ".join(caption.value for caption in app.caption)
+        [box] = [box for box in app.number_input if box.label == "Expected share"]
+        assert not app.exception and f"From the pilot of {name}" in told and box.value == share
