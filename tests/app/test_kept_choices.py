@@ -76,3 +76,23 @@ def test_what_was_taken_from_a_pilot_is_not_told_of_another_study():
         told = " ".join(caption.value for caption in app.caption)
         [box] = [box for box in app.number_input if box.label == "Expected share"]
         assert not app.exception and f"From the pilot of {name}" in told and box.value == share
+
+
+def limits() -> None:
+    import streamlit as st
+
+    from app.ui.agents import settings
+
+    st.session_state.made = settings.limits(settings.USUAL)
+
+
+def test_the_limits_of_an_agent_stand_in_the_address():
+    app = AppTest.from_function(limits, default_timeout=300)
+    app.query_params["agent_usd"], app.query_params["agent_seconds"], app.query_params["agent_writes"] = "0.5", "0", "[1]"
+    assert not app.run().exception
+    made = app.session_state["made"]
+    assert (made["answering.usd"], made["answering.seconds"], made["answering.tokens"]) == (0.5, 0, 20_000)
+    assert app.expander[0].label == "**Limits** 20,000 tokens, 0.5 USD"
+    assert not app.query_params.get("agent_writes"), "what it cannot mean is left out"
+    app.number_input(key="agent_tokens").set_value(5000).run()
+    assert app.expander[0].label == "**Limits** 5,000 tokens, 0.5 USD" and app.session_state["made"]["answering.tokens"] == 5000
