@@ -1,0 +1,49 @@
+"""What stands beside a result, its recipe, its command and its depth, is of that result, also where an older one is shown."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from app.ui import charts, jobs
+from app.ui.encoders import training
+from app.ui.inside import attention
+from core.config import TrialConfig, with_settings
+from core.records import Progress
+from core.workbench import Workbench
+
+
+@pytest.fixture
+def shown(monkeypatch, tmp_path):
+    """What the charts are drawn with."""
+    every, bench = [], Workbench(tmp_path)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    monkeypatch.setattr(charts, "show", lambda shape, name, **look: every.append(look | {"shape": shape}))
+    monkeypatch.setattr(jobs, "price", lambda *_: None)
+    return every
+
+
+def latency() -> None:
+    from app import session
+    from app.ui.search import latency_chart
+
+    latency_chart.draw(session.config())
+
+
+def test_an_older_result_is_exported_with_its_own_recipe(shown, monkeypatch):
+    def timed(self, config):
+        yield Progress(1, 1, "timed")
+        return {"total": [1.0] * 30}
+
+    monkeypatch.setattr(Workbench, "latency", timed)
+    app = AppTest.from_function(latency, default_timeout=300).run()
+    app.button(key="do/latency").click().run()
+    assert not app.exception and shown[-1]["config"] == TrialConfig()
+    app.session_state["recipes"] = {"current": with_settings(TrialConfig(), {"evaluation.k": 5})}
+    assert app.run() and shown[-1]["config"].evaluation.k == 5, "it does not depend on the depth: it is of this recipe, too"
+    app.session_state["recipes"] = {"current": with_settings(TrialConfig(), {"evaluation.k": 5, "retrieval.candidates": 60})}
+    app.run()
+    assert "results of the previous recipe" in app.caption[0].value and not app.exception
+    assert shown[-1]["config"].retrieval == TrialConfig().retrieval and "candidates" not in shown[-1]["command"]
