@@ -47,3 +47,18 @@ def test_an_older_result_is_exported_with_its_own_recipe(shown, monkeypatch):
     app.run()
     assert "results of the previous recipe" in app.caption[0].value and not app.exception
     assert shown[-1]["config"].retrieval == TrialConfig().retrieval and "candidates" not in shown[-1]["command"]
+
+
+def cached() -> None:
+    import streamlit as st
+
+    from app import session
+    from app.ui.inside import cache
+
+    st.session_state["inspect_cache"] = {("towns", 128, 8): "the run"}
+    st.session_state["of"] = cache.measured(session.config(), ("towns", 256, 8), 256, 8)
+
+
+def test_the_last_measurement_of_the_cache_stands_with_what_it_is_of(shown):
+    app = AppTest.from_function(cached, default_timeout=300).run()
+    assert app.session_state["of"] == (("towns", 128, 8), "the run") and "last measurement" in app.caption[0].value
