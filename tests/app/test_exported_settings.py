@@ -62,3 +62,14 @@ def cached() -> None:
 def test_the_last_measurement_of_the_cache_stands_with_what_it_is_of(shown):
     app = AppTest.from_function(cached, default_timeout=300).run()
     assert app.session_state["of"] == (("towns", 128, 8), "the run") and "last measurement" in app.caption[0].value
+
+
+def test_a_chart_of_heads_is_exported_with_layer_head_and_question(shown, monkeypatch):
+    share = SimpleNamespace(parts=("question", "first token", "rest"), entropy_bits=np.zeros((1, 2)), mass=np.zeros((1, 2, 3)))
+    monkeypatch.setattr(attention, "attention_share", lambda *_: share)
+    looked = SimpleNamespace(
+        maps=np.ones((1, 2, 3, 3)) / 3, tokens=["a", "b", "c"], spans={"question": (1, 2)}, question="When?", text="abc"
+    )
+    attention.heads(looked, 2, 0, 1, "python -m core inside attention")
+    about = {"question": "When?", "layer": 0, "head": 1, "looking_token": 2}
+    assert [look["config"] for look in shown] == [about] * 3
