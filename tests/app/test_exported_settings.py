@@ -73,3 +73,13 @@ def test_a_chart_of_heads_is_exported_with_layer_head_and_question(shown, monkey
     attention.heads(looked, 2, 0, 1, "python -m core inside attention")
     about = {"question": "When?", "layer": 0, "head": 1, "looking_token": 2}
     assert [look["config"] for look in shown] == [about] * 3
+
+
+def test_curves_of_a_training_are_named_by_the_depth_it_was_judged_at(shown, monkeypatch):
+    monkeypatch.setattr(session, "config", lambda: with_settings(TrialConfig(), {"evaluation.k": 3}))
+    log = [{"kind": "step", "step": 1, "loss": 0.5}]
+    log += [{"kind": "evaluation", "step": at, "ndcg": 0.4, "recall": 0.5, "mrr": 0.3} for at in (0, 1)]
+    for more, depth in (((10,), 10), ((), "k")):
+        training.draw_curves("mine", log, *more)
+        names = [trace["name"] for trace in shown[-1]["shape"]["data"] if trace.get("name")]
+        assert names and all(name.endswith(f"@{depth}") for name in names)
