@@ -83,3 +83,35 @@ def test_curves_of_a_training_are_named_by_the_depth_it_was_judged_at(shown, mon
         training.draw_curves("mine", log, *more)
         names = [trace["name"] for trace in shown[-1]["shape"]["data"] if trace.get("name")]
         assert names and all(name.endswith(f"@{depth}") for name in names)
+
+
+def sides() -> None:
+    from types import SimpleNamespace
+    from unittest.mock import patch
+
+    import streamlit as st
+
+    from app import session
+    from app.ui.sampling import sides
+    from core.labs.sampling.sides import Side
+
+    def written(*_):
+        yield from ()
+        return [Side("This chain", "", "It opens at five [2].", "stop", 9, 3.0, 2.0, 1.0)]
+
+    st.session_state.setdefault("chain", "greedy")
+    prompt, *hits = st.session_state["prompt"].split()
+    replaced = {"presets": lambda *_: {"Deterministic": "greedy"}, "engines": lambda *_: {}, "written_sides": written}
+    with patch.multiple(sides, **replaced):
+        sides.side_by_side(session.config(), SimpleNamespace(key=prompt, hits=hits), 8)
+
+
+def test_citations_written_over_another_prompt_are_of_its_passages(shown):
+    app = AppTest.from_function(sides, default_timeout=300)
+    app.session_state["prompt"] = "question first second"
+    app.run().button(key="do/sides").click().run()
+    app.session_state["prompt"] = "text"
+    app.run()
+    drawn = "".join(element.proto.body for element in app.get("html"))
+    assert not app.exception and any("of another prompt" in caption.value for caption in app.caption)
+    assert '<span class="gw-chip">2</span>' in drawn and "bad" not in drawn
