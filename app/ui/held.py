@@ -43,6 +43,7 @@ def result_of(
     store = st.session_state.setdefault("held", {})
     held = store.get((name, key))
     if held and held.about == about:
+        store[name, key] = held._replace(recipe=session.config())  # in all that it depends on it is this one
         return held.value
     box = st.empty()
     if press:
@@ -61,6 +62,11 @@ def result_of(
     box.empty()
     store[name, key] = Held(about, result, session.config())
     return result
+
+
+def recipe_of(name: str, key: str = "") -> TrialConfig:
+    """The recipe of what `result_of` returned, for its export and its command: the one before where an older result is shown."""
+    return st.session_state["held"][name, key].recipe
 
 
 def _of_before(recipe: TrialConfig, over: str) -> str:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.ui.evidence import marked
-from app.ui.labelling import desk, evidence
+from app.ui.labelling import desk, evidence, questions
 from app.ui.labelling.keys import default_keys, key_problem
 from core.annotation import steps
 from core.annotation.drawing import Candidate, draw
@@ -122,3 +122,12 @@ def test_whatever_keys_a_rubric_has_stars_are_their_number_and_no_key_does_two_t
     keys = default_keys(rubric.model_copy(update={"labels": tuple(labels)}))
     assert key_problem(keys) == "" and [keys[f"rank{n}"] for n in range(1, 6)] == list("12345")
     assert len({keys[f"answer{n}"] for n in range(1, len(wanted) + 1)}) == len(wanted)
+
+
+def test_titles_of_labels_in_a_question_are_no_markup(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(questions.st, "html", drawn.append)
+    asked = questions.Question("Sentence 1 of 1", "Annotators A: <i>Not</i> supported", "It <b>loops</b>.", [], None)
+    at = SimpleNamespace(sheet=SimpleNamespace(steps=[steps.Step("sentence", 0, 0)]), at=0, item="1", name="window")
+    questions._choices(at, asked, {})
+    assert "&lt;i&gt;Not&lt;/i&gt; supported" in drawn[0] and "&lt;b&gt;loops" in drawn[0]

@@ -401,7 +401,7 @@ def test_power_is_drawn_for_each_goal_and_used_for_the_main_round(bench):
     app = press(app, "use_design")
     assert "The main round has 10 items" in words(app) and "20 are wanted" in words(app), "40 answers, 30 in the pilot"
     app = sound(app.selectbox(key="goal").set_value("difference").run())
-    app = sound(app.number_input(key="power.difference.discordant").set_value(0.05).run())
+    app = sound(app.number_input(key="faithfulness/power.difference.discordant").set_value(0.05).run())
     assert "of the questions can have one right answer" in words(app)
 
 
@@ -413,7 +413,7 @@ def test_values_of_a_plan_come_from_the_pilot(bench):
     pilot = from_pilot(frozen.study, latest.labels(bench, "faithfulness"))
     assert set(pilot.values) == set(power.GOALS) and 0.5 < pilot.values["rate"]["rate"] < 0.95
     app = press(open_page("Power", study="faithfulness"), "from_pilot")
-    assert app.number_input(key="power.difference.rate").value == pytest.approx(
+    assert app.number_input(key="faithfulness/power.difference.rate").value == pytest.approx(
         min(pilot.values["difference"]["rate"], 0.85), abs=0.001
     )
     assert "rough values" in words(app)

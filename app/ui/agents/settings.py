@@ -1,5 +1,6 @@
 """What an agent may do: its tools and limits, held in the page's address; all else is the recipe's."""
 
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -10,6 +11,7 @@ from core.agents import mcp_servers
 from core.agents.tools import TOOLS
 from core.config import PartConfig, TrialConfig, with_settings
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.labs.agents.replaying import AGENT
 from core.registry import find
 
@@ -83,20 +85,30 @@ def agent() -> TrialConfig:
 
 def limits(own: PartConfig) -> dict[str, Any]:
     """Setting -> limit, of an expander whose title says them."""
+    link = {"bind": "query-params"}
     with st.expander(f"**Limits** {limit_words(own)}", key="agent_limits"):
         tokens = st.number_input(
-            "Tokens", 0, 1_000_000, own.tokens, 1000, key="agent_tokens", help="Read and written; 0: no limit."
+            "Tokens", 0, 1_000_000, own.tokens, 1000, key="agent_tokens", help="Read and written; 0: no limit.", **link
         )
-        seconds = st.number_input("Seconds", 0, 3600, own.seconds, 10, key="agent_seconds", help="0: the deadline of an answer.")
-        usd = st.number_input("USD", 0.0, 100.0, own.usd, 0.01, key="agent_usd", help="By the price table; 0: no limit.")
-        after = st.toggle("Write after reading", own.write_after_reading, key="agent_writes", help=AFTER)
+        seconds = st.number_input(
+            "Seconds", 0, 3600, own.seconds, 10, key="agent_seconds", help="0: the deadline of an answer.", **link
+        )
+        usd = st.number_input("USD", 0.0, 100.0, own.usd, 0.01, key="agent_usd", help="By the price table; 0: no limit.", **link)
+        after = st.toggle("Write after reading", own.write_after_reading, key="agent_writes", help=AFTER, **link)
     made = {"tokens": tokens, "seconds": seconds, "usd": usd, "write_after_reading": after}
     return {f"answering.{name}": value for name, value in made.items()}
 
 
 def limit_words(own: PartConfig) -> str:
     """The limits in force, also before their widgets are drawn."""
-    said = st.session_state.get
+
+    def said(key: str, usual: Any) -> Any:
+        text = st.query_params.get(key, "null")
+        with suppress(WorkbenchError):
+            value = st.session_state[key] if key in st.session_state else read_json(text)
+            return value if isinstance(value, int | float) else usual
+        return usual
+
     tokens, seconds, usd = said("agent_tokens", own.tokens), said("agent_seconds", own.seconds), said("agent_usd", own.usd)
     words = [f"{tokens:,} tokens" * bool(tokens), cards.duration(seconds) * bool(seconds), f"{usd:g} USD" * bool(usd)]
     words.append("write after reading" * said("agent_writes", own.write_after_reading))

@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from zlib import crc32
 
 import streamlit as st
 
@@ -28,7 +29,9 @@ def draw(question: str, recipe: TrialConfig, answer: Answer, query: Query | None
         f"ranking's scores. It shows what this model would answer, not what is right. {other}".strip()
     )
     reference = next(iter(query.answers), "") if query else ""
-    text = st.text_area("Answer", reference or answer.text, key=f"likelihood/{question}", height=68, max_chars=4000)
+    # where the answer itself is offered, another answer has a box of its own: under one key it would hold the one before
+    key = f"likelihood/{question}" + (f"/{crc32(answer.text.encode('utf-8', 'replace')):x}" if not reference else "")
+    text = st.text_area("Answer", reference or answer.text, key=key, height=68, max_chars=4000)
     asked = question, measured, text.strip()
     read, engine = cards.count(measured.context.passages, "passage"), alike(measured.generation)
     press = jobs.Press("likelihood", one_phase(f"the answer read over {read}", units=measured.context.passages, like=engine))

@@ -18,7 +18,13 @@ class Contents(NamedTuple):
 
 
 def contents(corpus: Corpus) -> Contents:
-    return _contents(corpus, f"{corpus.name}/{session.workbench().corpus_key(corpus)}")
+    return _contents(corpus, key_of(corpus))
+
+
+def key_of(corpus: Corpus) -> str:
+    """Another one as soon as its documents or questions are other ones, as those of another half: what was clicked in a table of
+    them is a place, and another one stands there then."""
+    return f"{corpus.name}/{session.workbench().corpus_key(corpus)}"
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

@@ -5,7 +5,7 @@ from zlib import crc32
 import streamlit as st
 
 from app.ui import cards, cells, evidence
-from app.ui.corpus.contents import contents
+from app.ui.corpus.contents import contents, key_of
 from core.labs.corpus.contents import documents_with
 from core.records import Corpus, Document, Gold
 
@@ -44,7 +44,7 @@ def matching_documents(corpus: Corpus) -> list[int]:
         source = st.selectbox("Source", sources, index=None, key="source", placeholder="All sources")
     shown = documents_with(corpus, words, source)
     cards.status_strip([f"{len(shown):,} of {len(corpus.documents):,} documents"])
-    key = f"documents/{corpus.name}/{words}/{source}"
+    key = f"documents/{key_of(corpus)}/{words}/{source}"
     row = cells.clicked(
         contents(corpus).documents,
         shown,

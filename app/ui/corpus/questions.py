@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, evidence
-from app.ui.corpus.contents import contents
+from app.ui.corpus.contents import contents, key_of
 from app.ui.halves import no_questions
 from core.labs.corpus.contents import questions_with
 from core.records import Corpus, Gold, Query
@@ -30,7 +30,7 @@ def choice(corpus: Corpus) -> Query | None:
     """The filters and what they leave; returns the question that was clicked."""
     shown, kinds, filters = fitting(contents(corpus).question_rows)
     cards.status_strip([f"{len(shown):,} of {len(corpus.queries):,} questions"])
-    key = f"questions/{corpus.name}/{filters}"
+    key = f"questions/{key_of(corpus)}/{filters}"
     row = cells.clicked(
         contents(corpus).questions,
         shown,

@@ -63,7 +63,8 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
     return jobs.train_button(name, arguments, "an encoder", training.is_taken(name), "train/start", takes)
 
 
-def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
+def draw_curves(name: str, log: Sequence[dict[str, Any]], k: int | str = "k") -> None:
+    """k: the depth it was judged at, which need not be that of the recipe in use."""
     steps = [line for line in log if line["kind"] == "step" and line["loss"] is not None]
     checks = [line for line in log if line["kind"] == "evaluation"]
     if not steps and not checks:
@@ -88,7 +89,6 @@ def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
             caption="line: mean of 10",
         )
     with right:
-        k = session.config().evaluation.k
         traces = [
             trace
             for shade, (metric, part) in zip(charts.COLORS, TRAINED_METRICS.items(), strict=False)
@@ -142,4 +142,4 @@ def trained_card(trained: training.TrainedEncoder) -> None:
             settings = {"embedding.part": "trained", "embedding.name": trained.name}
             cards.press(title, "check", f"use/{trained.name}", session.change, settings, disabled=using, help=about)
             with st.popover("Curves", icon=":material/show_chart:"):
-                draw_curves(trained.name, training.training_log(trained.name))
+                draw_curves(trained.name, training.training_log(trained.name), record["evaluation"]["k"])

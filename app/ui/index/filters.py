@@ -2,7 +2,7 @@
 
 from app import session
 from app.ui import charts, forms, jobs, tables
-from app.ui.held import result_of
+from app.ui.held import recipe_of, result_of
 from app.ui.index import figures
 from core.labs.index import filtered
 from core.labs.index.glance import Glance
@@ -28,6 +28,7 @@ def filters(here: Glance, corpus: Corpus) -> None:
     )
     if results is None:
         return
+    config = recipe_of("filters", by)
     recalls = filtered.mean_recalls(results, config)
     made = filtered.table(results, recalls, figures.WAYS, workbench.command(config, "index-filters", "--by", by))
     charts.show(

@@ -4,9 +4,10 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, jobs
-from app.ui.held import result_of
+from app.ui.held import recipe_of, result_of
 from app.ui.index import figures
 from core import registry
+from core.config import TrialConfig
 from core.labs.index import churn, life, shadow
 from core.labs.index.churn import MODES, Churn, when_to_rebuild
 from core.labs.index.glance import Glance
@@ -42,7 +43,7 @@ def draw(here: Glance, corpus: Corpus) -> None:
         show_old=True,
     )
     if run is not None:
-        churn_result(here, run)
+        churn_result(recipe_of("churn"), run)
     st.divider()
     st.markdown("**Switch of encoder**")
     others = {name: title for name, title in encoders().items() if name != config.embedding.part}
@@ -69,8 +70,7 @@ def encoders() -> dict[str, str]:
     }
 
 
-def churn_result(here: Glance, run: Churn) -> None:
-    config = here.cost.config
+def churn_result(config: TrialConfig, run: Churn) -> None:
     tolerance = st.slider("Acceptable loss of recall before a rebuild (points)", 0.1, 10.0, 1.0, 0.1, key="tolerance")
     rebuild = when_to_rebuild(run, tolerance / 100)
     words = (

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, forms, jobs
-from app.ui.held import result_of
+from app.ui.held import recipe_of, result_of
 from app.ui.index import figures
 from app.ui.tables import minus, wrapped_table
 from core.evaluation.metric import MAIN, headlines
@@ -34,18 +34,20 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
     values = sorted({*grids.default_grid(config.index, here.point.n, here.point.dim).get(setting, []), now})
     slow = len(corpus.queries) > CURVE_AT_ONCE
     takes = one_phase(cards.count(len(values), "setting"), units=len(values), like=config.index.part)
+    place = f"{config.index.part}.{setting}"
     costs = result_of(
         "cost",
         (config, here.cost.margin_points),
         f"Compute {len(values)} settings",
         jobs.Press("index-cost", takes) if slow else None,
         lambda: cost.costs_along(workbench, config, values, here.cost.margin_points),
-        key=f"{config.index.part}.{setting}",
+        key=place,
         show_old=True,
     )
     if costs is None:
         return
-    values = [getattr(point.config.index, setting) for point in costs]  # of what is shown, which may be the one before
+    config, margin = recipe_of("cost", place), costs[0].margin_points  # of what is shown, which may be the one before
+    values, now = [getattr(point.config.index, setting) for point in costs], getattr(config.index, setting)
     fusion, words = forms.part_title(type(config.fusion)), word(setting)
     command = f"{workbench.command(config, 'index-cost')} --grid index.{setting}={','.join(map(str, values))}"
     charts.show(
@@ -53,7 +55,7 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
         "cost-to-the-ranking",
         data=cost.cost_rows(costs),
         config=config,
-        command=f"{command} --margin {here.cost.margin_points:g}",
+        command=f"{command} --margin {margin:g}",
         title="Difference to exact search",
         caption=f"n {costs[0].fused.effects[metric].equivalence.n:,}, 90% intervals; grey: within the margin",
     )

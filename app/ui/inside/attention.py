@@ -103,8 +103,8 @@ def prompt_text(looked: PromptAttention, query: int, layer: int, head: int) -> N
 def heads(looked: PromptAttention, query: int, layer: int, head: int, command: str) -> None:
     share, (layers, many) = attention_share(looked, query), looked.maps.shape[:2]
     about = {"question": looked.question, "layer": layer, "head": head, "looking_token": query}
-    about = "Entropy: 0 bits if all attention is on one token. Otherwise: the share of attention on that part."
-    what = forms.one_of("Colour of a head", ["Entropy", *share.parts], "head_colour", help=about)
+    tip = "Entropy: 0 bits if all attention is on one token. Otherwise: the share of attention on that part."
+    what = forms.one_of("Colour of a head", ["Entropy", *share.parts], "head_colour", help=tip)
     part = share.parts.index(what) if what in share.parts else None
     values = share.entropy_bits if part is None else share.mass[:, :, part]
     rows = [

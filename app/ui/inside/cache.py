@@ -48,22 +48,22 @@ def cache(config: TrialConfig) -> None:
             "processor, not the engine that answers on the page Ask. Times of a busy machine scatter."
         )
     with right:
-        about = (config.corpus.dataset, new, every)
-        run = measured(config, about, new, every)
-        if run is None:
+        held = measured(config, (config.corpus.dataset, new, every), new, every)
+        if held is None:
             return cards.empty(
                 "Time and memory of a token",
                 "With the cache a token reads the weights and the keys before it. Without it, the whole text is read again "
                 "for each token. Press Measure to see both.",
             )
+        about, run = held  # of the settings shown, or of those that were measured last
         measured_cards(run)
     measured_charts(run, about)
     st.divider()
     beside(config, new)
 
 
-def measured(config: TrialConfig, about: tuple, new: int, every: int) -> CacheMeasurement | None:
-    """The last measurement; pressing the button makes one, drawn while it grows."""
+def measured(config: TrialConfig, about: tuple, new: int, every: int) -> tuple[tuple, CacheMeasurement] | None:
+    """The last measurement, with what it is of; pressing the button makes one, drawn while it grows."""
     held = st.session_state.setdefault("inspect_cache", {})
     press = jobs.Press(
         "inside-cache", one_phase(f"{new:,} tokens, every {every} of them without the cache too", units=_work(new, every))
@@ -81,7 +81,7 @@ def measured(config: TrialConfig, about: tuple, new: int, every: int) -> CacheMe
         place.empty()
     elif held and about not in held:
         place.caption("Shown is the last measurement; press Measure for these settings.")
-    return next(iter(held.values()), None)
+    return next(iter(held.items()), None)
 
 
 def _work(new: int, every: int) -> int:

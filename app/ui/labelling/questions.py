@@ -80,7 +80,7 @@ def buttons(desk: Desk, label: Label | None, question: Question | None) -> None:
 def _choices(desk: Desk, question: Question, keys: dict[str, str]) -> None:
     kind = desk.sheet.steps[desk.at].kind
     st.html(
-        f'<div class="gw lab-ask" data-place="{escape(desk.item)}/{desk.at}"><b>{question.what}</b> {question.why} '
+        f'<div class="gw lab-ask" data-place="{escape(desk.item)}/{desk.at}"><b>{question.what}</b> {escape(question.why)} '
         '<i class="lab-wait">New question: keys are paused for a moment.</i>'
         f'<div class="lab-said">{escape(question.said)}</div><div class="lab-gone" role="alert">{GONE}</div></div>'
     )

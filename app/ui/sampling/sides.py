@@ -57,10 +57,10 @@ def side_by_side(config: TrialConfig, reading: prompts.Reading, most: int) -> No
         wanted = [(label, read_chain(what) if isinstance(what, str) else what) for label, what in about[3]]
         answers = jobs.drain(written_sides(workbench, config, reading, wanted, most), press=press)
         stop.empty()
-        written = st.session_state.sides_found = about, answers
+        written = st.session_state.sides_found = about, answers, len(reading.hits)
         st.rerun()
     if written:
-        sides(written[1], len(reading.hits))
+        sides(*written[1:])  # with the passages that they cite: those of their own prompt
 
 
 def sides(answers: Sequence[Side], passages: int) -> None:

@@ -2,7 +2,7 @@
 
 from app import session
 from app.ui import charts
-from app.ui.held import result_of
+from app.ui.held import recipe_of, result_of
 from app.ui.jobs import Press
 from core.config import TrialConfig
 from core.workbench import one_phase
@@ -23,6 +23,7 @@ def draw(config: TrialConfig) -> None:
     )
     if table is None:
         return
+    config = recipe_of("latency")
     steps, quantiles = list(table), workbench.latency_quantiles(table)
     shades = (charts.COLORS[0], charts.faint(charts.COLORS[0], 0.4))  # of one system, so in one colour
     bars = charts.bars(
