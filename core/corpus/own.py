@@ -29,6 +29,7 @@ from core.corpus.parse import NO_ROOM, PARSERS, parse
 from core.corpus.questions import FORMATS
 from core.corpus.reading import hidden, shape_reported
 from core.errors import WorkbenchError
+from core.progress import counted
 from core.records import Progress
 
 MAX_FILE = 500 << 20  # bytes
@@ -458,7 +459,10 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
         _write(place / "collection.json", {**about, "questions": len(corpus.queries)})
         notes = " ".join(note for note in corpus.notes if not note.startswith("File "))
         replaced = f" They replace the {before} before." if before else ""
-        message = f"{len(corpus.queries)} questions, evidence found for {corpus.measurable}.{replaced} {notes}"
+        evident = f"evidence found for {corpus.measurable:,}"
+        if corpus.measurable < len(corpus.queries):
+            evident += ": metrics of retrieval are over these alone"
+        message = f"{counted(len(corpus.queries), 'question')}, {evident}.{replaced} {notes}"
         return FileStatus(name, "ok", 0, sum(len(query.text) for query in corpus.queries), message.strip())
     finally:
         shutil.rmtree(new, ignore_errors=True)

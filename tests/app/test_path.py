@@ -148,6 +148,8 @@ def test_of_repeats_the_paper_of_an_experiment_compares_one_of_each_recipe_on_th
     [compared] = [item for item in paper.items if item.kind == "figure"]
     named = [row for row in bench.store.query("SELECT id, seed FROM trials") if row["id"] in compared.command]
     assert len(named) == 2 and {row["seed"] for row in named} == {int(compared.caption.rstrip(".").rpartition(" ")[2])}
+    axis = papers.taken(bench, paper.id, compared.name).content["figure"]["layout"]["xaxis"]["title"]["text"]
+    assert axis.startswith("nDCG@10: difference from ") and compared.caption.startswith("Paired differences in nDCG@10 from ")
 
 
 def test_where_less_is_better_the_least_comes_first_in_what_a_paper_is_offered_of_an_experiment(bench, monkeypatch):

@@ -24,7 +24,8 @@ def test_questions_are_matched_and_what_is_not_found_is_said(library):
     )
     files = [("a.txt", b"Ann\ncame. Bob left."), ("b.txt", b"Bob left.")]
     found = drain(library.ingest("q", files, ("my questions.csv", table)))
-    assert found[-1].status == "ok" and "evidence found for 3" in found[-1].message
+    assert found[-1].status == "ok" and "6 questions, evidence found for 3: " in found[-1].message
+    assert "metrics of retrieval are over these alone" in found[-1].message
     assert "3 > nowhere.pdf" in found[-1].message and "(4)" in found[-1].message
     corpus = drain(library.open("q"))
     texts = {document.id: document.text for document in corpus.documents}
@@ -166,7 +167,7 @@ def test_what_questions_replace_is_told(library):
     status = drain(library.ingest("c", [("a.txt", b"one")], ("first.csv", first)))[-1]
     assert status.message == "2 questions, evidence found for 2."
     [status] = drain(library.ingest("c", [], ("second.csv", second)))
-    assert status.message == "1 questions, evidence found for 1. They replace the 2 before."
+    assert status.message == "1 question, evidence found for 1. They replace the 2 before."
 
 
 def test_a_document_that_is_left_out_holds_no_evidence(library):

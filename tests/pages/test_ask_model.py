@@ -229,6 +229,7 @@ ENDINGS = [
     ({"finish_reason": "failed: HTTP 429: slow down (4 tries)", "text": "", "cited": ()}, "had too many requests"),
     ({"prompt_tokens": None, "answer_tokens": None, "reused_tokens": None}, "answer tokens not counted"),
     ({"cost_usd": 0.00042, "retries": 2}, "cost $0.00042"),
+    ({"first_token_ms": 400.0, "generation_ms": 30_400.0}, "0.33 tokens/s"),
 ]
 
 

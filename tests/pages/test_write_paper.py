@@ -124,6 +124,9 @@ def test_the_paper_that_was_changed_last_is_chosen(bench):
         papers.create(bench, name)
     papers.change(bench, "zwei", authors="Nobody")
     assert open_page().selectbox(key="paper").value == "zwei"
+    told = [warning.value for warning in open_page(paper="drei").warning]
+    assert told == ["The address asks for the paper “drei”, which is not here. Below stands the one that was changed last."]
+    assert not open_page(paper="eins").warning
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def costs(answer: Answer) -> list[str]:
     facts.append("answer tokens not counted" if answer.answer_tokens is None else f"answer {answer.answer_tokens:,} tokens")
     facts += [f"first token {cards.duration(answer.first_token_ms / 1000)}"] * bool(answer.first_token_ms)
     facts.append(f"generation {cards.duration(answer.generation_ms / 1000)}")
-    facts += [f"{rate:,.0f} tokens/s"] if (rate := speed(answer)) else []
+    facts += [f"{rate:,.0f} tokens/s" if rate >= 10 else f"{rate:.2g} tokens/s"] if (rate := speed(answer)) else []
     facts += [cards.count(answer.retries, "retry").replace("retrys", "retries")] if answer.retries else []
     if answer.cost_usd is not None:
         facts.append(f"cost {dollars(answer.cost_usd)}")

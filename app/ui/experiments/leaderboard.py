@@ -98,6 +98,8 @@ def verdict(shown: StudyResults, names: dict[str, str]) -> None:
     name = cards.plain(names.get(best.trial.id, best.trial.title))
     told = f"Best: **{name}**, {label(shown.metric, shown.k)} {interval.mean:.3f}{spread}."
     others = len(board.rows) - 1
+    if ties := sum(row.interval.mean == interval.mean for row in board.rows) - 1:
+        told += f" {ties:,} {'other has' if ties == 1 else 'others have'} the same mean."
     if others:
         equal = comparison.equals_words(equals, others)
         told += f" {equal[0].upper()}{equal[1:]} (paired, Holm, 5%)."

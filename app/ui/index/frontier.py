@@ -28,7 +28,8 @@ def frontier(here: Glance, corpus: Corpus) -> None:
         axis = forms.one_of_many("Recall against", axes, "axis", width=360, label_visibility="collapsed")
         head = st.container(width="stretch", key="frontier_head")
     others = sum(not point.here for point in good)
-    caption = f"{cards.count(len(good), 'kept point')}; click one to load it" if good else "nothing kept yet: start a sweep"
+    nothing = "nothing kept yet" + ": start a sweep" * (config.index.part != "exact")  # which has nothing to sweep
+    caption = f"{cards.count(len(good), 'kept point')}; click one to load it" if good else nothing
     caption += f"; open diamonds: {others:,} of another machine or version" if others else ""
     command = workbench.command(config, "index-points")
     charts.show(

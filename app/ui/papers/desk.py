@@ -15,6 +15,8 @@ from core.labs.papers import shelf
 def choose(names: list[str]) -> papers.Paper:
     """The paper of the address, or the one that was changed last."""
     last = shelf.last(session.workbench())
+    if (asked := st.query_params.get("paper", last)) not in names:  # which the box below takes out of the address
+        cards.not_there("paper", asked, instead="Below stands the one that was changed last.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Paper", names, names.index(last), key="paper", bind="query-params") or last
         paper = papers.load(session.workbench(), name)

@@ -7,7 +7,7 @@ from core.labs.experiments import results
 from core.labs.experiments.experiment import Experiment, made, slug
 from core.labs.papers import shelf
 from core.labs.path import steps
-from core.labs.trials.comparison import MOST, direction
+from core.labs.trials.comparison import MOST, direction, label
 from core.workbench import command_line
 
 FUSIONS = ("convex", "sparse_only", "dense_only")  # hybrid first: it is the base, so that it is compared with each alone
@@ -66,6 +66,6 @@ def into_paper(experiment: Experiment) -> str:
         caption = f"{who} and the base ({name}) on {on}."
         papers.add_table(workbench, title, where, compared, caption)
         named = {"kind": "figure", "name": f"difference-{where}".replace(" ", "-"), "drawing": "differences"}
-        drawn = named | {"command": sources.split(compared), "caption": f"Paired differences from the base ({name}) on {on}."}
-        papers.add(workbench, shelf.last(workbench), drawn)
+        told = f"Paired differences in {label(metric, asked[0].k)} from the base ({name}) on {on}."
+        papers.add(workbench, shelf.last(workbench), named | {"command": sources.split(compared), "caption": told})
     return shelf.last(workbench)

@@ -22,7 +22,7 @@ def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
         "sweep": ("Experiment", "sweep", {"": ""} | sweeps if sweeps else {}, 3),
     }
     offered = {name: choice for name, choice in offered.items() if len(choice[2]) > 1 or _asked(choice[1])}
-    widths = [3, *(width for *_, width in offered.values()), 3]
+    widths = [3, *(width for *_, width in offered.values()), views.room()]
     search, *columns, view = st.columns(widths, vertical_alignment="bottom", gap="small")
     text = search.text_input("Search", key="words", bind="query-params", placeholder="name, recipe, note, corpus, id")
     wanted = {

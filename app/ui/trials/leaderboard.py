@@ -20,7 +20,7 @@ FEW = 20  # questions below which it is said
 def draw(scope: Scope, names: dict[str, str]) -> None:
     if len(scope.members) < 2:
         return st.info(
-            "A leaderboard needs two trials on the same questions. Save another on the page Search, live, or choose All above.",
+            "A leaderboard needs two trials on the same questions. Save another on the page Search, live, or filter less above.",
             icon=":material/leaderboard:",
         )
     board = lab.leaderboard(session.workbench(), scope.members, scope.metric)

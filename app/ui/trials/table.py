@@ -174,7 +174,7 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str], own: Sequence[Own
         Column("Recipe", width=210, help="What differs from the default recipe."),
         Column("Tags", width=130),
         Column("Context", "Context (tokens)", COUNT, "The first k chunks, mean of a question."),
-        Column("Latency", "", "%.1f ms", "Median of a single question.", width=76),
+        Column("Latency", "", "%.1f ms", "Median of a single question.", width=88),
         Column("Chunks", "", COUNT, "Chunks in the index.", width=66),
         Column("Repeat", width=66, help="Trials of the same recipe on the same questions and documents."),
         Column("When", "", DAY_TIME, width=104),

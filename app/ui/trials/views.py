@@ -50,6 +50,11 @@ def current() -> TrialView:
     return TrialView(**{field: value for field, value in told.items() if value})
 
 
+def room() -> float:
+    """How wide a column both take beside a search of 3, so that they stand in one line."""
+    return 4.5 if lab.views(session.workbench()) else 3
+
+
 def draw() -> None:
     """The choice of a view, and what one is made of."""
     saved = list(lab.views(session.workbench()))
@@ -94,7 +99,7 @@ def _choices() -> None:
         format_func=titles.get,
         placeholder="The usual ones; any setting, metric or cost",
     )
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
     state = st.session_state
     own, now = state.get("columns") or (), state.get("sorted_by")
     sorts = [name for name in (*own_columns.PLAIN, *headlines(), *COSTS, *own) if name != "created"]

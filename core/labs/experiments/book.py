@@ -23,7 +23,8 @@ from core.statistics.bootstrap import Interval
 from core.workbench import Workbench
 
 # of halving only the round on the most questions: a mean of few is high by chance; repeats of a recipe are one, as the best of seeds
-# is high by chance too; of other documents or depth, as an earlier version had them, it is another number
+# is high by chance too; of other documents or depth, as an earlier version had them, it is another number; of equal means the first to be
+# measured, which leads the leaderboard too
 BEST = """WITH measured AS (
       SELECT sweep, id, coalesce(nullif(name, ''), made_name, id) AS title, metric, k, mean, num_queries, direction,
         coalesce(recipe_fingerprint, id) AS own
@@ -36,7 +37,7 @@ BEST = """WITH measured AS (
     SELECT sweep, arg_max(title, id) AS title, list(id ORDER BY id DESC) AS ids, metric, max(k) AS k,
       count(*) OVER (PARTITION BY sweep, num_queries) AS recipes
     FROM measured GROUP BY sweep, own, num_queries, metric, direction
-    QUALIFY row_number() OVER (PARTITION BY sweep ORDER BY num_queries DESC, direction * avg(mean) DESC, max(id)) = 1"""
+    QUALIFY row_number() OVER (PARTITION BY sweep ORDER BY num_queries DESC, round(direction * avg(mean), 12) DESC, min(id)) = 1"""
 
 
 class Version(NamedTuple):

@@ -50,6 +50,8 @@ def drawn(drawing: str, table: Any) -> dict[str, Any]:
             }
         )
     title = TITLES[drawing].format(level=100 * table["confidence"], reference=table["reference"])
+    if len(columns) == 1:  # of several the legend says which
+        title = f"{columns[0]['label']}: {title[0].lower()}{title[1:]}"
     layout = {
         "xaxis": {"title": {"text": title}},
         "yaxis": {

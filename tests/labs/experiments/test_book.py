@@ -175,6 +175,17 @@ def test_seeds_of_a_recipe_are_one_in_the_list_and_the_best_of_them_is_not_taken
     assert best.interval[:3] == pytest.approx(tuple(highest[name] for name in ("mrr", "low", "high")))
 
 
+def test_of_equal_means_the_list_names_the_recipe_that_leads_the_leaderboard(bench):
+    book.save(bench, sizes(metrics=["mrr"]))
+    questions = add_questions(bench.store)
+    for size in (64, 128):
+        add_trial(bench.store, questions, {"chunking.size_tokens": size}, 0.6, 1, "chunk-sizes")
+    experiment = book.load(bench, "chunk-sizes")
+    board = results.results(bench, experiment, results.of_study(bench, experiment), "mrr").board
+    assert len({row.interval.mean for row in board.rows}) == 1 < len(board.rows)
+    assert book.best(bench, [experiment])["chunk-sizes"].title == board.rows[0].trial.title
+
+
 def test_all_points_that_failed_are_counted(bench):
     book.save(bench, sizes())
     for size in range(64, 94):
