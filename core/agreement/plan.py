@@ -237,7 +237,8 @@ def _state(source: LabelSource, round_name: str, study: Study, rows: Sequence[Pl
     if at and at[0] < at[1] and not _stopped(source, study, round_name):
         return "open", f"{at[1] - at[0]:,} of {at[1]:,} screens are not labelled yet." + _so_far(verdicts, states)
     if None in states:
-        if agreed.ties:
+        understood = _level(study.test) if study.kind == "pairs" else rows[0].of_two or _threshold(study.test)
+        if understood and agreed.ties:
             return "open", f"The verdict depends on {'it' if agreed.ties == 1 else 'them'}."
         if any(row.low is None for row in rows):
             return "open", "There are too few labels for an interval."
