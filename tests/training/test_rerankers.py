@@ -156,6 +156,17 @@ def test_the_losses_are_their_formulas():
     assert np.isclose(of("pointwise"), sure[:3].mean() + sure[3:].mean())
 
 
+@pytest.mark.parametrize("kind", ["listwise", "pairwise", "pointwise"])
+def test_a_list_of_its_evidence_alone_leaves_the_loss_a_number(kind):
+    """Where no other passage than the evidence was found for a question."""
+    import torch
+
+    scores, one, pair = torch.tensor([0.5, 2.0, 1.0]), np.array([True]), np.array([True, False])
+    alone, both = float(list_loss(kind, scores[:1], [one])), float(list_loss(kind, scores, [one, pair]))
+    assert np.isfinite(alone) and np.isclose(both, alone + float(list_loss(kind, scores[1:], [pair])))
+    assert kind == "pointwise" or alone == 0
+
+
 def test_a_ranking_is_measured_by_its_first_evidence():
     lists = [List(0, np.arange(3), np.array([False, True, False])), List(1, np.arange(2), np.zeros(2, bool))]
     assert measure(lists, [np.array([1.0, 0.5, 0.0]), np.array([1.0, 0.0])]).tolist() == [[0.5, 0.0], [0.0, 0.0]]

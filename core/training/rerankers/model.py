@@ -41,6 +41,8 @@ def list_loss(kind: str, scores: Any, lists: list[np.ndarray]) -> Any:
     for some, gold in zip(scores.split([len(gold) for gold in lists]), map(torch.from_numpy, lists), strict=True):
         if kind == "listwise":
             total = total - log_softmax(some, 0)[gold].mean()
+        elif kind == "pairwise" and gold.all():
+            continue  # a mean over no pair is no number
         elif kind == "pairwise":
             total = total + softplus(some[~gold][None, :] - some[gold][:, None]).mean()
         else:
