@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -365,5 +366,10 @@ def report_on(
 
 
 def _comparison_key(config: TrialConfig, corpus: Corpus, comparison: TokenizerComparison) -> str:
-    names = [(counts.name, counts.vocabulary) for counts in comparison.tokenizers]
-    return fingerprint(corpus.fingerprint, names, config.evaluation, config.seed)
+    """By what was counted: a tokenizer of the same name and size may be another one."""
+    counted = [(each.name, each.vocabulary, _checksum(each)) for each in comparison.tokenizers]
+    return fingerprint(corpus.fingerprint, comparison.chunk_tokens, counted, config.evaluation, config.seed)
+
+
+def _checksum(counts: TokenCounts) -> int:
+    return crc32(b"".join(column.tobytes() for column in (*counts.sums.values(), counts.used)))

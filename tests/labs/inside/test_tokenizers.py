@@ -1,15 +1,18 @@
 """Tokenizers compared: counted against counts made by hand."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.inside import tokenizers
 from core.progress import drain
-from core.training.tokenizers import Reader, TokenizerConfig, folder_of, opened, tokenizer_files, train_tokenizer
+from core.records import Corpus, Document
+from core.training.tokenizers import Reader, Split, TokenizerConfig, folder_of, opened, tokenizer_files, train_tokenizer
 
 TEXTS = [
     "The for statement is used to iterate over the elements of a sequence; the else clause runs when it is exhausted.",
@@ -103,3 +106,20 @@ def test_an_unread_corpus_is_refused():
     with pytest.raises(WorkbenchError, match="Nothing to compare"):
         next(tokenizers.compare([], []))
     assert isinstance(tokenizer_files()["SmolLM2"], Path)
+
+
+def test_another_tokenizer_of_the_same_name_and_size_has_numbers_of_its_own(workbench, whole_words):
+    corpus = Corpus("c", tuple(Document(str(i), text) for i, text in enumerate(("abc.ab 7", "ab xy"))), (), fingerprint="c")
+    letters = replace(whole_words, split_many=lambda texts: [_letters(text) for text in texts])
+    texts = [document.text for document in corpus.documents]
+    rows = []
+    for reader in (whole_words, letters):
+        made = drain(tokenizers.compare(texts, [reader], chunk_tokens=(2,)))
+        rows.append(tokenizers.summary_on(workbench, TrialConfig(), corpus, made))
+        assert rows[-1] == tokenizers.summary(made)
+    assert rows[0] != rows[1]
+
+
+def _letters(text: str) -> Split:
+    places = np.array([(i, i + 1) for i, letter in enumerate(text) if not letter.isspace()], np.int32)
+    return Split(np.ones(len(places), np.int32), places, np.zeros(len(places), bool))
