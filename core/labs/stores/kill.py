@@ -91,7 +91,7 @@ def _killed(
             took: float | None = time.perf_counter() - started
             store.close()
         except Exception:  # whatever an engine raises: it cannot be opened again, which is the result
-            there, took = set(confirmed) - rows, None
+            there, took = set(), None
             _empty(kind(place, durable))
         missing = confirmed - there - lost
         beyond = {row for row in there if row >= first} - rows

@@ -1,6 +1,7 @@
 """Which stores are tried, what their records say as tables, which claims they decide, and the sentences made of them."""
 
 from importlib.util import find_spec
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from core.comparison.comparison import Difference
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.index.exact import normalised
-from core.labs.stores import advice, measure, tables
+from core.labs.stores import advice, kill, measure, tables
 from core.labs.stores.advice import FAILS, HOLDS, OPEN, UNTRIED
 from core.labs.stores.answers import PARTS, AnswersPlan, _verdict, answers, standing
 from core.labs.stores.bench import STORES, ChosenStores, StoreRecorder, alone, choose
@@ -345,3 +346,38 @@ def test_of_questions_without_references_the_answers_are_not_measured(tmp_path):
     ranked, read = table.rows
     assert ranked["difference"] == 0 and read["verdict"] == "not measured" and "difference" not in read
     assert "Token F1 is not measured: no question has a reference answer" in table.note
+
+
+class Breaking:
+    """A store whose files are broken by the second kill."""
+
+    title, serves = "Breaking", False
+    rows: ClassVar[set[int]] = set()
+
+    def __init__(self, place, durable=True):
+        pass
+
+    def create(self, dim):
+        self.rows.clear()
+
+    def index(self):
+        pass
+
+    close = index
+
+    def ids(self):
+        if len(self.rows) == 5:
+            raise OSError("no such segment")
+        return set(self.rows)
+
+
+def test_what_a_store_that_cannot_be_opened_had_confirmed_is_missing(monkeypatch):
+    def written(run, store, first, server, rng):
+        rows = set(range(first, first + (3 if first < 2_000_000 else 2)))
+        store.rows.update(rows)
+        return rows
+
+    monkeypatch.setattr(kill, "_written", written)
+    every = drain(kill._killed("run", Breaking, RunningStore("here"), True, 3, np.random.default_rng(0)))
+    assert [(each.acknowledged, each.missing) for each in every] == [(3, 0), (2, 5), (2, 0)]
+    assert [each.reopen_s is None for each in every] == [False, True, False]
