@@ -1,6 +1,7 @@
 """What stores showed, read back and as tables: the newest run of each kind."""
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from core.labs.stores.store import BUCKETS
@@ -263,7 +264,7 @@ def kill_table(rows: Rows) -> Table:
         dict(row)
         | {
             "missing share": _share(row["missing"], row["acknowledged"]),
-            "reopen": sorted(row["reopen_s"])[len(row["reopen_s"]) // 2] if row["reopen_s"] else None,
+            "reopen": median(row["reopen_s"]) if row["reopen_s"] else None,
         }
         for row in rows
     ]

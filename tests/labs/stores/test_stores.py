@@ -381,3 +381,8 @@ def test_what_a_store_that_cannot_be_opened_had_confirmed_is_missing(monkeypatch
     every = drain(kill._killed("run", Breaking, RunningStore("here"), True, 3, np.random.default_rng(0)))
     assert [(each.acknowledged, each.missing) for each in every] == [(3, 0), (2, 5), (2, 0)]
     assert [each.reopen_s is None for each in every] == [False, True, False]
+
+
+def test_of_an_even_number_of_kills_the_time_to_open_again_is_between_the_two_in_the_middle():
+    row = {"moments": 4, "acknowledged": 9, "missing": 0, "unreadable": 0, "reopen_s": [0.5, 4.0, 1.0, 2.0]}
+    assert tables.kill_table([row]).rows[0]["reopen"] == 1.5
