@@ -1,10 +1,12 @@
 """Labels, tags and answers learnt by an encoder: files in their forms, measures by other libraries, and what is written."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core import files
 from core.answering import bert_spans
 from core.answering.bert_spans import SpanReader
 from core.errors import WorkbenchError
@@ -19,7 +21,7 @@ from core.training.heads.examples import Compared, Labelled, PassageQuestion, Ta
 from core.training.heads.loop import distinct, head_of
 from core.training.heads.settings import HeadTraining
 from core.training.heads.tasks import OneLabel, Preferred, SeveralLabels, Spans, Tags, spans
-from core.training.heads.trained import HeadModel
+from core.training.heads.trained import ONNX, HeadModel
 from core.training.log import work_folder
 from tests.training.test_encoders import base  # noqa: F401, a fixture
 
@@ -448,6 +450,34 @@ def test_onnx_runtime_says_the_same(tmp_path):
     result = drain(export_onnx("m"))
     assert result["largest_logit_difference"] < 1e-4 and result["torch_ms"] > 0 < result["onnx_ms"]
     HeadModel("m")  # and the folder is still whole
+
+
+def test_an_export_that_is_stopped_or_fails_leaves_the_model_whole(tmp_path, monkeypatch):
+    import torch
+
+    model = HeadModel.__new__(HeadModel)
+    model.folder, model.task, model.model = tmp_path / "m", OneLabel(["a"]), torch.nn.Identity()
+    model.folder.mkdir()
+    (model.folder / "model.safetensors").write_bytes(b"weights")
+    (model.folder / ONNX).write_bytes(b"of an export before")
+    files.seal_folder(model.folder)
+    monkeypatch.setattr(HeadModel, "_tensors", lambda *_: {"input_ids": None})
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, f, **__: Path(f).write_bytes(b"of this one"))
+    work = model.export_onnx([None])
+    while not next(work).message.startswith("Comparing"):
+        pass
+    work.close()
+    assert files.damage_in(model.folder) == ""
+
+    def half(*_, f, **__):
+        Path(f).write_bytes(b"of")
+        raise RuntimeError("no room for more")
+
+    monkeypatch.setattr(torch.onnx, "export", half)
+    with pytest.raises(WorkbenchError, match="no room for more"):
+        drain(model.export_onnx([None]))
+    assert files.damage_in(model.folder) == "" and (model.folder / ONNX).read_bytes() == b"of this one"
+    assert len(list(model.folder.iterdir())) == 3
 
 
 def test_a_model_that_is_not_there_is_told_with_those_that_are():

@@ -50,20 +50,21 @@ class HeadModel:
         axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
         outputs = ["start_logits", "end_logits"] if self.task.kind == "spans" else ["logits"]
         self.model.eval()
-        with readable("The model cannot be written for ONNX Runtime", str(path)), files.disk_reported("The model", self.folder):
+        # whole, and sealed at once: a folder with a file that is not as it was sealed is no model any more
+        with readable("The model cannot be written for ONNX Runtime", str(path)), files.made_whole(path, "The model") as made:
             torch.onnx.export(
                 self.model,
                 kwargs=sample,
-                f=str(path),
+                f=str(made),
                 input_names=list(first),
                 output_names=outputs,
                 dynamic_shapes={name: axes for name in first},
                 external_data=False,
                 verbose=False,
             )
+        files.seal_folder(self.folder)
         yield Progress(1, 2, "Comparing it with torch")
         compared = self._compared(path, examples[:TRIED], outputs)
-        files.seal_folder(self.folder)
         return {"file": str(path), "bytes": path.stat().st_size} | compared
 
     def _compared(self, path: Path, examples: Sequence[Any], outputs: list[str]) -> dict[str, Any]:
