@@ -133,10 +133,12 @@ class TrainingSteps(ABC):
     def _diverged(self, loss: float) -> WorkbenchError:
         rate = learning_rate(self.config, self.step - 1, self.steps)
         write_line(self._work, "failed", step=self.step, reason=f"loss {loss}")
+        checkpoint = self._work / "checkpoint.pt"
+        best = f"The best weights so far, of step {self.best_step}, are kept in the checkpoint."
         return WorkbenchError(
-            f"Training diverged: the loss is {loss} at step {self.step}, learning rate {rate:g}. The best weights so "
-            f"far, of step {self.best_step}, are kept in the checkpoint.",
-            where=str(self._work / "checkpoint.pt"),
+            f"Training diverged: the loss is {loss} at step {self.step}, learning rate {rate:g}. "
+            + (best if checkpoint.exists() else "No weights were kept yet."),
+            where=str(checkpoint if checkpoint.exists() else self._work),
             todo=f"{self.remedy}; evaluate_every sets how often weights are kept.",
         )
 

@@ -356,6 +356,15 @@ def test_where_nothing_is_gained_the_start_comes_back(base, tmp_path, monkeypatc
     assert all((one[name] - other[name]).abs().max() == 0 for name in one)
 
 
+def test_a_loss_that_is_no_number_before_weights_were_kept_names_no_checkpoint(base, tmp_path, monkeypatch):
+    real = info_nce
+    monkeypatch.setattr(loop, "info_nce", lambda *given: real(*given) * math.nan)
+    folder = tmp_path / "one"
+    with pytest.raises(WorkbenchError, match=r"diverged: the loss is nan at step 1.*No weights were kept yet") as error:
+        drain(start(TrainConfig(base=str(base), **SMALL), folder))
+    assert error.value.where == str(work_folder(folder)) and not (work_folder(folder) / "checkpoint.pt").exists()
+
+
 def test_a_loss_that_is_no_number_stops_and_keeps_the_best(base, tmp_path, monkeypatch):
     import torch
 
