@@ -100,6 +100,7 @@ def parted(text: str, split: Split) -> str:
 
 def split_rows(readers: Sequence[Reader], text: str) -> list[dict[str, Any]]:
     """A row a tokenizer: how it cuts one text."""
+    text = encodable(text)
     splits = [(reader, reader.split(text)) for reader in readers]
     return [
         {

@@ -123,3 +123,9 @@ def test_another_tokenizer_of_the_same_name_and_size_has_numbers_of_its_own(work
 def _letters(text: str) -> Split:
     places = np.array([(i, i + 1) for i, letter in enumerate(text) if not letter.isspace()], np.int32)
     return Split(np.ones(len(places), np.int32), places, np.zeros(len(places), bool))
+
+
+def test_half_a_character_as_a_command_line_may_hand_it_over_is_counted_and_shown_as_unknown(whole_words):
+    [row] = tokenizers.split_rows([whole_words], "ab \udce9")
+    assert (row["tokens"], row["unknown"], row["split"].encode()) == (2, 1, "ab│\ufffd".encode())
+    assert row["bytes_per_token"] == len("ab \ufffd".encode()) / 2
