@@ -402,6 +402,16 @@ def test_a_training_goes_on_from_an_adapter_where_its_order_ended(corpus, model)
             drain(trained(corpus, model, "refused", **{"begin_with": "towns"} | settings))
 
 
+def test_steps_that_were_larger_than_all_examples_are_counted_as_they_were(corpus):
+    folder = adapters_home() / "few"
+    folder.mkdir(parents=True)
+    record = {"data": {"checksum": "c", "examples": {"train": 6}}, "best_step": 2, "config": {"batch_size": 64}}
+    for name, text in ((WEIGHTS, ""), (SETTINGS, "{}"), (RECORD, json.dumps(record))):
+        (folder / name).write_text(text)
+    config = AdapterTraining(begin_with="few")
+    assert training.begun(config, {"checksum": "c"})[1] == 12 and training.begun(config, {"checksum": "d"})[1] == 0
+
+
 # Parts
 
 

@@ -132,8 +132,10 @@ def begun(config: AnswerTraining, card: dict[str, Any]) -> tuple[str, int]:
         return "", 0  # what is no adapter is told where it is read
     record = adapter_record(config.begin_with)
     same = record.get("data", {}).get("checksum") == card["checksum"]
-    before = record["data"].get("learnt_before", 0) + record["best_step"] * record["config"]["batch_size"] if same else 0
-    return adapter_hash(config.begin_with), before
+    if not same:
+        return adapter_hash(config.begin_with), 0
+    a_step = min(record["config"]["batch_size"], record["data"]["examples"]["train"])  # no larger than all that there are
+    return adapter_hash(config.begin_with), record["data"].get("learnt_before", 0) + record["best_step"] * a_step
 
 
 def of_adapter(loop: AdapterLoop, folder: Path, card: dict[str, Any]) -> dict[str, Any]:
