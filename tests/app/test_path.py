@@ -91,6 +91,14 @@ def test_what_was_chosen_on_all_questions_is_not_confirmed_and_goes_on_to_the_pa
     assert (states(bench)["confirm"], states(bench)["paper"]) == ("aside", "next")
 
 
+def test_people_judge_no_experiment_on_retrieval_alone_though_a_question_was_asked_beside_it(bench, monkeypatch):
+    asked = {"base": {"corpus.dataset": "hills"}, "factors": [{"setting": "fusion.weight", "values": [0.1, 0.9]}]}
+    monkeypatch.setattr(steps, "ANSWERED", "SELECT 1 AS n WHERE ? != ''")
+    for metrics, state in ((["ndcg_linear"], "aside"), (["ndcg_linear", "f1"], "open")):
+        book.save(bench, made({"id": "weights", **asked, "metrics": metrics}))
+        assert states(bench)["people"] == state
+
+
 @pytest.mark.parametrize(("following", "at"), [("confirm", "confirm"), ("compare", "compare"), ("paper", "compare")])
 def test_a_page_on_which_several_steps_are_done_stands_at_the_one_that_is_next(bench, monkeypatch, following, at):
     order = ["question", "corpus", "recipe", "compare", "confirm", "people", "paper"]

@@ -92,6 +92,8 @@ def path(workbench: Workbench, dataset: str, questions: int, experiment: Experim
     aside = {}
     if not people[0] and (not has.answers or written[0]):
         aside["people"] = "Not needed here: no answers are stored"
+    elif not people[0] and varied and not experiment.measures:  # answers that were asked for beside it are no part of it
+        aside["people"] = "Not needed here: the experiment measures retrieval alone"
     if varied and not tested and experiment.choose_on != "dev":  # also where a half has no questions
         aside["confirm"] = f"Chosen on {experiment.choose_on} questions: none is left to confirm it on, and the paper says so"
     begin = () if questions else ("corpus",)  # nothing can be asked of a corpus without questions

@@ -70,8 +70,8 @@ def leaderboard(workbench: Workbench, members: Sequence[Trial], metric: str) -> 
 
 
 def worth(board: Leaderboard) -> str:
-    """What the best of many is worth, in a sentence; "" of one alone."""
-    if len(board.rows) < 2:
+    """What the best of many is worth, in a sentence; "" where none is above another."""
+    if len({row.interval.mean for row in board.rows}) < 2:
         return ""
     mean, low, high = board.chosen
     interval = "" if low is None else f" [{low:.3f}, {high:.3f}]".replace("-", "\u2212")

@@ -109,6 +109,7 @@ def test_equal_trials_share_the_first_place(tmp_path):
         "the first that was measured stands first, as the winner of a study is chosen"
     )
     assert (board.rows[1].gap.p_holm, board.rows[1].gap.difference) == (1, 0)
+    assert leaderboard.worth(board) == "", "nothing was chosen by chance"
 
 
 def test_what_cannot_be_ranked_together_is_told(bench, tmp_path):
