@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from starlette.exceptions import HTTPException
 
 from core.errors import WorkbenchError
+from core.serving import openai_chat
 from core.serving.admission import Admission, RateLimit, Refusal
 from core.serving.arms import FIRST, SECOND, SecondRecipe, ServedArm, Shadow, arm_of
 from core.serving.batching import AnswerBatches, stepped
@@ -101,6 +102,11 @@ class ChatMessage(BaseModel):
         return self.content if isinstance(self.content, str) else "\n".join(piece.text for piece in self.content or ())
 
 
+class ChatStream(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    include_usage: bool = False
+
+
 class ChatBody(BaseModel):
     """OpenAI's form; its fields about sampling are the recipe's to decide, and passed over."""
 
@@ -108,6 +114,7 @@ class ChatBody(BaseModel):
     model: str = ""
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     stream: bool = False
+    stream_options: ChatStream | None = None
 
 
 @dataclass(frozen=True)
@@ -454,13 +461,12 @@ def make_app(
         about = {"id": f"chatcmpl-{number}", "created": int(time.time()), "model": service.name}
         if body.stream:
             steps = counted(streamed(request, own, name, path), path, began)
-            events = chunks(about, await anext(steps), steps)
+            counts = body.stream_options is not None and body.stream_options.include_usage
+            events = openai_chat.chunks(about, await anext(steps), steps, counts)
             return StreamingResponse(events, **heard(name, own.question))
         made = await answered(request, own, name, path)
         figures.count(path, 200, made["way"], began)
-        choice = {"index": 0, "message": {"role": "assistant", "content": said(made)}, "finish_reason": reason(made)}
-        completion = {**about, "object": "chat.completion", "choices": [choice], "usage": usage(made), "groundwork": made}
-        return JSONResponse(completion, 200, headers(made))
+        return JSONResponse(openai_chat.completion(about, made), 200, headers(made))
 
     @app.get("/v1/models")
     async def models():
@@ -551,50 +557,3 @@ def event(step: Any) -> str:
     if isinstance(step, Again):
         return f"event: again\ndata: {json.dumps({'why': step.why})}\n\n"
     return f"event: answer\ndata: {json.dumps(step)}\n\n"
-
-
-def said(made: Reply) -> str:
-    """A reply as the text of a chat: without an answer the passages are it."""
-    return made["answer"] or "\n\n".join(f"[{each['number']}] {each['text']}" for each in made["passages"])
-
-
-def reason(made: Reply) -> str:
-    """Why a chat ended, in OpenAI's words."""
-    return "length" if made["finish_reason"] in ("length", "deadline") else "stop"
-
-
-def usage(made: Reply) -> dict[str, int] | None:
-    """None where the engine does not count its tokens."""
-    prompt, answer = (made.get("tokens") or {"prompt": 0, "answer": 0}).values()
-    told = {"prompt_tokens": prompt, "completion_tokens": answer}
-    return None if None in told.values() else told | {"total_tokens": prompt + answer}
-
-
-async def chunks(about: dict[str, Any], first: Any, steps: AsyncGenerator[Any, None]) -> AsyncGenerator[str, None]:
-    """OpenAI's events of a chat that is streamed. Text that no longer counts stands before that of the next way."""
-
-    def chunk(delta: dict[str, Any], end: str | None = None, **others: Any) -> str:
-        choice = {"index": 0, "delta": delta, "finish_reason": end}
-        return f"data: {json.dumps({**about, 'object': 'chat.completion.chunk', 'choices': [choice], **others})}\n\n"
-
-    def told(step: Any) -> str:
-        nonlocal written
-        if isinstance(step, str):
-            written += step
-            return chunk({"content": step})
-        if isinstance(step, Again):
-            written = ""
-            return chunk({"content": "\n\n"})
-        rest = "" if written.strip() else said(step)
-        return chunk({"content": rest} if rest else {}, reason(step), groundwork=step)
-
-    written = ""
-    try:
-        yield told(first)
-        async for step in steps:
-            yield told(step)
-        yield "data: [DONE]\n\n"
-    except (Refusal, WorkbenchError, OSError) as error:
-        yield f"data: {json.dumps({'error': {'message': str(error)}})}\n\n"
-    finally:
-        await steps.aclose()

@@ -16,11 +16,11 @@ from core.generation.openai_compatible import OpenAICompatible
 from core.generation.protocol import Generated
 from core.progress import drain
 from core.records import Progress
-from core.serving import web
+from core.serving import openai_chat
 from core.serving.admission import Breaker
 from core.serving.keys import Keys
 from core.serving.routing import Router
-from core.serving.service import ServedQuestion, Service
+from core.serving.service import Again, ServedQuestion, Service
 from core.serving.spans import Recorder, SpanBuffer
 from core.serving.web import ServiceLimits
 from tests.support.failing import TEXTS, recipe
@@ -374,15 +374,19 @@ def test_an_openai_client_uses_the_recipe_as_a_model(service, serve):
     assert made.choices[0].message.content == TEXTS["Lund.txt"] and made.usage.completion_tokens > 0
     pieces = client.chat.completions.create(model="towns", messages=messages, stream=True)
     assert "".join(piece.choices[0].delta.content or "" for piece in pieces) == TEXTS["Lund.txt"]
+    messages[-1]["content"] += " At which hour?"  # what is answered from the cache takes no tokens
+    asked = {"stream": True, "stream_options": {"include_usage": True}}
+    *pieces, last = client.chat.completions.create(model="towns", messages=messages, **asked)
+    assert last.usage.completion_tokens > 0 and not last.choices and {piece.usage for piece in pieces} == {None}
 
 
 def test_a_streamed_chat_tells_the_passages_where_the_text_before_counts_no_more():
     async def steps():
-        yield web.Again("The connection broke off.")
+        yield Again("The connection broke off.")
         yield {"answer": "", "finish_reason": "passages", "passages": [{"number": 1, "text": "The market opens at five."}]}
 
     async def told():
-        return [each async for each in web.chunks({}, "Half of an ans", steps())]
+        return [each async for each in openai_chat.chunks({}, "Half of an ans", steps())]
 
     sent = [json.loads(each.removeprefix("data: ")) for each in asyncio.run(told())[:-1]]
     text = "".join(each["choices"][0]["delta"].get("content", "") for each in sent)
@@ -390,9 +394,9 @@ def test_a_streamed_chat_tells_the_passages_where_the_text_before_counts_no_more
 
 
 def test_tokens_that_an_engine_does_not_count_are_no_zero():
-    assert web.usage({"tokens": {"prompt": None, "answer": None}}) is None
-    assert web.usage({"tokens": {"prompt": 3, "answer": 0}})["total_tokens"] == 3
-    assert web.usage({"way": "passages"})["total_tokens"] == 0, "no model read or wrote any"
+    assert openai_chat.usage({"tokens": {"prompt": None, "answer": None}}) is None
+    assert openai_chat.usage({"tokens": {"prompt": 3, "answer": 0}})["total_tokens"] == 3
+    assert openai_chat.usage({"way": "passages"})["total_tokens"] == 0, "no model read or wrote any"
 
 
 def test_a_chat_takes_contents_in_pieces_and_cuts_no_question(service, serve):
@@ -591,6 +595,6 @@ def test_a_chat_that_was_cut_says_so(service, serve, monkeypatch, why, told):
         yield step
 
     async def events():
-        return [event async for event in web.chunks(about, step, steps())]
+        return [event async for event in openai_chat.chunks(about, step, steps())]
 
     assert f'"finish_reason": "{told}"' in asyncio.run(events())[0]
