@@ -95,6 +95,8 @@ def test_chunkers_by_sizes_are_planned_told_started_and_drawn_in_place(bench, st
     assert links["Open in Experiments"] == f"study={study.id}" and links["Compare in Trials"] == f"sweep={study.id}"
 
     best = results.results(bench, study, results.of_study(bench, study), study.metrics[0]).best
+    assert not [b for b in app.button if b.key == "use_best"], "of equal means the first stands first, and that is in use"
+    app = chunks(**{"chunking.size_tokens": "24"})
     next(button for button in app.button if button.key == "use_best").click()
     app.run()
     in_use = app.session_state["recipes"][session.CURRENT]
