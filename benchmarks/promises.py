@@ -366,7 +366,6 @@ WHY = {
         "hnsw.float32.qps",
     ): "A thread waits for memory: each step of a search reads vectors of 1.5 kB from all over 1.5 GB. Over "
     "principal directions in 8 bits it holds.",
-    ("estimates", "in_range"): "Most that missed were told from one earlier run, of another size.",
     ("memory", "speed.read.p99_ms"): "Encoding the question takes most of it: without the encoder it holds.",
     ("agents", "sandbox.start_ms.median"): "Python is started anew for each program, in namespaces of its own.",
 }
