@@ -6,10 +6,10 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Any, Literal, NamedTuple
 
-from core.answering.numbering import numbered, renumbered, retitled
+from core.answering.numbering import cited_among, numbered, renumbered
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob
-from core.context.citations import marks, pattern
+from core.context.citations import pattern
 from core.context.passages import sentences
 from core.context.prompt import Prompt
 from core.generation.protocol import Generated
@@ -87,9 +87,7 @@ class Flare(Answering):
                     sentence = yield from self._next(material, prompt, numbers, written, left)
                     texts.append(sentence.generated)
                 row["passages"] = list(numbers.values())
-            style = material.context.citations
-            text = retitled(sentence.text, style, dict(zip(marks(style, prompt.used), numbers.values(), strict=True)), seen)
-            text = renumbered(text, numbers, style)
+            text = cited_among(sentence.text, material.context.citations, prompt.used, numbers, seen)
             told.append({**row, "text": text})
             if text in [each for each, _ in written]:
                 reason = "stop"

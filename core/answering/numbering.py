@@ -55,6 +55,15 @@ def retitled(text: str, style: str, shown: Mapping[str, int], seen: Sequence[Hit
     return pattern(style).sub(named, text)
 
 
+def cited_among(
+    text: str, style: str, used: Sequence[Hit], numbers: dict[int, int], seen: Sequence[Hit], missing: str = "0"
+) -> str:
+    """A text over a prompt of the passages `used`, with its citations as of all that were read, `seen`. numbers, missing: as in
+    `renumbered`."""
+    shown = {mark: numbers[place] for place, mark in enumerate(marks(style, used), 1) if place in numbers}
+    return renumbered(retitled(text, style, shown, seen), numbers, style, missing)
+
+
 def as_shown(seen: Sequence[Hit], used: Sequence[Hit], context: ContextConfig) -> tuple[list[Hit], list[int]]:
     """(all that was read as it was shown last, the number there of each that was seen). What has grown or was cut to its best sentences
     stands once, in the place of the first that it was made from. used: of the last prompt."""
@@ -86,9 +95,7 @@ def concluded(
     for _ in (running := Running(material.generator.generate(prompt.messages, material.seed, material.left_s))):
         yield ""
     texts.append(running.result)
-    style = material.context.citations
-    text = retitled(running.result.text, style, dict(zip(marks(style, prompt.used), numbers.values(), strict=True)), shown)
-    text = renumbered(text, numbers, style)
+    text = cited_among(running.result.text, material.context.citations, prompt.used, numbers, shown)
     yield text
     taken = together(running.result._replace(text=text), texts, started)
     return whole(material, taken, tuple(shown), {**detail, "calls": len(texts)}, notes=prompt.notes)

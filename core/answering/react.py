@@ -11,7 +11,7 @@ from core.agents.runs import AgentLimits, AgentStep
 from core.agents.tools import ToolDesk
 from core.answering.deciding import written
 from core.answering.ircot import Ircot
-from core.answering.numbering import numbered, renumbered, retitled
+from core.answering.numbering import cited_among, numbered, retitled
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob
 from core.context.citations import marks, plain
@@ -164,9 +164,7 @@ class AgentRun:
             return None
         there = self.desk.passages
         numbers = {number: own for number, own in numbered(prompt.used, [*there]).items() if own <= len(there)}
-        style = self.material.context.citations
-        read_as = {mark: numbers[place] for place, mark in enumerate(marks(style, prompt.used), 1) if place in numbers}
-        text = renumbered(retitled(said.text, style, read_as, there), numbers, style, "")
+        text = cited_among(said.text, self.material.context.citations, prompt.used, numbers, there, "")
         return AgentStep("", runs.FINISH, {"answer": text}, **runs.taken(said))
 
     def next_step(

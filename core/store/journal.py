@@ -217,6 +217,11 @@ class Journal:
                 self._listing = self._relisted([self._days[day][1] for day in changed], bool(gone))
             return self._listing
 
+    def mark(self) -> str:
+        """Another one after each change. Not by the newest id alone: records of others that are merged may be older."""
+        listing = self.listing()
+        return f"{len(listing)} {next(reversed(listing), '')}"
+
     def _relisted(self, changed: list[dict[str, Entry]], gone: bool) -> dict[str, Entry]:
         """The listing anew. Where records were only added behind the last, as they are, what is old need not be sorted again."""
         new = {record_id: entry for entries in changed for record_id, entry in entries.items() if record_id not in self._listing}

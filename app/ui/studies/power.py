@@ -24,7 +24,7 @@ def draw(desk: Desk) -> None:
         usual = list(GOALS).index(usual_goal(study))
         goal = st.selectbox("Goal", list(GOALS), usual, key="goal", format_func=GOALS.get, bind="query-params")
         head.caption(cards.plain(planned_test(study, goal, pilot)))
-        values = _values(f"{study.id}/power.{goal}", goal, pilot)
+        values = _values(f"{study.id}/power", goal, pilot)
         first, second = st.columns(2)
         each = answers_each(study, goal)
         drawn = len(plain(study.items, "main") or plain(study.items))
@@ -67,16 +67,16 @@ def _use(desk: Desk, items: int, annotators: int) -> None:
 def _values(place: str, goal: str, pilot: Pilot | None) -> dict[str, float]:
     """place: begins the keys, of this study alone: those of another study's pilot say nothing of it."""
     if pilot and goal in pilot.values:
-        if not any(f"{place}.{name}?" in st.session_state for name in VALUES[goal]):
+        if not any(f"{place}.{goal}.{name}?" in st.session_state for name in VALUES[goal]):
             _from_pilot(place, goal, pilot.values[goal])
         cards.press("Take from the pilot", "science", "from_pilot", _from_pilot, place, goal, pilot.values[goal])
-        if st.session_state.get(f"{place}.source"):
+        if st.session_state.get(f"{place}.{goal}.source"):
             st.caption(f"From {cards.plain(pilot.why[goal])}. A small pilot gives rough values: look at neighbouring ones too.")
     else:
         st.caption("Assumed values. After a pilot they can be taken from its labels.")
     values, pair = {}, st.columns(2)
     for number, (name, (label, tip, bounds)) in enumerate(VALUES[goal].items()):
-        key = f"{place}.{name}"
+        key = f"{place}.{goal}.{name}"
         if key not in st.session_state:  # kept in a key of its own: a widget that is not drawn forgets
             st.session_state[key] = st.session_state.get(f"{key}?", ASSUMED[goal][name])
         bounds = {bound: float(value) if bound != "format" else value for bound, value in bounds.items()}
@@ -87,8 +87,7 @@ def _values(place: str, goal: str, pilot: Pilot | None) -> dict[str, float]:
 
 
 def _from_pilot(place: str, goal: str, values: dict[str, float]) -> None:
-    difference = f"{place.removesuffix(goal)}difference.difference"
-    wanted = st.session_state.get(difference, ASSUMED["difference"]["difference"])
+    wanted = st.session_state.get(f"{place}.difference.difference", ASSUMED["difference"]["difference"])
     for name, value in fitted(goal, values, wanted).items():
-        st.session_state[f"{place}.{name}"] = st.session_state[f"{place}.{name}?"] = value
-    st.session_state[f"{place}.source"] = True
+        st.session_state[f"{place}.{goal}.{name}"] = st.session_state[f"{place}.{goal}.{name}?"] = value
+    st.session_state[f"{place}.{goal}.source"] = True

@@ -128,8 +128,7 @@ def stored(workbench: Workbench, dataset: str, experiment: str = "") -> Stored:
 
 def _once(workbench: Workbench, about: str, ask: Callable[[], Any]) -> Any:
     """Asked of the database once after each change of the journal."""
-    listing = workbench.store.journal.listing()
-    key = f"{about} {len(listing)} {next(reversed(listing), '')}"
+    key = f"{about} {workbench.store.journal.mark()}"
     if (before := workbench.pipeline.recall("path", key)) is not None:
         return before
     late = workbench.late()

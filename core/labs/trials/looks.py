@@ -49,9 +49,8 @@ def identities(workbench: Workbench, questions: str) -> list[str]:
 
 
 def _stored(workbench: Workbench, questions: str) -> list[dict[str, Any]]:
-    listing = workbench.store.journal.listing()  # records of others that are merged may be older than the newest here
     # a page that waits for each move of a slider asks the store once
-    key = f"{questions}/{len(listing)}/{next(reversed(listing), '')}"
+    key = f"{questions}/{workbench.store.journal.mark()}"
     return workbench.pipeline.remember("stored recipes", key, lambda: workbench.store.query(STORED, [questions]))
 
 
