@@ -6,7 +6,9 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
+OPENAI = "/v1/"  # addresses below it speak OpenAI's form
 MOST_CLIENTS = 10_000  # whose rates are remembered; of more the one that asked longest ago is forgotten
 SMOOTHING = 0.2  # weight of the last request in the mean of seconds
 
@@ -17,6 +19,14 @@ class Refusal(Exception):
     def __init__(self, status: int, why: str, wait_s: float = 0.0) -> None:
         self.status, self.why, self.wait_s = status, why, wait_s
         super().__init__(why)
+
+
+def failure(path: str, status: int, why: str) -> dict[str, Any]:
+    """The body of a reply to a request that fails: of OpenAI's form where that is spoken, elsewhere the words alone."""
+    if not path.startswith(OPENAI):
+        return {"error": why}
+    kind = "rate_limit_error" if status == 429 else "server_error" if status >= 500 else "invalid_request_error"
+    return {"error": {"message": why, "type": kind, "param": None, "code": None}}
 
 
 class Admission:

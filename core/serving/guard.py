@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from core.serving.admission import failure
+
 MOST_BYTES = 100_000  # of a body
 BODY_S = 10.0  # in which it has to have come
 
@@ -32,9 +34,9 @@ class Guard:
             async with asyncio.timeout(self._body_s):
                 body = await self._read(receive)
         except TimeoutError:
-            return await _refuse(send, 408, f"The body did not come within {self._body_s:g} seconds.")
+            return await _refuse(scope, send, 408, f"The body did not come within {self._body_s:g} seconds.")
         except _TooLarge:
-            return await _refuse(send, 413, f"The body has more than {self._most:,} bytes.")
+            return await _refuse(scope, send, 413, f"The body has more than {self._most:,} bytes.")
         if body is None:  # the client left before it had said what it wants
             return None
         if response := self._at_hand(scope, body):
@@ -87,8 +89,8 @@ async def _until_gone(app: Any, scope: dict[str, Any], body: bytes, receive: Any
         raise error
 
 
-async def _refuse(send: Any, status: int, why: str) -> None:
-    body = json.dumps({"error": why}).encode()
+async def _refuse(scope: dict[str, Any], send: Any, status: int, why: str) -> None:
+    body = json.dumps(failure(scope["path"], status, why)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from core.errors import WorkbenchError
-from core.serving.admission import Refusal
+from core.serving.admission import OPENAI, Refusal, failure
 from core.serving.service import Again, Reply
 
 
@@ -46,7 +46,8 @@ async def chunks(
             yield told(step)
         yield "data: [DONE]\n\n"
     except (Refusal, WorkbenchError, OSError) as error:
-        yield f"data: {json.dumps({'error': {'message': str(error)}})}\n\n"
+        status = error.status if isinstance(error, Refusal) else 503
+        yield f"data: {json.dumps(failure(OPENAI, status, str(error)))}\n\n"
     finally:
         await steps.aclose()
 

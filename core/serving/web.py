@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 
 from core.errors import WorkbenchError
 from core.serving import openai_chat
-from core.serving.admission import Admission, RateLimit, Refusal
+from core.serving.admission import Admission, RateLimit, Refusal, failure
 from core.serving.arms import FIRST, SECOND, SecondRecipe, ServedArm, Shadow, arm_of
 from core.serving.batching import AnswerBatches, stepped
 from core.serving.feedback import MOST_SAID, FeedbackBook
@@ -286,7 +286,7 @@ def make_app(
         path = request.url.path if any(request.url.path == route.path for route in app.routes) else "other"  # no series a guess
         figures.requests.labels(path, status, "").inc()
         headers = {"retry-after": str(max(1, round(wait_s)))} if status in (429, 503) and wait_s < 1e6 else {}
-        return JSONResponse({"error": why}, status, headers)
+        return JSONResponse(failure(request.url.path, status, why), status, headers)
 
     async def in_turn(
         question: ServedQuestion, name: str, work: Callable[[], Awaitable[Reply]], path: str, own: ServedArm = alone

@@ -302,7 +302,7 @@ def test_half_a_character_and_a_nul_are_refused_in_words(service, serve, text):
     for more in ("", ', "stream": true'):
         body = f'{{"messages": [{{"role": "user", "content": "{text}"}}]{more}}}'
         response = client.post("/v1/chat/completions", content=body, headers=told)
-        assert response.status_code == 422 and "messages/0/content" in response.json()["error"]
+        assert response.status_code == 422 and "messages/0/content" in response.json()["error"]["message"]
 
 
 def test_chats_that_are_streamed_are_counted(service, serve):
@@ -380,6 +380,24 @@ def test_an_openai_client_uses_the_recipe_as_a_model(service, serve):
     assert last.usage.completion_tokens > 0 and not last.choices and {piece.usage for piece in pieces} == {None}
 
 
+@pytest.mark.parametrize(
+    "text, kind, words",
+    [
+        (" ", "invalid_request_error", "holds no question"),
+        ("x" * 200_000, "invalid_request_error", "more than 100,000 bytes"),
+        (LUND, "rate_limit_error", "requests a second"),
+    ],
+)
+def test_an_openai_client_is_told_of_a_failure_in_its_own_form(service, serve, text, kind, words):
+    from openai import APIStatusError, OpenAI
+
+    limits = ServiceLimits(rate=0.001, burst=0 if text == LUND else 3)
+    client = OpenAI(base_url=f"{serve(service, limits).base_url}/v1", api_key="none", max_retries=0)
+    with pytest.raises(APIStatusError) as failed:
+        client.chat.completions.create(model="towns", messages=[{"role": "user", "content": text}])
+    assert failed.value.type == kind and words in failed.value.body["message"]
+
+
 def test_a_streamed_chat_tells_the_passages_where_the_text_before_counts_no_more():
     async def steps():
         yield Again("The connection broke off.")
@@ -410,10 +428,10 @@ def test_a_chat_takes_contents_in_pieces_and_cuts_no_question(service, serve):
     for told in (said(("user", pieces)), said(("user", "Hello"), ("assistant", None), ("user", pieces))):
         assert told.json()["choices"][0]["message"]["content"] == TEXTS["Lund.txt"]
     for blank in (None, "  ", []):
-        assert "holds no question" in said(("user", LUND), ("assistant", "At eight."), ("user", blank)).json()["error"]
+        assert "holds no question" in said(("user", LUND), ("assistant", "At eight."), ("user", blank)).json()["error"]["message"]
     assert said(("user", [*pieces, picture])).status_code == 422 and said(("system", LUND)).status_code == 422
     long = said(("user", "x" * 10_001))
-    assert long.status_code == 422 and "more than 10,000 characters" in long.json()["error"]
+    assert long.status_code == 422 and "more than 10,000 characters" in long.json()["error"]["message"]
 
 
 def test_the_description_for_programs_has_examples(service, serve):
