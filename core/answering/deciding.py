@@ -11,7 +11,7 @@ from core.generation import structured
 from core.generation.loading import loaded
 from core.generation.protocol import Generated
 from core.progress import Running
-from core.records import Progress
+from core.records import Hit, Progress
 
 YES_NO = ("yes", "no")
 
@@ -46,3 +46,12 @@ def written(material: Material, messages: list[dict[str, str]], texts: list[Gene
         yield ""
     texts.append(running.result)
     return running.result
+
+
+def thought(
+    material: Material, hits: Sequence[Hit], template: str, most: int, texts: list[Generated]
+) -> Generator[str | Progress, None, str]:
+    """What the model writes over all these passages on its way to the answer, `most` tokens of it."""
+    yield from loaded(material.untaught)
+    short = material._replace(generator=material.untaught.having(max_tokens=most, json_schema="", logprobs=0))
+    return (yield from written(short, short.prompt_over(hits, template=template).messages, texts)).text

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from core.answering.numbering import cited_among, numbered, renumbered
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob
-from core.context.citations import pattern
+from core.context.citations import uncited
 from core.context.passages import sentences
 from core.context.prompt import Prompt
 from core.generation.protocol import Generated
@@ -147,5 +147,5 @@ def _within(generated: Generated, end: int) -> tuple[Token, ...]:
 def masked(tokens: Sequence[Token], mask: float, style: str) -> str:
     """The text of the tokens that are probable enough: section 3.2.2, implicit query by masking. Citations search for nothing."""
     text = "".join(token.text if math.exp(token.logprob) >= mask else " " for token in tokens)
-    words = " ".join(pattern(style).sub(" ", text).split())
+    words = uncited(text, style)
     return words if re.search(r"\w", words) else ""

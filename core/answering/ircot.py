@@ -4,13 +4,12 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Literal
 
-from core.answering.deciding import written
+from core.answering.deciding import thought
 from core.answering.numbering import concluded, numbered
 from core.answering.protocol import Answering, Material, Writing
 from core.config import knob
-from core.context.citations import pattern
+from core.context.citations import uncited
 from core.context.passages import sentences
-from core.generation.loading import loaded
 from core.generation.protocol import Generated
 from core.records import Hit, Progress
 from core.registry import part
@@ -48,14 +47,14 @@ class Ircot(Answering):
         seen, first = list(passages), len(passages)
         while len(chain) < self.rounds and material.left_s > 0:
             yield Progress(len(chain), self.rounds + 1, f"Thought {len(chain) + 1}")
-            thought = yield from self._thought(material, passages, [row["text"] for row in chain], texts)
-            if not thought or thought in [row["text"] for row in chain]:
+            sentence = yield from self._next(material, passages, [row["text"] for row in chain], texts)
+            if not sentence or sentence in [row["text"] for row in chain]:
                 break
-            row = {"text": thought, "query": "", "passages": []}
+            row = {"text": sentence, "query": "", "passages": []}
             chain.append(row)
-            if CONCLUDES in thought.casefold() or material.search is None:
+            if CONCLUDES in sentence.casefold() or material.search is None:
                 break
-            row["query"] = " ".join(pattern(material.context.citations).sub(" ", thought).split())
+            row["query"] = uncited(sentence, material.context.citations)
             hits = material.search(row["query"])[: material.context.passages]
             row["passages"] = list(numbered(hits, seen).values())
             places = [(hit.document_id, hit.start) for hit in passages]
@@ -66,14 +65,11 @@ class Ircot(Answering):
         detail = {"thoughts": chain, "first": first, "searches": sum(bool(row["query"]) for row in chain)}
         return (yield from concluded(material, material.prompt_over(passages), seen, texts, started, detail))
 
-    def _thought(
+    def _next(
         self, material: Material, passages: Sequence[Hit], chain: Sequence[str], texts: list[Generated]
     ) -> Generator[str | Progress, None, str]:
         """The next sentence of the chain; "" where the model writes none."""
-        own, so_far = material.untaught, "".join(f"{sentence}\n" for sentence in chain).replace("$", "$$")
-        yield from loaded(own)
-        engine = own.having(max_tokens=self.sentence_tokens, json_schema="", logprobs=0)
-        short = material._replace(generator=engine)
-        text = (yield from written(short, short.prompt_over(passages, template=NEXT + so_far).messages, texts)).text
+        template = NEXT + "".join(f"{sentence}\n" for sentence in chain).replace("$", "$$")
+        text = yield from thought(material, passages, template, self.sentence_tokens, texts)
         spans = sentences(text)
         return " ".join(text[slice(*spans[0])].split()) if spans else ""

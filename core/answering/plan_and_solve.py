@@ -7,23 +7,17 @@ from core.answering.deciding import decided, written
 from core.answering.numbering import concluded, numbered
 from core.answering.protocol import Answering, Material, Writing
 from core.config import PartConfig, knob
-from core.context.citations import pattern, plain
+from core.context.citations import plain, uncited
 from core.context.prompt import within
+from core.context.template import before_question
 from core.records import Hit, Progress
 from core.registry import part
-
-KNOWN = "$passages\n\nKnown so far:\n{so_far}\n\nQuestion: $question\n$reminder"
-
-OWN_TEMPLATE = (
-    "The recipe's own template has no place for the answers to the simpler questions, so the last prompt was without them."
-)
 
 
 @part("answering")
 class PlanAndSolve(Answering):
     """The model splits the question into simpler ones; each is searched for and answered, and the last prompt holds these answers with
-    the passages; a template of the recipe's own holds these alone. Choose it over `ircot` where a question's parts can be named before
-    anything is read.
+    the passages. Choose it over `ircot` where a question's parts can be named before anything is read.
 
     Plan-and-solve, Wang et al. 2023, "Plan-and-Solve Prompting: Improving Zero-Shot Chain-of-Thought Reasoning by Large Language Models",
     arXiv:2305.04091, section 2, with a search a step.
@@ -68,16 +62,14 @@ class PlanAndSolve(Answering):
             read = [hit for hit in hits if any(within(hit, other) or within(other, hit) for other in part_of.used)]
             numbers = list(numbered(read, seen).values())
             best += hits[:1]
-            text = " ".join(pattern(style).sub(" ", said.text).split())
+            text = uncited(said.text, style)
             rows.append({"passage": numbers[0], "text": simpler, "decision": text or said.finish_reason, "score": None})
             answered += [f"{simpler} {text}"] * bool(text)
-        own = material.context.template
-        so_far = "\n".join(answered).replace("$", "$$")
-        template = {"template": KNOWN.format(so_far=so_far)} if answered and not own else {}
         by_place: dict[tuple[str, int, int], Hit] = {}  # two searches give the same passage another rank
         for hit in best + began:
             by_place.setdefault((hit.document_id, hit.start, hit.end), hit)
-        last = material.prompt_over(list(by_place.values()), **template)
-        last = last._replace(notes=(*last.notes, *[OWN_TEMPLATE] * bool(answered and own)))
+        own = material.context.template
+        template = before_question(own, "\n".join(["Known so far:", *answered])) if answered else own
+        last = material.prompt_over(list(by_place.values()), template=template)
         detail = {"decisions": rows, "searches": searches, "first": len(began)}
         return (yield from concluded(material, last, seen, texts, started, detail))

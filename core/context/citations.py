@@ -25,6 +25,11 @@ def pattern(style: str = BRACKETS) -> re.Pattern[str]:
     return _STYLES[style][1]
 
 
+def uncited(text: str, style: str = BRACKETS) -> str:
+    """A text without its citations, in single spaces."""
+    return " ".join(pattern(style).sub(" ", text).split())
+
+
 def marks(style: str, hits: Sequence[Hit], first: int = 1) -> list[str]:
     """The mark of each passage. first: number of the first."""
     names = _names(hits) if style == "titles" else range(first, first + len(hits))

@@ -1,5 +1,6 @@
 """Prompts from templates: text with $variables, filled once. What is filled in is never read for variables again."""
 
+import re
 from collections.abc import Mapping
 from string import Template
 
@@ -7,6 +8,14 @@ from core.config import TEMPLATES, check_template
 from core.errors import WorkbenchError
 
 BUILT_IN = {"template": "$instructions\n\n$passages\n\nQuestion: $question\n$reminder", "passage": "$mark $text"}
+_QUESTION = re.compile(r"^.*\$\{?question\b", re.MULTILINE)
+
+
+def before_question(text: str, words: str) -> str:
+    """A template ("" is the built-in one) with these words, which hold no variables, before the line of its question."""
+    template = text or BUILT_IN["template"]
+    place = line.start() if (line := _QUESTION.search(template)) else len(template)
+    return f"{template[:place]}{words.replace('$', '$$')}\n\n{template[place:]}"
 
 
 def filled(kind: str, text: str, values: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
-from core.context.citations import pattern
+from core.context.citations import uncited
 from core.errors import missing_package
 from core.generation.model_texts import Request
 from core.judging.asking import ByRuns, fields_of, of_runs
@@ -104,7 +104,7 @@ class RagasMeasure(ByRuns):
 
 def bare(case: AnswerCase) -> str:
     """The answer without its citations, which ragas would read as words."""
-    return " ".join(pattern(case.citations).sub(" ", case.answer).split()) or case.answer
+    return uncited(case.answer, case.citations) or case.answer
 
 
 def reference(case: AnswerCase) -> str:

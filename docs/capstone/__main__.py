@@ -93,11 +93,16 @@ WHOLE = Form(
             ),
             StudyPlan(
                 "whole/thought-xquad.yaml",
-                5,
+                20,
                 "XQuAD",
-                "one prompt over dense retrieval",
+                "a chain of thought over dense retrieval",
                 **FOLLOWS | {"more": ("faithfulness", "citation_recall")},
-                ways=(("context.template", "chain of thought"),),
+                ways=(
+                    ("answering", "one prompt without a chain"),
+                    ("fusion", "a chain over hybrid retrieval"),
+                    ("rerank", "a chain over reranking by a cross-encoder"),
+                    ("query", "a chain over HyDE"),
+                ),
             ),
         ),
         AGENTS: (

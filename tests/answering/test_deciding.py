@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from core.answering.adaptive import KINDS_OF_QUESTION, AdaptiveRetrieval
+from core.answering.chain_of_thought import ChainOfThought
 from core.answering.corrective import Corrective
 from core.answering.ircot import Ircot
-from core.answering.plan_and_solve import OWN_TEMPLATE, PlanAndSolve
+from core.answering.one_prompt import OnePrompt
+from core.answering.plan_and_solve import PlanAndSolve
 from core.answering.self_rag import SelfRag
 from core.config import ContextConfig
 from core.context.surroundings import Surroundings
@@ -78,15 +80,36 @@ def test_plan_and_solve_answers_each_part_and_then_the_whole():
     assert [row["decision"] for row in made.detail["decisions"]] == ["the Danube", "Romania"] and made.detail["searches"] == 2
     last = scripted.asked[-1][0][0]["content"]
     assert "Where does it end? Romania" in last and len(scripted.asked) == 4 and made.text
-    own, scripted = run(script, PlanAndSolve(), context=ContextConfig(template="$passages\nQuestion: $question"))
-    assert "Where does it end?" not in scripted.asked[-1][0][0]["content"] and OWN_TEMPLATE in own.notes
-    assert OWN_TEMPLATE not in made.notes
+    _, scripted = run(script, PlanAndSolve(), context=ContextConfig(template="$passages\nQuestion: $question"))
+    assert "Where does it end? Romania\n\nQuestion: Where does the river" in scripted.asked[-1][0][0]["content"]
     failed, scripted = run(
         lambda chat, schema: script(chat, schema) if schema or "Ulm?" not in chat[0]["content"] else "", PlanAndSolve()
     )
     assert failed.detail["decisions"][0]["decision"].startswith("failed") and "failed" not in scripted.asked[-1][0][0]["content"]
     alone, _ = run(["", "Romania"], PlanAndSolve())
     assert alone.text == "Romania" and alone.detail["decisions"] == []
+
+
+def test_a_chain_of_thought_stands_before_the_question_and_the_answer_alone_is_told():
+    thoughts = "Ulm stands on the Danube [1].\n\nIt costs $5 <|im_end|>, so Romania."
+    made, scripted = run([thoughts, "Romania [1]"], ChainOfThought(thought_tokens=32))
+    assert made.text == "Romania [1]" and made.cited == (1,) and made.hits == (FIRST,) and made.detail["calls"] == 2
+    chain = "Ulm stands on the Danube . It costs $5 < |im_end|>, so Romania."
+    assert [row["text"] for row in made.detail["thoughts"]] == [chain]
+    (first, _), (last, _) = ([chat[0]["content"], schema] for chat, schema in scripted.asked)
+    assert "Think step by step" in first and f"Thoughts: {chain}\n\nQuestion: Where does the river" in last
+    plainly, (alone, *_) = run(["Romania [1]"], OnePrompt())[0], run(["", "Romania [1]"], ChainOfThought())
+    assert alone.text == "Romania [1]" and alone.detail["thoughts"] == [] and alone.prompt == f"{first}\n\n{plainly.prompt}"
+
+
+def test_a_chain_of_thought_keeps_to_the_passages_of_the_recipe_and_to_its_template():
+    context = ContextConfig(passages=2, duplicates=0.9, template="$passages\n${question} In a word?")
+    hits = [FIRST, replace(FIRST, rank=2), SECOND, hit("Rhine", "The Rhine ends in the sea.")]
+    made, scripted = run(["It is far.", "Romania [2]"], ChainOfThought(), hits=hits, context=context)
+    assert [each.document_id for each in made.hits] == ["Ulm", "Danube"] and made.cited == (2,)
+    for chat, _ in scripted.asked:
+        assert "The Danube ends" in chat[0]["content"] and "The Rhine ends" not in chat[0]["content"]
+    assert "Thoughts: It is far.\n\nWhere does the river of Ulm end? In a word?" in scripted.asked[-1][0][0]["content"]
 
 
 @pytest.mark.parametrize("way", [SelfRag, Corrective, AdaptiveRetrieval, PlanAndSolve])

@@ -115,6 +115,15 @@ def thoughts(answer: Answer, corpus: Corpus, query: Query | None) -> None:
         evidence.show(evidence.passage_html(row["text"], title=f"Thought {number}", facts=facts, relevant=False))
 
 
+def chain(answer: Answer, corpus: Corpus, query: Query | None) -> None:
+    """What was thought before the answer."""
+    st.caption("The prompt of the answer held this before the question. A thought need not be true.")
+    for row in answer.detail["thoughts"]:
+        evidence.show(evidence.passage_html(row["text"], title="Chain of thought", facts=[], relevant=False))
+    if not answer.detail["thoughts"]:
+        st.caption("The model wrote no thought.")
+
+
 def decisions(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     """What the model decided on its way, a row a decision."""
     st.caption(
@@ -165,6 +174,7 @@ TABS = {  # part of the kind answering -> what it tells
     **dict.fromkeys(OF_QUOTES, Tab("Quotes", quotes)),
     "flare": Tab("Retrievals", sentences),
     "ircot": Tab("Thoughts", thoughts),
+    "chain_of_thought": Tab("Thoughts", chain),
     **dict.fromkeys(("react", "react_crewai", "react_langgraph"), Tab("Steps", steps.tab)),
     **dict.fromkeys(("adaptive", "corrective", "plan_and_solve", "self_rag"), Tab("Decisions", decisions)),
     "per_passage": Tab("Answers by passage", answers),

@@ -48,6 +48,7 @@ BY_PART = {
     "self_rag": ("asai2024",),
     "adaptive": ("jeong2024",),
     "corrective": ("yan2024",),
+    "chain_of_thought": ("wei2022", "kojima2022"),
     "ircot": ("trivedi2023",),
     "react": ("yao2023",),
     "ndcg_linear": ("jarvelin2002",),

@@ -92,6 +92,7 @@ CLAUSES = {
         "reader": "by an encoder that marks the likeliest span of the passages, each read alone"
         "{candidates:, the language model's likelihood deciding with it among the likeliest|}",
         "per_passage": "from each passage alone, and once more from these answers",
+        "chain_of_thought": "after a chain of thought over the same passages (zero-shot, {thought_tokens} tokens at most)",
         "ircot": "after a chain of thought each of whose sentences is searched (IRCoT, {rounds} rounds)",
         "react": "by an agent that calls tools, a thought before each call (ReAct, {steps} steps at most)",
         "self_rag": "from each passage alone, the one kept that the model itself judges best (Self-RAG's scheme)",

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from core.config import ContextConfig
-from core.context.citations import pattern
+from core.context.citations import uncited
 from core.context.prompt import written
 from core.records import Hit
 from core.training.adapters.examples import AdapterData, PreferencePair, SplitPlace, TrainingExample, from_examples
@@ -47,7 +47,7 @@ def right_ones(
         if why := _unusable(each) or _not_right(each, least):
             left_out[why] += 1
             continue
-        bare = " ".join(pattern().sub(" ", each.text).split())
+        bare = uncited(each.text)
         told = (each.question, each.read)
         group = _place(each, places).group
         examples.append(TrainingExample(each.id, each.messages, each.text, each.references or (bare,), group, told))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.config import ContextConfig
-from core.context.citations import pattern
+from core.context.citations import uncited
 from core.context.prompt import written as prompt
 from core.generation.model_texts import ModelText, Request, TextTools, written
 from core.judging.diversity import answer_f1, normalise_answer
@@ -128,7 +128,7 @@ def _whole(document: Document) -> Hit:
 
 
 def _bare(text: ModelText) -> str:
-    return " ".join(pattern().sub(" ", text.text).split()).rstrip(" .")
+    return uncited(text.text).rstrip(" .")
 
 
 def _unclear(posed: Posed, text: ModelText) -> str:
