@@ -216,6 +216,36 @@ def test_a_speed_counts_the_rows_that_were_written_where_the_corpus_has_fewer_th
     assert {(row["value"], row["size"]) for row in bench.rows if row["quantity"] == "writes"} == {(50.0, 50)}
 
 
+def test_what_a_store_finds_by_its_default_is_of_the_default_also_where_another_is_built_in(home):
+    class Built(STORES["faiss"]):
+        effort_is_built: ClassVar[bool] = True
+        efforts: ClassVar[tuple[int, ...]] = (4, 400)
+        usual_effort: ClassVar[int] = 4
+
+        def create(self, dim, effort=0):
+            super().create(dim)
+            self.built = effort or self.usual_effort
+
+        def search(self, query, k, effort, below=None):
+            return super().search(query, k, self.built, below)
+
+    rng = np.random.default_rng(0)
+    base = measure.ground(rng.normal(size=(900, 32)), rng.normal(size=(9, 32)), 900, 9, 0)
+    (usual := Built("")).create(32)
+    usual.load(np.arange(900), base.vectors, base.buckets)
+    bench = measure._Bench(StoreRecorder(home), measure.QUICK, ChosenStores([Built], {}, {}), "towns")
+    drain(bench.searches(base, {"faiss": RunningStore("")}))
+    [recall] = [row for row in bench.rows if row["quantity"] == "recall"]
+    by_default = base.recall([usual.search(query, 10, 4) for query in base.queries], None)
+    assert (recall["detail"]["effort"], recall["detail"]["by_default"]) == (400, by_default) and by_default < 0.95 <= recall[
+        "value"
+    ]
+    for row in (row for row in bench.rows if row["quantity"] == "rows_returned"):
+        returned = [len(usual.search(query, 10, 4, row["below"])) for query in base.queries]
+        assert row["detail"]["by_default"] == np.mean(returned), row["below"]
+    assert all(kind.efforts[0] == kind.usual_effort for kind in STORES.values() if kind.effort_is_built)
+
+
 @pytest.mark.parametrize("work, refused, done", [("insert", 3, 3), ("churn", 3, 12)])
 def test_a_commit_that_a_store_gives_up_is_counted_and_the_others_go_on(work, refused, done, monkeypatch, tmp_path):
     class GivingUp(STORES["lancedb"]):
