@@ -18,7 +18,7 @@ from core.errors import WorkbenchError
 from core.index.exact import Exact, normalised
 from core.labs.index.measure import TIES, recall
 from core.labs.stores import processes
-from core.labs.stores.bench import ChosenStores, StoreRecorder, alone, choose, running
+from core.labs.stores.bench import ChosenStores, StoreRecorder, alone, choose, running, written_to
 from core.labs.stores.store import BUCKETS, BenchStore, RunningStore
 from core.progress import Running
 from core.records import Candidates, Progress
@@ -222,7 +222,8 @@ class _Bench:
 
     def writes(self, vectors: np.ndarray, places: Mapping[str, RunningStore]) -> Generator[Progress, None, None]:
         plan = self._plan
-        kinds = [kind for kind in self._chosen.stores if not kind.writes_alike]
+        kinds = written_to(self._chosen.stores)
+        places = {**places, **{kind.writes_alike: places[kind.name] for kind in self._chosen.stores if kind.writes_alike}}
         cases = [
             (kind, durable, number)
             for kind in kinds

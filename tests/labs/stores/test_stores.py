@@ -67,8 +67,26 @@ def test_what_is_not_there_is_left_out_with_reason_and_command(monkeypatch, home
 
 
 def test_those_that_write_alike_are_written_to_once():
-    names = {store.name for store in choose((), {"postgres": "POSTGRES"}, writing=True).stores}
-    assert "postgres_default" not in names and "postgres_ivfflat" not in names
+    names = [store.name for store in choose((), {"postgres": "POSTGRES"}, writing=True).stores]
+    assert names.count("postgres_hnsw") == 1 and "postgres_default" not in names and "postgres_ivfflat" not in names
+
+
+def test_of_those_that_write_alike_the_one_that_is_named_is_not_passed_over(home, monkeypatch):
+    only = "postgres_ivfflat", "postgres_default"
+    assert [store.name for store in choose(only, {"postgres": "POSTGRES"}, writing=True).stores] == ["postgres_hnsw"]
+
+    class Alike(STORES["faiss"]):
+        name: ClassVar[str] = "alike"
+        writes_alike: ClassVar[str] = "faiss"
+
+    def together(run, writers, *_):
+        yield Progress(0, 1, "")
+        return [measure.WriterTimes(0.0, 1.0, np.ones(len(writer.vectors)), 0) for writer in writers]
+
+    monkeypatch.setattr("core.labs.stores.processes.together", together)
+    bench = measure._Bench(StoreRecorder(home), measure.QUICK, ChosenStores([Alike], {}, {}), "towns")
+    drain(bench.writes(np.ones((10, 8), np.float32), {"alike": RunningStore("")}))
+    assert {row["store"] for row in bench.rows if row["quantity"] == "writes"} == {"faiss"}
 
 
 def test_the_ground_holds_as_many_rows_under_a_filter_as_it_says():
