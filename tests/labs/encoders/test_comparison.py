@@ -137,6 +137,7 @@ def test_the_recipes_own_encoder_is_offered_once():
 @pytest.mark.parametrize("settings", [
     {}, {"transform__projection": "pca", "transform__dimensions": 6}, {"transform__quantise": "binary", "transform__rescore": 3},
     {"transform__projection": "whitening", "index__metric": "l2"}, {"transform__remove_top": 1, "index__metric": "dot"},
+    {"retrieval__documents": "id=P*|B*|L*"}, {"query": {"part": "rocchio", "alpha": 0.0, "beta": 1.0, "documents": 5}},
 ])  # fmt: skip
 def test_the_ringed_point_of_the_curve_is_what_the_workbench_measures(bench, settings):
     config = comparison.variant(recipe(**settings), chosen(recipe())[0].part)
