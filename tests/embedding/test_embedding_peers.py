@@ -106,6 +106,21 @@ def test_the_general_part_reads_the_prompts_that_a_model_declares(tmp_path):
     assert offsets[0].tolist() == [[0, 3], [4, 9]]
 
 
+@pytest.mark.parametrize(
+    ("settings", "question", "passage"),
+    [
+        ({"prompts": {"query": "q: ", "document": ""}, "default_prompt_name": "query"}, "q: ", ""),
+        ({"prompts": {"query": "q: ", "document": "", "passage": "p: "}, "default_prompt_name": "query"}, "q: ", "p: "),
+        ({"prompts": {"all": "a: ", "document": None}, "default_prompt_name": "all"}, "a: ", "a: "),
+        ({"prompts": {"query": "q: "}, "default_prompt_name": None}, "q: ", ""),
+    ],
+)
+def test_a_prompt_that_a_model_declares_empty_is_not_its_default(tmp_path, settings, question, passage):
+    (tmp_path / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    part = SentenceTransformers(model=str(tmp_path))
+    assert (part.prefix(True), part.prefix(False)) == (question, passage)
+
+
 @pytest.fixture(scope="module")
 def llama(tmp_path_factory):
     """A folder of a random Llama of four layers, and the library's model of it."""
