@@ -16,7 +16,7 @@ from core.labs.stores.answers import PARTS, AnswersPlan, _verdict, answers, stan
 from core.labs.stores.bench import STORES, ChosenStores, StoreRecorder, alone, choose
 from core.labs.stores.contention import Agent, AgentHistory, contend
 from core.labs.stores.histories import Anomalies, Operation
-from core.labs.stores.store import RunningStore
+from core.labs.stores.store import Absent, RunningStore
 from core.progress import drain
 from core.records import Progress
 from core.statistics.equivalence import tost
@@ -87,6 +87,15 @@ def test_of_those_that_write_alike_the_one_that_is_named_is_not_passed_over(home
     bench = measure._Bench(StoreRecorder(home), measure.QUICK, ChosenStores([Alike], {}, {}), "towns")
     drain(bench.writes(np.ones((10, 8), np.float32), {"alike": RunningStore("")}))
     assert {row["store"] for row in bench.rows if row["quantity"] == "writes"} == {"faiss"}
+
+
+def test_a_store_whose_answers_cannot_be_had_is_told_where_it_is_named(monkeypatch, home):
+    with pytest.raises(WorkbenchError, match="CockroachDB is asked by its address") as raised:
+        drain(answers(home, TrialConfig(), AnswersPlan(only=("faiss", "cockroach"))))
+    assert "faiss" in raised.value.todo
+    monkeypatch.setattr(STORES["qdrant"], "absent", lambda servers: Absent("It is not there.", "Fetch it."))
+    with pytest.raises(WorkbenchError, match=r"It is not there.*Fetch it"):
+        drain(answers(home, TrialConfig(), AnswersPlan(only=("qdrant",))))
 
 
 def test_the_ground_holds_as_many_rows_under_a_filter_as_it_says():
