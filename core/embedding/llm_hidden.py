@@ -160,6 +160,8 @@ class Hidden:
         """
         import torch
 
+        # where the tokenizer puts it there itself it would stand twice, and the second be counted
+        texts = [text[1:] if len(text) and text[0] == self._start else text for text in texts]
         lengths = torch.tensor([len(text) for text in texts], device=self.device)
         ids = np.full((len(texts), 1 + max(map(len, texts))), self._start, np.int64)
         for row, text in zip(ids, texts, strict=True):

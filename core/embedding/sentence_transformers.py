@@ -62,7 +62,11 @@ class SentenceTransformers(Encoder):
         with readable(where=str(file)):
             settings = read_json(file, "The encoder's settings", of=dict, numbers="careless") if file.exists() else {}
             prompts = settings.get("prompts") or {}
-            return next((prompts[n] for n in (*names, settings.get("default_prompt_name")) if prompts.get(n)), "")
+            # an empty one is declared too: the default is for texts of which the model says nothing
+            declared = [prompts[n] for n in names if prompts.get(n) is not None] or [
+                prompts.get(settings.get("default_prompt_name"))
+            ]
+            return next(filter(None, declared), "")
 
     def device(self) -> str:
         return hardware.device()

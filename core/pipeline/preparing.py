@@ -194,15 +194,20 @@ class Preparation(StageMemory):
     def asked_vectors(self, run: Resolved, wordings: Sequence[Wording]) -> Generator[Progress, None, np.ndarray]:
         """Vectors [n, d] float32 of what is asked, question after question, transformed as the chunks' are: a row a text, or
         one a question where the transform averages them."""
-        if not wordings:
-            return (yield from self.query_vectors(run))
+        vectors = yield from self.encoded(run, wordings)
+        return (yield from self.transformed(run)).queries(vectors)
+
+    def encoded(self, run: Resolved, wordings: Sequence[Wording]) -> Generator[Progress, None, np.ndarray]:
+        """The same [n, dim] float32 as the encoder makes them."""
         encoder, vectors = (yield from self.encoder(run)), {}
+        if not wordings:
+            return (yield from embed(encoder, [], self.vectors_folder, True))
         questions = [text for each in wordings for text in each.dense]
         for query, texts in ((True, questions), (False, passages(wordings))):
             if texts:
                 matrix = yield from embed(encoder, texts, self.vectors_folder, query, weights)
                 vectors |= {(query, text): row for text, row in zip(texts, matrix, strict=True)}
-        return (yield from self.transformed(run)).queries(stacked(run, wordings, vectors))
+        return stacked(run, wordings, vectors)
 
     def query_vectors(self, run: Resolved) -> Generator[Progress, None, np.ndarray]:
         """The questions' vectors [num_queries, d] float32 as they stand, transformed as the chunks' are."""

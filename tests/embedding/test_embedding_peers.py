@@ -1,6 +1,7 @@
 """Against sentence-transformers, the reference for every model it reads."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -105,6 +106,21 @@ def test_the_general_part_reads_the_prompts_that_a_model_declares(tmp_path):
     assert offsets[0].tolist() == [[0, 3], [4, 9]]
 
 
+@pytest.mark.parametrize(
+    ("settings", "question", "passage"),
+    [
+        ({"prompts": {"query": "q: ", "document": ""}, "default_prompt_name": "query"}, "q: ", ""),
+        ({"prompts": {"query": "q: ", "document": "", "passage": "p: "}, "default_prompt_name": "query"}, "q: ", "p: "),
+        ({"prompts": {"all": "a: ", "document": None}, "default_prompt_name": "all"}, "a: ", "a: "),
+        ({"prompts": {"query": "q: "}, "default_prompt_name": None}, "q: ", ""),
+    ],
+)
+def test_a_prompt_that_a_model_declares_empty_is_not_its_default(tmp_path, settings, question, passage):
+    (tmp_path / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    part = SentenceTransformers(model=str(tmp_path))
+    assert (part.prefix(True), part.prefix(False)) == (question, passage)
+
+
 @pytest.fixture(scope="module")
 def llama(tmp_path_factory):
     """A folder of a random Llama of four layers, and the library's model of it."""
@@ -151,6 +167,20 @@ def test_hidden_states_are_the_librarys_one_text_at_a_time(llama, pooling, layer
         expected.append(torch.nn.functional.normalize(pooled, dim=0).numpy())
     assert np.abs(vectors_of(part, FEW[1:2], query=True) - expected[0]).max() < 1e-4
     assert np.abs(vectors_of(part, TEXTS) - np.stack(expected[1:])).max() < 1e-4
+
+
+@pytest.mark.parametrize("pooling", ["mean", "last"])
+def test_a_start_token_that_the_tokenizer_puts_there_itself_stands_once(llama, pooling, tmp_path):
+    from tokenizers.processors import TemplateProcessing
+
+    folder, _, tokenizer = llama
+    shutil.copytree(folder, tmp_path / "begins")
+    begins = tokenizer.from_str(tokenizer.to_str())
+    begins.post_processor = TemplateProcessing(single="[unused0] $A", special_tokens=[("[unused0]", 1)])
+    assert begins.encode(FEW[1]).ids == [1, *tokenizer.encode(FEW[1]).ids]
+    begins.save(str(tmp_path / "begins" / "tokenizer.json"))
+    bare, own = (LLMHidden(model=str(each), pooling=pooling, dtype="float32") for each in (folder, tmp_path / "begins"))
+    assert np.abs(vectors_of(own, ["", *FEW]) - vectors_of(bare, ["", *FEW])).max() < 1e-4
 
 
 @pytest.mark.slow

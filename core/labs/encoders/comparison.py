@@ -96,8 +96,9 @@ def leaderboard(
     others = [row for row in rows if row.evaluation and row.offer != reference]
     if base is None or not others:
         return rows
-    measured_by = [row.config for row in others], base.run.vector_search_key()
-    key = fingerprint(base.config, *measured_by)
+    # by what each finds: one that was trained again under its name is another
+    by = [(row.config, row.evaluation.run.vector_search_key()) for row in others]
+    key = fingerprint(base.config, base.run.vector_search_key(), by)
     changes = workbench.pipeline.remember("encoder differences", key, lambda: _changes(workbench, others, base))
     return [replace(row, changes=changes.get(row.offer.id, {})) for row in rows]
 

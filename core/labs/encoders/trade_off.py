@@ -7,15 +7,16 @@ import numpy as np
 
 from core.config import TransformConfig, TrialConfig, fingerprint
 from core.embedding.transform import Basis, fit, principal
-from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.evaluation.judged import Relevance
 from core.index.exact import Exact
 from core.index.rescore import Rescored
 from core.labs.encoders.comparison import asked, prepared, remembered, variant
 from core.pipeline.results import evaluated
+from core.pipeline.retrieving import VectorSearch
 from core.pipeline.stages import VECTOR_SEARCH, Resolved, rankers
 from core.progress import drain
+from core.queries.protocol import Wording
 from core.records import Progress
 from core.retrieval.pool import make_pool
 from core.statistics.bootstrap import Interval
@@ -43,7 +44,8 @@ class EncoderVectors(NamedTuple):
     key: str
     run: Resolved  # with the questions that are asked
     vectors: np.ndarray  # [num_chunks, dim] float32, as the encoder made them
-    questions: np.ndarray  # [num_questions, dim] float32
+    wordings: list[Wording]  # what is asked in place of each question
+    questions: np.ndarray  # [num_texts, dim] float32, of those
     basis: Basis
     relevance: Relevance
     ties: np.ndarray
@@ -53,16 +55,16 @@ def encoder_vectors(workbench: Workbench, config: TrialConfig) -> Generator[Prog
     """Vectors, questions and judgements of an encoder that is prepared."""
     pipeline = workbench.pipeline
     run = asked(workbench, (yield from pipeline.resolve(config)))
-    key = fingerprint(run.key("relevance"), config.embedding.prefix(True))
+    key = fingerprint(run.key("relevance"), run.key("queries"), config.embedding.prefix(True))
 
     def make() -> Generator[Progress, None, EncoderVectors]:
-        encoder = yield from pipeline.encoder(run)
         vectors = yield from pipeline.vectors(run)
-        questions = yield from embed(encoder, [q.text for q in run.corpus.queries], pipeline.vectors_folder, query=True)
+        wordings = yield from pipeline.queries(run)
+        questions = yield from pipeline.encoded(run, wordings)
         relevance = yield from pipeline.relevance(run)
         ties = yield from pipeline.tie_order(run)
         yield Progress(0, 0, "Principal directions of the vectors")
-        return EncoderVectors(key, run, vectors, questions, principal(vectors), relevance, ties)
+        return EncoderVectors(key, run, vectors, wordings, questions, principal(vectors), relevance, ties)
 
     return (yield from remembered(workbench, "ground", key, make))
 
@@ -126,15 +128,17 @@ def _searching(base: EncoderVectors, config: TrialConfig, transform: TransformCo
 
 def _point(workbench: Workbench, config: TrialConfig, base: EncoderVectors, transform: TransformConfig) -> TransformPoint:
     """One transform's metrics by exact search: the numbers of `Workbench.evaluate` on the same questions."""
-    run = _searching(base, config, transform)
-    depth, metric = run.config.retrieval.candidates, run.config.index.metric
+    run, pipeline = _searching(base, config, transform), workbench.pipeline
     fitted = fit(transform, base.vectors, base.basis)
     searcher = run.config.index.build(fitted.chunks, None)
     if transform.quantise != "none" and transform.rescore > 1:
-        searcher = Rescored(searcher, fitted.full, transform.rescore, metric)
-    candidates = searcher.search(fitted.queries(base.questions), depth, base.ties)
+        searcher = Rescored(searcher, fitted.full, transform.rescore, run.config.index.metric)
+    way = VectorSearch(pipeline, run, VECTOR_SEARCH)
+    way.searcher, way.stored = searcher, fitted  # in place of those that `load` would keep
+    allowed = drain(pipeline.allowed(run, run.corpus.queries))
+    candidates = drain(way.search(fitted.queries(base.questions), base.wordings, base.ties, allowed))
     pool = make_pool({VECTOR_SEARCH: candidates}, base.ties)
-    judged = drain(evaluated(workbench.pipeline, run, pool, base.relevance))
+    judged = drain(evaluated(pipeline, run, pool, base.relevance))
     return TransformPoint(fitted.dim, transform.quantise, fitted.bytes_per_vector, judged.intervals)
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.config import PartConfig, TrialConfig, with_settings
+from core.config import PartConfig, TrialConfig, fingerprint, with_settings
 from core.index.common import checked
 from core.records import Progress
 from core.scratch.indexes.inside import (
@@ -44,9 +44,8 @@ def index_inside(workbench: Workbench, config: TrialConfig) -> Generator[Progres
     stored = yield from pipeline.transformed(run)
     asked = yield from pipeline.query_vectors(run)
     yield Progress(0, 0, "Reading out the index")
-    return pipeline.remember(
-        "inside", run.key("index") + run.questions, lambda: _read(searcher._index, config.index, stored.chunks, asked)
-    )
+    key = fingerprint(run.key("index"), run.questions, config.embedding.prefix(True))
+    return pipeline.remember("inside", key, lambda: _read(searcher._index, config.index, stored.chunks, asked))
 
 
 def _read(index: Any, part: PartConfig, vectors: np.ndarray, queries: np.ndarray) -> IndexInside | None:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from core.comparison.comparison import Difference, by_measure, corrected
 from core.config import TrialConfig, code_version, fingerprint, with_settings
+from core.errors import WorkbenchError
 from core.judging.measures.f1 import TokenF1
 from core.labs.answers import answering, arms
 from core.labs.answers.answering import AnswerSet
@@ -92,7 +93,15 @@ def standing(workbench: Workbench, config: TrialConfig, plan: AnswersPlan) -> Ta
 
 
 def _names(only: Sequence[str]) -> list[str]:
-    return [store.name for store in choose(only or tuple(PARTS), {}).stores if store.name in PARTS]
+    """Those that can be asked; WorkbenchError where one that is named cannot."""
+    chosen = choose(only or tuple(PARTS), {})
+    for name in only:
+        if name not in PARTS:
+            what = f"{STORES[name].title} is asked by its address, and answers are those through an index of the recipe."
+            raise WorkbenchError(what, where="--only", todo=f"Choose among {', '.join(PARTS)}.")
+        if absent := chosen.left_out.get(name):
+            raise WorkbenchError(absent.reason, where="--only", todo=absent.command)
+    return [store.name for store in chosen.stores if store.name in PARTS]
 
 
 def _key(workbench: Workbench, config: TrialConfig, plan: AnswersPlan) -> str:

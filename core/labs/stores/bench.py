@@ -57,7 +57,7 @@ class ChosenStores(NamedTuple):
 
 
 def choose(only: Sequence[str], servers: Mapping[str, str], writing: bool = False) -> ChosenStores:
-    """only: names of stores; (): all. servers: as `ChosenStores` has them. writing: those that write alike are tried once."""
+    """only: names of stores; (): all. servers: as `ChosenStores` has them. writing: of those that write alike one is tried for all."""
     for family, variable in servers.items():
         if not re.fullmatch(NAME, variable):
             raise WorkbenchError(
@@ -68,15 +68,18 @@ def choose(only: Sequence[str], servers: Mapping[str, str], writing: bool = Fals
     if wrong := [name for name in only if name not in STORES]:
         raise WorkbenchError(f"There is no store '{wrong[0]:.40}'.", where="--only", todo=f"Choose among {', '.join(STORES)}.")
     stores, left_out = [], {}
-    for name in only or STORES:
-        store = STORES[name]
-        if writing and store.writes_alike:
-            continue
+    named = [STORES[name] for name in only or STORES]
+    for store in written_to(named) if writing else named:
         if absent := store.absent(dict(servers)):
-            left_out[name] = absent
+            left_out[store.name] = absent
         else:
             stores.append(store)
     return ChosenStores(stores, left_out, dict(servers))
+
+
+def written_to(stores: Iterable[type[BenchStore]]) -> list[type[BenchStore]]:
+    """Each once, and in the place of those that write alike the one that is tried for them."""
+    return list(dict.fromkeys(STORES[store.writes_alike] if store.writes_alike else store for store in stores))
 
 
 class StoreRecorder:

@@ -18,7 +18,7 @@ from core.errors import WorkbenchError
 from core.index.exact import Exact, normalised
 from core.labs.index.measure import TIES, recall
 from core.labs.stores import processes
-from core.labs.stores.bench import ChosenStores, StoreRecorder, alone, choose, running
+from core.labs.stores.bench import ChosenStores, StoreRecorder, alone, choose, running, written_to
 from core.labs.stores.store import BUCKETS, BenchStore, RunningStore
 from core.progress import Running
 from core.records import Candidates, Progress
@@ -134,9 +134,11 @@ class _Bench:
 
     def searches(self, base: Ground, places: Mapping[str, RunningStore]) -> Generator[Progress, None, None]:
         n, open_stores, efforts = len(base.vectors), {}, {}
+        usual: dict[tuple, list[list[int]]] = {}  # what each finds by its own default
         for number, kind in enumerate(self._chosen.stores):
             yield Progress(number, len(self._chosen.stores), f"{n:,} rows: loading {kind.title}")
-            open_stores[kind], efforts[kind, None] = self._loaded(kind, places[kind.name], base)
+            open_stores[kind], efforts[kind, None], by_default = self._loaded(kind, places[kind.name], base)
+            usual |= {(kind, below): ids for below, ids in by_default.items()}
             settings = (efforts[kind, None],) if kind.effort_is_built else kind.efforts
             for below in BELOW:
                 yield Progress(number, len(self._chosen.stores), f"{n:,} rows: {kind.title} under a filter of {below / 10:g}%")
@@ -157,13 +159,16 @@ class _Bench:
                 answers.setdefault((kind, below), []).append(ms)
                 results[kind, below] = made
         for (kind, below), every in answers.items():
-            self._told(kind, base, below, efforts[kind, below], every, results[kind, below], open_stores[kind])
+            rows = results[kind, below], usual[kind, below]
+            self._told(kind, base, below, efforts[kind, below], every, *rows, open_stores[kind])
         for kind, shares in clients.items():
             self.note(kind, "client_share", np.minimum(shares, 1.0), size=n)
             open_stores[kind].close()
 
-    def _loaded(self, kind: type[BenchStore], where: RunningStore, base: Ground) -> tuple[BenchStore, int]:
-        """The store with its rows, and its tuned setting."""
+    def _loaded(
+        self, kind: type[BenchStore], where: RunningStore, base: Ground
+    ) -> tuple[BenchStore, int, dict[int | None, list[list[int]]]]:
+        """The store with its rows, its tuned setting, and by filter what it finds by its default, which may be built in."""
         n, dim = base.vectors.shape
         for effort in kind.efforts if kind.effort_is_built else (0,):
             store, began = kind(where.place), time.perf_counter()
@@ -171,12 +176,14 @@ class _Bench:
             store.load(np.arange(n), base.vectors, base.buckets)
             store.index()
             took = time.perf_counter() - began
+            if effort in (0, kind.usual_effort):
+                usual = {below: _asked(store, base.queries, kind.usual_effort, below)[0] for below in (None, *BELOW)}
             tuned, share = _tuned(store, base, (effort,) if effort else kind.efforts, None)
             if share >= RECALL:
                 break
         self.note(kind, "load", [took], "s", size=n, dim=dim)
-        usual = base.recall(_asked(store, base.queries, kind.usual_effort, None)[0], None)
-        self.note(kind, "recall", [share], size=n, detail={"setting": kind.effort, "effort": tuned, "by_default": usual})
+        about = {"setting": kind.effort, "effort": tuned, "by_default": base.recall(usual[None], None)}
+        self.note(kind, "recall", [share], size=n, detail=about)
         if num_bytes := store.size():
             self.note(kind, "bytes", [num_bytes / n], "bytes a row", size=n)
         if kind.lasts:
@@ -187,7 +194,7 @@ class _Bench:
                 store.search(base.queries[0], K, tuned)
                 took_s.append(time.perf_counter() - began)
             self.note(kind, "reopen", took_s, "s", size=n)
-        return store, tuned
+        return store, tuned, usual
 
     def _told(
         self,
@@ -197,6 +204,7 @@ class _Bench:
         effort: int,
         every: Sequence[np.ndarray],
         results: Sequence[Sequence[int]],
+        usual: Sequence[Sequence[int]],
         store: BenchStore,
     ) -> None:
         where = {"size": len(base.vectors), **({} if below is None else {"below": below})}
@@ -206,7 +214,6 @@ class _Bench:
             self.note(kind, name, [float(np.percentile(ms, share)) for ms in every], "ms", detail=detail, **where)
         wanted = base.wanted(below)
         if below is not None and wanted:
-            usual = _asked(store, base.queries, kind.usual_effort, below)[0]
             by_default = _returned(usual)
             probe = {"wanted": wanted, "way": _way(by_default, base.recall(usual, below), wanted), "plan": plan}
             probe |= {"setting": kind.effort, "effort": effort, "by_default": by_default}
@@ -215,7 +222,8 @@ class _Bench:
 
     def writes(self, vectors: np.ndarray, places: Mapping[str, RunningStore]) -> Generator[Progress, None, None]:
         plan = self._plan
-        kinds = [kind for kind in self._chosen.stores if not kind.writes_alike]
+        kinds = written_to(self._chosen.stores)
+        places = {**places, **{kind.writes_alike: places[kind.name] for kind in self._chosen.stores if kind.writes_alike}}
         cases = [
             (kind, durable, number)
             for kind in kinds

@@ -48,7 +48,7 @@ class BenchStore(ABC):
     effort: ClassVar[str] = "ef_search"  # the setting that decides recall
     efforts: ClassVar[tuple[int, ...]] = (8, 16, 32, 64, 128, 256, 512)  # narrow first
     usual_effort: ClassVar[int] = 64
-    effort_is_built: ClassVar[bool] = False  # another effort is another load
+    effort_is_built: ClassVar[bool] = False  # another effort is another load; the first of them is the usual one
 
     def __init__(self, place: str, durable: bool = True) -> None:
         self.place, self.durable = place, durable

@@ -1,5 +1,6 @@
 """The embedding lab: its numbers are the workbench's, every encoder is treated alike, and what is impossible is said."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,12 +9,13 @@ import pytest
 from core.config import TrialConfig, with_settings
 from core.embedding.transform import principal
 from core.labs.encoders import comparison, diagnostics, geometry, trade_off, training
+from core.models.hub import bundled_folder
 from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.statistics.corrections import holm
 from core.training.encoders.settings import TrainConfig
 from core.workbench import Phase, Plan, command_line
-from tests.support.small_corpora import markets, with_towns
+from tests.support.small_corpora import markets, small_bert, with_towns
 
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent", "Bern", "Turin")
 TEXTS, QUESTIONS = markets(TOWNS)
@@ -79,6 +81,26 @@ def test_the_transform_shows_in_dimension_and_bytes(bench):
     assert (line["dimensions"], line["bytes_per_vector"], line["mrr"]) == (8, 8.0, row.intervals["mrr"].mean)
 
 
+def test_an_encoder_that_was_trained_again_under_its_name_is_compared_anew(bench, home):
+    def change() -> float:
+        for offer in chosen(recipe(), ids):
+            drain(bench.prepare(comparison.prepared(comparison.variant(recipe(), offer.part))))
+        base, row = board(bench, recipe(), ids)
+        gap = row.intervals["mrr"].mean - base.intervals["mrr"].mean
+        assert row.changes["mrr"].paired.difference == pytest.approx(gap)
+        return gap
+
+    ids, folder = ("lsa", "trained-again"), home / "encoders" / "again"
+    try:
+        small_bert(folder)
+        first = change()
+        shutil.rmtree(folder)  # as the error of a name that is taken advises
+        shutil.copytree(bundled_folder(), folder)
+        assert change() > first
+    finally:
+        shutil.rmtree(folder)
+
+
 def test_an_impossible_setting_is_told_for_its_encoder_and_the_others_go_on(bench):
     rows = board(bench, recipe(transform__cut=300))
     told = next(row for row in rows if row.offer.id == "lsa")  # it has fewer dimensions than chunks
@@ -115,6 +137,7 @@ def test_the_recipes_own_encoder_is_offered_once():
 @pytest.mark.parametrize("settings", [
     {}, {"transform__projection": "pca", "transform__dimensions": 6}, {"transform__quantise": "binary", "transform__rescore": 3},
     {"transform__projection": "whitening", "index__metric": "l2"}, {"transform__remove_top": 1, "index__metric": "dot"},
+    {"retrieval__documents": "id=P*|B*|L*"}, {"query": {"part": "rocchio", "alpha": 0.0, "beta": 1.0, "documents": 5}},
 ])  # fmt: skip
 def test_the_ringed_point_of_the_curve_is_what_the_workbench_measures(bench, settings):
     config = comparison.variant(recipe(**settings), chosen(recipe())[0].part)

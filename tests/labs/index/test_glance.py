@@ -24,7 +24,7 @@ from core.records import Chunks, Corpus, Document, Gold, Query
 from core.scratch.indexes.inside import Graph, Lists, Reason, walk, where, why_missed
 from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
-from tests.support.small_corpora import THINGS, WAYS
+from tests.support.small_corpora import THINGS, WAYS, small_bert
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +114,17 @@ def test_the_graphs_walk_finds_what_the_index_finds(bench, dimensions):
     found = drain(bench.pipeline.dense(bench.resolve(config)))
     assert set(walk(read.structure, read.vectors, read.queries[3], 64, 4).ranking) == set(found.chunk[3, :4])
     assert drain(inside.index_inside(bench, recipe("hnswlib"))) is None
+
+
+def test_the_walk_is_that_of_the_question_with_the_prefix_in_use(bench, tmp_path):
+    small_bert(tmp_path / "model")
+    encoder = {"part": "sentence_transformers", "model": str(tmp_path / "model")}
+    bare, prefixed = (
+        with_settings(recipe("faiss_hnsw"), {"embedding": encoder | {"query_prefix": some}}) for some in ("", "tea: ")
+    )
+    first, second = (drain(inside.index_inside(bench, config)).queries for config in (bare, prefixed))
+    asked = drain(bench.pipeline.query_vectors(bench.resolve(prefixed)))
+    assert np.allclose(second, asked, atol=1e-6) and not np.allclose(first, second, atol=1e-3)
 
 
 def test_fallback_starts_at_the_index_and_ends_at_exact_search(bench):

@@ -16,7 +16,7 @@ from core.labs.stores.answers import PARTS, AnswersPlan, _verdict, answers, stan
 from core.labs.stores.bench import STORES, ChosenStores, StoreRecorder, alone, choose
 from core.labs.stores.contention import Agent, AgentHistory, contend
 from core.labs.stores.histories import Anomalies, Operation
-from core.labs.stores.store import RunningStore
+from core.labs.stores.store import Absent, RunningStore
 from core.progress import drain
 from core.records import Progress
 from core.statistics.equivalence import tost
@@ -67,8 +67,35 @@ def test_what_is_not_there_is_left_out_with_reason_and_command(monkeypatch, home
 
 
 def test_those_that_write_alike_are_written_to_once():
-    names = {store.name for store in choose((), {"postgres": "POSTGRES"}, writing=True).stores}
-    assert "postgres_default" not in names and "postgres_ivfflat" not in names
+    names = [store.name for store in choose((), {"postgres": "POSTGRES"}, writing=True).stores]
+    assert names.count("postgres_hnsw") == 1 and "postgres_default" not in names and "postgres_ivfflat" not in names
+
+
+def test_of_those_that_write_alike_the_one_that_is_named_is_not_passed_over(home, monkeypatch):
+    only = "postgres_ivfflat", "postgres_default"
+    assert [store.name for store in choose(only, {"postgres": "POSTGRES"}, writing=True).stores] == ["postgres_hnsw"]
+
+    class Alike(STORES["faiss"]):
+        name: ClassVar[str] = "alike"
+        writes_alike: ClassVar[str] = "faiss"
+
+    def together(run, writers, *_):
+        yield Progress(0, 1, "")
+        return [measure.WriterTimes(0.0, 1.0, np.ones(len(writer.vectors)), 0) for writer in writers]
+
+    monkeypatch.setattr("core.labs.stores.processes.together", together)
+    bench = measure._Bench(StoreRecorder(home), measure.QUICK, ChosenStores([Alike], {}, {}), "towns")
+    drain(bench.writes(np.ones((10, 8), np.float32), {"alike": RunningStore("")}))
+    assert {row["store"] for row in bench.rows if row["quantity"] == "writes"} == {"faiss"}
+
+
+def test_a_store_whose_answers_cannot_be_had_is_told_where_it_is_named(monkeypatch, home):
+    with pytest.raises(WorkbenchError, match="CockroachDB is asked by its address") as raised:
+        drain(answers(home, TrialConfig(), AnswersPlan(only=("faiss", "cockroach"))))
+    assert "faiss" in raised.value.todo
+    monkeypatch.setattr(STORES["qdrant"], "absent", lambda servers: Absent("It is not there.", "Fetch it."))
+    with pytest.raises(WorkbenchError, match=r"It is not there.*Fetch it"):
+        drain(answers(home, TrialConfig(), AnswersPlan(only=("qdrant",))))
 
 
 def test_the_ground_holds_as_many_rows_under_a_filter_as_it_says():
@@ -214,6 +241,36 @@ def test_a_speed_counts_the_rows_that_were_written_where_the_corpus_has_fewer_th
     )
     drain(bench.writes(np.ones((50, 8), np.float32), {"faiss": RunningStore("")}))
     assert {(row["value"], row["size"]) for row in bench.rows if row["quantity"] == "writes"} == {(50.0, 50)}
+
+
+def test_what_a_store_finds_by_its_default_is_of_the_default_also_where_another_is_built_in(home):
+    class Built(STORES["faiss"]):
+        effort_is_built: ClassVar[bool] = True
+        efforts: ClassVar[tuple[int, ...]] = (4, 400)
+        usual_effort: ClassVar[int] = 4
+
+        def create(self, dim, effort=0):
+            super().create(dim)
+            self.built = effort or self.usual_effort
+
+        def search(self, query, k, effort, below=None):
+            return super().search(query, k, self.built, below)
+
+    rng = np.random.default_rng(0)
+    base = measure.ground(rng.normal(size=(900, 32)), rng.normal(size=(9, 32)), 900, 9, 0)
+    (usual := Built("")).create(32)
+    usual.load(np.arange(900), base.vectors, base.buckets)
+    bench = measure._Bench(StoreRecorder(home), measure.QUICK, ChosenStores([Built], {}, {}), "towns")
+    drain(bench.searches(base, {"faiss": RunningStore("")}))
+    [recall] = [row for row in bench.rows if row["quantity"] == "recall"]
+    by_default = base.recall([usual.search(query, 10, 4) for query in base.queries], None)
+    assert (recall["detail"]["effort"], recall["detail"]["by_default"]) == (400, by_default) and by_default < 0.95 <= recall[
+        "value"
+    ]
+    for row in (row for row in bench.rows if row["quantity"] == "rows_returned"):
+        returned = [len(usual.search(query, 10, 4, row["below"])) for query in base.queries]
+        assert row["detail"]["by_default"] == np.mean(returned), row["below"]
+    assert all(kind.efforts[0] == kind.usual_effort for kind in STORES.values() if kind.effort_is_built)
 
 
 @pytest.mark.parametrize("work, refused, done", [("insert", 3, 3), ("churn", 3, 12)])
