@@ -258,6 +258,25 @@ def test_labels_from_outside_the_design_are_refused(workbench, tmp_path):
 # Files without their study --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["labels.jsonl", "labels.csv", "label_studio.json"])
+def test_labels_of_another_study_of_the_same_items_are_refused(workbench, tmp_path, name):
+    frozen = frozen_study(workbench)
+    judge_all(workbench, frozen)
+    exports.export(workbench, "toy", folder=tmp_path)
+    if name == "label_studio.json":  # labelled there
+        tasks = json.loads((tmp_path / name).read_text())
+        for task in tasks:
+            task["annotations"] = [
+                {"completed_by": "Ann", "result": [each for each in label["result"] if each["from_name"] != "record"]}
+                for label in task["annotations"][:1]
+            ]
+        (tmp_path / name).write_text(json.dumps(tasks))
+    rounds.freeze(workbench, frozen.study.model_copy(update={"id": "again", "question": "And in a year?"}), "main")
+    with pytest.raises(label_files.ImportProblems, match="is a label of the study 'toy', not of 'again'"):
+        imports.import_labels(workbench, "again", tmp_path / name)
+    assert not latest.labels_there(workbench, "again")
+
+
 def exported(workbench, tmp_path):
     frozen = frozen_study(workbench)
     names = ("supported", "partly", "contradicted", "cannot_judge")
