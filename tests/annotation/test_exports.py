@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from core.annotation import checking, exports, imports, label_files, latest, rounds, saving, worklist
+from core.annotation.assignment import assignment
 from core.annotation.formats import exchange
 from core.annotation.label_table import LabelTable, table
 from core.annotation.labels import Span, blank, complete
+from core.annotation.versions import Frozen
 from core.errors import WorkbenchError
 from core.workbench import Workbench
-from tests.support.annotated import frozen_study, judge, judge_all, pairs
+from tests.support.annotated import frozen_study, judge, judge_all, pairs, rating
 
 
 def read_table(path, part="sentences", round_name=""):
@@ -275,6 +277,17 @@ def test_labels_of_another_study_of_the_same_items_are_refused(workbench, tmp_pa
     with pytest.raises(label_files.ImportProblems, match="is a label of the study 'toy', not of 'again'"):
         imports.import_labels(workbench, "again", tmp_path / name)
     assert not latest.labels_there(workbench, "again")
+
+
+def test_no_label_comes_in_before_its_round_is_frozen(workbench, tmp_path):
+    study = rating(pilot=4)
+    early = [given(Frozen("", study, "main", "", 1, ""), who, items[0]) for who, items in assignment(study, "main").items()]
+    for step in (rounds.save, lambda bench, draft: rounds.freeze(bench, draft, "pilot")):
+        step(workbench, study)
+        with pytest.raises(label_files.ImportProblems, match="main round of 'toy' is not frozen yet"):
+            imported(workbench, tmp_path, early)
+    rounds.freeze(workbench, study, "main")
+    assert imported(workbench, tmp_path, early).added == 3
 
 
 def exported(workbench, tmp_path):
