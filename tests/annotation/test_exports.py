@@ -381,6 +381,12 @@ def test_a_table_that_does_not_hold_together_is_told_by_line(tmp_path, content, 
     assert "keep-good" not in str(caught.value)
 
 
+def test_a_table_of_another_program_is_known_by_whole_names_of_columns(tmp_path):
+    (tmp_path / "theirs.csv").write_text("item,annotator,label,participant\n1,A,yes,x\n1,B,no,y\n2,A,yes,x\n")
+    found = read_table(tmp_path / "theirs.csv")
+    assert (found.items, found.annotators, found.categories) == (("1", "2"), ("A", "B"), ("no", "yes"))
+
+
 def test_numbers_are_a_scale_and_two_of_them_are_categories(tmp_path):
     path = tmp_path / "f.csv"
     path.write_text(HEAD + "i,a,0\ni,b, 1 \nj,a,1.0\nj,b,\n")
