@@ -172,6 +172,23 @@ def test_preferences_are_of_systems_and_bias_of_places(workbench):
     assert share.mean == pytest.approx(np.mean(left)) and share.n == len(left) < len(first)
 
 
+def test_systems_of_pairs_may_have_any_name(workbench):
+    study = pairs(12)
+    items = [
+        item.model_copy(
+            update={"responses": tuple(one.model_copy(update={"system": f"{one.system} | v2"}) for one in item.responses)}
+        )
+        for item in study.items
+    ]
+    labelled(
+        workbench, study.model_copy(update={"items": tuple(items)}), lambda who, number: {"sentences": (), "preference": "a"}
+    )
+    source = sources.open_study(workbench, "ab")
+    found = sources.table_of(source, "preference", "main")
+    [duel] = preferences.preferences(source, "main", found, consensus.consensus(source, "preference", found)).duels
+    assert (duel.a, duel.b, duel.sign.wins) == ("system 0 | v2", "system 1 | v2", 12)
+
+
 def test_alpha_has_one_interval_on_every_page(workbench):
     from core.annotation import standing
 
