@@ -33,7 +33,7 @@ from core.statistics.proportion import wilson_grouped
 DRAWS = 2000
 ABOVE, BELOW = r"above|over|greater than|more than|exceeds", r"below|under|less than"
 P_VALUE = r"\bp(?:[- ]?values?)? (?:(?:is|lies|of) )?"  # its bound is none of the measure's
-SHARE = r"(\d*\.?\d+)\s*(%?)(?!\d|\.\d|\s*/)"
+SHARE = r"(\d*\.?\d+)\s*(%|per ?cent|)(?!\d|[.,]\d|\s*/)"
 LEVELS = (  # of a test, as "level 5%", "alpha = 0.05", "p < 0.05", "p below 5%", "at the 5% level"
     rf"(?:\b(?:level|alpha|p(?:[- ]?values?)?)|α)(?: (?:is|lies|of))?\s*(?:[=<≤:]*|{BELOW}|at most)\s*{SHARE}",
     rf"{SHARE} (?:significance )?level",
@@ -41,9 +41,11 @@ LEVELS = (  # of a test, as "level 5%", "alpha = 0.05", "p < 0.05", "p below 5%"
 OF_HUNDRED = r"(\d+(?:\.\d+)?)\s*(?:%|per ?cent)"
 CONFIDENCE = (  # of an interval, as "95% interval", "99% bootstrap confidence interval", "90% CI", "interval of 95%"
     rf"{OF_HUNDRED}[ -](?:(?:two-sided|bootstrap|percentile|wilson(?:['’]s)?|score|confidence) )*(?:interval|CI\b)"
-    rf"|\b(?:interval|CI) (?:of|at) {OF_HUNDRED}"
+    rf"|\b(?:interval|CI) (?:of |at |\(){OF_HUNDRED}|\bconfidence(?: level)?(?: of)? {OF_HUNDRED}"
 )
-NO_ZERO = r"(leaves out|leave out|excludes?|does not (?:include|contain)) 0\b"
+NO_ZERO = r"(leaves out|leave out|excludes?|does not (?:include|contain)) 0\b(?![.,]\d|\s*/)"
+NEGATED = r"\b(?:no|not|never|nor|neither|cannot)\b|n['’]t\b"
+ONE_SIDED = r"\bone[- ](?:sided|tailed)"
 
 
 class PlanRow(NamedTuple):
@@ -119,21 +121,26 @@ def _measure(study: Study) -> tuple[str, tuple[str, ...]]:
 def _confidence(test: str) -> float:
     """Of the interval that a test names; 95% where it says none."""
     match = re.search(CONFIDENCE, test, re.IGNORECASE)
-    return float(match[1] or match[2]) / 100 if match else 0.95
+    return float(next(filter(None, match.groups()))) / 100 if match else 0.95
 
 
 def _threshold(test: str) -> tuple[bool, float] | None:
-    """(above, the value) of a test that names one."""
-    said = re.finditer(rf"({P_VALUE})?\b({ABOVE}|{BELOW}) (\d*\.?\d+)\s*(%?)", test, re.IGNORECASE)
-    match = next((each for each in said if not each[1]), None)
-    if match is None:
-        return None
-    return bool(re.match(ABOVE, match[2], re.IGNORECASE)), float(match[3]) / (100 if match[4] else 1)
+    """(above, the value) of a test that names one; None: it names none or several, or its words are not understood."""
+    said = re.finditer(rf"({P_VALUE})?\b({ABOVE}|{BELOW}) {SHARE}", test, re.IGNORECASE)
+    named = [each for each in said if not each[1]]
+    limits = {(bool(re.match(ABOVE, each[2], re.IGNORECASE)), float(each[3]) / (100 if each[4] else 1)) for each in named}
+    return limits.pop() if len(limits) == 1 and _plain(test, named[0]) else None
+
+
+def _plain(test: str, match: re.Match) -> bool:
+    """Is it said of an interval of two sides, and without a "not"?"""
+    clause = re.split(r"[.;:,](?=\s)", test[: match.start()])[-1]
+    return not re.search(NEGATED, clause, re.IGNORECASE) and not re.search(ONE_SIDED, test, re.IGNORECASE)
 
 
 def _level(test: str) -> float | None:
     """Of a two-sided sign test, 5% where it names no share; None: of another test, or of a level that is not understood."""
-    if "sign test" not in test.casefold() or re.search(r"\bone[- ](?:sided|tailed)", test, re.IGNORECASE):
+    if "sign test" not in test.casefold() or re.search(ONE_SIDED, test, re.IGNORECASE):
         return None
     said = [each for pattern in LEVELS for each in re.findall(pattern, test, re.IGNORECASE)]
     levels = {float(number) / (100 if percent else 1) for number, percent in said}
@@ -156,7 +163,7 @@ def _shares(source: LabelSource, table: LabelTable, agreed: AgreedLabels, yes: S
     columns = tie_bounds(table, agreed, yes) if yes else (agreed.values,) * 3  # ties left out, none is yes, all that may be
     systems, of = np.array(table.systems, dtype=object), groups(table)
     names = list(dict.fromkeys(systems))
-    of_difference, limit = re.search(NO_ZERO, study.test, re.IGNORECASE), _threshold(study.test)
+    of_difference, limit = decides_by_interval(study), _threshold(study.test)
     ties, rows = bool(np.isnan(columns[0]).any()), []
 
     def counted(mine: np.ndarray) -> tuple[int, int]:
@@ -307,7 +314,8 @@ def careless(source: LabelSource, round_name: str) -> list[Careless]:
 
 def decides_by_interval(study: Study | None) -> bool:
     """Is the plan's test that an interval leaves out 0?"""
-    return study is not None and bool(re.search(NO_ZERO, study.test, re.IGNORECASE))
+    match = re.search(NO_ZERO, study.test, re.IGNORECASE) if study else None
+    return match is not None and _plain(study.test, match)
 
 
 def undecided(source: LabelSource) -> int:
