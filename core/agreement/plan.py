@@ -75,7 +75,7 @@ class Verdict(NamedTuple):
     confidence: float
     agreed: AgreedLabels
     units: int  # with and without a consensus
-    judged_by_nobody: int = 0  # more units, of which all said that they cannot be judged
+    judged_by_nobody: int = 0  # more units, of which all, or the adjudicator, said that they cannot be judged
     alone: int = 0  # units whose label is one person's, as nobody else judged them
 
 
@@ -98,11 +98,12 @@ def verdict(source: LabelSource, round_name: str) -> Verdict | None:
     else:
         rows, words = [], study.measure
     state, why = _state(source, round_name, study, rows, agreed)
-    nobody = judged_by_nobody(table, cannot_judge(source, part, round_name))
+    unjudged = int(agreed.unjudged.sum())
+    nobody = unjudged + judged_by_nobody(table, cannot_judge(source, part, round_name))
     ruled = {label.item for label in source.labels if label.round == "adjudication"}
     many = (~np.isnan(table.values)).sum(axis=1)
     alone = sum(item not in ruled for item, labels in zip(table.item_ids, many, strict=True) if labels == 1)
-    return Verdict(tuple(rows), part, words, state, why, confidence, agreed, len(table.items), nobody, alone)
+    return Verdict(tuple(rows), part, words, state, why, confidence, agreed, len(table.items) - unjudged, nobody, alone)
 
 
 def _measure(study: Study) -> tuple[str, tuple[str, ...]]:
@@ -164,7 +165,7 @@ def _shares(source: LabelSource, table: LabelTable, agreed: AgreedLabels, yes: S
     systems, of = np.array(table.systems, dtype=object), groups(table)
     names = list(dict.fromkeys(systems))
     of_difference, limit = decides_by_interval(study), _threshold(study.test)
-    ties, rows = bool(np.isnan(columns[0]).any()), []
+    ties, rows = agreed.ties > 0, []
 
     def counted(mine: np.ndarray) -> tuple[int, int]:
         decided = mine & ~np.isnan(columns[0])
@@ -267,9 +268,10 @@ def _stopped(source: LabelSource, study: Study, round_name: str) -> bool:
 
 
 def tie_bounds(table: LabelTable, agreed: AgreedLabels, yes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """1 where a unit counts as yes, 0 where not, three times: ties NaN, all ties no, all ties yes."""
+    """1 where a unit counts as yes, 0 where not, three times: ties NaN, all ties no, all ties yes. What cannot be judged is NaN."""
     positive = is_positive(table, agreed.values, yes)
-    return positive, np.nan_to_num(positive, nan=0.0), np.nan_to_num(positive, nan=1.0)
+    tied = np.isnan(positive) & ~agreed.unjudged
+    return positive, np.where(tied, 0.0, positive), np.where(tied, 1.0, positive)
 
 
 def screens(source: LabelSource, round_name: str) -> tuple[int, int] | None:
