@@ -45,6 +45,9 @@ CONFIDENCE = (  # of an interval, as "95% interval", "99% bootstrap confidence i
 )
 NO_ZERO = r"(leaves out|leave out|excludes?|does not (?:include|contain)) 0\b(?![.,]\d|\s*/)"
 NEGATED = r"\b(?:no|not|never|nor|neither|cannot)\b|n['’]t\b"
+NO_MEAN = (
+    r"sentence|\b(?:share|proportion|fraction|percentage|per ?cent|median|number)\b|%"  # a measure of stars that is another one
+)
 ONE_SIDED = r"\bone[- ](?:sided|tailed)"
 
 
@@ -84,7 +87,7 @@ def verdict(source: LabelSource, round_name: str) -> Verdict | None:
     study = source.study
     if study is None:
         return None
-    part, yes = _measure(study)
+    part, yes, understood = _measure(study)
     table = table_of(source, part, round_name)
     if not table.items:
         return None
@@ -92,7 +95,7 @@ def verdict(source: LabelSource, round_name: str) -> Verdict | None:
     confidence = _confidence(study.test)
     if part == "preference":
         rows, words = _duels(source, round_name, table, agreed, study), "share of the first among decided questions"
-    elif yes or part == "helpful":
+    elif understood:
         rows, words = _shares(source, table, agreed, yes, confidence), study.measure
         words = f"difference in {words}" if rows and rows[0].of_two else words
     else:
@@ -106,17 +109,19 @@ def verdict(source: LabelSource, round_name: str) -> Verdict | None:
     return Verdict(tuple(rows), part, words, state, why, confidence, agreed, len(table.items) - unjudged, nobody, alone)
 
 
-def _measure(study: Study) -> tuple[str, tuple[str, ...]]:
-    """The part that the primary measure is of, and the labels that it counts; () where its words are not understood."""
+def _measure(study: Study) -> tuple[str, tuple[str, ...], bool]:
+    """The part that the primary measure is of, the labels that it counts, and whether its words are understood."""
     said = study.measure.casefold()
     if study.kind == "pairs":
-        return "preference", ()
-    if "helpful" in study.ask and "helpful" in said and "sentence" not in said:
-        return "helpful", ()
+        return "preference", (), True
     match = re.search(r"share of (.+?) sentences", said)
     names = {text.casefold(): label.name for label in study.rubric.labels for text in (label.title, label.name)}
-    yes = names.get(match[1].strip()) if match else None
-    return study.ask[0], (yes,) if yes and study.ask[0] == "sentences" else ()
+    if (yes := names.get(match[1].strip()) if match else None) and "sentences" in study.ask:
+        return "sentences", (yes,), True
+    mean = "helpful" in said or (study.ask == ("helpful",) and re.search(r"\b(mean|average)\b", said))
+    if "helpful" in study.ask and mean and not re.search(NO_MEAN, said):
+        return "helpful", (), True
+    return study.ask[0], (), False
 
 
 def _confidence(test: str) -> float:

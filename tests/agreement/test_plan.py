@@ -219,6 +219,22 @@ def test_what_is_not_understood_is_left_to_the_reader(workbench, said, state):
     assert "measure" not in said or not found.rows
 
 
+@pytest.mark.parametrize(("ask", "measure", "state"), [(("sentences", "helpful"), "mean helpfulness", "met"),
+                                                       (("helpful",), "mean stars", "met"),
+                                                       (("sentences", "helpful"), "share of helpful answers, 4 or 5 stars", "own"),
+                                                       (("helpful",), "share of answers with 4 or 5 stars", "own"),
+                                                       (("helpful",), "share of supported sentences", "own")])  # fmt: skip
+def test_a_mean_of_stars_is_no_share_of_answers(ask, measure, state):
+    study = of_one_system(ask=ask, measure=measure, test="95% interval: it lies above 0.5.")
+    labels = [
+        blank(study, "main", item, who).model_copy(update={"helpful": (2 + n % 3,), "sentences": (("supported",) * 2,)})
+        for n, item in enumerate(study.items)
+        for who in TWO
+    ]
+    told = plan.verdict(sources.LabelSource("stars", "stars", study, tuple(labels)), "main")
+    assert told.state == state and bool(told.rows) == (state == "met")
+
+
 def test_who_misses_known_sentences_is_named(workbench):
     study = rating(10, pilot=0, attention=True, annotators=TWO)
     frozen = labelled(workbench, study, lambda who, item, n: "supported")
