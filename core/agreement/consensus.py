@@ -16,12 +16,13 @@ from core.statistics.dawid_skene import dawid_skene, identified
 
 
 class AgreedLabels(NamedTuple):
-    """values [units]: one label each; NaN: a tie, or no label."""
+    """values [units]: one label each; NaN: a tie, no label, or what an adjudicator could not judge."""
 
     method: str
     values: np.ndarray
     ties: int
     adjudicated: int  # units that an adjudicator decided: people differed in them, or the adjudicator from all of them
+    unjudged: np.ndarray  # [units] bool: the adjudicator could not judge them, whoever could
 
 
 def consensus(source: LabelSource, part: str, table: LabelTable, method: str = "majority") -> AgreedLabels:
@@ -39,17 +40,18 @@ def consensus(source: LabelSource, part: str, table: LabelTable, method: str = "
     else:
         total = (~np.isnan(table.values)).sum(axis=1)
         values, ties = divided(np.nansum(table.values, axis=1), total), 0
-    decided = 0
+    decided, unjudged = 0, np.zeros(len(table.items), bool)
     if method == "adjudicated" and source.study:
         last, cannot = table_of(source, part, "adjudication", table.level), cannot_judge(source, part, "main")
-        rulings = dict(zip(last.items, last.values, strict=True))
+        rulings, refused = dict(zip(last.items, last.values, strict=True)), cannot_judge(source, part, "adjudication")
         for row, name in enumerate(table.items):
             ruling = rulings.get(name, np.array([np.nan]))
-            if not np.isnan(ruling).all():
+            if not np.isnan(ruling).all() or name in refused:
                 ties -= bool(np.isnan(values[row]))
-                verdicts = {*table.values[row][~np.isnan(table.values[row])], last_word := ruling[~np.isnan(ruling)][-1]}
+                last_word = next(iter(ruling[~np.isnan(ruling)][::-1]), np.nan)
+                verdicts, unjudged[row] = {*table.values[row][~np.isnan(table.values[row])], last_word}, np.isnan(last_word)
                 values[row], decided = last_word, decided + (len(verdicts) > 1 or name in cannot)
-    return AgreedLabels(method, values, max(ties, 0), decided)
+    return AgreedLabels(method, values, max(ties, 0), decided, unjudged)
 
 
 def is_positive(table: LabelTable, values: np.ndarray, positive: Sequence[str]) -> np.ndarray:

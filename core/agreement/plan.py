@@ -33,7 +33,7 @@ from core.statistics.proportion import wilson_grouped
 DRAWS = 2000
 ABOVE, BELOW = r"above|over|greater than|more than|exceeds", r"below|under|less than"
 P_VALUE = r"\bp(?:[- ]?values?)? (?:(?:is|lies|of) )?"  # its bound is none of the measure's
-SHARE = r"(\d*\.?\d+)\s*(%?)(?!\d|\.\d|\s*/)"
+SHARE = r"(\d*\.?\d+)\s*(%|per ?cent|)(?!\d|[.,]\d|\s*/)"
 LEVELS = (  # of a test, as "level 5%", "alpha = 0.05", "p < 0.05", "p below 5%", "at the 5% level"
     rf"(?:\b(?:level|alpha|p(?:[- ]?values?)?)|α)(?: (?:is|lies|of))?\s*(?:[=<≤:]*|{BELOW}|at most)\s*{SHARE}",
     rf"{SHARE} (?:significance )?level",
@@ -41,9 +41,14 @@ LEVELS = (  # of a test, as "level 5%", "alpha = 0.05", "p < 0.05", "p below 5%"
 OF_HUNDRED = r"(\d+(?:\.\d+)?)\s*(?:%|per ?cent)"
 CONFIDENCE = (  # of an interval, as "95% interval", "99% bootstrap confidence interval", "90% CI", "interval of 95%"
     rf"{OF_HUNDRED}[ -](?:(?:two-sided|bootstrap|percentile|wilson(?:['’]s)?|score|confidence) )*(?:interval|CI\b)"
-    rf"|\b(?:interval|CI) (?:of|at) {OF_HUNDRED}"
+    rf"|\b(?:interval|CI) (?:of |at |\(){OF_HUNDRED}|\bconfidence(?: level)?(?: of)? {OF_HUNDRED}"
 )
-NO_ZERO = r"(leaves out|leave out|excludes?|does not (?:include|contain)) 0\b"
+NO_ZERO = r"(leaves out|leave out|excludes?|does not (?:include|contain)) 0\b(?![.,]\d|\s*/)"
+NEGATED = r"\b(?:no|not|never|nor|neither|cannot)\b|n['’]t\b"
+NO_MEAN = (
+    r"sentence|\b(?:share|proportion|fraction|percentage|per ?cent|median|number)\b|%"  # a measure of stars that is another one
+)
+ONE_SIDED = r"\bone[- ](?:sided|tailed)"
 
 
 class PlanRow(NamedTuple):
@@ -73,7 +78,7 @@ class Verdict(NamedTuple):
     confidence: float
     agreed: AgreedLabels
     units: int  # with and without a consensus
-    judged_by_nobody: int = 0  # more units, of which all said that they cannot be judged
+    judged_by_nobody: int = 0  # more units, of which all, or the adjudicator, said that they cannot be judged
     alone: int = 0  # units whose label is one person's, as nobody else judged them
 
 
@@ -82,7 +87,7 @@ def verdict(source: LabelSource, round_name: str) -> Verdict | None:
     study = source.study
     if study is None:
         return None
-    part, yes = _measure(study)
+    part, yes, understood = _measure(study)
     table = table_of(source, part, round_name)
     if not table.items:
         return None
@@ -90,50 +95,58 @@ def verdict(source: LabelSource, round_name: str) -> Verdict | None:
     confidence = _confidence(study.test)
     if part == "preference":
         rows, words = _duels(source, round_name, table, agreed, study), "share of the first among decided questions"
-    elif yes or part == "helpful":
+    elif understood:
         rows, words = _shares(source, table, agreed, yes, confidence), study.measure
         words = f"difference in {words}" if rows and rows[0].of_two else words
     else:
         rows, words = [], study.measure
     state, why = _state(source, round_name, study, rows, agreed)
-    nobody = judged_by_nobody(table, cannot_judge(source, part, round_name))
+    unjudged = int(agreed.unjudged.sum())
+    nobody = unjudged + judged_by_nobody(table, cannot_judge(source, part, round_name))
     ruled = {label.item for label in source.labels if label.round == "adjudication"}
     many = (~np.isnan(table.values)).sum(axis=1)
     alone = sum(item not in ruled for item, labels in zip(table.item_ids, many, strict=True) if labels == 1)
-    return Verdict(tuple(rows), part, words, state, why, confidence, agreed, len(table.items), nobody, alone)
+    return Verdict(tuple(rows), part, words, state, why, confidence, agreed, len(table.items) - unjudged, nobody, alone)
 
 
-def _measure(study: Study) -> tuple[str, tuple[str, ...]]:
-    """The part that the primary measure is of, and the labels that it counts; () where its words are not understood."""
+def _measure(study: Study) -> tuple[str, tuple[str, ...], bool]:
+    """The part that the primary measure is of, the labels that it counts, and whether its words are understood."""
     said = study.measure.casefold()
     if study.kind == "pairs":
-        return "preference", ()
-    if "helpful" in study.ask and "helpful" in said and "sentence" not in said:
-        return "helpful", ()
+        return "preference", (), True
     match = re.search(r"share of (.+?) sentences", said)
     names = {text.casefold(): label.name for label in study.rubric.labels for text in (label.title, label.name)}
-    yes = names.get(match[1].strip()) if match else None
-    return study.ask[0], (yes,) if yes and study.ask[0] == "sentences" else ()
+    if (yes := names.get(match[1].strip()) if match else None) and "sentences" in study.ask:
+        return "sentences", (yes,), True
+    mean = "helpful" in said or (study.ask == ("helpful",) and re.search(r"\b(mean|average)\b", said))
+    if "helpful" in study.ask and mean and not re.search(NO_MEAN, said):
+        return "helpful", (), True
+    return study.ask[0], (), False
 
 
 def _confidence(test: str) -> float:
     """Of the interval that a test names; 95% where it says none."""
     match = re.search(CONFIDENCE, test, re.IGNORECASE)
-    return float(match[1] or match[2]) / 100 if match else 0.95
+    return float(next(filter(None, match.groups()))) / 100 if match else 0.95
 
 
 def _threshold(test: str) -> tuple[bool, float] | None:
-    """(above, the value) of a test that names one."""
-    said = re.finditer(rf"({P_VALUE})?\b({ABOVE}|{BELOW}) (\d*\.?\d+)\s*(%?)", test, re.IGNORECASE)
-    match = next((each for each in said if not each[1]), None)
-    if match is None:
-        return None
-    return bool(re.match(ABOVE, match[2], re.IGNORECASE)), float(match[3]) / (100 if match[4] else 1)
+    """(above, the value) of a test that names one; None: it names none or several, or its words are not understood."""
+    said = re.finditer(rf"({P_VALUE})?\b({ABOVE}|{BELOW}) {SHARE}", test, re.IGNORECASE)
+    named = [each for each in said if not each[1]]
+    limits = {(bool(re.match(ABOVE, each[2], re.IGNORECASE)), float(each[3]) / (100 if each[4] else 1)) for each in named}
+    return limits.pop() if len(limits) == 1 and _plain(test, named[0]) else None
+
+
+def _plain(test: str, match: re.Match) -> bool:
+    """Is it said of an interval of two sides, and without a "not"?"""
+    clause = re.split(r"[.;:,](?=\s)", test[: match.start()])[-1]
+    return not re.search(NEGATED, clause, re.IGNORECASE) and not re.search(ONE_SIDED, test, re.IGNORECASE)
 
 
 def _level(test: str) -> float | None:
     """Of a two-sided sign test, 5% where it names no share; None: of another test, or of a level that is not understood."""
-    if "sign test" not in test.casefold() or re.search(r"\bone[- ](?:sided|tailed)", test, re.IGNORECASE):
+    if "sign test" not in test.casefold() or re.search(ONE_SIDED, test, re.IGNORECASE):
         return None
     said = [each for pattern in LEVELS for each in re.findall(pattern, test, re.IGNORECASE)]
     levels = {float(number) / (100 if percent else 1) for number, percent in said}
@@ -156,8 +169,8 @@ def _shares(source: LabelSource, table: LabelTable, agreed: AgreedLabels, yes: S
     columns = tie_bounds(table, agreed, yes) if yes else (agreed.values,) * 3  # ties left out, none is yes, all that may be
     systems, of = np.array(table.systems, dtype=object), groups(table)
     names = list(dict.fromkeys(systems))
-    of_difference, limit = re.search(NO_ZERO, study.test, re.IGNORECASE), _threshold(study.test)
-    ties, rows = bool(np.isnan(columns[0]).any()), []
+    of_difference, limit = decides_by_interval(study), _threshold(study.test)
+    ties, rows = agreed.ties > 0, []
 
     def counted(mine: np.ndarray) -> tuple[int, int]:
         decided = mine & ~np.isnan(columns[0])
@@ -260,9 +273,10 @@ def _stopped(source: LabelSource, study: Study, round_name: str) -> bool:
 
 
 def tie_bounds(table: LabelTable, agreed: AgreedLabels, yes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """1 where a unit counts as yes, 0 where not, three times: ties NaN, all ties no, all ties yes."""
+    """1 where a unit counts as yes, 0 where not, three times: ties NaN, all ties no, all ties yes. What cannot be judged is NaN."""
     positive = is_positive(table, agreed.values, yes)
-    return positive, np.nan_to_num(positive, nan=0.0), np.nan_to_num(positive, nan=1.0)
+    tied = np.isnan(positive) & ~agreed.unjudged
+    return positive, np.where(tied, 0.0, positive), np.where(tied, 1.0, positive)
 
 
 def screens(source: LabelSource, round_name: str) -> tuple[int, int] | None:
@@ -307,7 +321,8 @@ def careless(source: LabelSource, round_name: str) -> list[Careless]:
 
 def decides_by_interval(study: Study | None) -> bool:
     """Is the plan's test that an interval leaves out 0?"""
-    return study is not None and bool(re.search(NO_ZERO, study.test, re.IGNORECASE))
+    match = re.search(NO_ZERO, study.test, re.IGNORECASE) if study else None
+    return match is not None and _plain(study.test, match)
 
 
 def undecided(source: LabelSource) -> int:

@@ -29,7 +29,7 @@ class Preferences(NamedTuple):
 
 def preferences(source: LabelSource, round_name: str, table: LabelTable, agreed: AgreedLabels) -> Preferences:
     """A/B: which system's answers people prefer, by the consensus of each pair; and whether place on the screen matters."""
-    pairs = [tuple(name.split(" | ")) for name in table.systems]
+    pairs = [tuple(response.system for response in source.study.item(item).responses) for item in table.item_ids]
     names = sorted({name for pair in pairs for name in pair})
     better = 1 - agreed.values  # codes a, tie, b -> +1, 0, -1
     by_duel: dict[tuple[str, str], list[float]] = defaultdict(list)

@@ -24,6 +24,7 @@ from core.annotation.label_files import read_file
 from core.annotation.label_table import LabelTable
 from core.annotation.labels import Label
 from core.annotation.rubric import FOLDER
+from core.annotation.stored_answers import corpus_of_answers
 from core.annotation.study import Study
 from core.annotation.versions import load
 from core.errors import WorkbenchError
@@ -83,10 +84,7 @@ def open_study(workbench: Workbench, study_id: str) -> LabelSource:
     labels = tuple(latest.labels(workbench, study_id))
     name = shlex.quote(study_id)
     command = f"python -m core annotate agreement {name}"
-    of = workbench.store.query(
-        "SELECT id, dataset FROM answers WHERE list_contains(?, id)", [[item.responses[0].source for item in frozen.study.items]]
-    )
-    by_answer = {row["id"]: row["dataset"] or "" for row in of}
+    by_answer = corpus_of_answers(workbench, frozen.study)
     datasets = {item.id: by_answer.get(item.responses[0].source, "") for item in frozen.study.items}
     return LabelSource(
         frozen.study.title or study_id, digest_of(workbench, study_id), frozen.study, labels, None, command, datasets

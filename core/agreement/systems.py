@@ -53,7 +53,7 @@ def rates(source: LabelSource, part: str, table: LabelTable, agreed: AgreedLabel
     for name in names:
         all_of = systems == name
         mine = all_of & ~np.isnan(value)
-        own, total = value[mine], int(all_of.sum())
+        own, total = value[mine], int((all_of & ~agreed.unjudged).sum())
         share = mean_interval(own, of[mine], 2000) if by_mean else wilson_grouped(own, of[mine])
         bounds = None if by_mean else (float(own.sum() / total), float((own.sum() + total - len(own)) / total))
         verdicts = np.array([share_of_yes(value, units, number) for units, number in answers.values() if all_of[units[0]]])

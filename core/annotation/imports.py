@@ -154,6 +154,8 @@ def _misfit(workbench: Workbench, frozen: Frozen, label: Label) -> tuple[str, st
         wrong.append(f"'{label.created[:40]}' is no time (ISO 8601, {YEARS[0]} to {YEARS[-1]})")
     if wrong:
         return f"This label does not fit the study: {'; '.join(wrong)}.", "Mend or remove it."
+    if not frozen.hash or (frozen.round, label.round) == ("pilot", "main"):  # a label that is seen before could shape the plan
+        return f"The {label.round} round of '{study.id}' is not frozen yet.", "Freeze it, then import its labels."
     if label.annotator not in study.people(label.round):
         return (
             f"'{label.annotator}' is no annotator of the {label.round} round.",

@@ -60,10 +60,11 @@ def _of_sentences(table: LabelTable, values: dict, why: dict) -> None:
 
     yes = table.categories.index(name := label_table.usual_yes(table.categories))
     _of_labels(table, yes, values, why, "sentences")
-    answers = list(dict.fromkeys(table.item_ids))
+    of = [name.rpartition("/")[0] for name in table.items]  # a pair's screen shows two answers
+    answers = list(dict.fromkeys(of))
     whole = np.full((len(answers), len(table.annotators)), np.nan)
     for row, answer in enumerate(answers):
-        mine = table.values[[place for place, item_id in enumerate(table.item_ids) if item_id == answer]]
+        mine = table.values[[place for place, name in enumerate(of) if name == answer]]
         judged = ~np.isnan(mine).any(axis=0)
         whole[row, judged] = (mine[:, judged] == yes).all(axis=0)
     pairs = [(whole[:, a], whole[:, b]) for a, b in combinations(range(whole.shape[1]), 2)]

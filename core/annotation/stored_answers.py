@@ -104,13 +104,18 @@ def _candidates(workbench: Workbench) -> list[Candidate]:
 
 def corpora_of(workbench: Workbench, study: Study) -> list[str]:
     """Of which corpora the answers are that a study shows, as far as they are stored here."""
+    return sorted(set(corpus_of_answers(workbench, study).values()))
+
+
+def corpus_of_answers(workbench: Workbench, study: Study) -> dict[str, str]:
+    """Id of each answer that a study shows, of a recipe or another system -> its corpus, as far as it is stored here."""
     sources = sorted({response.source for item in study.items for response in item.responses})
     rows = workbench.store.query(
-        """SELECT DISTINCT dataset FROM (SELECT id, dataset FROM answers UNION ALL SELECT key, dataset FROM system_answers)
-           WHERE id IN (SELECT unnest(?::VARCHAR[])) AND dataset <> '' ORDER BY dataset""",
+        """SELECT DISTINCT id, dataset FROM (SELECT id, dataset FROM answers UNION ALL SELECT key, dataset FROM system_answers)
+           WHERE id IN (SELECT unnest(?::VARCHAR[])) AND dataset <> ''""",
         [sources],
     )
-    return [row["dataset"] for row in rows]
+    return {row["id"]: row["dataset"] for row in rows}
 
 
 def newest_answer(workbench: Workbench) -> str:

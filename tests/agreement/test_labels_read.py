@@ -12,6 +12,7 @@ from core.agreement import (
     consensus,
     disputed_units,
     machines,
+    plan,
     preferences,
     sources,
     systems,
@@ -172,6 +173,23 @@ def test_preferences_are_of_systems_and_bias_of_places(workbench):
     assert share.mean == pytest.approx(np.mean(left)) and share.n == len(left) < len(first)
 
 
+def test_systems_of_pairs_may_have_any_name(workbench):
+    study = pairs(12)
+    items = [
+        item.model_copy(
+            update={"responses": tuple(one.model_copy(update={"system": f"{one.system} | v2"}) for one in item.responses)}
+        )
+        for item in study.items
+    ]
+    labelled(
+        workbench, study.model_copy(update={"items": tuple(items)}), lambda who, number: {"sentences": (), "preference": "a"}
+    )
+    source = sources.open_study(workbench, "ab")
+    found = sources.table_of(source, "preference", "main")
+    [duel] = preferences.preferences(source, "main", found, consensus.consensus(source, "preference", found)).duels
+    assert (duel.a, duel.b, duel.sign.wins) == ("system 0 | v2", "system 1 | v2", 12)
+
+
 def test_alpha_has_one_interval_on_every_page(workbench):
     from core.annotation import standing
 
@@ -305,6 +323,33 @@ def test_decided_are_only_units_that_needed_it(workbench):
     source = sources.open_study(workbench, "toy")
     ruled = consensus.consensus(source, "sentences", sources.table_of(source, "sentences", "main"), "adjudicated")
     assert ruled.adjudicated == 4 + 1 and ruled.ties == 0
+
+
+def test_what_the_adjudicator_cannot_judge_counts_for_no_system(workbench):
+    both = {"supported": ("supported",) * 2, "partly": ("partly",) * 2}
+    labelled(  # two of three say so of each second item, and all of the others
+        workbench,
+        rating(8, pilot=0, per_item=3),
+        lambda who, number: {"helpful": (4,), "sentences": (both["partly" if who == "Cy" and number % 2 else "supported"],)},
+    )
+    frozen = rounds.open_adjudication(workbench, "toy", ["Ed"])
+    assert len(frozen.study.disputed) == 4
+    for place, item_id in enumerate(frozen.study.disputed):
+        label = blank(frozen.study, "adjudication", frozen.study.item(item_id), "Ed")
+        said = {"cannot_judge": True} if place else {"sentences": (("partly", CANNOT),), "helpful": (4,)}
+        saving.label(workbench, frozen, label.model_copy(update=said))
+    source = sources.open_study(workbench, "toy")
+    table = sources.table_of(source, "sentences", "main")
+    ruled = consensus.consensus(source, "sentences", table, "adjudicated")
+    named = [sources.named(table, value) for value in ruled.values]
+    assert named.count("supported") == 8 and named.count("partly") == 1 and named.count("") == 7 == ruled.unjudged.sum()
+    assert (ruled.adjudicated, ruled.ties) == (8, 0)
+    found = systems.rates(source, "sentences", table, ruled, ("supported",)).systems
+    assert sum(one.share.n for one in found) == 9 == sum(one.share.total for one in found)
+    said = plan.verdict(source, "main")
+    assert (said.units, said.judged_by_nobody, said.agreed.ties) == (9, 7, 0)
+    assert sum(row.units for row in said.rows) == 9 and all(row.least is None for row in said.rows)
+    assert plan.undecided(source) == 0
 
 
 def test_the_word_for_alpha_is_that_of_its_value():

@@ -5,9 +5,12 @@ import pytest
 
 from core.agreement import consensus, headline, machines, sources
 from core.agreement.machines import Facing
+from core.annotation.drawing import draw
+from core.annotation.stored_answers import read_candidates
 from core.errors import WorkbenchError
 from core.judging.containment import containments
 from core.progress import drain
+from core.store.batches import BatchRecords
 from tests.support.annotated import rating
 from tests.support.labelled import by_place, labelled
 
@@ -213,7 +216,6 @@ def test_a_judge_reads_answers_that_nobody_judged(workbench):
 
 
 def test_stored_answers_of_the_studys_corpora_are_unjudged(workbench, monkeypatch):
-    from core.annotation.drawing import draw
     from tests.support.annotated import candidates
 
     pool = [
@@ -226,3 +228,13 @@ def test_stored_answers_of_the_studys_corpora_are_unjudged(workbench, monkeypatc
     rest = drain(headline.unjudged(workbench, source))
     assert len(rest.names) == 40 - 12 and not any(name.startswith("o") for name in rest.names)
     assert set(rest.strata) == {"system 0", "system 1"} and len(rest.scores("1-gram containment")) == 28
+
+
+def test_answers_of_another_system_that_nobody_judged_count_in_the_headline(workbench):
+    told = {"system": "theirs", "dataset": "towns", "passages": [{"text": "Words.", "document": "d", "start": 0, "end": 6}]}
+    answers = {f"k{n}": {**told, "question": f"What is {n}?", "answer": f"Words {n}. And more."} for n in range(30)}
+    BatchRecords(workbench.home).add("system_answers", answers, {})
+    labelled(workbench, rating(pilot=0).model_copy(update={"items": draw(read_candidates(workbench), 12)}), by_place)
+    source = sources.open_study(workbench, "toy")
+    assert set(source.datasets.values()) == {"towns"}
+    assert len(drain(headline.unjudged(workbench, source)).names) == 30 - 12

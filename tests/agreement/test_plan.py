@@ -147,11 +147,41 @@ def test_an_interval_has_the_confidence_that_the_plan_names(workbench):
         "90% Wilson CI": 0.9,
         "Interval of 80%": 0.8,
         "99 percent confidence interval": 0.99,
+        "Bootstrap interval (99%)": 0.99,
+        "Bootstrap interval, at a confidence level of 90%,": 0.9,
         "Interval": 0.95,
     }
     met = {said: under(source, f"{said} of the share: it lies above 50%.") for said in named}
     assert {said: told.confidence for said, told in met.items()} == named
     assert met["99% bootstrap interval"].rows[0].low < under(source, "Bootstrap interval: it lies above 50%.").rows[0].low
+
+
+def test_a_plan_is_not_turned_round_by_words_that_are_not_understood(workbench):
+    labelled(workbench, of_one_system(), lambda who, item, n: "supported" if number(item) % 5 else "partly")  # 0.8
+    states = {
+        "The interval lies above 50 percent.": "met",
+        "It lies above 0.5, that is above 50%.": "met",
+        "With more than 30 answers the interval lies above 0.5.": "own",
+        "The interval lies above 0,5.": "own",
+        "The interval is not below 0.95.": "own",
+        "The share is no less than 0.6.": "own",
+        "The interval doesn't lie above 0.9.": "own",
+        "One-sided 95% interval: it lies above 0.5.": "own",
+    }
+    source = sources.open_study(workbench, "toy")
+    assert {test: under(source, test).state for test in states} == states
+
+
+def test_a_difference_is_decided_where_0_is_left_out_and_no_other_number(workbench):
+    study = rating(40, pilot=0, per_item=3, **{**ABOVE, **draft.SEVERAL})
+    labelled(workbench, study, lambda who, item, n: "partly" if item.responses[0].system == "system 1" else "supported")
+    states = {
+        "The interval of the difference excludes 0.": "met",
+        "The interval of each share excludes 0.5.": "own",
+        "The interval of the difference does not leave out 0.": "own",
+    }
+    source = sources.open_study(workbench, "toy")
+    assert {test: under(source, test).state for test in states} == states
 
 
 def test_pairs_are_decided_by_the_sign_test(workbench):
@@ -187,6 +217,22 @@ def test_what_is_not_understood_is_left_to_the_reader(workbench, said, state):
     found = plan.verdict(sources.open_study(workbench, "toy"), "main")
     assert found.state == state
     assert "measure" not in said or not found.rows
+
+
+@pytest.mark.parametrize(("ask", "measure", "state"), [(("sentences", "helpful"), "mean helpfulness", "met"),
+                                                       (("helpful",), "mean stars", "met"),
+                                                       (("sentences", "helpful"), "share of helpful answers, 4 or 5 stars", "own"),
+                                                       (("helpful",), "share of answers with 4 or 5 stars", "own"),
+                                                       (("helpful",), "share of supported sentences", "own")])  # fmt: skip
+def test_a_mean_of_stars_is_no_share_of_answers(ask, measure, state):
+    study = of_one_system(ask=ask, measure=measure, test="95% interval: it lies above 0.5.")
+    labels = [
+        blank(study, "main", item, who).model_copy(update={"helpful": (2 + n % 3,), "sentences": (("supported",) * 2,)})
+        for n, item in enumerate(study.items)
+        for who in TWO
+    ]
+    told = plan.verdict(sources.LabelSource("stars", "stars", study, tuple(labels)), "main")
+    assert told.state == state and bool(told.rows) == (state == "met")
 
 
 def test_who_misses_known_sentences_is_named(workbench):

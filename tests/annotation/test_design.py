@@ -13,7 +13,7 @@ from core.annotation.study import StopRule
 from core.errors import WorkbenchError
 from core.progress import drain
 from core.statistics.agreement.growth import FEWEST
-from tests.support.annotated import rating
+from tests.support.annotated import pairs, rating
 
 
 def labels_of(study, round_name, say, most=None):
@@ -93,6 +93,16 @@ def test_a_pilot_says_the_same_wherever_the_rubric_has_its_yes():
         given = labels_of(study, "pilot", lambda who, n: ("supported" if n % 5 else "unsupported",) * 2)
         told.append(from_pilot(study, given))
     assert told[0] == told[1] and told[1].values["difference"]["rate"] == told[1].values["rate"]["rate"] == 0.8
+
+
+def test_the_two_answers_of_a_pair_count_each_in_a_pilot():
+    study = pairs(12, ask=("sentences", "preference"))
+    study = study.model_copy(update={"items": tuple(item.model_copy(update={"round": "pilot"}) for item in study.items)})
+    said = {"sentences": (("supported",) * 2, ("partly",) * 2), "preference": "a"}
+    given = [blank(study, "pilot", item, who).model_copy(update=said) for item in study.items for who in ("Ann", "Ben")]
+    told = from_pilot(study, given)
+    assert told.values["difference"] == {"rate": 0.5, "accuracy": 1.0, "discordant": 0.5}
+    assert told.why["difference"].startswith("24 answers")
 
 
 @pytest.mark.slow

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from core.annotation import checking, exports, imports, label_files, latest, rounds, saving, worklist
+from core.annotation.assignment import assignment
 from core.annotation.formats import exchange
 from core.annotation.label_table import LabelTable, table
 from core.annotation.labels import Span, blank, complete
+from core.annotation.versions import Frozen
 from core.errors import WorkbenchError
 from core.workbench import Workbench
-from tests.support.annotated import frozen_study, judge, judge_all, pairs
+from tests.support.annotated import frozen_study, judge, judge_all, pairs, rating
 
 
 def read_table(path, part="sentences", round_name=""):
@@ -258,6 +260,36 @@ def test_labels_from_outside_the_design_are_refused(workbench, tmp_path):
 # Files without their study --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["labels.jsonl", "labels.csv", "label_studio.json"])
+def test_labels_of_another_study_of_the_same_items_are_refused(workbench, tmp_path, name):
+    frozen = frozen_study(workbench)
+    judge_all(workbench, frozen)
+    exports.export(workbench, "toy", folder=tmp_path)
+    if name == "label_studio.json":  # labelled there
+        tasks = json.loads((tmp_path / name).read_text())
+        for task in tasks:
+            task["annotations"] = [
+                {"completed_by": "Ann", "result": [each for each in label["result"] if each["from_name"] != "record"]}
+                for label in task["annotations"][:1]
+            ]
+        (tmp_path / name).write_text(json.dumps(tasks))
+    rounds.freeze(workbench, frozen.study.model_copy(update={"id": "again", "question": "And in a year?"}), "main")
+    with pytest.raises(label_files.ImportProblems, match="is a label of the study 'toy', not of 'again'"):
+        imports.import_labels(workbench, "again", tmp_path / name)
+    assert not latest.labels_there(workbench, "again")
+
+
+def test_no_label_comes_in_before_its_round_is_frozen(workbench, tmp_path):
+    study = rating(pilot=4)
+    early = [given(Frozen("", study, "main", "", 1, ""), who, items[0]) for who, items in assignment(study, "main").items()]
+    for step in (rounds.save, lambda bench, draft: rounds.freeze(bench, draft, "pilot")):
+        step(workbench, study)
+        with pytest.raises(label_files.ImportProblems, match="main round of 'toy' is not frozen yet"):
+            imported(workbench, tmp_path, early)
+    rounds.freeze(workbench, study, "main")
+    assert imported(workbench, tmp_path, early).added == 3
+
+
 def exported(workbench, tmp_path):
     frozen = frozen_study(workbench)
     names = ("supported", "partly", "contradicted", "cannot_judge")
@@ -347,6 +379,12 @@ def test_a_table_that_does_not_hold_together_is_told_by_line(tmp_path, content, 
         label_files.read_file(tmp_path / "f.csv")
     assert caught.value.problems[0].line == line and said in caught.value.problems[0].what
     assert "keep-good" not in str(caught.value)
+
+
+def test_a_table_of_another_program_is_known_by_whole_names_of_columns(tmp_path):
+    (tmp_path / "theirs.csv").write_text("item,annotator,label,participant\n1,A,yes,x\n1,B,no,y\n2,A,yes,x\n")
+    found = read_table(tmp_path / "theirs.csv")
+    assert (found.items, found.annotators, found.categories) == (("1", "2"), ("A", "B"), ("no", "yes"))
 
 
 def test_numbers_are_a_scale_and_two_of_them_are_categories(tmp_path):

@@ -17,11 +17,13 @@ from core.agreement.views import METHODS, View
 def draw(view: View) -> None:
     labels = agreed(view)
     by = ", ".join(sorted({label.annotator for label in view.source.labels if label.round == "adjudication"}))
-    nobody = cannot_judge.judged_by_nobody(view.table, cannot_of(view))
+    ruled_out = int(labels.unjudged.sum())
+    nobody = ruled_out + cannot_judge.judged_by_nobody(view.table, cannot_of(view))
+    who = f"nobody, or not {by}," if ruled_out else "nobody"
     told = [
-        f"{METHODS[labels.method]}: {len(labels.values):,} {view.units}",
+        f"{METHODS[labels.method]}: {len(labels.values) - ruled_out:,} {view.units}",
         f"{labels.adjudicated:,} decided by {by}, as annotators differed" if labels.method == "adjudicated" else "",
-        f"{nobody:,} more that nobody could judge are left out of every share" if nobody else "",
+        f"{nobody:,} more that {who} could judge are left out of every share" if nobody else "",
     ]
     why = (
         f" {views.NO_DAWID_SKENE}"

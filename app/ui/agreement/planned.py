@@ -149,7 +149,8 @@ def decided(source: sources.LabelSource, verdict: plan.Verdict) -> str:
         "adjudicated": f"{' or '.join(people)} decided, else the annotators' majority",
     }[verdict.agreed.method]
     each = " Each sentence counts the same" if verdict.part == "sentences" else " Each counts the same"
-    nobody = f"; {verdict.judged_by_nobody:,} more that nobody could judge are left out" if verdict.judged_by_nobody else ""
+    who = "nobody, or not the adjudicator," if verdict.agreed.unjudged.any() else "nobody"
+    nobody = f"; {verdict.judged_by_nobody:,} more that {who} could judge are left out" if verdict.judged_by_nobody else ""
     return f"A label is what {by}.{each}{nobody}. The settings below do not change this."
 
 

@@ -24,6 +24,7 @@ WITHOUT = (
     "Read without its study.json: repeated and attention items cannot be distinguished from the others, so they count like these."
 )
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+OURS = re.compile(r'(?:^|,)\s*"?part"?\s*(?:,|$)')  # the column that our tables have, among those of others such as "participant"
 NO_NUMBER = re.compile(r"[-+]?(nan|inf|infinity)", re.I)
 MOST_SENTENCES = 1000  # of an answer; a larger number is a slip
 
@@ -38,7 +39,7 @@ def of_study(text: str, file: str) -> tuple[Study, Parsed] | None:
         if any("value" in record or "label" in record for record in records):
             return None
         items, read = _items([(record.get("item"), _counts(record)) for record in records]), from_jsonl
-    elif "part" in text.split("\n", 1)[0]:
+    elif OURS.search(text.split("\n", 1)[0]):
         items, read = _items((row["item"], _counts_of_row(row)) for _, row in rows(text, Problems(file))), from_csv
     else:
         return None

@@ -233,7 +233,8 @@ class _Rows:
             place = self._places.get(key)
             if place is None:
                 empty = blank(self.study, "main", self.study.item(item), "-").model_dump()
-                first, label = line, Label.model_validate({**empty, "id": key[0], "round": round_name, "annotator": who})
+                of = {"study": row.get("study") or self.study.id, "round": round_name, "annotator": who}
+                first, label = line, Label.model_validate({**empty, "id": key[0], **of})
             else:
                 first, label = self.labels[place]
             label = _judged(label, self.study.item(item), row)

@@ -200,6 +200,7 @@ def _label(study: Study, item: Item, annotation: dict, data: dict, round_name: s
     meta = _record(by_name)
     record = blank(study, round_name, item, meta.get("annotator") or _person(annotation.get("completed_by"))).model_dump()
     record |= {"seconds": annotation.get("lead_time"), "order": order, "created": annotation.get("created_at") or ""}
+    record |= {"study": data["study"]} if data.get("study") else {}  # another study may share the item
     record |= {name: meta[name] for name in META if name in meta}
     names, stars = list(map(list, record["sentences"])), list(record["helpful"])
     spans: list[Span] = []
