@@ -391,7 +391,7 @@ def against(benchmark: str, name: str, value: float) -> dict:
     """A required figure beside its limit, as docs/measurements.md shows it."""
     place = f"required.{name}"
     promise = next(p for p in PROMISES if p.place == place and p.benchmark in (benchmark, f"{benchmark}_full"))
-    return {"value": value, promise.direction.replace(" ", "_"): promise.limit, "met": holds(promise, value)}
+    return {"value": value, "at_least" if promise.direction == LEAST else "at_most": promise.limit, "met": holds(promise, value)}
 
 
 def holds(promise: Promise, value: float) -> bool:

@@ -13,7 +13,7 @@ from math import inf, nan
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks.promises import LEAST, PROMISES, RESULTS, WHY, at, history, verdict, why
+from benchmarks.promises import LEAST, MOST, PROMISES, RESULTS, WHY, against, at, history, verdict, why
 from docs import numbers
 
 MEASURED = [promise for promise in PROMISES if promise.benchmark]
@@ -59,6 +59,14 @@ def test_a_value_worse_than_its_limit_is_marked_and_one_at_it_holds(promise):
     assert verdict(promise, placed(promise, promise.limit)).holds is True
     assert verdict(promise, placed(promise, promise.limit - step)).holds is True
     assert verdict(promise, placed(promise, promise.limit + step)).holds is False
+
+
+def test_a_required_figure_is_shown_beside_its_limit():
+    required = [promise for promise in PROMISES if promise.place.startswith("required.")]
+    beside = [against(each.benchmark, each.place.removeprefix("required."), each.limit) for each in required]
+    words = {LEAST: "at least", MOST: "at most"}
+    assert [numbers.limit(of) for of in beside] == [f"{words[each.direction]} {each.limit:,g}" for each in required]
+    assert required and all(of["met"] for of in beside)
 
 
 @pytest.mark.parametrize("value", [None, nan, inf, -inf, "0.1", True, [], {}, {"value": None}], ids=repr)
