@@ -47,6 +47,6 @@ def record(benchmark: str, name: str, made: Mapping[str, Any]) -> None:
     took = {"seconds": sum(each["seconds"] for each in result.values())}
     text = json.dumps({**at, "machine": machine(), **took, "result": result}, indent=1, ensure_ascii=False)
     (promises.RESULTS / f"{benchmark}.json").write_text(text + "\n", "utf-8")
-    line = {"benchmark": benchmark, **at, "machine": machine(), "figures": figures({name: made}, benchmark)}
+    line = {"benchmark": benchmark, "section": name, **at, "machine": machine(), "figures": figures({name: made}, benchmark)}
     with (promises.RESULTS / promises.HISTORY).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")

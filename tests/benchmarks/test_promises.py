@@ -13,6 +13,7 @@ from math import inf, nan
 import pytest
 
 from benchmarks import __main__ as bench
+from benchmarks import _sections, promises
 from benchmarks.promises import LEAST, MOST, PROMISES, RESULTS, WHY, against, at, history, verdict, why
 from docs import numbers
 
@@ -118,6 +119,20 @@ def test_the_table_names_the_run_before_on_this_machine(tmp_path):
         bench.run(["slider"], "", lambda name, code=code: script(code), tmp_path)
     row = next(line for line in numbers.promises(tmp_path).splitlines() if line.startswith("| Slider"))
     assert "| 7 ms |" in row and "| 8 (20" in row
+
+
+def test_each_figure_is_told_with_the_run_that_gave_it(tmp_path, monkeypatch):
+    """Of a benchmark that is measured section by section, also where the last one was measured on another machine."""
+    monkeypatch.setattr(promises, "RESULTS", tmp_path)
+    about = _sections.machine()
+    for cpu, section, figure in (("Slow", "xquad", 0.6), ("Fast", "xquad", 0.7), ("Slow", "xquad", 0.8), ("Fast", "gold", 0.9)):
+        monkeypatch.setattr(_sections, "machine", lambda cpu=cpu: about | {"cpu": cpu})
+        _sections.record("answerer", section, {"answerer": {"f1": figure}, "seconds": 1})
+    table = numbers.promises(tmp_path, ["answerer"]).splitlines()
+    [slow, fast] = (line[3:].partition(",")[0] for line in table if line[1:3] == ". ")
+    [xquad, gold] = (line for line in table if "setting" in line and line.startswith("| "))
+    assert (slow, fast) == ("Slow", "Fast") and "setting 1" in xquad and "setting 2" in gold
+    assert "| 0.8 |" in xquad and "| 0.6 (20" in xquad and "| 0.9 |" in gold
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=lambda ending: ending.name)
