@@ -368,11 +368,12 @@ def repeats(spread: Spread | None) -> str:
 
 
 def before(promise: Promise, result: dict | None, runs: list[dict]) -> str:
-    """What the run before the last one gave on the same machine."""
+    """What the run before the last one gave on the same machine; sections that a whole run wrote on its way are that run."""
     if result is None:
         return ""
     same = [r for r in runs if promise.place in r.get("figures", {}) and machine(r) == machine(result)]
-    return f"{short(same[-2]['figures'][promise.place]['value'])} ({same[-2]['measured'][:10]})" if len(same) > 1 else ""
+    earlier = [r for r in same[:-1] if r["measured"] <= same[-1]["measured"]]
+    return f"{short(earlier[-1]['figures'][promise.place]['value'])} ({earlier[-1]['measured'][:10]})" if earlier else ""
 
 
 def setting(result: dict) -> str:

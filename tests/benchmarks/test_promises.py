@@ -121,6 +121,17 @@ def test_the_table_names_the_run_before_on_this_machine(tmp_path):
     assert "| 7 ms |" in row and "| 8 (20" in row
 
 
+def test_a_section_of_a_whole_run_is_not_the_run_before():
+    """A run of all sections began before it wrote the first of them, and its own line comes last."""
+    promise = next(each for each in PROMISES if each.place == "speed.read.p99_ms")
+    runs = [
+        {"machine": bench.machine(), "measured": f"2026-11-{moment}", "figures": {promise.place: {"value": value}}}
+        for moment, value in (("20T08:00", 9), ("21T10:30", 8), ("21T10:00", 8))
+    ]
+    assert numbers.before(promise, runs[-1], runs) == "9 (2026-11-20)"
+    assert numbers.before(promise, runs[-1], runs[1:]) == ""
+
+
 def test_each_figure_is_told_with_the_run_that_gave_it(tmp_path, monkeypatch):
     """Of a benchmark that is measured section by section, also where the last one was measured on another machine."""
     monkeypatch.setattr(promises, "RESULTS", tmp_path)
