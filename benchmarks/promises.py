@@ -377,7 +377,7 @@ def why(promise: Promise) -> str:
 
 
 def spread(values: Iterable[float]) -> dict[str, float]:
-    """What a benchmark writes at `spread` under the place of a figure: of its repeats."""
+    """What a benchmark writes at `spread` under the place of a figure, or a section at its own: of its repeats."""
     numbers = [float(value) for value in values]
     return Spread(len(numbers), min(numbers), median(numbers), max(numbers))._asdict()
 
@@ -411,8 +411,17 @@ def verdict(promise: Promise, result: Mapping | None) -> Verdict:
     """What the results of its benchmark say of a promise."""
     result = result or {}
     figure = at(promise.place, result)
-    repeats = result.get("spread", {}).get(promise.place)
-    return Verdict(promise, figure, Spread(**repeats) if repeats else None, None if figure is None else holds(promise, figure))
+    return Verdict(promise, figure, _repeats(promise.place, result), None if figure is None else holds(promise, figure))
+
+
+def _repeats(place: str, result: Mapping) -> Spread | None:
+    """Behind a figure: at the `spread` of all that was measured, or of the section that the figure is of."""
+    section, _, inner = place.partition(".")
+    for of, key in ((result, place), (result.get(section), inner)):
+        spreads = of.get("spread") if isinstance(of, Mapping) else None
+        if isinstance(spreads, Mapping) and key in spreads:
+            return Spread(**spreads[key])
+    return None
 
 
 def verdicts(result: Mapping | None, benchmark: str) -> list[Verdict]:

@@ -48,6 +48,14 @@ def test_of_each_that_falls_below_it_is_said_why():
     assert WHY.keys() <= {(promise.benchmark, place) for promise in MEASURED for place in (promise.place, "")}
 
 
+def test_repeats_stand_beside_a_figure_of_a_section_too():
+    slider = json.loads((RESULTS / "slider.json").read_text("utf-8"))["result"]
+    judged = [verdict(promise, slider) for promise in PROMISES if promise.benchmark == "slider"]
+    moves = [slider["moves"], *(slider[section]["moves"] for section in ("cascade_depth", "paint", "let_go"))]
+    assert [each.spread.n for each in judged] == moves
+    assert all(each.spread.low <= each.value <= each.spread.high for each in judged)
+
+
 def placed(promise, value):
     for key in reversed(promise.place.split(".")):
         value = {key: value}
