@@ -315,7 +315,10 @@ WHY = {
         "cascade_depth.p95_ms",
     ): "A third is Streamlit's script of the page, and a quarter of that the table of all questions; sending "
     "and drawing in the browser take the rest.",
-    ("slider", "let_go.p95_ms"): "As for the cascade; of so few moves the 95th percentile is the slowest, and the median holds.",
+    (
+        "slider",
+        "let_go.p95_ms",
+    ): "As for the cascade; of so few moves the 95th percentile is one of the slowest, and the median holds.",
     (
         "startup",
         "encoders_first_visit_s.median",

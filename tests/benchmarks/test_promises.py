@@ -13,7 +13,7 @@ from math import inf, nan
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import _sections, promises
+from benchmarks import _sections, adapters, promises, slider, store
 from benchmarks.promises import LEAST, MOST, PROMISES, RESULTS, WHY, against, at, history, verdict, why
 from docs import numbers
 
@@ -54,6 +54,14 @@ def test_repeats_stand_beside_a_figure_of_a_section_too():
     moves = [slider["moves"], *(slider[section]["moves"] for section in ("cascade_depth", "paint", "let_go"))]
     assert [each.spread.n for each in judged] == moves
     assert all(each.spread.low <= each.value <= each.spread.high for each in judged)
+
+
+def test_a_95th_percentile_is_not_the_slowest():
+    """Numpy's, as of all others: between the 19th and the 20th of twenty."""
+    times = [float(number) for number in range(20, 0, -1)]
+    took = [adapters.Took(time_s, time_s) for time_s in times]
+    p95 = [slider.times_of(times)["p95_ms"], store.ms(times)["p95_ms"] / 1000, adapters.told(took)["wall_s"]["p95"]]
+    assert p95 == pytest.approx([19.05] * 3) and slider.times_of(times)["max_ms"] == 20
 
 
 def placed(promise, value):
