@@ -154,7 +154,7 @@ def test_each_figure_is_told_with_the_run_that_gave_it(tmp_path, monkeypatch):
     about = _sections.machine()
     for cpu, section, figure in (("Slow", "xquad", 0.6), ("Fast", "xquad", 0.7), ("Slow", "xquad", 0.8), ("Fast", "gold", 0.9)):
         monkeypatch.setattr(_sections, "machine", lambda cpu=cpu: about | {"cpu": cpu})
-        _sections.record("answerer", section, {"answerer": {"f1": figure}, "seconds": 1})
+        _sections.record("answerer", section, {"answerer": {"f1": figure}, "seconds": 1}, "abc")
     table = numbers.promises(tmp_path, ["answerer"]).splitlines()
     [slow, fast] = (line[3:].partition(",")[0] for line in table if line[1:3] == ". ")
     [xquad, gold] = (line for line in table if "setting" in line and line.startswith("| "))
