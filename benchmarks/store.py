@@ -137,6 +137,8 @@ def kills(home: Path) -> dict:
     for _ in range(KILLS):
         writer = start(home, 1_000_000)
         lines = [writer.stdout.readline()]
+        if not lines[0]:
+            raise RuntimeError("A writer ended before it wrote anything: of nothing nothing would be lost.")
         time.sleep(random.uniform(0, 0.2))
         writer.kill()
         lines += writer.communicate()[0].splitlines(keepends=True)

@@ -104,6 +104,12 @@ def test_the_table_counts_and_marks(tmp_path):
         assert table.count(word) == 1 and f"| {value} ms |" in table and f"{len(PROMISES) - 1} are not measured" in table
 
 
+def test_of_writers_that_write_nothing_no_loss_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "WRITER", "raise SystemExit(1)")
+    with pytest.raises(RuntimeError, match="before it wrote anything"):
+        store.kills(tmp_path)
+
+
 GOOD = 'print(\'{"p95_ms": 12.5, "spread": {"p95_ms": {"n": 2, "low": 11, "median": 12, "high": 13}}}\')'
 
 
