@@ -315,7 +315,10 @@ WHY = {
         "cascade_depth.p95_ms",
     ): "A third is Streamlit's script of the page, and a quarter of that the table of all questions; sending "
     "and drawing in the browser take the rest.",
-    ("slider", "let_go.p95_ms"): "As for the cascade; of so few moves the 95th percentile is the slowest, and the median holds.",
+    (
+        "slider",
+        "let_go.p95_ms",
+    ): "As for the cascade; of so few moves the 95th percentile is one of the slowest, and the median holds.",
     (
         "startup",
         "encoders_first_visit_s.median",
@@ -377,7 +380,7 @@ def why(promise: Promise) -> str:
 
 
 def spread(values: Iterable[float]) -> dict[str, float]:
-    """What a benchmark writes at `spread` under the place of a figure: of its repeats."""
+    """What a benchmark writes at `spread` under the place of a figure, or a section at its own: of its repeats."""
     numbers = [float(value) for value in values]
     return Spread(len(numbers), min(numbers), median(numbers), max(numbers))._asdict()
 
@@ -391,7 +394,7 @@ def against(benchmark: str, name: str, value: float) -> dict:
     """A required figure beside its limit, as docs/measurements.md shows it."""
     place = f"required.{name}"
     promise = next(p for p in PROMISES if p.place == place and p.benchmark in (benchmark, f"{benchmark}_full"))
-    return {"value": value, promise.direction.replace(" ", "_"): promise.limit, "met": holds(promise, value)}
+    return {"value": value, "at_least" if promise.direction == LEAST else "at_most": promise.limit, "met": holds(promise, value)}
 
 
 def holds(promise: Promise, value: float) -> bool:
@@ -411,8 +414,17 @@ def verdict(promise: Promise, result: Mapping | None) -> Verdict:
     """What the results of its benchmark say of a promise."""
     result = result or {}
     figure = at(promise.place, result)
-    repeats = result.get("spread", {}).get(promise.place)
-    return Verdict(promise, figure, Spread(**repeats) if repeats else None, None if figure is None else holds(promise, figure))
+    return Verdict(promise, figure, _repeats(promise.place, result), None if figure is None else holds(promise, figure))
+
+
+def _repeats(place: str, result: Mapping) -> Spread | None:
+    """Behind a figure: at the `spread` of all that was measured, or of the section that the figure is of."""
+    section, _, inner = place.partition(".")
+    for of, key in ((result, place), (result.get(section), inner)):
+        spreads = of.get("spread") if isinstance(of, Mapping) else None
+        if isinstance(spreads, Mapping) and key in spreads:
+            return Spread(**spreads[key])
+    return None
 
 
 def verdicts(result: Mapping | None, benchmark: str) -> list[Verdict]:

@@ -87,7 +87,8 @@ def results(folder: Path = RESULTS) -> dict[str, dict]:
 def headlines() -> str:
     found = results()
     rows = [(what, written(found, name, place, how), f"`{name}.json`") for name, place, how, what in HEADLINES]
-    machines = sorted({machine(found[name]) for name, *_ in HEADLINES})
+    runs = history()
+    machines = sorted({machine(gave(name, place, found[name], runs)) for name, place, *_ in HEADLINES})
     return "\n".join([*table(("What", "Measured", "In"), rows), "", *(f"Machine: {one}." for one in machines)])
 
 
@@ -276,11 +277,11 @@ def promises(folder: Path = RESULTS, benchmarks: Sequence[str] | None = None, ru
     stored, runs = results(folder), history(folder)
     some = [promise for promise in PROMISES if benchmarks is None or promise.benchmark in benchmarks]
     judged = [verdict(promise, stored.get(promise.benchmark, {}).get("result")) for promise in some]
-    about = [setting(result) for name, result in stored.items() if name in {promise.benchmark for promise in some}]
-    settings = sorted(set(about), key=about.index)
+    given = [gave(promise.benchmark, promise.place, stored.get(promise.benchmark), runs) for promise in some]
+    settings = list(dict.fromkeys(setting(run) for v, run in zip(judged, given, strict=True) if v.value is not None))
     rows = [
-        row(v, stored.get(v.promise.benchmark), [r for r in runs if r["benchmark"] == v.promise.benchmark], settings)
-        for v in judged
+        row(v, run, [r for r in runs if r["benchmark"] == v.promise.benchmark], settings)
+        for v, run in zip(judged, given, strict=True)
     ]
     counts = [sum(v.holds is holds for v in judged) for holds in (True, False, None)]
     columns = {"What": 0, "Promised": 1, "Measured": 2}
@@ -301,6 +302,13 @@ def promises(folder: Path = RESULTS, benchmarks: Sequence[str] | None = None, ru
             *reasons(v.promise for v in judged if v.holds is False),
         ]
     )
+
+
+def gave(benchmark: str, place: str, result: dict | None, runs: list[dict]) -> dict | None:
+    """The run that gave a figure: of a benchmark that is measured section by section not always the last one, which its file names."""
+    runs, section = [run for run in runs if run["benchmark"] == benchmark], place.partition(".")[0]
+    own = [run for run in runs if place in run.get("figures", {}) or run.get("section") == section]
+    return own[-1] if result and own else result
 
 
 def reasons(below: Iterable[Promise]) -> list[str]:
@@ -360,11 +368,12 @@ def repeats(spread: Spread | None) -> str:
 
 
 def before(promise: Promise, result: dict | None, runs: list[dict]) -> str:
-    """What the run before the last one gave on the same machine."""
+    """What the run before the last one gave on the same machine; sections that a whole run wrote on its way are that run."""
     if result is None:
         return ""
     same = [r for r in runs if promise.place in r.get("figures", {}) and machine(r) == machine(result)]
-    return f"{short(same[-2]['figures'][promise.place]['value'])} ({same[-2]['measured'][:10]})" if len(same) > 1 else ""
+    earlier = [r for r in same[:-1] if r["measured"] <= same[-1]["measured"]]
+    return f"{short(earlier[-1]['figures'][promise.place]['value'])} ({earlier[-1]['measured'][:10]})" if earlier else ""
 
 
 def setting(result: dict) -> str:

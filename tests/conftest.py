@@ -60,7 +60,7 @@ LONGEST = (
     "labs/encoders/test_comparison.py",
     "labs/experiments/test_estimate.py",
 )
-pytest_plugins = ["tests.support.browser", "tests.support.postgres", "tests.support.qdrant"]
+pytest_plugins = ["tests.support.browser", "tests.support.postgres", "tests.support.qdrant", "tests.support.sources"]
 
 
 def pytest_itemcollected(item):

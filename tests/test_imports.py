@@ -12,6 +12,8 @@ import pytest
 from docs.rooms import FLOORS
 from tests.support.sources import CORE, ROOT, SCREENS, name_of, nodes_of, tree_of
 
+pytestmark = pytest.mark.usefixtures("trees")
+
 HEAVY = {
     "torch",
     "transformers",

@@ -199,7 +199,7 @@ def test_sections_measure_what_is_there_and_one_whose_data_are_absent_says_so(mo
 def test_a_section_joins_those_that_were_measured_before(tmp_path, monkeypatch):
     monkeypatch.setattr(promises, "RESULTS", tmp_path)
     for name, value in (("xquad", 0.1), ("gold", 0.2), ("xquad", 0.7)):
-        _sections.record("answerer", name, {"answerer": {"f1": {"value": value}}, "seconds": 2})
+        _sections.record("answerer", name, {"answerer": {"f1": {"value": value}}, "seconds": 2}, "abc")
     written = _sections.stored("answerer")
     assert {name: each["answerer"]["f1"]["value"] for name, each in written["result"].items()} == {"xquad": 0.7, "gold": 0.2}
     assert written["seconds"] == 4 and {"machine", "measured", "commit"} <= set(written)
@@ -209,6 +209,18 @@ def test_a_section_joins_those_that_were_measured_before(tmp_path, monkeypatch):
         {"gold.answerer.f1": {"value": 0.2}},
         {"xquad.answerer.f1": {"value": 0.7}},
     ]
+
+
+def test_a_section_is_of_the_code_that_ran_also_where_it_was_committed_to_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.setattr(promises, "RESULTS", tmp_path)
+    monkeypatch.setattr(_sections, "commit", lambda: "before")
+
+    def section(home):
+        monkeypatch.setattr(_sections, "commit", lambda: "after")
+        return {"f1": 0.5}
+
+    _sections.measured("answerer", {"xquad": section}, "", quick=False)
+    assert _sections.stored("answerer")["commit"] == promises.history(tmp_path)[0]["commit"] == "before"
 
 
 def test_follow_ups_are_of_conversations_that_no_adapter_learnt_from(monkeypatch):

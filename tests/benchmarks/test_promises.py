@@ -13,7 +13,8 @@ from math import inf, nan
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks.promises import LEAST, PROMISES, RESULTS, WHY, at, history, verdict, why
+from benchmarks import _sections, adapters, promises, slider, store
+from benchmarks.promises import LEAST, MOST, PROMISES, RESULTS, WHY, against, at, history, verdict, why
 from docs import numbers
 
 MEASURED = [promise for promise in PROMISES if promise.benchmark]
@@ -47,6 +48,22 @@ def test_of_each_that_falls_below_it_is_said_why():
     assert WHY.keys() <= {(promise.benchmark, place) for promise in MEASURED for place in (promise.place, "")}
 
 
+def test_repeats_stand_beside_a_figure_of_a_section_too():
+    slider = json.loads((RESULTS / "slider.json").read_text("utf-8"))["result"]
+    judged = [verdict(promise, slider) for promise in PROMISES if promise.benchmark == "slider"]
+    moves = [slider["moves"], *(slider[section]["moves"] for section in ("cascade_depth", "paint", "let_go"))]
+    assert [each.spread.n for each in judged] == moves
+    assert all(each.spread.low <= each.value <= each.spread.high for each in judged)
+
+
+def test_a_95th_percentile_is_not_the_slowest():
+    """Numpy's, as of all others: between the 19th and the 20th of twenty."""
+    times = [float(number) for number in range(20, 0, -1)]
+    took = [adapters.Took(time_s, time_s) for time_s in times]
+    p95 = [slider.times_of(times)["p95_ms"], store.ms(times)["p95_ms"] / 1000, adapters.told(took)["wall_s"]["p95"]]
+    assert p95 == pytest.approx([19.05] * 3) and slider.times_of(times)["max_ms"] == 20
+
+
 def placed(promise, value):
     for key in reversed(promise.place.split(".")):
         value = {key: value}
@@ -59,6 +76,14 @@ def test_a_value_worse_than_its_limit_is_marked_and_one_at_it_holds(promise):
     assert verdict(promise, placed(promise, promise.limit)).holds is True
     assert verdict(promise, placed(promise, promise.limit - step)).holds is True
     assert verdict(promise, placed(promise, promise.limit + step)).holds is False
+
+
+def test_a_required_figure_is_shown_beside_its_limit():
+    required = [promise for promise in PROMISES if promise.place.startswith("required.")]
+    beside = [against(each.benchmark, each.place.removeprefix("required."), each.limit) for each in required]
+    words = {LEAST: "at least", MOST: "at most"}
+    assert [numbers.limit(of) for of in beside] == [f"{words[each.direction]} {each.limit:,g}" for each in required]
+    assert required and all(of["met"] for of in beside)
 
 
 @pytest.mark.parametrize("value", [None, nan, inf, -inf, "0.1", True, [], {}, {"value": None}], ids=repr)
@@ -77,6 +102,12 @@ def test_the_table_counts_and_marks(tmp_path):
         (tmp_path / "slider.json").write_text(json.dumps(stored), "utf-8")
         table = numbers.promises(tmp_path)
         assert table.count(word) == 1 and f"| {value} ms |" in table and f"{len(PROMISES) - 1} are not measured" in table
+
+
+def test_of_writers_that_write_nothing_no_loss_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "WRITER", "raise SystemExit(1)")
+    with pytest.raises(RuntimeError, match="before it wrote anything"):
+        store.kills(tmp_path)
 
 
 GOOD = 'print(\'{"p95_ms": 12.5, "spread": {"p95_ms": {"n": 2, "low": 11, "median": 12, "high": 13}}}\')'
@@ -110,6 +141,31 @@ def test_the_table_names_the_run_before_on_this_machine(tmp_path):
         bench.run(["slider"], "", lambda name, code=code: script(code), tmp_path)
     row = next(line for line in numbers.promises(tmp_path).splitlines() if line.startswith("| Slider"))
     assert "| 7 ms |" in row and "| 8 (20" in row
+
+
+def test_a_section_of_a_whole_run_is_not_the_run_before():
+    """A run of all sections began before it wrote the first of them, and its own line comes last."""
+    promise = next(each for each in PROMISES if each.place == "speed.read.p99_ms")
+    runs = [
+        {"machine": bench.machine(), "measured": f"2026-11-{moment}", "figures": {promise.place: {"value": value}}}
+        for moment, value in (("20T08:00", 9), ("21T10:30", 8), ("21T10:00", 8))
+    ]
+    assert numbers.before(promise, runs[-1], runs) == "9 (2026-11-20)"
+    assert numbers.before(promise, runs[-1], runs[1:]) == ""
+
+
+def test_each_figure_is_told_with_the_run_that_gave_it(tmp_path, monkeypatch):
+    """Of a benchmark that is measured section by section, also where the last one was measured on another machine."""
+    monkeypatch.setattr(promises, "RESULTS", tmp_path)
+    about = _sections.machine()
+    for cpu, section, figure in (("Slow", "xquad", 0.6), ("Fast", "xquad", 0.7), ("Slow", "xquad", 0.8), ("Fast", "gold", 0.9)):
+        monkeypatch.setattr(_sections, "machine", lambda cpu=cpu: about | {"cpu": cpu})
+        _sections.record("answerer", section, {"answerer": {"f1": figure}, "seconds": 1}, "abc")
+    table = numbers.promises(tmp_path, ["answerer"]).splitlines()
+    [slow, fast] = (line[3:].partition(",")[0] for line in table if line[1:3] == ". ")
+    [xquad, gold] = (line for line in table if "setting" in line and line.startswith("| "))
+    assert (slow, fast) == ("Slow", "Fast") and "setting 1" in xquad and "setting 2" in gold
+    assert "| 0.8 |" in xquad and "| 0.6 (20" in xquad and "| 0.9 |" in gold
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=lambda ending: ending.name)

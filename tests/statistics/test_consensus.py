@@ -208,6 +208,14 @@ def test_threshold_is_reported_on_what_it_has_not_seen():
     assert (equal.threshold, equal.sensitivity.mean, equal.specificity.mean) == (0.2, 1, 0)
 
 
+def test_a_threshold_lies_half_way_between_two_scores_and_of_equals_in_the_middle():
+    positive = np.repeat([1.0, 0.0], 6)
+    seen, scores = half(positive, 0), np.zeros(12)
+    for yes, no, cut in (([9, 8, 6], [3, 2, 1], 4.5), ([6, 4, 2], [5, 3, 1], 3.5)):  # apart; and in turn, where three are equal
+        scores[seen & (positive == 1)], scores[seen & (positive == 0)] = yes, no
+        assert fit_threshold(scores, positive).threshold == cut
+
+
 def test_corrected_rate_by_hand():
     machine, human = np.repeat([1, 0, 1, 0], [45, 5, 10, 40]), np.repeat([1, 1, 0, 0], [45, 5, 10, 40])
     unlabelled = np.repeat([1, 0], [620, 380])

@@ -42,6 +42,20 @@ def test_it_is_the_same_for_a_moved_or_scaled_or_exchanged_pair():
         assert kernel_two_sample(a, b).mmd == pytest.approx(own.mmd, rel=1e-6)
 
 
+def test_its_distance_is_that_of_the_definition():
+    """Gretton et al. 2012, equation 5: means of the kernel over all pairs, as wide as the median distance of different rows."""
+    rng = np.random.default_rng(2)
+    first, second = rng.normal(size=(20, 3)), rng.normal(0.7, 2, (26, 3))  # 1,035 pairs: one is in the middle
+    rows = np.concatenate([first, second])
+    width = np.median([np.linalg.norm(a - b) for n, a in enumerate(rows) for b in rows[:n]])
+
+    def mean(some, others):
+        return np.mean([np.exp(-(np.linalg.norm(a - b) ** 2) / (2 * width**2)) for a in some for b in others])
+
+    expected = mean(first, first) + mean(second, second) - 2 * mean(first, second)
+    assert kernel_two_sample(first, second, 99).mmd == pytest.approx(expected, rel=1e-9)
+
+
 def test_constants_do_not_differ_and_nothing_cannot_be_tested():
     assert kernel_two_sample(np.ones((9, 2)), np.ones((5, 2))) == (0.0, 1.0)
     for first in (np.zeros((0, 1)), np.array([[np.nan]])):

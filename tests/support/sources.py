@@ -5,6 +5,8 @@ import gc
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,14 +27,26 @@ def name_of(path: Path) -> str:
 
 @cache
 def tree_of(path: Path) -> ast.Module:
+    looks = gc.isenabled()
     gc.disable()  # a tree has no circles: looking for them takes three times as long as parsing
     try:
         return ast.parse(path.read_text("utf-8"))
     finally:
-        gc.enable()
+        if looks:
+            gc.enable()
 
 
 @cache
 def nodes_of(path: Path) -> list[ast.AST]:
     """All of a file's tree, walked once for all who look for something in it."""
     return list(ast.walk(tree_of(path)))
+
+
+@pytest.fixture(scope="module")
+def trees():
+    """For a file of tests that reads all trees: nobody looks for circles among their two million nodes, and none stays behind."""
+    gc.disable()
+    yield
+    gc.enable()
+    tree_of.cache_clear()
+    nodes_of.cache_clear()
