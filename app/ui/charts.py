@@ -227,13 +227,13 @@ def scatter(
     return traces
 
 
-def frontier(x: Sequence[float], y: Sequence[float], x_direction: int = -1, y_direction: int = 1) -> list[int]:
+def frontier(x: Sequence[float], y: Sequence[float], x_direction: int = -1) -> list[int]:
     """Positions of the points that are not dominated, from the best x on (-1: smaller is better)."""
-    order = sorted(range(len(x)), key=lambda i: (-x_direction * x[i], -y_direction * y[i]))
+    order = sorted(range(len(x)), key=lambda i: (-x_direction * x[i], -y[i]))
     best, points = None, []
     for i in order:
-        if best is None or y[i] * y_direction > best:
-            best = y[i] * y_direction
+        if best is None or y[i] > best:
+            best = y[i]
             points.append(i)
     return points
 

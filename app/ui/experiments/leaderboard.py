@@ -253,7 +253,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     if len(shown.board.rows) > 1:
         asked = shown.best
         corpus = corpus_words(asked.dataset, asked.settings.get("corpus.questions", "all"))
-        export.leaderboard_into_paper("leaderboard", command, len(shown.board.rows), f"Recipes by {head}. Corpus: {corpus}.")
+        export.leaderboard_into_paper(command, len(shown.board.rows), f"Recipes by {head}. Corpus: {corpus}.")
 
 
 def opened(row: PointResult, shown: StudyResults, names: dict[str, str]) -> None:
