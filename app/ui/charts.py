@@ -448,20 +448,14 @@ def _samples(traces: list[dict]) -> list[dict]:
             "ring": {"symbol": "circle-open", "size": 11, "color": color, "line": {"width": 2, "color": color}},
         }[kind]
         name = (some[0]["meta"].partition(": ")[2] or INTERVAL) if kind == "whiskers" else some[0]["name"]
-        samples.append(
-            {
-                "type": "scatter",
-                "x": [None],
-                "y": [None],
-                "mode": "markers",
-                "hoverinfo": "skip",
-                "showlegend": True,
-                "name": name,
-                "marker": marker,
-                "meta": "sample",
-            }
-        )
+        samples.append(sample(name, marker))
     return samples
+
+
+def sample(name: str, marker: dict[str, Any]) -> dict[str, Any]:
+    """A mark that stands in the legend alone."""
+    shown = {"name": name, "marker": marker, "showlegend": True, "meta": "sample"}
+    return {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip"} | shown
 
 
 def _ring(x: float, y: float, color: str, group: str) -> dict:
