@@ -11,13 +11,13 @@ import argparse
 import json
 import os
 import statistics
-import time
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
+from benchmarks._clock import timed
 from benchmarks.promises import spread
 from core.embedding.minilm import MiniLM, bundled_folder
 from core.models.all_cores import workers_alone
@@ -49,12 +49,6 @@ def ours(encoder, texts: list[str]) -> np.ndarray:
     return out
 
 
-def seconds(work) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
 def peak_flops(dtype: str) -> float:
     """Multiplications and additions a second of torch.mm at the shapes of one layer, every core busy with its own."""
     import torch
@@ -67,7 +61,7 @@ def peak_flops(dtype: str) -> float:
         list(pool.map(lambda _: [torch.mm(a, b) for _ in range(count) for a, b in pairs], range(workers)))
 
     layers(2)
-    times = [seconds(lambda: layers(4)) for _ in range(7)]
+    times = [timed(lambda: layers(4)) for _ in range(7)]
     return workers * 4 * 2 * ROWS * sum(k * n for k, n in SHAPES) / statistics.median(times)
 
 
@@ -94,8 +88,8 @@ def main() -> None:
     attention = 2 * 2 * 6 * 384 * (lengths**2).sum()
     times: dict[str, list[float]] = {"ours": [], "library": [], "peak": []}
     for _ in range(options.repeats):
-        times["ours"].append(seconds(lambda: ours(encoder, texts)))
-        times["library"].append(seconds(lambda: library.encode(texts, batch_size=32)))
+        times["ours"].append(timed(lambda: ours(encoder, texts)))
+        times["library"].append(timed(lambda: library.encode(texts, batch_size=32)))
         times["peak"].append(peak_flops(encoder.dtype))
     own, peak = statistics.median(times["ours"]), statistics.median(times["peak"])
     ratios = [library / own for own, library in zip(times["ours"], times["library"], strict=True)]

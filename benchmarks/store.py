@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks._clock import timed
 from benchmarks._options import options
 from benchmarks.promises import spread
 from core.files import synced
@@ -58,12 +59,6 @@ def derive(trial: dict, questions: dict) -> dict:
 def ms(seconds: list[float]) -> dict[str, float]:
     p95 = sorted(seconds)[int(len(seconds) * 0.95)]
     return {"p50_ms": round(statistics.median(seconds) * 1000, 2), "p95_ms": round(p95 * 1000, 2), "n": len(seconds)}
-
-
-def timed(work) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 def floor(folder: Path, data: bytes) -> None:
