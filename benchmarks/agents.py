@@ -31,10 +31,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import _escapes
+from benchmarks import DATASETS, _escapes
 from benchmarks._clock import timed
 from benchmarks._options import options
-from benchmarks._public_sets import DATASETS
 from benchmarks._sections import measured
 from core.agents import runs, sandbox, tools
 from core.agents.tools import Tool, ToolResult

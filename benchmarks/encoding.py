@@ -12,30 +12,29 @@ import json
 import os
 import statistics
 import zipfile
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
+from benchmarks import DATASETS
 from benchmarks._clock import timed
 from benchmarks.promises import spread
 from core.embedding.minilm import MiniLM, bundled_folder
 from core.models.all_cores import workers_alone
 
-ROOT = Path(os.environ.get("GROUNDWORK_DATASETS") or Path(__file__).resolve().parents[2] / "shared" / "datasets")
 SHAPES = ((384, 1152), (384, 384), (384, 1536), (1536, 384))  # of the matrix products of one layer
 ROWS = 1024  # tokens of one batch
 
 
 def xquad() -> tuple[list[str], list[str]]:
-    data = json.loads((ROOT / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
+    data = json.loads((DATASETS / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
     paragraphs = [p for article in data for p in article["paragraphs"]]
     return [p["context"] for p in paragraphs], [qa["question"] for p in paragraphs for qa in p["qas"]]
 
 
 def answers(count: int) -> list[str]:
     """Evenly spaced over MedQuAD's answers sorted by length: the mix of lengths of the whole."""
-    with zipfile.ZipFile(ROOT / "medquad" / "MedQuAD.zip") as archive:
+    with zipfile.ZipFile(DATASETS / "medquad" / "MedQuAD.zip") as archive:
         files = [archive.read(name) for name in archive.namelist() if name.endswith(".xml")]
     texts = [a.text.strip() for file in files for a in ElementTree.fromstring(file).iter("Answer") if a.text]
     texts = sorted(filter(None, texts), key=len)

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import DATASETS
 from benchmarks.encoding import SHAPES, peak_flops, seconds, xquad
 from benchmarks.promises import spread
 from core.config import TrialConfig, with_settings
@@ -39,7 +40,7 @@ TIMED = 30  # questions
 
 def cascade() -> dict[str, Any]:
     """Chosen on the one half of the articles, measured on the other, both ways."""
-    os.environ.setdefault("GROUNDWORK_DATASETS", str(Path("../shared/datasets").resolve()))
+    os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS))
     base = {"corpus.dataset": "xquad-en", "chunking": "whole_document", "fusion": "convex", "evaluation.k": 1}
     with tempfile.TemporaryDirectory() as home:
         bench = Workbench(Path(home))
