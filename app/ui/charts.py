@@ -12,9 +12,8 @@ from typing import Any
 import streamlit as st
 
 from app.ui import export
+from core.report.colours import PALETTE as COLORS
 
-# Okabe and Ito's palette, safe for colour-blind readers, in this order everywhere
-COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 BASELINE = "#767676"
 GROUND = "#ffffff"  # of the page, below what is to be read where lines cross it
 INK = "#202124"  # of what is to be read upon bars and beside them
