@@ -83,16 +83,16 @@ def moves() -> tuple[str, int]:
     return st.session_state.get("moves", ("", 0))
 
 
-def reset(path: str, name: str = CURRENT) -> TrialConfig:
+def reset(path: str) -> TrialConfig:
     """Puts one setting back to its default, a whole method where the path ends in `.part`; raises WorkbenchError where
     the default does not go together with the other settings."""
     stage, _, knob = path.partition(".")
-    value, usual = getattr(config(name), stage), getattr(defaults(), stage)
+    value, usual = getattr(config(), stage), getattr(defaults(), stage)
     if knob == "part":
-        return change({path: usual.part}, name)
+        return change({path: usual.part})
     if knob:  # of another part than the default recipe's, that part's own default
         usual = getattr(type(value)() if type(value) is not type(usual) else usual, knob)
-    return change({path: list(usual) if isinstance(usual, tuple) else usual}, name)
+    return change({path: list(usual) if isinstance(usual, tuple) else usual})
 
 
 def reset_all() -> None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import cycle, islice
 from typing import Any, NamedTuple
 
-from benchmarks.answer_measures import DATASETS
+from benchmarks import DATASETS
 from core.chunking.sentences import sentence_starts
 from core.config import TrialConfig
 from core.labs.answers.answering import covers

@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import _clusters
+from benchmarks import ROOT, _clusters
 from core.config import TrialConfig, with_settings
 from core.labs.index.measure import TIES, recall
 from core.progress import Running, drain
 from core.records import Candidates, Progress
 
-ROOT = Path(__file__).resolve().parents[1]
 K = 10
 Rows = dict[str, Any]
 

@@ -6,7 +6,6 @@ loader reads are written as BEIR's files, from their publishers' own below the f
 
 import gzip
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import blake2b
@@ -15,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks import DATASETS
 from core.config import TrialConfig, fingerprint, with_settings
 from core.pipeline.stages import Resolved
 from core.workbench import Workbench
 
-DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS", "../shared/datasets")).resolve()
 CHOOSE, REPORT = "choose", "report"
 
 

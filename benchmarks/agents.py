@@ -23,7 +23,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import product
@@ -32,9 +31,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import _escapes
+from benchmarks import DATASETS, _escapes
+from benchmarks._clock import timed
 from benchmarks._options import options
-from benchmarks._public_sets import DATASETS
 from benchmarks._sections import measured
 from core.agents import runs, sandbox, tools
 from core.agents.tools import Tool, ToolResult
@@ -192,11 +191,7 @@ def escapes(sizes: Sizes, home: Path) -> dict[str, Any]:
     with _escapes.outside(home) as there:
         every = _escapes.attempts(there)
         out = {each.name: why for each in every if (why := _escapes.escaped(each, there))}
-    took = []
-    for _ in range(STARTS):
-        began = time.perf_counter()
-        sandbox.run("", 5.0)
-        took.append(1000 * (time.perf_counter() - began))
+    took = [1000 * timed(lambda: sandbox.run("", 5.0)) for _ in range(STARTS)]
     start = {"median": float(np.median(took)), "p95": float(np.quantile(took, 0.95))}
     return {"escaped": len(out), "of": len(every), "which": out, "start_ms": start}
 

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
+from benchmarks import DATASETS
 from benchmarks._options import options
 from benchmarks.promises import spread
 from core import registry
@@ -25,8 +26,6 @@ from core.judging.measure import AnswerCase, AnswerMeasure, JudgeTools, scores
 from core.progress import drain
 from core.records import Token
 
-ROOT = Path(__file__).resolve().parents[1]
-DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS") or ROOT.parent / "shared" / "datasets")
 ROUNDS = 3
 TOPICS = ("reference", "faithfulness", "citations", "context")
 

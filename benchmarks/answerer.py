@@ -38,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import _sections
+from benchmarks import DATASETS, _sections
 from benchmarks._answerer_questions import (
     Asked,
     Ranked,
@@ -55,7 +55,6 @@ from benchmarks._answerer_questions import (
 )
 from benchmarks._answerer_words import follow_ups, transforms
 from benchmarks._options import options
-from benchmarks.answer_measures import DATASETS
 from benchmarks.promises import bounded, spread
 from core import registry
 from core.chunking.chunk import chunk_texts
@@ -381,7 +380,7 @@ def measured(name: str, bench: Bench) -> dict[str, Any]:
 
 
 def main(only: str, questions: int, home: str, adapter: str, quick: bool) -> dict[str, Any]:
-    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
+    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS)
     with tempfile.TemporaryDirectory() as fresh:
         workbench = Workbench(Path(home or fresh))
         adapters = {"answerer": adapter, "plain": ""}

@@ -18,8 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import DATASETS
 from benchmarks._options import options
-from benchmarks.answer_measures import DATASETS, cases
+from benchmarks.answer_measures import cases
 from benchmarks.promises import spread
 from benchmarks.rag_ablation import Computed
 from core import registry
@@ -38,7 +39,7 @@ WORDS = 10_000
 
 
 def main(quick: bool = False) -> dict[str, Any]:
-    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
+    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS)
     with tempfile.TemporaryDirectory() as home:
         workbench = Workbench(Path(home))
         # by words, so that nothing is embedded; short prompts and answers leave the share of what is not the engine's the greatest

@@ -22,8 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import DATASETS, ROOT
 from benchmarks._options import options
-from benchmarks._public_sets import DATASETS
 from benchmarks._sections import measured
 from benchmarks.promises import bounded
 from core.articles import steps
@@ -38,7 +38,6 @@ from core.statistics.proportion import unit_intervals
 from core.store.journal import Journal
 from core.workbench import Workbench
 
-ROOT = Path(__file__).resolve().parents[1]
 CITED = ("citation_precision", "citation_recall")
 KILLS, WRITERS = 50, 4
 

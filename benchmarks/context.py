@@ -16,10 +16,10 @@ import os
 import re
 import sys
 import tempfile
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks import DATASETS
 from benchmarks._options import options
 from core.config import ContextConfig, TrialConfig, with_settings
 from core.context.citations import cited
@@ -33,8 +33,6 @@ from core.records import Hit, Query
 from core.statistics.corrections import holm
 from core.statistics.paired import paired_difference
 from core.workbench import Workbench
-
-ROOT = Path(__file__).resolve().parents[1]
 
 SETTINGS = {
     "defaults": {},
@@ -147,7 +145,7 @@ def against_first(table: np.ndarray) -> list[dict]:
 
 if __name__ == "__main__":
     quick = options(__doc__, "--quick").quick
-    os.environ.setdefault("GROUNDWORK_DATASETS", str(ROOT.parent / "shared" / "datasets"))
+    os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS))
     result = {"evidence_in_context": measure(10 if quick else 1)}
     result["answers"] = {name: answers(name, 4 if quick else ASKED) for name in CORPORA}
     print(json.dumps(result, indent=1))

@@ -11,31 +11,30 @@ import argparse
 import json
 import os
 import statistics
-import time
 import zipfile
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
+from benchmarks import DATASETS
+from benchmarks._clock import timed
 from benchmarks.promises import spread
 from core.embedding.minilm import MiniLM, bundled_folder
 from core.models.all_cores import workers_alone
 
-ROOT = Path(os.environ.get("GROUNDWORK_DATASETS") or Path(__file__).resolve().parents[2] / "shared" / "datasets")
 SHAPES = ((384, 1152), (384, 384), (384, 1536), (1536, 384))  # of the matrix products of one layer
 ROWS = 1024  # tokens of one batch
 
 
 def xquad() -> tuple[list[str], list[str]]:
-    data = json.loads((ROOT / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
+    data = json.loads((DATASETS / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
     paragraphs = [p for article in data for p in article["paragraphs"]]
     return [p["context"] for p in paragraphs], [qa["question"] for p in paragraphs for qa in p["qas"]]
 
 
 def answers(count: int) -> list[str]:
     """Evenly spaced over MedQuAD's answers sorted by length: the mix of lengths of the whole."""
-    with zipfile.ZipFile(ROOT / "medquad" / "MedQuAD.zip") as archive:
+    with zipfile.ZipFile(DATASETS / "medquad" / "MedQuAD.zip") as archive:
         files = [archive.read(name) for name in archive.namelist() if name.endswith(".xml")]
     texts = [a.text.strip() for file in files for a in ElementTree.fromstring(file).iter("Answer") if a.text]
     texts = sorted(filter(None, texts), key=len)
@@ -47,12 +46,6 @@ def ours(encoder, texts: list[str]) -> np.ndarray:
     for indices, vectors in encoder.encode(texts):
         out[indices] = vectors
     return out
-
-
-def seconds(work) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def peak_flops(dtype: str) -> float:
@@ -67,7 +60,7 @@ def peak_flops(dtype: str) -> float:
         list(pool.map(lambda _: [torch.mm(a, b) for _ in range(count) for a, b in pairs], range(workers)))
 
     layers(2)
-    times = [seconds(lambda: layers(4)) for _ in range(7)]
+    times = [timed(lambda: layers(4)) for _ in range(7)]
     return workers * 4 * 2 * ROWS * sum(k * n for k, n in SHAPES) / statistics.median(times)
 
 
@@ -94,8 +87,8 @@ def main() -> None:
     attention = 2 * 2 * 6 * 384 * (lengths**2).sum()
     times: dict[str, list[float]] = {"ours": [], "library": [], "peak": []}
     for _ in range(options.repeats):
-        times["ours"].append(seconds(lambda: ours(encoder, texts)))
-        times["library"].append(seconds(lambda: library.encode(texts, batch_size=32)))
+        times["ours"].append(timed(lambda: ours(encoder, texts)))
+        times["library"].append(timed(lambda: library.encode(texts, batch_size=32)))
         times["peak"].append(peak_flops(encoder.dtype))
     own, peak = statistics.median(times["ours"]), statistics.median(times["peak"])
     ratios = [library / own for own, library in zip(times["ours"], times["library"], strict=True)]

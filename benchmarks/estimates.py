@@ -15,12 +15,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks import ROOT
 from benchmarks._options import options
 from benchmarks.promises import bounded
 from core.labs.store.estimates import FACTOR, held
 from core.statistics.proportion import wilson
 
-ROOT = Path(__file__).resolve().parents[1]
 TOLD = "GROUNDWORK_ESTIMATES"
 QUICK = "tests/pages/test_tune_index_browser.py"
 

@@ -8,8 +8,8 @@ import json
 import os
 import tempfile
 import time
-from pathlib import Path
 
+from benchmarks import DATASETS
 from benchmarks._options import options
 from core.config import TrialConfig, with_settings
 from core.labs.failures import ladder as lab
@@ -17,7 +17,6 @@ from core.labs.failures import rungs
 from core.progress import drain
 from core.workbench import Workbench
 
-ROOT = Path(__file__).resolve().parents[1]
 RECIPES = {
     "python-reference": {"fusion.part": "sparse_only"},
     "xquad-en": {"fusion.part": "sparse_only", "chunking.part": "whole_document"},
@@ -53,7 +52,7 @@ def climbed(bench: Workbench, name: str, asked: int) -> dict:
 
 
 def main(asked: int = ASKED) -> dict:
-    os.environ.setdefault("GROUNDWORK_DATASETS", str(ROOT.parent / "shared" / "datasets"))
+    os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS))
     with tempfile.TemporaryDirectory() as home:
         bench = Workbench(home)
         corpora = {name: climbed(bench, name, asked) for name in RECIPES}

@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import DATASETS, ROOT
 from benchmarks._index_sets import (
     FULL,
     MILLION,
     QUICK,
-    ROOT,
     USUAL,
     Folder,
     K,
@@ -427,7 +427,7 @@ STEPS = {
 def run(sizes: Sizes) -> dict[str, Rows]:
     """Each step in a process of its own, with its seconds and peak memory."""
     found: dict[str, Rows] = {}
-    settings = {"GROUNDWORK_DATASETS": str(ROOT.parent / "shared" / "datasets"), **os.environ, "GROUNDWORK_CACHE_GB": "1000"}
+    settings = {"GROUNDWORK_DATASETS": str(DATASETS), **os.environ, "GROUNDWORK_CACHE_GB": "1000"}
     with tempfile.TemporaryDirectory() as place:
         for name in STEPS:
             began = time.perf_counter()

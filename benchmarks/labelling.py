@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import startup
+from benchmarks._clock import timed
 from benchmarks._options import options
 from benchmarks.promises import against, spread
 from core.annotation import imports, latest, rounds, saving, versions
@@ -208,14 +209,10 @@ def alpha_seconds(level: str) -> list[float]:
     from core.statistics.agreement.alpha import alpha
     from core.statistics.agreement.coefficient import estimate
 
-    rng, seconds = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
     truth = rng.integers(0, 4, size=(2500, 1))
     values = np.where(rng.random((2500, 4)) < 0.7, truth, rng.integers(0, 4, size=(2500, 4))).astype(float)
-    for seed in range(3):
-        began = time.perf_counter()
-        estimate(alpha(values, level), resamples=2000, seed=seed)
-        seconds.append(time.perf_counter() - began)
-    return seconds
+    return [timed(lambda seed=seed: estimate(alpha(values, level), resamples=2000, seed=seed)) for seed in range(3)]
 
 
 def main(quick: bool = False) -> dict:

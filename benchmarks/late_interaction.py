@@ -14,11 +14,11 @@ import os
 import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks import DATASETS
 from benchmarks._options import options
 from benchmarks.promises import against, spread
 from core.config import TrialConfig, fingerprint, with_settings
@@ -33,7 +33,6 @@ from core.retrieval.top import best
 from core.statistics.corrections import holm
 from core.workbench import Workbench
 
-DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS", "../shared/datasets")).resolve()
 CORPORA = {
     "XQuAD, test half": {"corpus.dataset": "xquad-en", "corpus.questions": "test", "chunking.part": "whole_document"},
     "Python reference": {"corpus.dataset": "python-reference"},

@@ -11,16 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
+from benchmarks import DATASETS, ROOT
 from benchmarks._options import options
 from core.config import TrialConfig, with_settings
 from core.pipeline.preparing import EncoderTools
 from core.progress import drain
 from core.records import Document
 from core.workbench import Workbench
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def command(home: str, *arguments: str) -> tuple[dict, float, float]:
@@ -57,7 +55,7 @@ def edited_share(home: str, config: TrialConfig, share: float) -> dict:
 
 
 def main() -> dict:
-    os.environ.setdefault("GROUNDWORK_DATASETS", str(ROOT.parent / "shared" / "datasets"))
+    os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS))
     recipe = ["--dataset", "medquad", "--set", "chunking.part=recursive"]
     config = with_settings(TrialConfig(), {"corpus.dataset": "medquad"})
     with tempfile.TemporaryDirectory() as home:

@@ -22,6 +22,7 @@ from zlib import crc32
 import numpy as np
 import psutil
 
+from benchmarks._clock import timed
 from benchmarks._options import options
 from benchmarks._sections import measured
 from core.memory import store as stores
@@ -73,11 +74,7 @@ def drafts(number: int, seed: int = 0) -> Iterator[FactDraft]:
 
 
 def milliseconds(work: Callable[[Any], Any], some: list[Any]) -> dict[str, float]:
-    took = []
-    for each in some:
-        began = time.perf_counter()
-        work(each)
-        took.append(1000 * (time.perf_counter() - began))
+    took = [1000 * timed(partial(work, each)) for each in some]
     return {"p50_ms": float(np.median(took)), "p99_ms": float(np.quantile(took, 0.99)), "largest_ms": max(took), "n": len(took)}
 
 
@@ -194,9 +191,8 @@ def lab(how: Measuring, home: Path) -> dict[str, Any]:
     drawn = milliseconds(
         lambda policy: (tried(life, policy), tried(life, ADD_ALL)), [Policy(half_life_days=1.0 + n) for n in range(10)]
     )
-    began = time.perf_counter()
-    half_lives(life, Policy(), (1.0, 3.0, 7.0, 14.0, 30.0, 90.0, 365.0))
-    return {"policy_and_add_all": drawn, "seven_half_lives_ms": 1000 * (time.perf_counter() - began)}
+    took = timed(lambda: half_lives(life, Policy(), (1.0, 3.0, 7.0, 14.0, 30.0, 90.0, 365.0)))
+    return {"policy_and_add_all": drawn, "seven_half_lives_ms": 1000 * took}
 
 
 def million(how: Measuring, home: Path) -> dict[str, Any]:

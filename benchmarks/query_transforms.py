@@ -16,6 +16,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks import DATASETS
 from benchmarks._options import options
 from benchmarks.promises import against, spread
 from core.config import TrialConfig, fingerprint, with_settings
@@ -28,7 +29,6 @@ from core.progress import drain
 from core.queries.hyde import Hyde
 from core.workbench import Workbench
 
-DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS", "../shared/datasets"))
 TRANSFORMS = ("hyde", "rewrite", "multi_query", "decompose", "step_back")
 PLAIN = {"generation.adapter": ""}  # `benchmarks.answerer` measures what its adapter adds
 TURNS = 2
@@ -101,7 +101,7 @@ def gains(workbench: Workbench, run: Resolved) -> dict:
 
 
 def main(quick: bool = False) -> dict:
-    os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS.resolve()))
+    os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS))
     with tempfile.TemporaryDirectory() as home:
         workbench, part = Workbench(Path(home)), LlamaCpp(adapter="")
         part.choice()  # converted once; not part of any time below

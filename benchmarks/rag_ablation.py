@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import DATASETS
 from benchmarks._options import options
-from benchmarks.answer_measures import DATASETS
 from core.config import TrialConfig, with_settings
 from core.embedding import vectors
 from core.labs.answers import rag_ablation as lab
@@ -50,7 +50,7 @@ class Computed:
 
 
 def main(quick: bool, home: str) -> dict[str, Any]:
-    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
+    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS)
     config, questions = with_settings(TrialConfig(), SETTINGS), 4 if quick else lab.QUESTIONS
     with tempfile.TemporaryDirectory() as fresh:
         runs = []

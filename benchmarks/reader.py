@@ -15,9 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import _sections
+from benchmarks import DATASETS, _sections
 from benchmarks._options import options
-from benchmarks.answer_measures import DATASETS
 from benchmarks.answerer import Bench, measured
 from core.models.adapters import SHIPPED
 from core.workbench import Workbench
@@ -30,7 +29,7 @@ ASKED = ("xquad", "gold", "removed", "conflict", "injected", "clean", "python", 
 
 
 def main(only: str, questions: int, quick: bool) -> dict[str, Any]:
-    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
+    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS)
     with tempfile.TemporaryDirectory() as fresh:
         workbench, most = Workbench(Path(fresh)), questions or 4 * quick
         asked = {name: (name, Bench(workbench, READER, most)) for name in ASKED}

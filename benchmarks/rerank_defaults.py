@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import DATASETS
 from benchmarks._options import options
-from benchmarks._public_sets import CHOOSE, COLLECTIONS, DATASETS, asked, workbench
+from benchmarks._public_sets import CHOOSE, COLLECTIONS, asked, workbench
 from core.config import fingerprint, with_settings
 from core.corpus.library import split
 from core.evaluation.judged import judge

@@ -5,7 +5,6 @@ folder that GROUNDWORK_DATASETS names. `--quick` leaves out the script that rebu
 """
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks import DATASETS
 from benchmarks._options import options
 from benchmarks.promises import spread
 from core.corpus.medquad import Medquad
@@ -33,7 +33,6 @@ from core.retrieval.tokens import Tokens
 from core.retrieval.top import tie_order
 from core.statistics.bootstrap import intervals
 
-DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS", "../shared/datasets"))
 DEPTH = 100  # candidates of each retriever
 WEIGHTS, DEPTHS = [w / 10 for w in range(11)], [1, 3, 5, 10]  # the grid of 44
 METRICS = [metric() for metric in parts("metric").values()]

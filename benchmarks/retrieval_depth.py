@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks import DATASETS
 from benchmarks._options import options
-from benchmarks._public_sets import CHOOSE, COLLECTIONS, DATASETS, Collection, asked, workbench
+from benchmarks._public_sets import CHOOSE, COLLECTIONS, Collection, asked, workbench
 from core import registry
 from core.config import PART_KINDS, with_settings
 from core.evaluation.judged import Relevance, judge

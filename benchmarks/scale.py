@@ -32,11 +32,11 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks import DATASETS, ROOT
 from benchmarks._index_sets import FULL, QUICK, Folder, told
 from benchmarks._options import options
 from benchmarks._sections import measured
-from benchmarks.answer_measures import DATASETS
-from benchmarks.index import EFS, ROOT, mean_recall, resident
+from benchmarks.index import EFS, mean_recall, resident
 from benchmarks.promises import spread
 from core.config import TrialConfig, with_settings
 from core.progress import drain
@@ -365,7 +365,7 @@ def child(how: Measuring, step: str, *words: str) -> Rows:
 
 
 def main(only: str, home: str, step: str, of: str, quick: bool) -> Rows:
-    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
+    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS)
     os.environ["GROUNDWORK_CACHE_GB"] = "1000"
     if step:
         return STEPS[step](Measuring(quick, home), *of.split())

@@ -14,15 +14,14 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict
-from pathlib import Path
 from statistics import median
 
+from benchmarks import ROOT
 from benchmarks._options import options
 from benchmarks.promises import against, spread
 from core.labs.inside import cache, model
 from core.progress import drain
 
-ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 3
 
 

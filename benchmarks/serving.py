@@ -27,11 +27,11 @@ import httpx2
 import numpy as np
 import psutil
 
+from benchmarks import DATASETS
 from benchmarks import spans as spans_benchmark
 from benchmarks._options import options
 from benchmarks._sections import measured
 from benchmarks._served import AT_ONCE, CORPUS, SPREAD, served
-from benchmarks.answer_measures import DATASETS
 from core.config import TrialConfig, with_settings
 from core.embedding.vectors import encode_all
 from core.progress import drain
@@ -392,7 +392,7 @@ SECTIONS: dict[str, Callable[[Measuring, Path], dict[str, Any]]] = {
 
 
 def main(only: str, soak: int, quick: bool) -> dict[str, Any]:
-    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
+    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS)
     how = Measuring(0.05 if quick else 1.0, 20.0 if quick else soak)
     return measured("serving", {name: partial(section, how) for name, section in SECTIONS.items()}, only, quick)
 

@@ -16,9 +16,10 @@ import time
 
 import numpy as np
 
+from benchmarks import DATASETS, ROOT
 from benchmarks._options import options
 from benchmarks.promises import spread
-from benchmarks.startup import ROOT, browser, free_port, start
+from benchmarks.startup import browser, free_port, start
 
 RECIPE = "corpus.dataset=xquad-en&chunking.part=whole_document"
 CASCADE = {
@@ -40,7 +41,7 @@ PAINTED = """() => { window.paints = []; addEventListener('pointermove', event =
 def main(moves: int = 40) -> dict:
     from playwright.sync_api import sync_playwright
 
-    os.environ.setdefault("GROUNDWORK_DATASETS", str(ROOT.parent / "shared" / "datasets"))
+    os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS))
     with tempfile.TemporaryDirectory() as home, sync_playwright() as engine:
         for settings in ({}, CASCADE):
             words = [word for setting, value in settings.items() for word in ("--set", f"{setting}={value}")]

@@ -15,10 +15,10 @@ import time
 import urllib.request
 from pathlib import Path
 
+from benchmarks import ROOT
 from benchmarks._options import options
 from benchmarks.promises import spread
 
-ROOT = Path(__file__).resolve().parents[1]
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks._clock import timed
 from benchmarks._options import options
 from benchmarks.promises import spread
 from core.files import synced
@@ -59,12 +60,6 @@ def derive(trial: dict, questions: dict) -> dict:
 def ms(seconds: list[float]) -> dict[str, float]:
     p50, p95 = (round(float(q) * 1000, 2) for q in np.quantile(seconds, [0.5, 0.95]))
     return {"p50_ms": p50, "p95_ms": p95, "n": len(seconds)}
-
-
-def timed(work) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 def floor(folder: Path, data: bytes) -> None:

@@ -13,11 +13,10 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from benchmarks import startup
+from benchmarks._clock import timed
 from benchmarks.promises import spread
 from core.config import TrialConfig, fingerprint, with_settings
 from core.evaluation.metric import MAIN as METRIC
@@ -111,29 +110,21 @@ def write(home: Path, trials: int) -> None:
     print(f"{trials:,} trials written in {time.perf_counter() - started:.0f} s", file=sys.stderr)
 
 
-def seconds(work: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
 def answers(home: Path, trials: int) -> dict[str, list[float]]:
     """Seconds of what the page asks, each with values not asked before; of a rebuild and an export one."""
     bench = Workbench(home)
-    took = {"rebuild": [seconds(lambda: drain(bench.store.rebuild()))]}
+    took = {"rebuild": [timed(lambda: drain(bench.store.rebuild()))]}
     every = listing.everything(bench)
     sweeps, words = (
         [f"sweep{n}" for n in range(min(20, trials // SWEEP))],
         ["weight 0.45", "rrf", "size 96", "Candidate 7", "chunk 128"],
     )
     took["filter"] = [
-        seconds(lambda f=wanted: every.matching(**f).last_repeats().table(headlines(), 0, PAGE))
+        timed(lambda f=wanted: every.matching(**f).last_repeats().table(headlines(), 0, PAGE))
         for wanted in [*({"sweep": name} for name in sweeps[:5]), *({"text": text} for text in words)]
     ]
     groups = [values.select(bench, name, "", set(), METRIC)[1] for name in sweeps]
-    took["leaderboard"] = [
-        seconds(lambda g=group: leaderboard.rows(leaderboard.leaderboard(bench, g, METRIC))) for group in groups
-    ]
+    took["leaderboard"] = [timed(lambda g=group: leaderboard.rows(leaderboard.leaderboard(bench, g, METRIC))) for group in groups]
     with open(home / "table.csv", "w", encoding="utf-8", newline="") as file:
 
         def export() -> None:
@@ -142,7 +133,7 @@ def answers(home: Path, trials: int) -> dict[str, list[float]]:
             writer.writeheader()
             writer.writerows(rows)
 
-        took["export"] = [seconds(export)]
+        took["export"] = [timed(export)]
     return took
 
 

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import DATASETS
 from benchmarks._options import options
-from benchmarks._public_sets import DATASETS
 from benchmarks._sections import measured
 from benchmarks.stores import PLAN, told
 from core.config import TrialConfig, with_settings

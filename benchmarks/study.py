@@ -29,9 +29,10 @@ from statistics import median
 import numpy as np
 import psutil
 
+from benchmarks import DATASETS
 from benchmarks._options import options
 from benchmarks.promises import spread
-from benchmarks.retrieval import DATASETS, plain_point
+from benchmarks.retrieval import plain_point
 from core.chunking.chunk import chunk_documents, chunk_texts
 from core.config import TrialConfig, with_settings
 from core.corpus.squad import Squad
@@ -317,7 +318,7 @@ def by_engine(experiment: Experiment, rounds: int) -> dict:
 
 
 def main(quick: bool) -> dict:
-    os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS.resolve()))
+    os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS))
     experiment = study(2 if quick else len(CHUNKERS))
     configs = [with_settings(experiment.recipe, settings) for settings in points(experiment).settings]
     # one of each encoder, by a fusion that asks it: what it loads is loaded then, for the study and for what is bare

@@ -12,9 +12,8 @@ from typing import Any
 import streamlit as st
 
 from app.ui import export
+from core.report.colours import PALETTE as COLORS
 
-# Okabe and Ito's palette, safe for colour-blind readers, in this order everywhere
-COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 BASELINE = "#767676"
 GROUND = "#ffffff"  # of the page, below what is to be read where lines cross it
 INK = "#202124"  # of what is to be read upon bars and beside them
@@ -227,13 +226,13 @@ def scatter(
     return traces
 
 
-def frontier(x: Sequence[float], y: Sequence[float], x_direction: int = -1, y_direction: int = 1) -> list[int]:
+def frontier(x: Sequence[float], y: Sequence[float], x_direction: int = -1) -> list[int]:
     """Positions of the points that are not dominated, from the best x on (-1: smaller is better)."""
-    order = sorted(range(len(x)), key=lambda i: (-x_direction * x[i], -y_direction * y[i]))
+    order = sorted(range(len(x)), key=lambda i: (-x_direction * x[i], -y[i]))
     best, points = None, []
     for i in order:
-        if best is None or y[i] * y_direction > best:
-            best = y[i] * y_direction
+        if best is None or y[i] > best:
+            best = y[i]
             points.append(i)
     return points
 
@@ -448,20 +447,14 @@ def _samples(traces: list[dict]) -> list[dict]:
             "ring": {"symbol": "circle-open", "size": 11, "color": color, "line": {"width": 2, "color": color}},
         }[kind]
         name = (some[0]["meta"].partition(": ")[2] or INTERVAL) if kind == "whiskers" else some[0]["name"]
-        samples.append(
-            {
-                "type": "scatter",
-                "x": [None],
-                "y": [None],
-                "mode": "markers",
-                "hoverinfo": "skip",
-                "showlegend": True,
-                "name": name,
-                "marker": marker,
-                "meta": "sample",
-            }
-        )
+        samples.append(sample(name, marker))
     return samples
+
+
+def sample(name: str, marker: dict[str, Any]) -> dict[str, Any]:
+    """A mark that stands in the legend alone."""
+    shown = {"name": name, "marker": marker, "showlegend": True, "meta": "sample"}
+    return {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip"} | shown
 
 
 def _ring(x: float, y: float, color: str, group: str) -> dict:

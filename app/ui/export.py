@@ -86,14 +86,14 @@ def _into_paper(chart: dict[str, Any], name: str, data: Any, command: str, text:
     choose_paper(key, take)
 
 
-def leaderboard_into_paper(name: str, command: str, rows: int, caption: str) -> None:
+def leaderboard_into_paper(command: str, rows: int, caption: str) -> None:
     """The press that takes a leaderboard into a paper as a table of its first rows."""
 
     def take(papers: Any, paper: str, first: int) -> Any:
         words = command + f" --first {first}" * (first < rows)
-        return papers.add_table(session.workbench(), paper, name, words, caption)
+        return papers.add_table(session.workbench(), paper, "leaderboard", words, caption)
 
-    _table_into_paper(f"export/{name}/table", rows, "As a table with intervals and marks.", take)
+    _table_into_paper("export/leaderboard/table", rows, "As a table with intervals and marks.", take)
 
 
 def table_into_paper(table: Table, key: str) -> None:

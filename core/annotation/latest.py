@@ -1,6 +1,6 @@
 """Labels as they stand: of each round, item and annotator the latest, unless it was taken back."""
 
-from core.annotation.labels import Label, complete, from_record
+from core.annotation.labels import Label, from_record
 from core.annotation.versions import Frozen
 from core.workbench import Workbench
 
@@ -29,8 +29,3 @@ def current(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> 
 def latest_label(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> Label | None:
     payload = workbench.store.labels.latest_label(frozen.study.id, frozen.round, item, annotator)
     return from_record(payload) if payload else None
-
-
-def completed(workbench: Workbench, frozen: Frozen) -> int:
-    """How many labels of its round are complete."""
-    return sum(complete(frozen.study, label) for label in labels(workbench, frozen.study.id, frozen.round))

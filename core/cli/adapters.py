@@ -7,8 +7,7 @@ from cyclopts import Parameter
 
 from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, keep_apart, read_settings
-from core.cli.tables import kept_of, show_parts, show_table, told_after
-from core.errors import WorkbenchError
+from core.cli.tables import kept_of, log_parts, show_parts, show_table, told_after
 from core.files.grids import read_grid
 from core.records import plain
 
@@ -298,8 +297,4 @@ def adapter_training(name: str, /) -> dict[str, Any]:
     """How an adapter was trained: loss and speed by step, validation, and answers written on the way."""
     from core.labs.adapters.training import adapter_log
 
-    log = adapter_log(name)
-    if not log:
-        raise WorkbenchError(f"There is no training log of '{name}'.", todo="`python -m core adapters train NAME` trains one.")
-    kinds = {"loss": "step", "validation": "evaluation", "samples": "samples"}
-    return {title: [line for line in log if line["kind"] == kind] for title, kind in kinds.items()}
+    return log_parts(name, adapter_log(name), "`python -m core adapters train NAME` trains one.", samples="samples")

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from core import registry
 from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Metric, RecipeOptions, Training, read_settings
-from core.cli.tables import rows_of, show_parts, show_table
+from core.cli.tables import log_parts, rows_of, show_parts, show_table
 from core.errors import WorkbenchError
 
 subject("encoders", "Encoders: compared, looked into, trained.")
@@ -57,11 +57,7 @@ def encoders_training(name: str, /) -> dict[str, Any]:
     """How a trained encoder was trained: its loss by step, and its checks on validation questions."""
     from core.labs.encoders import training
 
-    log = training.training_log(name)
-    if not log:
-        raise WorkbenchError(f"There is no training log of '{name}'.", todo="`python -m core encoders train NAME` trains one.")
-    kinds = {"loss": "step", "validation": "evaluation"}
-    return {title: [line for line in log if line["kind"] == kind] for title, kind in kinds.items()}
+    return log_parts(name, training.training_log(name), "`python -m core encoders train NAME` trains one.")
 
 
 def _measured(workbench: Any, recipe: RecipeOptions, encoders: Sequence[str], everything: bool = False) -> Any:

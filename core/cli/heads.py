@@ -9,8 +9,7 @@ from cyclopts.validators import Number
 
 from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, read_settings
-from core.cli.tables import kept_of, show_parts, show_table, span, told_after
-from core.errors import WorkbenchError
+from core.cli.tables import kept_of, log_parts, show_parts, show_table, span, told_after
 from core.records import plain
 
 subject("heads", "Encoders with a head: labels, tags, answers, preferences.")
@@ -128,13 +127,7 @@ def head_training(name: str, /) -> dict[str, Any]:
     """How an encoder's head was trained: loss by step, and validation."""
     from core.labs.heads.trained import head_log
 
-    log = head_log(name)
-    if not log:
-        raise WorkbenchError(
-            f"There is no training log of '{name}'.", todo="`python -m core heads list` lists those that there are."
-        )
-    kinds = {"loss": "step", "validation": "evaluation"}
-    return {title: [line for line in log if line["kind"] == kind] for title, kind in kinds.items()}
+    return log_parts(name, head_log(name), "`python -m core heads list` lists those that there are.")
 
 
 @verb("export-onnx", job_keeps=plain)

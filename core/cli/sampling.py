@@ -124,7 +124,7 @@ def sample_compare(
         *((name, offered[name]) for name in engines),
     ]
     reading = (yield from prompts.read(workbench, config, prompt, manner)).reading
-    written = yield from sides.written_sides(workbench, config, reading, wanted, tokens)
+    written = yield from sides.written_sides(config, reading, wanted, tokens)
     return [side._asdict() for side in written]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.cli.terminal import inert
+from core.errors import WorkbenchError
 from core.report.table import Column, Table, in_words
 
 IN_A_PIPE = 1_000_000  # columns: nothing is cut or wrapped
@@ -100,6 +101,14 @@ def between(row: Mapping[str, Any] | None) -> str:
     """The same in one cell."""
     value, low, high = span(row).values()
     return "" if value is None else f"{value:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
+
+
+def log_parts(name: str, log: Sequence[Mapping[str, Any]], todo: str, **kinds: str) -> dict[str, Any]:
+    """The lines of a training's log, by title -> their kind."""
+    if not log:
+        raise WorkbenchError(f"There is no training log of '{name}'.", todo=todo)
+    titles = {"loss": "step", "validation": "evaluation", **kinds}
+    return {title: [line for line in log if line["kind"] == kind] for title, kind in titles.items()}
 
 
 def show_parts(record: Mapping[str, Any]) -> None:

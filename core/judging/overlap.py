@@ -8,19 +8,19 @@ from core.judging.diversity import common, words
 N = 5  # words of a run that chance seldom repeats
 
 
-def grams(tokens: Sequence[str], n: int = N) -> list[tuple[str, ...]]:
-    return [tuple(tokens[place : place + n]) for place in range(len(tokens) - n + 1)]
+def grams(tokens: Sequence[str]) -> list[tuple[str, ...]]:
+    return [tuple(tokens[place : place + N]) for place in range(len(tokens) - N + 1)]
 
 
-def copied_share(answer: str, source: str, question: str = "", n: int = N) -> float:
-    """Share of the answer's runs of n words that stand in the source, without those that the question has; NaN without any.
+def copied_share(answer: str, source: str, question: str = "") -> float:
+    """Share of the answer's runs of N words that stand in the source, without those that the question has; NaN without any.
 
     The containment of Broder 1997, "On the resemblance and containment of documents", section 2, of words; runs as in the overlap
     between test and training texts of Brown et al. 2020, "Language Models are Few-Shot Learners", appendix C.
     """
-    asked = set(grams(words(question), n))
-    said = [run for run in grams(words(answer), n) if run not in asked]
-    there = set(grams(words(source), n))
+    asked = set(grams(words(question)))
+    said = [run for run in grams(words(answer)) if run not in asked]
+    there = set(grams(words(source)))
     return sum(run in there for run in said) / len(said) if said else math.nan
 
 

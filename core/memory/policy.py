@@ -44,10 +44,10 @@ class PolicyOutcome(NamedTuple):
     overall_stale: Interval
 
 
-def tried(life: RecordedLife, policy: Policy, weights: Weights = USUAL) -> PolicyOutcome:
+def tried(life: RecordedLife, policy: Policy) -> PolicyOutcome:
     """What the policy makes of the life. A question of a week is right where one of the five best facts states the current value, and
     stale where the first of them on the matter states another."""
-    weights = weights._replace(half_life_days=policy.half_life_days)
+    weights = USUAL._replace(half_life_days=policy.half_life_days)
     own, ended = np.arange(len(life.week)), life.value == -1
     fact = life.key >= 0
     taken = (life.similar < policy.novelty) | (policy.novelty >= 1)

@@ -37,9 +37,9 @@ def place_of(fact: Fact) -> str:
     return fact.document and f"{fact.document} [{fact.start}, {fact.end}) of {fact.corpus or 'an unknown corpus'}"
 
 
-def facts_table(rows: Iterable[Mapping[str, Any]], title: str = "Facts") -> Table:
+def facts_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     """Of rows as `fact_row` makes them. Without a command: facts may be forgotten, and a paper may not."""
-    return Table("memory_facts", COLUMNS, list(rows), title)
+    return Table("memory_facts", COLUMNS, list(rows), "Facts")
 
 
 def hit_rows(store: FactStore, hits: Iterable[FactHit]) -> list[dict[str, Any]]:

@@ -394,17 +394,14 @@ def weight_bytes(a: Architecture, precision: str = "") -> float:
     return a.parameters * BITS[precision or "float16"] / 8
 
 
-def activation_bytes(
-    a: Architecture, tokens_at_once: int, context_tokens: int, batch: int = 1, precision: str = "float16", fused: bool = True
-) -> float:
+def activation_bytes(a: Architecture, tokens_at_once: int, batch: int) -> float:
     """An estimate of what one pass holds at its widest point besides weights and cache: the stream and its normed copy,
     with either queries, keys, values and their mix or the feed-forward part's inner rows, and one row of float32 logits
-    a text. Without a fused kernel also the scores of every query and key."""
+    a text."""
     attention = a.heads * (a.head_size + a.value_size) + a.kv_heads * (a.head_size + a.value_size)
     inner = 3 * max(a.hidden if "feed-forward" in a.parts else 0, a.expert_hidden * a.experts_active)
     numbers = batch * tokens_at_once * (2 * a.width + max(attention, inner))
-    scores = 0 if fused else batch * a.heads * tokens_at_once * context_tokens
-    return (numbers + scores) * BITS[precision] / 8 + 4 * batch * a.vocabulary
+    return numbers * BITS["float16"] / 8 + 4 * batch * a.vocabulary
 
 
 def flops_per_token(a: Architecture, context_tokens: int) -> float:
@@ -443,7 +440,7 @@ def memory(
     return Memory(
         weight_bytes(a, weights),
         cache_bytes(a, context_tokens, batch, cache, attention, groups),
-        activation_bytes(a, min(tokens_at_once, context_tokens), context_tokens, batch),
+        activation_bytes(a, min(tokens_at_once, context_tokens), batch),
     )
 
 

@@ -38,6 +38,11 @@ def adapters_home() -> Path:
     return files.home() / "adapters"
 
 
+def free_name(home: Path, start: str) -> str:
+    """A name for the next model that is trained there."""
+    return next(name for n in range(1, 10_000) if not (home / (name := f"{start}-{n}")).exists())
+
+
 def trained_encoders() -> list[str]:
     """Names of the trained encoders that are complete, sorted."""
     folders = encoders_home().glob("[!.]*/")

@@ -12,6 +12,7 @@ from app.ui.encoders.cells import html_table, number
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.heads import trained as lab
+from core.models import hub
 from core.training.heads.settings import HeadTraining
 from core.workbench import command_line, one_phase
 
@@ -68,7 +69,7 @@ def source(config: TrialConfig, verb: str) -> Path | None:
 
 def start(config: TrialConfig, verb: str, chosen: dict[str, Any], file: Path | None) -> None:
     """The name, the command, and the button that makes it a job."""
-    fresh = lab.free_name(verb)
+    fresh = hub.free_name(hub.heads_home(), verb.removeprefix("train-"))
     name = st.text_input("Name", fresh, key=f"head/name/{fresh}", help="Letters, digits, points, hyphens.")
     try:
         arguments = lab.head_arguments(verb, name, config, chosen, file)

@@ -13,6 +13,7 @@ from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.adapters import training as adapters
 from core.labs.adapters.forecast import nothing_to_learn, training_forecast
+from core.models import hub
 from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 from core.workbench import command_line
 
@@ -67,7 +68,7 @@ def start(config: TrialConfig, chosen: dict[str, Any], lesson: Lesson, file: Pat
             "This corpus has no questions with evidence to learn from. Add some on the page Corpus, or learn from something else."
         )
         return st.info(about, icon=":material/info:")
-    fresh = adapters.free_name(config.corpus.dataset if file is None else "file")
+    fresh = hub.free_name(hub.adapters_home(), config.corpus.dataset if file is None else "file")
     name = st.text_input("Name", fresh, key=f"adapter/name/{fresh}", help="Letters, digits, points, hyphens.")
     try:
         arguments = adapters.training_arguments(session.workbench(), config, name, chosen, file, lesson.of_pairs)

@@ -49,7 +49,7 @@ def chosen(most: int) -> AgentPlan:
 
 
 def shown(made: AgentComparison, command: str) -> None:
-    name = figures.measure_box(lab.MEASURES, "f1", "agents_by")
+    name = figures.measure_box(lab.MEASURES, "agents_by")
     config, table = made.draw.config, lab.table(made, name, command)
     titles = {arm: lab.title(arm) for arm in made.values}
     label = registry.find("measure", name)().label

@@ -15,9 +15,9 @@ def questions(most: int, usual: int, key: str) -> int:
     return results.question_count(most, usual, key, "those with a reference answer")
 
 
-def measure_box(measures: tuple[str, ...], usual: str, key: str) -> str:
+def measure_box(measures: tuple[str, ...], key: str) -> str:
     names = {name: registry.find("measure", name)().label for name in measures}
-    return forms.one_of_many("Measure", names, key, usual, width=170)
+    return forms.one_of_many("Measure", names, key, "f1", width=170)
 
 
 def forest(

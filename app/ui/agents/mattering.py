@@ -27,7 +27,7 @@ def draw(recipe: TrialConfig, most: int) -> None:
             width=100,
             help="The answer is requested after each number of calls from 0 to this.",
         )
-        measure = figures.measure_box(lab.MEASURES, "f1", "steps_by")
+        measure = figures.measure_box(lab.MEASURES, "steps_by")
     _observations(recipe, lab.ObservationPlan(count, step), measure)
     _searches(recipe, lab.SearchPlan(count, calls), measure)
 

@@ -39,7 +39,7 @@ def read(source: sources.LabelSource, round_name: str) -> views.View | None:
             format_func=views.METHODS.get,
             help="How the labels of several annotators are combined, for the tabs Consensus and People against machines.",
         )
-        positive = () if part == "preference" else yes(source, table)
+        positive = () if part == "preference" else yes(table)
     if not table.items:
         cards.empty("Agreement among annotators", f"There are no labels of this part in the {round_name} round yet.")
         return None
@@ -59,7 +59,7 @@ def one_of(title: str, options: list[str], key: str, width: int, **more) -> str:
     return st.selectbox(title, options, key=key, width=width, bind="query-params", **more)
 
 
-def yes(source: sources.LabelSource, table: label_table.LabelTable) -> tuple[str, ...]:
+def yes(table: label_table.LabelTable) -> tuple[str, ...]:
     """The labels that count as yes; of numbers the least."""
     usual = views.usual_positive(table)
     if not table.categories:

@@ -48,7 +48,7 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
                 icon=":material/info:",
             )
     if waiting := [row for row in rows if row.plan]:
-        still_to_do(config, waiting, bool(ready))
+        still_to_do(waiting, bool(ready))
     return rows
 
 
@@ -142,7 +142,7 @@ def leader_cells(
     ]
 
 
-def still_to_do(config: TrialConfig, waiting: Sequence[EncoderResult], some: bool) -> None:
+def still_to_do(waiting: Sequence[EncoderResult], some: bool) -> None:
     """Encoders that need more than a moment: jobs do it, which outlive this page."""
     if not some:
         cards.empty(

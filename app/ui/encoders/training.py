@@ -12,6 +12,7 @@ from app.ui.encoders.cells import difference, html_table, number
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.encoders import training
+from core.models import hub
 from core.training.encoders.settings import TrainConfig
 from core.training.encoders.validation import METRICS as TRAINED_METRICS
 from core.workbench import command_line, one_phase
@@ -44,7 +45,7 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
         "into train, validation and test, so no evidence leaks; the test questions are used once, to compare before and after."
     )
     left, right = st.columns(2)
-    fresh = training.free_name(config.corpus.dataset)
+    fresh = hub.free_name(hub.encoders_home(), config.corpus.dataset)
     name = left.text_input("Name", fresh, key=f"train/name/{fresh}", help="Letters, digits, points, hyphens.")
     bases = {"minilm": "MiniLM", **{encoder.name: encoder.name for encoder in made}}
     about = TrainConfig.model_fields["base"].description

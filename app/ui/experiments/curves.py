@@ -35,7 +35,7 @@ def draw(here: StudyDesk) -> None:
     if not varied:
         return st.caption("Every point so far has the same settings: there is nothing to draw yet.")
     if len(varied) > 2:
-        return effects.draw(scope_of(here, shown, beside=False), {})
+        return effects.draw(scope_of(shown, beside=False), {})
     drawn = Shown(experiment, shown, switch(place, "Shown", (DIFFERENCE, VALUE), "study_way") if shown.baseline else VALUE)
     along = next((setting for setting in varied if numeric(shown, setting)), "")
     other = next((setting for setting in varied if setting != along), "")

@@ -11,5 +11,5 @@ from app.ui.trials import cost_chart
 def draw(here: StudyDesk) -> None:
     shown = chosen_results(here, st.columns(3))
     if shown is not None:
-        scope = scope_of(here, shown)
+        scope = scope_of(shown)
         cost_chart.draw(scope, words.point_names(here.recorded, [*scope.chosen, *scope.members]))

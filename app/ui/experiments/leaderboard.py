@@ -38,7 +38,7 @@ def draw(here: StudyDesk) -> None:
     else:
         conclusions(here, shown, names)
     if len(shown.board.rows) > 1:
-        board_chart.chart(scope_of(here, shown), shown.board, names, whole)
+        board_chart.chart(scope_of(shown), shown.board, names, whole)
     table(here, shown, names)
 
 
@@ -66,7 +66,7 @@ def questions_words(members: Sequence[Trial]) -> str:
     return f"{which}{members[0].total:,} questions, {cards.count(len(members), 'trial')}"
 
 
-def scope_of(here: StudyDesk, shown: StudyResults, beside: bool = True) -> Scope:
+def scope_of(shown: StudyResults, beside: bool = True) -> Scope:
     """The experiment's recipes as the tabs of *Trials* take them, with the base and the best marked. beside: a baseline too that is
     no point."""
     everything = listing.everything(session.workbench())
@@ -253,7 +253,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     if len(shown.board.rows) > 1:
         asked = shown.best
         corpus = corpus_words(asked.dataset, asked.settings.get("corpus.questions", "all"))
-        export.leaderboard_into_paper("leaderboard", command, len(shown.board.rows), f"Recipes by {head}. Corpus: {corpus}.")
+        export.leaderboard_into_paper(command, len(shown.board.rows), f"Recipes by {head}. Corpus: {corpus}.")
 
 
 def opened(row: PointResult, shown: StudyResults, names: dict[str, str]) -> None:

@@ -165,22 +165,9 @@ def costs(costs: Sequence[Cost], values: Sequence[float], metric: str, setting: 
         "opacity": 0.12,
         "line": {"width": 0},
     }
+    edge = {"width": 1, "color": charts.faint(charts.BASELINE, 0.4)}
     traces.append(
-        {
-            "type": "scatter",
-            "x": [None],
-            "y": [None],
-            "mode": "markers",
-            "hoverinfo": "skip",
-            "showlegend": True,
-            "name": "margin",
-            "marker": {
-                "symbol": "square",
-                "size": 13,
-                "color": charts.faint(charts.BASELINE, 0.12),
-                "line": {"width": 1, "color": charts.faint(charts.BASELINE, 0.4)},
-            },
-        }
+        charts.sample("margin", {"symbol": "square", "size": 13, "color": charts.faint(charts.BASELINE, 0.12), "line": edge})
     )
     return charts.figure(
         traces,

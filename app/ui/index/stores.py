@@ -84,7 +84,7 @@ def choices(seen: advice.StoreEvidence) -> None:
 
 def decision_tree(questions: Sequence[advice.StoreQuestion]) -> charts.Figure:
     """A row a question and, where the answer is yes, one below it for its leaf; the line goes on where it is no."""
-    number, asked = len(questions), [broken(each.question, WIDE) for each in questions]
+    number, asked = len(questions), [broken(each.question) for each in questions]
     leaves, ends = [leaf(each.choice) for each in questions], [f"{question} yes" for question in asked]
     look = {"type": "scatter", "hoverinfo": "skip", "showlegend": False, "line": {"color": charts.BASELINE, "width": 1.5}}
     chosen = [charts.COLORS[0] if each.choice.title else charts.BASELINE for each in questions]
@@ -116,15 +116,15 @@ def leaf(choice: advice.StoreChoice) -> str:
     """The store, below it its number, and which others are not told from it."""
     level = ", ".join(choice.level) if len(choice.level) < 3 else f"{len(choice.level)} others"
     words = "; ".join(filter(None, (choice.number, level and f"{level} not distinguishable")))
-    return "<br>".join(filter(None, (choice.title and f"<b>{broken(choice.title, WIDE)}</b>", broken(words, WIDE))))
+    return "<br>".join(filter(None, (choice.title and f"<b>{broken(choice.title)}</b>", broken(words))))
 
 
 def lines_of(text: str) -> int:
     return 1 + text.count("<br>")
 
 
-def broken(text: str, width: int) -> str:
-    return charts.safe("\n".join(textwrap.wrap(text, width))).replace("\n", "<br>")
+def broken(text: str) -> str:
+    return charts.safe("\n".join(textwrap.wrap(text, WIDE))).replace("\n", "<br>")
 
 
 def left_out() -> None:

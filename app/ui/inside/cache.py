@@ -73,7 +73,7 @@ def measured(config: TrialConfig, about: tuple, new: int, every: int) -> tuple[t
         seen: list[TimedToken] = []
         with place.container():
             st.button("Cancel", key="stop/measure", icon=":material/close:")
-            ids = _some_text(config, PROMPT)
+            ids = _some_text(config)
             with jobs.timed(press):
                 measurement = growing(measure_bundled(ids, new, every, seen), seen)
         held.clear()
@@ -89,9 +89,9 @@ def _work(new: int, every: int) -> int:
     return max(1, (new + new * new // (2 * every)) // 32)
 
 
-def _some_text(config: TrialConfig, tokens: int) -> list[int]:
+def _some_text(config: TrialConfig) -> list[int]:
     corpus = session.workbench().corpus(config)
-    return prompt_ids(jobs.drain(model.load()), corpus.documents[0].text[:20_000], tokens)
+    return prompt_ids(jobs.drain(model.load()), corpus.documents[0].text[:20_000], PROMPT)
 
 
 def growing(work: Generator[Progress, None, Any], seen: list[TimedToken]) -> Any:
@@ -200,7 +200,7 @@ def beside(config: TrialConfig, new: int) -> None:
         (config.corpus.dataset, few),
         "Compare with transformers",
         jobs.Press("inside-library", Forecast((Phase(f"{6 * few:,} tokens, by each three times"),), LIBRARY_BYTES, units=few)),
-        lambda: beside_library(_some_text(config, PROMPT), few),
+        lambda: beside_library(_some_text(config), few),
         why=f"{few} tokens by our cached generation and by transformers', three times each in turns; loads the "
         "model a second time (540 MB).",
     )

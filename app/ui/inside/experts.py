@@ -250,7 +250,7 @@ def layer_chart(run: ExpertRun, routing: Routing) -> None:
     layers, experts = ([str(i) for i in range(size)] for size in loads.shape)
     rows = [{"layer": i, "expert": e, "share": float(v)} for i, row in enumerate(loads) for e, v in enumerate(row)]
     charts.show(
-        figures.grid(loads, [f"layer {i}" for i in layers], experts, "expert"),
+        figures.grid(loads, [f"layer {i}" for i in layers], experts),
         "moe-layers",
         data=rows,
         config=run.config,
@@ -267,7 +267,7 @@ def kind_chart(run: ExpertRun, held_out: HeldOutRouting, layer: int) -> None:
     told = kind_told(*held_out)[layer]
     caption = "" if np.isnan(told) else f"it explains {told:.0%} of the choice"
     charts.show(
-        figures.grid(kinds[there], [KINDS[i] for i in there], [str(e) for e in range(kinds.shape[1])], "expert"),
+        figures.grid(kinds[there], [KINDS[i] for i in there], [str(e) for e in range(kinds.shape[1])]),
         "moe-kinds",
         data=rows,
         config=run.config,

@@ -261,7 +261,7 @@ def shown(token: str) -> str:
     return charts.safe(token.replace("\n", "↵").replace(" ", "·") or "∅")
 
 
-def grid(values: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str) -> charts.Figure:
+def grid(values: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> charts.Figure:
     """Shares [rows, columns] as a heatmap with its numbers."""
     heat = {
         "type": "heatmap",
@@ -280,7 +280,7 @@ def grid(values: np.ndarray, rows: Sequence[str], columns: Sequence[str], title:
     plain = {"type": "category", "showgrid": False, "showline": False, "ticks": ""}
     return charts.figure(
         [heat],
-        title,
+        "expert",
         height=110 + 22 * len(rows),
         legend=False,
         margin={"l": 130},

@@ -42,7 +42,7 @@ def answer(config: TrialConfig, written: Written, hits: Sequence[Hit]) -> None:
     )
     tokens, command = token_rows(config, traced), trace_command(config, written, written.steps)
     unsure_chart(config, traced, tokens, command)
-    unsure_table(config, traced, tokens, command)
+    unsure_table(config, traced, tokens)
     carried(written, hits)
 
 
@@ -81,7 +81,7 @@ def unsure_chart(config: TrialConfig, traced: AnswerTrace, tokens: list[dict[str
     )
 
 
-def unsure_table(config: TrialConfig, traced: AnswerTrace, tokens: list[dict[str, Any]], command: str) -> None:
+def unsure_table(config: TrialConfig, traced: AnswerTrace, tokens: list[dict[str, Any]]) -> None:
     rows = []
     for place in np.argsort(traced.probability, kind="stable")[:UNSURE].tolist():
         told = dict(zip(*(table[place].tolist() for table in (traced.alternatives, traced.alternative_probability)), strict=True))

@@ -19,7 +19,7 @@ MOST_SIDES = 4
 
 
 def side_by_side(config: TrialConfig, reading: prompts.Reading, most: int) -> None:
-    workbench, chains = session.workbench(), presets(session.workbench())
+    chains = presets(session.workbench())
     offered: dict[str, tuple[str, Any]] = {"now": ("This chain", st.session_state.chain)}  # -> (label, a chain's line or a part)
     offered |= {f"chain/{name}": (name, text) for name, text in chains.items()}
     offered |= {f"search/{name}": (label, chosen_search(name)) for name, label in METHODS.items()}
@@ -55,7 +55,7 @@ def side_by_side(config: TrialConfig, reading: prompts.Reading, most: int) -> No
         stop = st.empty()
         stop.button("Cancel", key="stop/sides", icon=":material/close:", shortcut="Escape")  # any click ends this run
         wanted = [(label, read_chain(what) if isinstance(what, str) else what) for label, what in about[3]]
-        answers = jobs.drain(written_sides(workbench, config, reading, wanted, most), press=press)
+        answers = jobs.drain(written_sides(config, reading, wanted, most), press=press)
         stop.empty()
         written = st.session_state.sides_found = about, answers, len(reading.hits)
         st.rerun()

@@ -35,7 +35,7 @@ def draw() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = results.question_count(len(rows), QUESTIONS, "probed", "those with a reference answer and evidence", width=150)
         whose = forms.one_of("Rephrasings", [MODEL, FILE], "rephrasings")
-    path = uploaded(evaluation) if whose == FILE else None
+    path = uploaded() if whose == FILE else None
     if whose == FILE and path is None:
         return None
     words = ["contamination", "--ask", str(count), *(["--rephrasings", str(path)] if path else []), *workbench.arguments(config)]
@@ -50,7 +50,7 @@ def draw() -> None:
     return shown(made, evaluation, command_line(*words))
 
 
-def uploaded(evaluation: Evaluation) -> Path | None:
+def uploaded() -> Path | None:
     """The file of rephrasings that was sent."""
     sent = st.file_uploader("File of rephrasings", ["jsonl"], key="rephrasings_file", help=FORM)
     if sent is None:

@@ -77,7 +77,7 @@ def draw(current: Evaluation, baseline: Evaluation | None, row: Sequence[cards.C
         chart(config, title, setting, knob, metric, budget, wanted, curve, now, other, span, head)
     not_drawn(session.config(), setting, knob, offered)
     if curve and stage != "evaluation":
-        notes(config, setting, metric, budget, curve, other, takes)
+        notes(config, setting, metric, budget, curve, takes)
     return span
 
 
@@ -319,15 +319,7 @@ def powers(values: Sequence[float]) -> dict[str, Any]:
     return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,g}" if tick < 1 else f"{tick:,.0f}" for tick in ticks]}
 
 
-def notes(
-    config: TrialConfig,
-    setting: str,
-    metric: str,
-    budget: int,
-    curve: Sequence[CurvePoint],
-    other: Reference | None,
-    takes: Forecast,
-) -> None:
+def notes(config: TrialConfig, setting: str, metric: str, budget: int, curve: Sequence[CurvePoint], takes: Forecast) -> None:
     """What the curve does not say by itself: what it costs, and what choosing its highest point costs. takes: the curve itself."""
     if setting.startswith("chunking."):
         st.caption(" ".join(filter(None, context_notes(config, budget, curve))))

@@ -99,8 +99,7 @@ def _bars(start: np.ndarray, ms: np.ndarray, kinds: Sequence[str], least: float)
 
 def _figure(traces: list[dict], kinds: Sequence[str], labels: Sequence[str], total_ms: float, least: float) -> charts.Figure:
     there = [kind for kind in KINDS if kind in set(kinds)]
-    shown = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip", "meta": "sample"}
-    samples = [{**shown, "name": kind, "marker": {"symbol": "square", "size": 12, "color": SHADES[kind]}} for kind in there]
+    samples = [charts.sample(kind, {"symbol": "square", "size": 12, "color": SHADES[kind]}) for kind in there]
     height = min(MOST, max(LEAST, 90 + ROW * len(labels)))
     rows, named = {"range": [len(labels) - 0.4, -0.6], "showgrid": False}, len(labels) <= NAMED
     if named:

@@ -7,14 +7,13 @@ import streamlit as st
 from app import session
 from app.ui import cards, forms, jobs, ways
 from app.ui.answers import engines
-from app.ui.studies.desk import Desk
 from core.annotation import system_names
 from core.errors import WorkbenchError
 from core.labs.answers.answering import alike_answers, answers_phase
 from core.workbench import Forecast
 
 
-def answering(desk: Desk | None = None) -> None:
+def answering() -> None:
     """Questions of the corpus are answered and stored, as a job. Says before the click by which model, how good and how long."""
     config, key = session.config(), "answer_count"
     most, recipe = {"all": 2000}.get(config.corpus.questions, 1000), system_names.recipe_name(config)

@@ -73,7 +73,7 @@ def draw_form(desk: Desk) -> None:
     drawing = drawing_of_desk(desk, candidates)
     if not candidates:
         st.caption("No answers are stored yet.")
-        return answering(desk)
+        return answering()
     here = [answer for answer in candidates if drawing.dataset in ("", answer.dataset)]
     knobs = Knobs(desk, drawing, here, sorted({answer.dataset for answer in candidates}))
     if len(knobs.datasets) > 1:
@@ -86,7 +86,7 @@ def draw_form(desk: Desk) -> None:
         _spread(knobs, number)
     _hidden(knobs)
     with st.popover("More answers", icon=":material/forum:"):
-        answering(desk)
+        answering()
 
 
 def _systems(knobs: Knobs) -> int:

@@ -117,10 +117,7 @@ def _coloured(traces: list[dict], third: str, members: dict[str, Member]) -> lis
         trace["marker"] |= {"colorbar": bar} if not number else {}
         rings = [t for t in traces if t.get("legendgroup") == trace["name"] and "customdata" not in t]
         look_of = rings[0]["marker"] if rings else {"color": charts.BASELINE, "size": size, "symbol": "circle"}
-        legend.append(
-            {"type": "scatter", "x": [None], "y": [None], "mode": "markers", "hoverinfo": "skip", "name": trace["name"]}
-            | {"showlegend": True, "marker": look_of, "meta": "sample"}
-        )
+        legend.append(charts.sample(trace["name"], look_of))
         trace["showlegend"] = False
     return [*traces, *legend]
 

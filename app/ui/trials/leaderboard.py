@@ -85,9 +85,7 @@ def table(scope: Scope, board: Leaderboard) -> None:
     made = lab.table(board)
     tables.draw(made, rows=8, placeholder="", offered=False)
     tables.export(lab.rows(board), "leaderboard")
-    export.leaderboard_into_paper(
-        "leaderboard", scope.command("leaderboard"), len(board.rows), f"{scope.head} on {scope.questions}."
-    )
+    export.leaderboard_into_paper(scope.command("leaderboard"), len(board.rows), f"{scope.head} on {scope.questions}.")
 
 
 def reported(scope: Scope) -> None:

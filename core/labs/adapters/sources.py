@@ -50,7 +50,7 @@ def examples(
         return from_corpus(corpus, training, ranked)
     if training.source == "documents":
         return (yield from _of_documents(workbench, every, corpus, training, most))
-    answers, source = yield from _told(workbench, every, corpus, training)
+    answers, source = yield from _told(workbench, corpus, training)
     least = training.right if training.source == "trials" else 1.0
     return told_answers.right_ones(answers, least, _places(corpus), source, training)
 
@@ -59,7 +59,7 @@ def pairs(workbench: Workbench, config: TrialConfig, training: PreferenceTrainin
     """Answers of which one is preferred, to questions of the recipe's corpus or of none that is known."""
     every = _all_questions(config)
     corpus = yield from workbench.read_corpus(every)
-    answers, source = yield from _told(workbench, every, corpus, training)
+    answers, source = yield from _told(workbench, corpus, training)
     return told_answers.pairs(answers, _places(corpus), source, training)
 
 
@@ -120,7 +120,7 @@ def _touches(hit: Hit, golds: Iterable[Gold]) -> bool:
 # Answers that were judged --------------------------------------------------------------------------------------------
 
 
-def _told(workbench, config, corpus, training) -> Generator[Progress, None, tuple[list[ToldAnswer], str]]:
+def _told(workbench, corpus, training) -> Generator[Progress, None, tuple[list[ToldAnswer], str]]:
     if training.source == "trials":
         answers, failed = yield from _stored(workbench, corpus)
         about = f"; {failed:,} stored trials whose recipe cannot be opened now" if failed else ""

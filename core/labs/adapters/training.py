@@ -238,11 +238,6 @@ def _arguments(
     return [*(["--file", str(file)] if file else []), *options(changed(kind, settings)), *workbench.arguments(recipe)]
 
 
-def free_name(dataset: str) -> str:
-    """A name for the next adapter trained on this corpus."""
-    return next(name for n in range(1, 10_000) if not is_taken(name := f"{dataset}-{n}"))
-
-
 def is_taken(name: str) -> bool:
     """Whether there is an adapter of this name already."""
     return (adapters_home() / name).exists()

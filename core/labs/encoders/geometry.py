@@ -86,7 +86,7 @@ def vector_map(workbench: Workbench, row: EncoderResult, method: str) -> Generat
     flat = yield from remembered(
         workbench,
         "map",
-        _map_key(workbench, row, method),
+        _map_key(row, method),
         lambda: flat_map(row.transform.chunks, questions, method, np.flatnonzero(evidence), config.seed),
     )
     return VectorMap(flat, chunks, judged.first_rank <= k, judged.measured, evidence)
@@ -145,14 +145,14 @@ def map_rows(row: EncoderResult, plane: VectorMap, against: Evaluation | None = 
     return chunks + questions
 
 
-def _map_key(workbench: Workbench, row: EncoderResult, method: str) -> str:
+def _map_key(row: EncoderResult, method: str) -> str:
     dense = row.evaluation.run.vector_search_key()
     return fingerprint(dense, row.config.evaluation, method, row.config.seed)
 
 
 def map_ready(workbench: Workbench, row: EncoderResult, method: str) -> bool:
     """Whether this map has been drawn before, so that it takes no time."""
-    return bool(workbench.pipeline.remember("map", _map_key(workbench, row, method), list))
+    return bool(workbench.pipeline.remember("map", _map_key(row, method), list))
 
 
 def chunk_texts(workbench: Workbench, row: EncoderResult) -> Generator[Progress, None, list[str]]:

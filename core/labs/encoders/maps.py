@@ -18,6 +18,7 @@ from core.records import Progress
 
 LIMITS = {"pca": 4_000, "tsne": 2_000}  # points: a browser draws no more at ease; t-SNE takes some 10 s on one core
 CELLS = 48  # of the density, along each axis
+PERPLEXITY = 30.0  # of t-SNE, less where there are few points
 _TSNE_DIMENSIONS = 50  # principal directions it starts from, as its authors did
 
 
@@ -50,7 +51,6 @@ def flat_map(
     keep: np.ndarray | None = None,
     seed: int = 0,
     limit: int | None = None,
-    perplexity: float = 30.0,
 ) -> Generator[Progress, None, FlatMap]:
     """Map of the directions of chunks [n, dim] and queries [m, dim] float32, whose axes the chunks decide.
 
@@ -74,7 +74,7 @@ def flat_map(
     xy = wide[:, :2] if wide.shape[1] > 1 else np.pad(wide, ((0, 0), (0, 1)))
     if method == "tsne":
         yield Progress(1, 2, f"t-SNE of {len(points):,} points")
-        xy = _tsne(wide, xy, min(perplexity, (len(points) - 1) / 3), seed)
+        xy = _tsne(wide, xy, min(PERPLEXITY, (len(points) - 1) / 3), seed)
     yield Progress(2, 2, f"{len(points):,} points on the map")
     share = basis.variance[:2] / basis.variance.sum()
     variance = (float(share[0]), float(share[1]) if len(share) > 1 else 0.0) if method == "pca" else None

@@ -70,11 +70,6 @@ def training_log(name: str, since: float = 0.0) -> list[dict[str, Any]]:
     return read_log(encoders_home() / name, since)
 
 
-def free_name(dataset: str) -> str:
-    """A name for the next encoder trained on this corpus."""
-    return next(name for n in range(1, 10_000) if not is_taken(name := f"{dataset}-{n}"))
-
-
 def is_taken(name: str) -> bool:
     """Whether there is a trained encoder of this name already."""
     return (encoders_home() / name).exists()

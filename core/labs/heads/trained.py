@@ -120,11 +120,6 @@ def received(data: bytes, name: str) -> Path:
     return path
 
 
-def free_name(verb: str) -> str:
-    """A name for the next of its kind."""
-    return next(name for n in range(1, 10_000) if not is_taken(name := f"{verb.removeprefix('train-')}-{n}"))
-
-
 def is_taken(name: str) -> bool:
     """Whether there is a model of this name already."""
     return (heads_home() / name).exists()

@@ -41,7 +41,7 @@ def check(workbench: Workbench, paper_id: str) -> Generator[Progress, None, list
             results.append(Checked(name_of(item), False, str(error)))
             continue
         result = _still(workbench, item, showed)
-        told = [result.told, _looked_since(workbench, item, showed) * bool(result.holds), *told_apart(item, showed.content)]
+        told = [result.told, _looked_since(workbench, showed) * bool(result.holds), *told_apart(item, showed.content)]
         results += [result._replace(told="; ".join(filter(None, told))), *unchecked(item, showed)]
     return results
 
@@ -141,7 +141,7 @@ def _printed(item: Item, content: Any) -> Any:
     return tables.html_table(content, item.digits) if item.kind == "table" else content["data"]
 
 
-def _looked_since(workbench: Workbench, item: Item, showed: Taken) -> str:
+def _looked_since(workbench: Workbench, showed: Taken) -> str:
     """Of a comparison: how many recipes more were looked at since."""
     rows = showed.content.get("data") if isinstance(showed.content, dict) else None
     if not rows or not any(name in rows[0] for name in comparison.OF_LOOKS):

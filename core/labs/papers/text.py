@@ -15,9 +15,9 @@ from core.jobs.verbs import as_recorded
 from core.labs.papers import bibliography, contamination, derived, sources
 from core.labs.papers.bibliography import cited
 from core.labs.papers.paper import Item, Paper, Taken
-from core.labs.papers.wording import OF_ANSWERS, STAGES, counted, listed, one_of, sentence
+from core.labs.papers.wording import STAGES, counted, listed, one_of, sentence
 from core.labs.papers.words import called
-from core.pipeline.recipe_words import doing
+from core.pipeline.recipe_words import OF_ANSWERS, doing
 from core.pipeline.stages import unused
 from core.registry import parts
 from core.report.caption import escape

@@ -29,7 +29,6 @@ STAGES = {  # field -> how its sentence begins
     "answering": "Answers were written",
     "generation": "The model was",
 }
-OF_ANSWERS = ("context", "answering", "generation")  # said where answers were judged
 HNSW = "an HNSW graph ($M$ = {m}, efConstruction = {ef_construction}, efSearch = {ef_search})"
 RERANKED = "over the first {depth} passages (weight {weight})"
 CLAUSES = {

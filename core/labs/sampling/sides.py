@@ -17,7 +17,6 @@ from core.records import Progress
 from core.sampling.filters import Step
 from core.sampling.search import SEARCHES
 from core.sampling.writing import rate, write
-from core.workbench import Workbench
 
 
 class Side(NamedTuple):
@@ -35,11 +34,7 @@ class Side(NamedTuple):
 
 
 def written_sides(
-    workbench: Workbench,
-    config: TrialConfig,
-    reading: Reading,
-    wanted: Sequence[tuple[str, Sequence[Step] | PartConfig]],
-    max_tokens: int,
+    config: TrialConfig, reading: Reading, wanted: Sequence[tuple[str, Sequence[Step] | PartConfig]], max_tokens: int
 ) -> Generator[Progress, None, list[Side]]:
     """One after another, so that they do not slow each other. wanted: (name, a chain, a search, or an engine with its own
     sampling)."""

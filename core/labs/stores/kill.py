@@ -5,7 +5,7 @@ written is written: this is the end of a process, not of the power.
 """
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,23 +47,19 @@ class Killed(NamedTuple):
     reopen_s: float | None  # None: it could not be opened again
 
 
-def kill(
-    workbench: Workbench, moments: int = 50, only: Sequence[str] = (), servers: Mapping[str, str] = {}, seed: int = 0
-) -> Generator[Progress, None, dict[str, Any]]:
+def kill(workbench: Workbench, moments: int = 50, only: Sequence[str] = ()) -> Generator[Progress, None, dict[str, Any]]:
     """{"run", "rows": a row a store and setting, "left_out"}. Recorded as soon as a store is through."""
-    chosen, recorder, rows = choose(only, servers, writing=True), StoreRecorder(workbench), []
+    chosen, recorder, rows = choose(only, {}, writing=True), StoreRecorder(workbench), []
     left_out = dict(chosen.left_out)
     for store in chosen.stores:
         if not store.lasts:
             left_out[store.name] = Absent("It is in memory, and keeps nothing.", "")
-        elif store.serves and store.family in chosen.servers:
-            left_out[store.name] = Absent("A server that is not ours is not killed.", "")
     stores = [store for store in chosen.stores if store.name not in left_out]
     try:
         with alone(workbench.home) as folder, running(stores, folder, chosen.servers) as places:
             for store in stores:
                 for durable in (True, False)[: 1 + bool(store.relaxed_setting)]:
-                    rng = np.random.default_rng([seed, durable])
+                    rng = np.random.default_rng([0, durable])
                     every = yield from _killed(recorder.run, store, places[store.name], durable, moments, rng)
                     rows.append(recorder.keep("store_kills", store, f"durable={durable}", _row(store, every), durable))
     finally:

@@ -13,14 +13,13 @@ import numpy as np
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.labs.experiments import results
+from core.labs.experiments.rounds import SAME
 from core.labs.trials.comparison import Trial, direction, groups, label, labels, recipe, some, times_context
 from core.labs.trials.listing import everything
 from core.labs.trials.values import RecipeScores, recipe_key, scores
 from core.statistics.paired import Paired
 from core.statistics.selection import HIGH, Winner, winner
 from core.workbench import Workbench
-
-SAME = ("seed", "corpus.questions")  # what a recipe on dev and on test may differ in
 
 
 class Reported(NamedTuple):

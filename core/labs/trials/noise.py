@@ -94,12 +94,12 @@ def of_trials(workbench: Workbench, sweep: str = "", dataset: str = "", only: Se
     return Repeated(f"{repeats[0].title}: {label(metric, repeats[0].k)}", table.ravel(), factors)
 
 
-def of_samples(workbench: Workbench, dataset: str = "", chain: str = "") -> Repeated:
+def of_samples(workbench: Workbench, dataset: str = "") -> Repeated:
     """Stored samples of answers, those of the chain with most of them: token F1 with the accepted answers, by question and seed."""
     rows = workbench.store.query(
         """SELECT ground, chain, query_id, seed, text, answers, finish_reason FROM samples
-           WHERE (? = '' OR dataset = ?) AND (? = '' OR chain = ?)""",
-        [dataset, dataset, chain, chain],
+           WHERE ? IN ('', dataset)""",
+        [dataset],
     )
     alike = defaultdict(list)
     for row in rows:

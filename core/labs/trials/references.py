@@ -1,6 +1,6 @@
 """A recipe beside others on the same questions: each paired difference, with Holm's correction over the others."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from core.comparison.comparison import by_measure, corrected
@@ -8,11 +8,9 @@ from core.evaluation.metric import metric_names
 from core.workbench import Evaluation, Workbench
 
 
-def differences(
-    workbench: Workbench, current: Evaluation, others: Mapping[str, Evaluation], metrics: Iterable[str] = ()
-) -> list[dict[str, Any]]:
-    """A row a metric (default: every one) and other, named as given: the recipe minus it. p is corrected where there are several."""
-    metrics = list(metrics) or metric_names()
+def differences(workbench: Workbench, current: Evaluation, others: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
+    """A row a metric and other, named as given: the recipe minus it. p is corrected where there are several."""
+    metrics = metric_names()
     paired = {name: workbench.differences(current, other, metrics) for name, other in others.items()}
     changes = corrected({("", name, metric): paired[name][metric] for metric in metrics for name in paired}, by_measure)
     return [

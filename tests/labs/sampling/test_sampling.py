@@ -152,7 +152,7 @@ def test_side_by_side_tells_a_problem_and_goes_on(bench):
             raise WorkbenchError("There is no key.", todo="Set one.")
             yield
 
-    found = drain(sides.written_sides(bench, RECIPE, reading, [("a", HOT), ("b", Broken()), ("c", HOT)], 12))
+    found = drain(sides.written_sides(RECIPE, reading, [("a", HOT), ("b", Broken()), ("c", HOT)], 12))
     assert [one.name for one in found] == ["a", "b", "c"] and found[0].text == found[2].text != ""
     assert "There is no key. Set one." in found[1].problem and found[0].perplexity > 1 and found[0].tokens > 1
 
@@ -168,7 +168,7 @@ def test_an_engine_of_this_machine_writes_no_more_than_the_chains_beside_it(benc
 
     monkeypatch.setattr(sides, "loaded", lambda part: iter(()))
     reading = prompts.reading(bench, RECIPE, "Tell me", "message")
-    chain, engine = drain(sides.written_sides(bench, RECIPE, reading, [("chain", HOT), ("engine", Talkative())], 3))
+    chain, engine = drain(sides.written_sides(RECIPE, reading, [("chain", HOT), ("engine", Talkative())], 3))
     assert chain.tokens <= 3 and engine.tokens == 3 < Talkative().max_tokens
 
 
@@ -269,7 +269,7 @@ def test_searches_write_texts_that_come_back_from_their_line(bench, model, monke
         assert len(found.chosen) == len(best.tokens)
     else:
         assert len(found.lines) <= how.width and best.score >= greedy_logprob / len(greedy.picks) ** how.length_penalty - 1e-9
-    [side] = drain(sides.written_sides(bench, RECIPE, reading, [("s", how)], 12))
+    [side] = drain(sides.written_sides(RECIPE, reading, [("s", how)], 12))
     assert side.text == best.text.strip() and side.perplexity == pytest.approx(math.exp(-best.logprob / len(best.tokens)))
 
 
