@@ -13,6 +13,7 @@ from core.__main__ import main
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
+from core.files import hold
 from core.labs.answers.answering import answer_usd
 from core.progress import drain
 from core.workbench import Workbench, one_phase
@@ -142,6 +143,16 @@ def test_a_trial_is_named_described_and_tagged_and_the_rest_stays(bench, recipe)
             bench.describe(trial, **bad)
     bench.describe(trial, tags=[])
     assert bench.describe(trial)["tags"] == []
+
+
+def test_what_another_window_said_of_a_trial_stays_while_its_note_waits_to_be_folded(tmp_path):
+    ours, theirs = Workbench(tmp_path), Workbench(tmp_path, patience_s=0.0)
+    trial = add_trial(ours.store, add_questions(ours.store))
+    assert theirs.describe(trial, name="before")["name"] == "before"
+    with hold(tmp_path / "locks" / "fold", purpose="a test", seconds=10):
+        ours.store.add("trial_note", {"trial": trial, "name": "after", "note": "why", "tags": []})
+        assert theirs.describe(trial, tags=["paper"])["name"] == "after"
+    assert ours.describe(trial) == {"trial": trial, "name": "after", "note": "why", "tags": ["paper"]}
 
 
 def test_a_trial_without_its_questions_is_still_shown(tmp_path):
