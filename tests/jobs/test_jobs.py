@@ -222,6 +222,18 @@ def test_a_heart_that_stopped_is_seen(jobs, monkeypatch):
     assert not psutil.pid_exists(process.pid) or jobs._process(job_id).pid != process.pid
 
 
+@pytest.mark.parametrize("step_s", [3600, -3600, 40])
+def test_a_clock_that_is_set_makes_no_job_dead_or_hang_and_starts_none_twice(jobs, monkeypatch, step_s):
+    """Set, it moves the times at which the machine and its processes began; a machine that slept wakes with an older heartbeat."""
+    job_id = jobs.start(["deaf", "10"], "Deaf")
+    wait(jobs, job_id, begun_at_all)
+    booted, now = psutil.boot_time(), time.time
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: booted + step_s)
+    monkeypatch.setattr(module.time, "time", lambda: now() + step_s)
+    assert (job := jobs.get(job_id)).status == "running" and not job.hangs
+    assert jobs.start(["deaf", "10"], "again") == job_id and len(jobs.list()) == 1
+
+
 def test_a_job_that_hangs_is_not_started_beside_itself_and_can_be_cancelled(jobs, monkeypatch):
     for kind, cleaned in (("count", True), ("deaf", False)):
         job_id = jobs.start([kind, "100000"], "Counting")
