@@ -122,7 +122,7 @@ def _watch(job_id: str) -> None:
                 if job.alive:
                     title = "Stop" if job.status == "up" else "Cancel"
                     cards.press(title, "close", f"cancel/{job_id}", workbench.jobs.cancel, job_id)
-                if not job.alive and job.status != "done":
+                if not job.alive and job.status != "done" and not job.refused:
                     press_button(
                         "Resume",
                         Press(verb_of(job.arguments), again(job)),
@@ -194,7 +194,8 @@ def start_button(
     kind: str = "primary",
     lacking: str = "",
 ) -> None:
-    """A button that starts a job of the command line, beside what it takes; until the job is done its progress stands in their place.
+    """A button that starts a job of the command line, beside what it takes; until the job is done, or refused, its progress stands in
+    their place.
 
     place: tells buttons of the same verb on a page apart. lacking: what still keeps it from being pressed, told beside it. The
     arguments are no part of the key: pressed straight from a text box, whose new value they hold, the button would be another one, and
@@ -203,7 +204,7 @@ def start_button(
     job = latest(arguments)
     if job and job.status != "done":
         watch(job.id)
-    else:
+    if job is None or job.status == "done" or job.refused:  # what it was measured on may be another by now
         look = {"type": kind, "disabled": bool(lacking), "help": lacking or None}
         _button(label, arguments, title, takes, icon, f"start/{arguments[0]}/{place}", **look)
         if lacking:

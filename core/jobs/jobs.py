@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from core import files
-from core.errors import WorkbenchError, missing_package
+from core.errors import Refused, WorkbenchError, missing_package
 from core.files.ids import new_id
 from core.jobs.child import ROOT, ending, environment
 from core.jobs.verbs import verb_of
@@ -46,7 +46,9 @@ NUMBERS = {
 }
 COUNTS = {"attempt", "done", "total", "pid", "phase_first", "units"}
 WORDS = {"label", "status", "message", "error", "like", "boot"}
-TOLD = tuple("status done total message phase_began phase_first phase_counted started heartbeat finished result error".split())
+TOLD = tuple(
+    "status done total message phase_began phase_first phase_counted started heartbeat finished result error refused".split()
+)
 STOPPING_S = 65.0  # what is up finishes the requests that it let in
 LIVE = ("queued", "running", "up")
 STATUSES = ("running", "up", "done", "failed", "cancelled")
@@ -78,6 +80,7 @@ class Job:
     result: Any = None  # id of what it made, or a small value
     error: str = ""
     hangs: bool = False  # it is told to have died, but its process is there
+    refused: bool = False  # what it failed by would end it again
 
     @property
     def active(self) -> bool:
@@ -315,7 +318,7 @@ def drive(
         reporter.end("cancelled")
         raise SystemExit(130) from None
     except WorkbenchError as error:
-        reporter.end("failed", error=str(error))
+        reporter.end("failed", error=str(error), refused=isinstance(error, Refused))
         raise
     except ImportError as error:
         reporter.end("failed", error=str(missing_package(error)))
@@ -436,6 +439,8 @@ def _fits(name: str, value: Any) -> bool:
         return type(value) in kinds and 0 <= value < (2**31 if name == "pid" else 2**37)  # nor NaN; a time before the year 6000
     if name == "status":
         return value in STATUSES
+    if name == "refused":
+        return isinstance(value, bool)
     if name == "arguments":
         return isinstance(value, list) and all(isinstance(word, str) for word in value)
     if name == "expected":

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 VERB = """
 import os, signal, sys, threading, time
 from pathlib import Path
-from core.errors import WorkbenchError
+from core.errors import Refused, WorkbenchError
 from core.jobs.jobs import drive
 from core.records import Progress, Up
 
@@ -56,6 +56,8 @@ def verb(kind, total):
                 file.write("x")
         if kind == "error":
             raise WorkbenchError("The corpus is empty.", todo="Add a document.")
+        if kind == "refused":
+            raise Refused("It is below its gate.")
         if kind == "bug":
             raise ZeroDivisionError("a bug")
         yield Progress(total, total, "almost")
@@ -199,10 +201,11 @@ def test_a_killed_job_is_shown_as_died_and_resumes_where_it_was(jobs):
 
 @pytest.mark.parametrize("kind, error, log", [
     ("error", "The corpus is empty. Add a document.", ""), ("bug", "ZeroDivisionError: a bug", "Traceback"),
+    ("refused", "It is below its gate.", ""),
 ])  # fmt: skip
 def test_errors_are_told(jobs, kind, error, log):
     job = wait(jobs, jobs.start([kind, "2"], "Failing"))
-    assert (job.status, job.error) == ("failed", error) and log in jobs.log_tail(job.id)
+    assert (job.status, job.error, job.refused) == ("failed", error, kind == "refused") and log in jobs.log_tail(job.id)
     assert (jobs.home / "cleaned.txt").exists()
 
 
