@@ -19,7 +19,7 @@ from core.files import Busy, hold
 from core.progress import drain
 from core.store import backup, database_file
 from core.store.database import Store
-from core.store.journal import Journal
+from core.store.journal import SEGMENT, Journal
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -281,6 +281,26 @@ def test_what_is_no_file_of_labels_or_looks_costs_a_backup_nothing_else(tmp_path
     assert any("The backup is without" in note and "pipe.jsonl" in note for note in store.notices)
     shutil.unpack_archive(path, tmp_path / "again")
     assert len(Journal(tmp_path / "again" / "journal").listing()) == 5
+
+
+def test_a_backup_made_while_people_label_says_of_no_label_that_it_is_missing(tmp_path, monkeypatch):
+    store = Store(tmp_path / "home")
+    label = {"study": "s", "round": "main", "annotator": "Ann", "sentences": [["supported"]]}
+    store.add_label(label | {"item": "1"})
+    read = backup.contents
+
+    def and_meanwhile(path):
+        data = read(path)
+        if path.name.endswith(SEGMENT):
+            store.add_label(label | {"item": "2"})
+        return data
+
+    monkeypatch.setattr(backup, "contents", and_meanwhile)
+    path = drain(store.backup(tmp_path / "a.zip"))
+    shutil.unpack_archive(path, tmp_path / "again")
+    report = drain(Store(tmp_path / "again").verify())
+    assert report.ok, report.problems
+    assert report.journal == {"label": 1}
 
 
 def test_a_backup_says_what_it_needs_and_what_is_free(tmp_path, monkeypatch):
