@@ -252,6 +252,19 @@ def test_a_sweep_runs_and_stores_nothing_twice_while_the_database_cannot_be_writ
     assert set(ids) <= {one["id"] for one in again.trials()} and not again.store.told()
 
 
+@pytest.mark.slow
+def test_a_sweep_that_goes_on_passes_over_a_corpus_that_is_not_there(bench, recipe):
+    grid = {"retrieval.top_k": [13, 14], "corpus.dataset": ["kitchen", "nowhere"]}
+    for step in (stopped := bench.sweep(recipe, grid)):
+        if step.done == 1:
+            stopped.close()
+    with pytest.raises(WorkbenchError, match=r"2 of 4 points failed, the first with .*nowhere"):
+        drain(bench.sweep(recipe, grid))
+    sql = "SELECT dataset, status, count(*) AS n FROM trials WHERE sweep = (SELECT sweep FROM trials ORDER BY id DESC LIMIT 1)"
+    rows = bench.store.query(f"{sql} GROUP BY ALL ORDER BY ALL")
+    assert [tuple(row.values()) for row in rows] == [("kitchen", "ok", 2), ("nowhere", "failed", 2)]
+
+
 def test_a_sweep_on_a_full_disk_says_where(bench, recipe, monkeypatch):
     def full(*_):
         raise WorkbenchError("This trial could not be recorded: No space left on device.", where="/the/journal")
