@@ -1,5 +1,6 @@
 """What the store survives: crowds, kills, and files that rot. benchmarks/store.py does the same at full size."""
 
+import errno
 import json
 import os
 import random
@@ -262,6 +263,29 @@ def test_what_the_database_cannot_take_in_is_asked_of_the_journal(unwritable):
     assert store.stored("trial", "SELECT seed FROM trials WHERE sweep = ?", ["s"], row) == [{"seed": 99}]
     (store.home / "groundwork.duckdb").write_bytes(b"")  # not even the old answer is there
     assert store.stored("trial", "SELECT seed FROM trials WHERE sweep = ?", ["s"], row) == [{"seed": 99}]
+
+
+def test_what_a_killed_writer_left_and_may_not_be_removed_keeps_nobody_from_reading(tmp_path, monkeypatch):
+    """As in a folder that was copied from somebody else: the journal may be read only, and the database is made anew beside it."""
+    ids, unlink = fill(tmp_path), Path.unlink
+    day = next(path for path in (tmp_path / "journal").iterdir() if path.is_dir())
+    left = [day / ".x.tmp", tmp_path / "groundwork.duckdb.x.rebuild"]
+    for path in left:
+        path.write_bytes(b"half")
+        os.utime(path, (0, 0))
+
+    def refused(path, missing_ok=False):
+        if path in left:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    (tmp_path / "groundwork.duckdb").write_bytes(b"")
+    store = Store(tmp_path)
+    assert [row["id"] for row in store.query("SELECT id FROM trials ORDER BY id")] == ids and not store.stale
+    with store.file.reader():  # somebody goes on reading, so that news go into a copy
+        new = Store(tmp_path).add("trial", {"seed": 7})
+        assert store.query("SELECT count(*) AS n FROM trials WHERE id = ?", [new]) == [{"n": 1}]
 
 
 def test_a_backup_is_made_also_where_the_home_is_full(unwritable, tmp_path_factory):
