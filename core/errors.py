@@ -30,6 +30,10 @@ class TooLate(WorkbenchError):
     """What was asked of a model was not done before the deadline: a question that may be asked again, and no end of a job."""
 
 
+class Refused(WorkbenchError):
+    """What was measured and found wanting, as by a gate: the same again would be refused again."""
+
+
 def _readable(text: str) -> str:
     """Without the middle of what nobody reads to its end, as a value of 100,000 characters that is quoted."""
     text = str(text)

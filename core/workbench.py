@@ -491,7 +491,10 @@ class Workbench(StoredTrials):
         for number, (point, recipe) in enumerate(zip(points, configs, strict=True)):
             step = Progress(number, len(configs), setting_words(point))
             yield step
-            there = done.get(identity(self.resolve(recipe))) if done else None
+            try:
+                there = done.get(identity(self.resolve(recipe))) if done else None
+            except WorkbenchError:  # its corpus is not here: the run says so, and stores that
+                there = None
             try:
                 ids.append(there["id"] if there else (yield from within(self.run(recipe, name), step)))
             except WorkbenchError as error:  # stored as a failed trial; the other points are still measured

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from core.labs.papers import typesetting
 
 ROOT = Path(__file__).parents[1]
 DONE = (0, 3)  # exit codes; 3: done, and something could not be checked, which is printed
+GRACE_S = 20.0  # for a command to end what it is at
 
 
 class Commands:
@@ -26,11 +28,25 @@ class Commands:
         print(f"$ python -m core {shlex.join(words)[:200]}", flush=True)
         started = time.monotonic()
         command = [sys.executable, "-m", "core", *words, "--json"]
-        done = subprocess.run(command, cwd=ROOT, env=self.env, stdout=subprocess.PIPE, text=True)
+        with subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=subprocess.PIPE, text=True) as child:
+            try:
+                printed, _ = child.communicate()
+            except BaseException:  # this program is being ended
+                _end(child)
+                raise
         print(f"  {time.monotonic() - started:,.0f} s", flush=True)
-        if done.returncode not in DONE:
-            fail(f"`{' '.join(words[:2])}` ended with {done.returncode}: {done.stdout[-2000:]}")
-        return json.loads(done.stdout)
+        if child.returncode not in DONE:
+            fail(f"`{' '.join(words[:2])}` ended with {child.returncode}: {printed[-2000:]}")
+        return json.loads(printed)
+
+
+def _end(child: subprocess.Popen) -> None:
+    """What it has finished is kept; it would go on measuring, and be in the way of the run that goes on."""
+    child.terminate()
+    try:
+        child.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
 
 
 class Failed(Exception):
@@ -42,7 +58,9 @@ def fail(why: str) -> NoReturn:
 
 
 def ended(program: Callable[[], int | None]) -> NoReturn:
-    """Runs a program and exits with what it returns, or with 1 and the reason where it failed."""
+    """Runs a program and exits with what it returns, or with 1 and the reason where it failed. Ended by SIGTERM, it ends its command
+    first."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         sys.exit(program() or 0)
     except Failed as error:

@@ -2,7 +2,12 @@
 
 import json
 import shlex
+import signal
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 
 from core.config import with_settings
@@ -74,6 +79,22 @@ def test_a_step_that_was_done_before_its_outcome_was_recorded_is_found(tmp_path)
         [step("freeze", instead=("show",), whole=lambda result: result["of"] == "show")], core, tmp_path, lambda words: None
     )
     assert made["freeze"]["of"] == "show" and core.said == ["freeze", "show"]
+
+
+def test_a_run_that_is_ended_ends_its_command_before(tmp_path):
+    """A step that is left behind goes on measuring, and the next run would begin it beside itself."""
+    command = tmp_path / "python"
+    command.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/begun.tmp; mv {tmp_path}/begun.tmp {tmp_path}/begun\nexec sleep 600\n")
+    command.chmod(0o755)
+    program = f"import sys; from docs.commands import Commands, ended; sys.executable = {str(command)!r}; "
+    program += f"ended(lambda: Commands({str(tmp_path)!r}, {str(tmp_path)!r})('run'))"
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.DEVNULL) as driver:
+        end = time.monotonic() + 60
+        while not (tmp_path / "begun").exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        driver.terminate()
+        assert driver.wait(60) == 128 + signal.SIGTERM
+    assert not psutil.pid_exists(int((tmp_path / "begun").read_text()))
 
 
 @pytest.mark.parametrize("form", [QUICK, WHOLE], ids=["quick", "whole"])

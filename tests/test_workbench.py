@@ -13,6 +13,7 @@ from core.__main__ import main
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
+from core.files import hold
 from core.labs.answers.answering import answer_usd
 from core.progress import drain
 from core.workbench import Workbench, one_phase
@@ -144,6 +145,16 @@ def test_a_trial_is_named_described_and_tagged_and_the_rest_stays(bench, recipe)
     assert bench.describe(trial)["tags"] == []
 
 
+def test_what_another_window_said_of_a_trial_stays_while_its_note_waits_to_be_folded(tmp_path):
+    ours, theirs = Workbench(tmp_path), Workbench(tmp_path, patience_s=0.0)
+    trial = add_trial(ours.store, add_questions(ours.store))
+    assert theirs.describe(trial, name="before")["name"] == "before"
+    with hold(tmp_path / "locks" / "fold", purpose="a test", seconds=10):
+        ours.store.add("trial_note", {"trial": trial, "name": "after", "note": "why", "tags": []})
+        assert theirs.describe(trial, tags=["paper"])["name"] == "after"
+    assert ours.describe(trial) == {"trial": trial, "name": "after", "note": "why", "tags": ["paper"]}
+
+
 def test_a_trial_without_its_questions_is_still_shown(tmp_path):
     bench = Workbench(tmp_path)
     trial = add_trial(bench.store, add_questions(Workbench(tmp_path / "elsewhere").store))
@@ -239,6 +250,19 @@ def test_a_sweep_runs_and_stores_nothing_twice_while_the_database_cannot_be_writ
     monkeypatch.undo()
     again = Workbench(bench.home)
     assert set(ids) <= {one["id"] for one in again.trials()} and not again.store.told()
+
+
+@pytest.mark.slow
+def test_a_sweep_that_goes_on_passes_over_a_corpus_that_is_not_there(bench, recipe):
+    grid = {"retrieval.top_k": [13, 14], "corpus.dataset": ["kitchen", "nowhere"]}
+    for step in (stopped := bench.sweep(recipe, grid)):
+        if step.done == 1:
+            stopped.close()
+    with pytest.raises(WorkbenchError, match=r"2 of 4 points failed, the first with .*nowhere"):
+        drain(bench.sweep(recipe, grid))
+    sql = "SELECT dataset, status, count(*) AS n FROM trials WHERE sweep = (SELECT sweep FROM trials ORDER BY id DESC LIMIT 1)"
+    rows = bench.store.query(f"{sql} GROUP BY ALL ORDER BY ALL")
+    assert [tuple(row.values()) for row in rows] == [("kitchen", "ok", 2), ("nowhere", "failed", 2)]
 
 
 def test_a_sweep_on_a_full_disk_says_where(bench, recipe, monkeypatch):

@@ -151,12 +151,14 @@ def facts(pairs: Iterable[tuple[str, str]]) -> None:
     st.html(f'<dl class="gw gw-facts">{rows}</dl>')
 
 
-def empty(what: str, why: str, button: str = "", *, key: str = "", icon: str | None = None, **event) -> bool:
+def empty(
+    what: str, why: str, button: str = "", *, key: str = "", icon: str | None = None, kind: str = "primary", **event
+) -> bool:
     """What will be here, why it is not, and the one button that fills it. True when the button was pressed. why: an error's
-    words may name a command between backticks."""
+    words may name a command between backticks. kind: secondary beside the page's own primary button."""
     said = re.sub("`([^`]+)`", r"<code>\1</code>", escape(why))
     st.html(f'<div class="gw gw-empty"><h4>{escape(what)}</h4><p>{said}</p></div>')
-    return bool(button) and st.button(button, key=key or f"empty/{what}", icon=icon, type="primary", **event)
+    return bool(button) and st.button(button, key=key or f"empty/{what}", icon=icon, type=kind, **event)
 
 
 def press(label: str, icon: str, key: str, act: Callable[..., Any], *arguments: Any, **look: Any) -> None:

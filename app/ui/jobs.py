@@ -19,6 +19,7 @@ from core.workbench import Estimate, Forecast, Plan, command_line, one_phase
 
 # states of a job as core.jobs names them -> as a person reads them
 STATES = {"queued": "waiting to start", "died": "stopped unexpectedly"}
+SILENT = "does not respond"  # told to have died, and its process is there
 OVERVIEW = "../pages/overview.py"  # where a job's link leads; relative to app/main.py
 # verb -> where its link leads instead: what it made is taken into use there
 ELSEWHERE = {"ingest-received": ("../pages/browse_corpus.py", {"tab": "Own documents"})}
@@ -63,7 +64,8 @@ def timed(press: Press) -> Iterator[None]:
 
 
 def active() -> list[Any]:
-    return [job for job in session.workbench().jobs.list() if job.active]
+    """Those that work, or are there and silent, as on a machine that is short of processors: they may work on."""
+    return [job for job in session.workbench().jobs.list() if job.alive]
 
 
 def _bar(job: Any) -> str:
@@ -80,7 +82,7 @@ def running() -> None:
     for job in every:
         if job.id in seen and job.status == "done":  # in the run that shows what it made
             st.toast(f"Done: {cards.plain(job.label)}", icon=":material/check:")
-    st.session_state.jobs_seen = {job.id for job in every if job.active}
+    st.session_state.jobs_seen = {job.id for job in every if job.alive}
     if st.session_state.jobs_seen:
         st.fragment(_running, run_every=1.0)()
 
@@ -103,7 +105,7 @@ def _running() -> None:
 def watch(job_id: str) -> None:
     """One job with its progress, Cancel and Resume. Once it is done the page reruns."""
     job = session.workbench().jobs.get(job_id)
-    st.fragment(_watch, run_every=1.0 if job.active else None)(job_id)
+    st.fragment(_watch, run_every=1.0 if job.alive else None)(job_id)
 
 
 def _watch(job_id: str) -> None:
@@ -112,7 +114,7 @@ def _watch(job_id: str) -> None:
         job = workbench.jobs.get(job_id)
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
-                status = STATES.get(job.status, job.status)
+                status = SILENT if job.hangs else STATES.get(job.status, job.status)
                 st.html(
                     f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">{escape(job.label)}</span>'
                     f"<span>{status}</span></div>{_bar(job)}</div>"
@@ -120,7 +122,7 @@ def _watch(job_id: str) -> None:
                 if job.alive:
                     title = "Stop" if job.status == "up" else "Cancel"
                     cards.press(title, "close", f"cancel/{job_id}", workbench.jobs.cancel, job_id)
-                if not job.active and job.status != "done":
+                if not job.alive and job.status != "done" and not job.refused:
                     press_button(
                         "Resume",
                         Press(verb_of(job.arguments), again(job)),
@@ -161,8 +163,8 @@ def training(verbs: Container[str], log: Callable[[str, float], Log], draw: Call
     if (last := last_training(verbs)) is None:
         return False
     watch(last.id)
-    st.fragment(_curves, run_every=2.0 if last.active else None)(last.arguments[1], last.created, log, draw)
-    return last.active
+    st.fragment(_curves, run_every=2.0 if last.alive else None)(last.arguments[1], last.created, log, draw)
+    return last.alive
 
 
 def _curves(name: str, since: float, log: Callable[[str, float], Log], draw: Callable[[str, Log], None]) -> None:
@@ -192,7 +194,8 @@ def start_button(
     kind: str = "primary",
     lacking: str = "",
 ) -> None:
-    """A button that starts a job of the command line, beside what it takes; until the job is done its progress stands in their place.
+    """A button that starts a job of the command line, beside what it takes; until the job is done, or refused, its progress stands in
+    their place.
 
     place: tells buttons of the same verb on a page apart. lacking: what still keeps it from being pressed, told beside it. The
     arguments are no part of the key: pressed straight from a text box, whose new value they hold, the button would be another one, and
@@ -201,7 +204,7 @@ def start_button(
     job = latest(arguments)
     if job and job.status != "done":
         watch(job.id)
-    else:
+    if job is None or job.status == "done" or job.refused:  # what it was measured on may be another by now
         look = {"type": kind, "disabled": bool(lacking), "help": lacking or None}
         _button(label, arguments, title, takes, icon, f"start/{arguments[0]}/{place}", **look)
         if lacking:

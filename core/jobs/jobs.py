@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from core import files
-from core.errors import WorkbenchError, missing_package
+from core.errors import Refused, WorkbenchError, missing_package
 from core.files.ids import new_id
 from core.jobs.child import ROOT, ending, environment
 from core.jobs.verbs import verb_of
@@ -32,10 +32,23 @@ from core.records import Progress, Up
 KEPT = 50  # finished jobs
 BEAT_S, WRITE_S = 1.0, 0.25
 STALE_S = 30.0  # a heart that has not beaten for so long is dead; a loaded machine delays it by seconds
-NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_started", "phase_began", "phase_counted"}
+NUMBERS = {
+    "created",
+    "spawned",
+    "started",
+    "heartbeat",
+    "beat",
+    "finished",
+    "process_started",
+    "booted",
+    "phase_began",
+    "phase_counted",
+}
 COUNTS = {"attempt", "done", "total", "pid", "phase_first", "units"}
-WORDS = {"label", "status", "message", "error", "like"}
-TOLD = tuple("status done total message phase_began phase_first phase_counted started heartbeat finished result error".split())
+WORDS = {"label", "status", "message", "error", "like", "boot"}
+TOLD = tuple(
+    "status done total message phase_began phase_first phase_counted started heartbeat finished result error refused".split()
+)
 STOPPING_S = 65.0  # what is up finishes the requests that it let in
 LIVE = ("queued", "running", "up")
 STATUSES = ("running", "up", "done", "failed", "cancelled")
@@ -67,6 +80,7 @@ class Job:
     result: Any = None  # id of what it made, or a small value
     error: str = ""
     hangs: bool = False  # it is told to have died, but its process is there
+    refused: bool = False  # what it failed by would end it again
 
     @property
     def active(self) -> bool:
@@ -167,7 +181,9 @@ class Jobs:
             # read after looking at the process: a child writes its last word, then goes
             state = {"status": "queued", **_read(self.folder / job_id / "state.json")}
             beat = state.get("heartbeat") or time.time()  # none yet: it is still importing
-            if state["status"] in LIVE and (not alive or time.time() - beat > STALE_S):
+            # by the clock that nobody sets, and that stands still with the machine; older states have none of it
+            silent_s = time.monotonic() - state["beat"] if "beat" in state else time.time() - beat
+            if state["status"] in LIVE and (not alive or silent_s > STALE_S):
                 state |= {"status": "died", "finished": beat, "error": self._last_words(job_id, alive)}
                 hangs = alive
         return Job(
@@ -302,7 +318,7 @@ def drive(
         reporter.end("cancelled")
         raise SystemExit(130) from None
     except WorkbenchError as error:
-        reporter.end("failed", error=str(error))
+        reporter.end("failed", error=str(error), refused=isinstance(error, Refused))
         raise
     except ImportError as error:
         reporter.end("failed", error=str(missing_package(error)))
@@ -369,17 +385,18 @@ class _Reporter:
     def _save(self) -> None:
         with self._lock, suppress(files.DiskError):  # a full disk must not end the work that is shown here
             self._written = time.monotonic()
-            _write(self._path, {**self._state, "heartbeat": time.time()})
+            _write(self._path, {**self._state, "heartbeat": time.time(), "beat": time.monotonic()})
 
 
 def process_noted(pid: int) -> dict[str, Any]:
     """What a state holds of a process, by which `living` finds it."""
     import psutil
 
+    since = {"boot": _boot(), "booted": psutil.boot_time()}
     try:
-        return {"pid": pid, "process_started": psutil.Process(pid).create_time()}
+        return {"pid": pid, "process_started": psutil.Process(pid).create_time(), **since}
     except psutil.Error:  # ended already
-        return {"pid": pid, "process_started": 0.0}
+        return {"pid": pid, "process_started": 0.0, **since}
 
 
 def living(state: Mapping[str, Any]) -> Any:
@@ -388,9 +405,19 @@ def living(state: Mapping[str, Any]) -> Any:
 
     with suppress(psutil.Error):
         process = psutil.Process(state["pid"]) if state.get("pid") else None
-        ours = process and abs(process.create_time() - state.get("process_started", 0.0)) < 2
+        # who sets the clock moves the times at which the machine and its processes began
+        moved = psutil.boot_time() - state.get("booted", 0.0) if (boot := _boot()) and state.get("boot") == boot else 0.0
+        ours = process and abs(process.create_time() - moved - state.get("process_started", 0.0)) < 2
         return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
     return None
+
+
+def _boot() -> str:
+    """Which start of the machine this is; "" where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _write(path: Path, content: dict) -> None:
@@ -412,6 +439,8 @@ def _fits(name: str, value: Any) -> bool:
         return type(value) in kinds and 0 <= value < (2**31 if name == "pid" else 2**37)  # nor NaN; a time before the year 6000
     if name == "status":
         return value in STATUSES
+    if name == "refused":
+        return isinstance(value, bool)
     if name == "arguments":
         return isinstance(value, list) and all(isinstance(word, str) for word in value)
     if name == "expected":

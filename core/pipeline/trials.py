@@ -30,6 +30,7 @@ from core.store.journal import Record
 from core.store.rows import cost_rows, note_problem
 
 Identity = tuple[str, ...]
+NOTED = ("name", "note", "tags")  # what people say of a trial
 
 
 def identity(run: Resolved, measured_by: str = "") -> Identity:
@@ -239,11 +240,8 @@ class StoredTrials:
     ) -> dict[str, Any]:
         """Names, notes or tags a trial: a new record, the last of which counts. What is None stays as it is."""
         before = {"trial": self.show(trial)["id"], "name": "", "note": "", "tags": []}
-        rows = self.store.query(
-            "SELECT id, name, note, tags FROM trial_notes WHERE trial_id = ? ORDER BY id DESC LIMIT 1", [before["trial"]]
-        )
-        last = rows[0].pop("id") if rows else ""
-        before |= rows[0] if rows else {}
+        last, said = self._last_note(before["trial"])
+        before |= said
         changes = {
             "name": name if name is None else " ".join(name.split()),
             "note": note if note is None else note.strip(),
@@ -255,6 +253,20 @@ class StoredTrials:
         if wanted != before:
             self.store.add("trial_note", {**wanted, "created": datetime.now(UTC).isoformat()}, after=last)
         return wanted
+
+    def _last_note(self, trial_id: str) -> tuple[str, dict[str, Any]]:
+        """(id of the note that counts, what it says of a trial), as recorded at this moment: a note that is made from an older one would
+        undo what was said between. ("", {}) where there is none."""
+
+        def row(record: Record) -> dict[str, Any] | None:
+            payload = record.payload
+            return {"id": record.id, **{key: payload[key] for key in NOTED}} if payload.get("trial") == trial_id else None
+
+        rows = self.store.stored(
+            "trial_note", f"SELECT id, {', '.join(NOTED)} FROM trial_notes WHERE trial_id = ?", [trial_id], row
+        )
+        last = max(rows, key=lambda note: note["id"], default={})
+        return last.pop("id", ""), last
 
     def trial_values(self, trial: str, metric: str, k: int | None = None) -> dict[str, float]:
         """Per-query values of a stored trial, derived from its raw rankings at depth k (default: the trial's own)."""

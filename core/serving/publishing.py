@@ -8,7 +8,7 @@ import numpy as np
 
 from core import registry
 from core.config import TrialConfig, build, fingerprint
-from core.errors import WorkbenchError
+from core.errors import Refused, WorkbenchError
 from core.labs.answers.answering import alike_answers, answers_phase, covers, drawn, spans_read
 from core.labs.scores.sets import score_answers
 from core.pipeline.forecast import Forecast
@@ -81,7 +81,7 @@ def publish(
             if row["mean"] is None
             else f"{row['mean']:.3f} ({between(row['low'], row['high'], MEAN) or 'no interval'})"
         )
-        raise WorkbenchError(
+        raise Refused(
             f"{row['label']} of {row['measured']} answers is {worth}: its {end} end is not {bound} {least:g}.",
             where=name,
             todo="Choose another recipe, more questions (--ask), another gate (--measure, --least), or say why it may go out (--why).",

@@ -25,7 +25,8 @@ def backup(
     path, home, journal, segments = Path(path), database.home, folding.journal, folding.labels
 
     def recorded() -> list[Path]:
-        labels = [*segments.paths(), *segments.folder.glob(f"*{SEGMENT_END}"), *(home / FOLDER).glob(f"*{ENDING}")]
+        # how far each segment went before the segment itself: who labels meanwhile only makes it longer
+        labels = [*segments.folder.glob(f"*{SEGMENT_END}"), *segments.paths(), *(home / FOLDER).glob(f"*{ENDING}")]
         return [*(entry.path for entry in journal.listing().values()), *labels]
 
     if path.exists():

@@ -58,11 +58,12 @@ class BatchRecords:
             self._own.setdefault(kind, {}).update(fresh)
         return self.read(kind, values)
 
-    def add(self, kind: str, values: Mapping[str, Any], about: Mapping[str, Any], checked: bool = True) -> None:
+    def add(self, kind: str, values: Mapping[str, Any], about: Mapping[str, Any], checked: bool = True, after: str = "") -> None:
         """Records these in any case, all at once: for keys that are new each time, so that none is looked for among those recorded.
-        checked: whether the tables can hold them is asked first; what is made many times a second, and made so, need not pay for it."""
+        after: a record whose id theirs has to follow. checked: whether the tables can hold them is asked first; what is made many times
+        a second, and made so, need not pay for it."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        self.journal.add(kind, {"created": created, **about, "values": dict(values)}, check=rows.check if checked else None)
+        self.journal.add(kind, {"created": created, **about, "values": dict(values)}, after, rows.check if checked else None)
 
     def _followed(self, kind: str) -> dict[str, str]:
         """The index, with all that is recorded at this moment."""

@@ -370,7 +370,8 @@ class Store:
 
         self.home.mkdir(parents=True, exist_ok=True)
         for stale in [*self.home.glob(f"{self.file.path.name}.*.rebuild*"), *self.journal.leftovers()]:
-            stale.unlink(missing_ok=True)
+            with suppress(OSError):  # of a folder that may only be read, say: it is in nobody's way
+                stale.unlink()
         temporary = self.home / f"{self.file.path.name}.{new_id()}.rebuild"
         meta = {"schema": str(tables.SCHEMA), "shape": tables.SHAPE, "derive_version": self._derive_version}
         self.folding.unfoldable.clear()

@@ -208,7 +208,8 @@ class DatabaseFile:
     def _copied(self) -> Path:
         """A copy of the file as it stands. Nobody of ours writes meanwhile: we fold."""
         for stale in self.home.glob(f"{self.path.name}.*.rebuild*"):
-            stale.unlink(missing_ok=True)
+            with suppress(OSError):
+                stale.unlink()
         self.drop_logs()
         copy, before = self.home / f"{self.path.name}.{new_id()}.rebuild", self.stamp()
         try:

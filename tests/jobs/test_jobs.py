@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 VERB = """
 import os, signal, sys, threading, time
 from pathlib import Path
-from core.errors import WorkbenchError
+from core.errors import Refused, WorkbenchError
 from core.jobs.jobs import drive
 from core.records import Progress, Up
 
@@ -56,6 +56,8 @@ def verb(kind, total):
                 file.write("x")
         if kind == "error":
             raise WorkbenchError("The corpus is empty.", todo="Add a document.")
+        if kind == "refused":
+            raise Refused("It is below its gate.")
         if kind == "bug":
             raise ZeroDivisionError("a bug")
         yield Progress(total, total, "almost")
@@ -199,10 +201,11 @@ def test_a_killed_job_is_shown_as_died_and_resumes_where_it_was(jobs):
 
 @pytest.mark.parametrize("kind, error, log", [
     ("error", "The corpus is empty. Add a document.", ""), ("bug", "ZeroDivisionError: a bug", "Traceback"),
+    ("refused", "It is below its gate.", ""),
 ])  # fmt: skip
 def test_errors_are_told(jobs, kind, error, log):
     job = wait(jobs, jobs.start([kind, "2"], "Failing"))
-    assert (job.status, job.error) == ("failed", error) and log in jobs.log_tail(job.id)
+    assert (job.status, job.error, job.refused) == ("failed", error, kind == "refused") and log in jobs.log_tail(job.id)
     assert (jobs.home / "cleaned.txt").exists()
 
 
@@ -220,6 +223,18 @@ def test_a_heart_that_stopped_is_seen(jobs, monkeypatch):
     assert wait(jobs, job_id).error == "It does not respond."
     assert jobs.resume(job_id) == job_id
     assert not psutil.pid_exists(process.pid) or jobs._process(job_id).pid != process.pid
+
+
+@pytest.mark.parametrize("step_s", [3600, -3600, 40])
+def test_a_clock_that_is_set_makes_no_job_dead_or_hang_and_starts_none_twice(jobs, monkeypatch, step_s):
+    """Set, it moves the times at which the machine and its processes began; a machine that slept wakes with an older heartbeat."""
+    job_id = jobs.start(["deaf", "10"], "Deaf")
+    wait(jobs, job_id, begun_at_all)
+    booted, now = psutil.boot_time(), time.time
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: booted + step_s)
+    monkeypatch.setattr(module.time, "time", lambda: now() + step_s)
+    assert (job := jobs.get(job_id)).status == "running" and not job.hangs
+    assert jobs.start(["deaf", "10"], "again") == job_id and len(jobs.list()) == 1
 
 
 def test_a_job_that_hangs_is_not_started_beside_itself_and_can_be_cancelled(jobs, monkeypatch):

@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from app import session
-from app.ui import cells
+from app.ui import cells, jobs
 from core.jobs.jobs import Job
 from core.labs.experiments import book
 from core.labs.papers import paper as papers
@@ -82,6 +83,22 @@ def test_a_job_that_died_is_told_and_can_be_resumed(bench, monkeypatch):
     assert any("At most the whole again" in caption.value and "1.5 to 4 min" in caption.value for caption in app.caption)
     next(b for b in app.button if b.label == "Resume").click().run()
     assert resumed == ["a"]
+
+
+@pytest.mark.slow
+def test_a_job_that_is_silent_is_told_so_and_works_on_unless_it_is_cancelled(bench, monkeypatch):
+    """Its heart is late, as on a machine that is short of processors: to resume it would kill it, and begin again."""
+    ready(bench, monkeypatch, False)
+    command = ("prepare", "--dataset", "python-reference")
+    silent = Job("a", "Preparing python-reference", command, "died", time.time(), error="It does not respond.", hangs=True)
+    bench.started.append(silent)
+    app = visit("overview")
+    labels = [button.label for button in app.button]
+    assert "does not respond" in html(app) and "Cancel" in labels and "Resume" not in labels
+    assert jobs.active() == [silent], "the page and its bar go on looking"
+    bench.started[:] = [replace(silent, status="running", error="", hangs=False, done=4, total=9, phase_began=time.time())]
+    app = app.run()
+    assert "4 of 9" in html(app) and "does not respond" not in html(app)
 
 
 @pytest.mark.slow

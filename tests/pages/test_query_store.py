@@ -59,6 +59,7 @@ def test_a_query_in_the_address_waits_to_be_read_and_runs_when_asked_to(bench, m
 def test_a_query_that_finds_nothing_leads_to_where_trials_are_made():
     app = ask("SELECT 1 AS one WHERE false")
     assert not app.dataframe and next(button for button in app.button if button.label == "Open Search, live")
+    assert [button.label for button in app.button if button.proto.type == "primary"] == ["Run"]
 
 
 @pytest.mark.slow

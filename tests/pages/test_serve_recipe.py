@@ -62,6 +62,22 @@ def test_a_press_publishes_the_recipe_in_use_and_another_puts_it_up(bench, monke
     assert started[1][-2:] == ["--port", "8600"]
 
 
+def test_what_its_gate_refused_is_told_and_not_resumed_but_may_be_published_anew(bench, monkeypatch):
+    started = []
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, *_: started.append(arguments) or "job")
+    app = opened()
+    app.text_input(key="publish_name").set_value("handbook").run()
+    next(button for button in app.button if button.label == "Publish").click().run()
+    why = "Faithfulness of 30 answers is 0.512 (0.401 to 0.623): its lower end is not at least 0.85."
+    job = Job("a", "Publishing handbook", tuple(started[0]), "failed", 0.0, error=why, refused=True)
+    monkeypatch.setattr(type(bench.jobs), "list", lambda self: [job])
+    monkeypatch.setattr(type(bench.jobs), "get", lambda self, job_id: job)
+    app = opened()
+    app.text_input(key="publish_name").set_value("handbook").run()
+    labels = [button.label for button in app.button]
+    assert [text.value for text in app.text] == [why] and "Resume" not in labels and labels.count("Publish") == 1
+
+
 def test_what_failed_says_why_and_what_runs_elsewhere_can_be_stopped(bench, monkeypatch):
     words_of = ["serve", *bench.arguments(session.defaults()), "--port"]
     some = {

@@ -10,7 +10,7 @@ import pytest
 
 from core import registry
 from core.config import with_settings
-from core.errors import WorkbenchError
+from core.errors import Refused, WorkbenchError
 from core.progress import drain
 from core.serving import asking, publishing, web
 from core.serving.admission import RateLimit
@@ -26,7 +26,7 @@ WHY = "a test"
 
 
 def test_a_recipe_goes_out_only_through_its_gate_or_with_the_reason_why_not(bench, reader):
-    with pytest.raises(WorkbenchError, match="its lower end is not at least"):
+    with pytest.raises(Refused, match="its lower end is not at least"):
         drain(publish(bench, recipe(), "towns", measure="containment", replays=100, least=1.01))
     with pytest.raises(WorkbenchError, match="its lower end is not at least"):
         drain(publish(bench, recipe(), "towns", measure="containment", replays=100, least=1.01, why=" "))

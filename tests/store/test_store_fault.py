@@ -1,5 +1,6 @@
 """What the store survives: crowds, kills, and files that rot. benchmarks/store.py does the same at full size."""
 
+import errno
 import json
 import os
 import random
@@ -19,7 +20,7 @@ from core.files import Busy, hold
 from core.progress import drain
 from core.store import backup, database_file
 from core.store.database import Store
-from core.store.journal import Journal
+from core.store.journal import SEGMENT, Journal
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -264,6 +265,29 @@ def test_what_the_database_cannot_take_in_is_asked_of_the_journal(unwritable):
     assert store.stored("trial", "SELECT seed FROM trials WHERE sweep = ?", ["s"], row) == [{"seed": 99}]
 
 
+def test_what_a_killed_writer_left_and_may_not_be_removed_keeps_nobody_from_reading(tmp_path, monkeypatch):
+    """As in a folder that was copied from somebody else: the journal may be read only, and the database is made anew beside it."""
+    ids, unlink = fill(tmp_path), Path.unlink
+    day = next(path for path in (tmp_path / "journal").iterdir() if path.is_dir())
+    left = [day / ".x.tmp", tmp_path / "groundwork.duckdb.x.rebuild"]
+    for path in left:
+        path.write_bytes(b"half")
+        os.utime(path, (0, 0))
+
+    def refused(path, missing_ok=False):
+        if path in left:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    (tmp_path / "groundwork.duckdb").write_bytes(b"")
+    store = Store(tmp_path)
+    assert [row["id"] for row in store.query("SELECT id FROM trials ORDER BY id")] == ids and not store.stale
+    with store.file.reader():  # somebody goes on reading, so that news go into a copy
+        new = Store(tmp_path).add("trial", {"seed": 7})
+        assert store.query("SELECT count(*) AS n FROM trials WHERE id = ?", [new]) == [{"n": 1}]
+
+
 def test_a_backup_is_made_also_where_the_home_is_full(unwritable, tmp_path_factory):
     place = tmp_path_factory.mktemp("disk")
     path = drain(unwritable.backup(place / "all.zip"))
@@ -281,6 +305,26 @@ def test_what_is_no_file_of_labels_or_looks_costs_a_backup_nothing_else(tmp_path
     assert any("The backup is without" in note and "pipe.jsonl" in note for note in store.notices)
     shutil.unpack_archive(path, tmp_path / "again")
     assert len(Journal(tmp_path / "again" / "journal").listing()) == 5
+
+
+def test_a_backup_made_while_people_label_says_of_no_label_that_it_is_missing(tmp_path, monkeypatch):
+    store = Store(tmp_path / "home")
+    label = {"study": "s", "round": "main", "annotator": "Ann", "sentences": [["supported"]]}
+    store.add_label(label | {"item": "1"})
+    read = backup.contents
+
+    def and_meanwhile(path):
+        data = read(path)
+        if path.name.endswith(SEGMENT):
+            store.add_label(label | {"item": "2"})
+        return data
+
+    monkeypatch.setattr(backup, "contents", and_meanwhile)
+    path = drain(store.backup(tmp_path / "a.zip"))
+    shutil.unpack_archive(path, tmp_path / "again")
+    report = drain(Store(tmp_path / "again").verify())
+    assert report.ok, report.problems
+    assert report.journal == {"label": 1}
 
 
 def test_a_backup_says_what_it_needs_and_what_is_free(tmp_path, monkeypatch):

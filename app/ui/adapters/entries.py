@@ -96,7 +96,7 @@ def untested(entry: adapters.AdapterEntry, using: bool) -> None:
     """Trained, but what it is worth is not known: its test runs, or was stopped."""
     record, last = entry.record, jobs.last_training(VERBS)
     here = bool(last and last.arguments[1] == entry.name)  # it stands above, with Cancel or Resume
-    words = "The test is running." if here and last.active else "Resume above goes on with the test." if here else ""
+    words = "The test is running." if here and last.alive else "Resume above goes on with the test." if here else ""
     st.caption(f"Not tested: trained for {record['steps']:,} steps, but whether it answers better has not been measured. {words}")
     arguments = adapters.test_arguments(entry.name)
     if not here and arguments:

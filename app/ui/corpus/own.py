@@ -97,7 +97,7 @@ def _start(name: str, files: list[tuple[str, bytes]], questions: tuple[str, byte
 def reading(every: Sequence[Any], own: Mapping[str, Status]) -> None:
     """Files that are being read, those whose reading was stopped last, and what became of those that were read."""
     for place, job in enumerate(every):
-        if job.active or (place == 0 and job.status != "done"):
+        if job.alive or (place == 0 and job.status != "done"):
             jobs.watch(job.id)
         elif job.id == st.session_state.get(STARTED) and (status := own.get(safe_name(job.arguments[1]))):
             take(status)

@@ -98,5 +98,5 @@ def _jobs(named: set[str]) -> list[Line]:
     """Those that ended since the page left last was left; what one made of something that is named has its line there."""
     view, every = session.last_view(), session.workbench().jobs.list()
     ended = [job for job in every if job.status in ENDED and (job.finished or job.heartbeat or 0) > (view.when if view else 0)]
-    ended = [job for job in ended if job.status != "done" or named.isdisjoint(job.arguments)]
+    ended = [job for job in ended if not job.alive and (job.status != "done" or named.isdisjoint(job.arguments))]
     return [Line(job.label, "overview", "task_alt", ENDED[job.status], {"job": job.id}) for job in ended[:MOST_JOBS] if view]

@@ -75,7 +75,7 @@ def _arguments(current: Evaluation, count: int) -> list[str]:
 
 def _working(current: Evaluation, count: int) -> Any:
     job = jobs.latest(_arguments(current, count))
-    return job if job and job.active else None
+    return job if job and job.alive else None
 
 
 def _panel(current: Evaluation, baseline: Evaluation | None, count: int, dragged: bool, works: bool) -> None:

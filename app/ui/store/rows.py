@@ -20,7 +20,7 @@ def none() -> None:
     why = (
         "The query ran and found nothing. Trials are stored by Save as trial on the page Search, live, and by python -m core run."
     )
-    if cards.empty("No rows", why, "Open Search, live", key="first", icon=":material/tune:"):
+    if cards.empty("No rows", why, "Open Search, live", key="first", icon=":material/tune:", kind="secondary"):
         ways.go("search_live")
 
 

@@ -150,7 +150,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _fits(name: str, value: Any) -> bool:
-    if name in ("status", "message", "engine"):
+    if name in ("status", "message", "engine", "boot"):
         return isinstance(value, str)
     if name in ("done", "total", "pid"):
         return type(value) is int and 0 <= value < 2**31

@@ -12,6 +12,7 @@ from core.errors import WorkbenchError
 from core.labs.trials.listing import Listing, everything
 from core.labs.trials.own_columns import OwnColumn, order_of, read
 from core.store.batches import batches
+from core.store.journal import Record
 from core.workbench import Workbench
 
 KIND = "trial_views"
@@ -71,11 +72,19 @@ def grouping(workbench: Workbench, name: str) -> OwnColumn:
 
 def views(workbench: Workbench) -> dict[str, TrialView]:
     """Name -> the view that was saved last under it, by name."""
-    rows = workbench.store.query(
-        f"""SELECT name, view FROM (SELECT * FROM {KIND} QUALIFY row_number() OVER (PARTITION BY name ORDER BY id DESC) = 1)
-        WHERE NOT dropped ORDER BY name"""
-    )
-    return {row["name"]: _view(json.loads(row["view"] or "{}")) for row in rows}
+    saved = sorted(_last(workbench).items())
+    return {name: _view(json.loads(row["view"] or "{}")) for name, row in saved if not row["dropped"]}
+
+
+def _last(workbench: Workbench) -> dict[str, dict[str, Any]]:
+    """Name -> what was recorded last under it, also where that waits to be folded: who saved a view is offered it."""
+
+    def row(record: Record) -> dict[str, Any]:
+        [value] = record.payload["values"].values()
+        return {"id": record.id, **value, "view": json.dumps(value["view"])}
+
+    rows = workbench.store.stored(KIND, f"SELECT id, name, view, dropped FROM {KIND}", (), row)
+    return {row["name"]: row for row in sorted(rows, key=lambda row: row["id"])}
 
 
 def view(workbench: Workbench, name: str) -> TrialView:
@@ -103,7 +112,8 @@ def drop_view(workbench: Workbench, name: str) -> None:
 
 def _record(workbench: Workbench, name: str, shown: TrialView, dropped: bool) -> None:
     key = fingerprint(name, datetime.now(UTC).isoformat(), uuid4().hex)
-    batches(workbench.home).add(KIND, {key: {"name": name, "view": asdict(shown), "dropped": dropped}}, {})
+    before = _last(workbench).get(name, {}).get("id", "")  # which the clock may have made in time to come
+    batches(workbench.home).add(KIND, {key: {"name": name, "view": asdict(shown), "dropped": dropped}}, {}, after=before)
 
 
 def _view(told: Mapping[str, Any]) -> TrialView:

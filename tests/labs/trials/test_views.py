@@ -1,12 +1,15 @@
 """The trials' table as somebody wants it: own columns, order, groups with intervals, saved views."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 
 from core.__main__ import main
 from core.errors import WorkbenchError
+from core.files import hold
+from core.files import ids as identifiers
 from core.labs.trials import grouped, own_columns, views
 from core.labs.trials.listing import everything
 from core.labs.trials.views import TrialView
@@ -102,3 +105,19 @@ def test_each_is_a_command(home, ids, monkeypatch, capsys):
     assert [row["level"] for row in said("groups", "fusion.weight")["rows"]][:2] == ["0.2", "0.5"]
     said("drop-view", "mine")
     assert said("views") == []
+
+
+def test_a_view_counts_as_soon_as_it_is_saved_and_whatever_the_clock_says(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path, patience_s=0.0)
+    assert views.views(bench) == {}
+    with hold(tmp_path / "locks" / "fold", purpose="a test", seconds=10):
+        views.save_view(bench, "mine", TrialView(status="ok"))
+        assert list(views.views(bench)) == ["mine"], "others fold, and hold nobody up"
+    now = time.time_ns
+    monkeypatch.setattr(identifiers, "_last", 0)  # as in another process
+    monkeypatch.setattr(identifiers.time, "time_ns", lambda: now() - 3600 * 10**9)  # the clock was set back
+    views.save_view(bench, "mine", TrialView(status="failed"))
+    assert views.views(bench)["mine"].status == "failed"
+    monkeypatch.setattr(identifiers, "_last", 0)
+    views.drop_view(bench, "mine")
+    assert views.views(bench) == {} == views.views(Workbench(tmp_path))
