@@ -7,6 +7,8 @@ import pytest
 
 from core.judging.measures.citation_precision import CitationPrecision
 from core.judging.measures.citation_recall import CitationRecall
+from core.judging.measures.containment import Containment
+from core.labs.scores.judging import told_together, usable
 from tests.support.judging import judged, said, values
 
 TOWER = "The tower was built in 1889 by the company of Gustave Eiffel."
@@ -81,6 +83,13 @@ def test_other_forms_are_read_and_titles_are_not():
     assert values(CitationRecall(), case(f"{BUILT} (1).", citations="parentheses")) == [1.0]
     (score,) = judged(CitationRecall(), case(f"{BUILT} [Tower].", citations="titles"))
     assert math.isnan(score.value) and "title" in score.reason
+
+
+def test_answers_that_cite_by_title_are_scored_by_the_other_measures():
+    told = told_together([case(f"{BUILT} [Tower].", citations="titles", asked_to_cite=asked) for asked in (True, None)])
+    assert [each.asked_to_cite for each in told] == [True, None]
+    chosen, left = usable([CitationRecall(), Containment()], told)
+    assert [measure.part for measure in chosen] == ["containment"] and "title" in left["citation_recall"]
 
 
 def alce(sentences: list[tuple[str, list[int]]], passages, bears_out) -> tuple[float, float]:
