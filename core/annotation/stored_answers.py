@@ -9,6 +9,7 @@ from typing import NamedTuple
 from core.annotation.drawing import Candidate, clean
 from core.annotation.study import Passage, Study, plain
 from core.annotation.system_names import names_for, recipe_of
+from core.context.citations import BRACKETS
 from core.workbench import Workbench
 
 TOLD = """SELECT key, system, dataset, question, answer, passages FROM system_answers WHERE regexp_matches(answer, '\\w')
@@ -61,6 +62,7 @@ def read_candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
             passages,
             tuple(clean(text) for text in gold.get((row["dataset"], row["question"]), ())),
             recipe,
+            config.get("context", {}).get("citations", BRACKETS),
         )
         latest[candidate.system, candidate.dataset, candidate.question] = candidate
     for candidate in _of_other_systems(workbench, gold, set(names.values())):
