@@ -153,6 +153,14 @@ def test_by_entailment_other_words_count_and_a_not_does(answer, recall, precisio
     assert values(CitationPrecision(by="entailment"), told) == [precision]
 
 
+def test_by_entailment_a_long_statement_is_read_to_its_end():
+    built = "The tower was built in 1889 by the company of Gustave Eiffel"
+    passage = f"{built}, {', '.join(f'has a lift of steel on side {n} of its {n} sides' for n in range(2, 14))}."
+    answers = (passage[:-1], f"{passage[:-1]}, and was pulled down by the Romans in the year 12")
+    told = [said(f"{answer} [1].", passages=(passage,)) for answer in answers]
+    assert values(CitationRecall(by="entailment"), *told) == [1.0, 0.0]
+
+
 def test_containment_takes_other_words_for_unsupported_and_misses_a_not():
     answers = [said(answer, passages=(TOWER, TALL, PASSAGES[2])) for answer, *_ in OWN_WORDS[:2]]
     assert values(CitationRecall(), *answers) == [0.0, 0.5], "of the second it takes the wrong half"
