@@ -19,6 +19,7 @@ from core.annotation.rubric import FOLDER
 from core.annotation.sentences import sentences
 from core.annotation.study import LATE, Item, Passage, Response, Study
 from core.config import fingerprint
+from core.context.citations import BRACKETS
 from core.errors import WorkbenchError
 
 KNOWN = ("supported", "not_in_context")  # labels of attention items made of the corpus
@@ -44,6 +45,7 @@ class Candidate(NamedTuple):
     passages: tuple[Passage, ...] = ()
     gold: tuple[str, ...] = ()
     recipe: str = ""  # its fingerprint
+    citations: str = BRACKETS  # how the text cites
 
 
 def draw(

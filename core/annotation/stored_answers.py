@@ -9,12 +9,14 @@ from typing import NamedTuple
 from core.annotation.drawing import Candidate, clean
 from core.annotation.study import Passage, Study, plain
 from core.annotation.system_names import names_for, recipe_of
+from core.context.citations import BRACKETS
 from core.workbench import Workbench
 
-TOLD = """SELECT key, system, dataset, question, answer, passages FROM system_answers WHERE regexp_matches(answer, '\\w')
+WORDS = "'[\\pL\\pN_]'"  # of any script: the database knows by \\w those of ASCII alone
+TOLD = f"""SELECT key, system, dataset, question, answer, passages FROM system_answers WHERE regexp_matches(answer, {WORDS})
           ORDER BY take, id"""  # of other systems, the last take of a question last
-LACKS = """CASE WHEN text IS NULL THEN 'failed' WHEN finish_reason = 'abstained' THEN 'abstained'
-                WHEN NOT regexp_matches(text, '\\w') THEN 'empty' ELSE '' END"""  # why an answer cannot be judged
+LACKS = f"""CASE WHEN text IS NULL THEN 'failed' WHEN finish_reason = 'abstained' THEN 'abstained'
+                WHEN NOT regexp_matches(text, {WORDS}) THEN 'empty' ELSE '' END"""  # why an answer cannot be judged
 
 
 def read_candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
@@ -61,6 +63,7 @@ def read_candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
             passages,
             tuple(clean(text) for text in gold.get((row["dataset"], row["question"]), ())),
             recipe,
+            config.get("context", {}).get("citations", BRACKETS),
         )
         latest[candidate.system, candidate.dataset, candidate.question] = candidate
     for candidate in _of_other_systems(workbench, gold, set(names.values())):

@@ -20,6 +20,7 @@ from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerSc
 from core.records import Progress
 
 UNASKED = "it cites nothing, and was not asked to"
+TITLES = "titles"  # a case knows the texts of its passages, not their titles
 
 
 class CitingStatement(NamedTuple):
@@ -50,7 +51,7 @@ class CitationMeasure(Decided):
     most: int = knob(3, "So many citations of a statement count, the first ones, as in ALCE.", unit="citations", ge=1, le=20)
 
     def unmeasurable(self, case: AnswerCase) -> str:
-        reason = super().unmeasurable(case) or ("citations by title are not read back" if case.citations == "titles" else "")
+        reason = super().unmeasurable(case) or ("citations by title are not read back" if case.citations == TITLES else "")
         return reason or ("" if case.asked_to_cite or cites(case) else UNASKED)
 
     def checks(self, case: AnswerCase) -> int:
@@ -89,7 +90,8 @@ class CitationMeasure(Decided):
 
 
 def cites(case: AnswerCase) -> bool:
-    return bool(places(case.answer, len(case.passages), case.citations))
+    """Whether it cites by number."""
+    return case.citations != TITLES and bool(places(case.answer, len(case.passages), case.citations))
 
 
 def citing(case: AnswerCase, most: int) -> list[CitingStatement]:

@@ -7,7 +7,7 @@ from core.config import knob
 from core.judging import judgement_models
 from core.judging.claims import WORD
 from core.judging.containment import THRESHOLD, share
-from core.judging.evidence import evidence
+from core.judging.evidence import claims, evidence
 from core.judging.judgement_models import EMBEDDED, Judgements, pair_text, read_judgement
 from core.judging.measure import MOST_CHECKS, AnswerCase, AnswerMeasure, JudgeTools, sentences_of
 from core.records import Progress
@@ -52,18 +52,19 @@ class Decided(AnswerMeasure):
     def decided(
         self, questions: Iterable[SupportCheck], tools: JudgeTools
     ) -> Generator[Progress, None, dict[SupportCheck, bool]]:
-        """The answer to each different question; without texts it is no."""
+        """The answer to each different question; without texts it is no. By entailment a statement longer than a model reads at once
+        is borne out where each of its pieces is."""
         distinct = list(dict.fromkeys(questions))
         if self.by == "containment":
             return {each: self._contained(each) for each in distinct}
         asked = [each for each in distinct if WORD.search(each.statement) and any(WORD.search(text) for text in each.texts)]
-        pairs = [pair_text(evidence(each.texts, each.statement), each.statement) for each in asked]
+        pieces = [(each, each.statement[start:end]) for each in asked for start, end in claims(each.statement)]
+        pairs = [pair_text(evidence(each.texts, piece), piece) for each, piece in pieces]
         vectors = (yield from tools.embed(Judgements(self.model), pairs)) if pairs else ()
-        borne = {
-            each: float(read_judgement(vector).probabilities[0]) >= self.threshold
-            for each, vector in zip(asked, vectors, strict=True)
-        }
-        return {each: borne.get(each, False) for each in distinct}
+        borne = dict.fromkeys(distinct, False) | dict.fromkeys(asked, True)
+        for (each, _), vector in zip(pieces, vectors, strict=True):
+            borne[each] &= float(read_judgement(vector).probabilities[0]) >= self.threshold
+        return borne
 
     def _contained(self, question: SupportCheck) -> bool:
         words = WORD.findall(question.statement.lower())

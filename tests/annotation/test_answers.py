@@ -45,6 +45,15 @@ def test_items_come_from_stored_answers(workbench):
 
 
 @pytest.mark.slow
+def test_answers_in_any_script_can_be_judged(workbench):
+    for text in ("Москва.", "東京", "مكة", "Αθήνα", "٣", "...", "。"):
+        workbench.store.add("answer", {"question": f"Where is {text}", "text": text, "model": "m", "config": {}, "hits": []})
+    told = answers.read_candidates(workbench)
+    assert [one.text for one in told] == ["Москва.", "東京", "مكة", "Αθήνα", "٣"]
+    assert answers.asked(workbench, told).why == {"empty": 2}
+
+
+@pytest.mark.slow
 def test_a_system_is_called_by_its_model_and_its_recipe(workbench):
     def answer(file="/models/SmolLM2-135M-Instruct.Q4_1.gguf", **changed):
         settings = {name.replace("__", "."): value for name, value in changed.items()}

@@ -7,6 +7,8 @@ import pytest
 
 from core.judging.measures.citation_precision import CitationPrecision
 from core.judging.measures.citation_recall import CitationRecall
+from core.judging.measures.containment import Containment
+from core.labs.scores.judging import told_together, usable
 from tests.support.judging import judged, said, values
 
 TOWER = "The tower was built in 1889 by the company of Gustave Eiffel."
@@ -83,6 +85,13 @@ def test_other_forms_are_read_and_titles_are_not():
     assert math.isnan(score.value) and "title" in score.reason
 
 
+def test_answers_that_cite_by_title_are_scored_by_the_other_measures():
+    told = told_together([case(f"{BUILT} [Tower].", citations="titles", asked_to_cite=asked) for asked in (True, None)])
+    assert [each.asked_to_cite for each in told] == [True, None]
+    chosen, left = usable([CitationRecall(), Containment()], told)
+    assert [measure.part for measure in chosen] == ["containment"] and "title" in left["citation_recall"]
+
+
 def alce(sentences: list[tuple[str, list[int]]], passages, bears_out) -> tuple[float, float]:
     """compute_autoais of ALCE's eval.py, with another judge."""
     entail = precise = total = 0
@@ -142,6 +151,14 @@ def test_by_entailment_other_words_count_and_a_not_does(answer, recall, precisio
     told = said(answer, passages=passages)
     assert values(CitationRecall(by="entailment"), told) == [recall]
     assert values(CitationPrecision(by="entailment"), told) == [precision]
+
+
+def test_by_entailment_a_long_statement_is_read_to_its_end():
+    built = "The tower was built in 1889 by the company of Gustave Eiffel"
+    passage = f"{built}, {', '.join(f'has a lift of steel on side {n} of its {n} sides' for n in range(2, 14))}."
+    answers = (passage[:-1], f"{passage[:-1]}, and was pulled down by the Romans in the year 12")
+    told = [said(f"{answer} [1].", passages=(passage,)) for answer in answers]
+    assert values(CitationRecall(by="entailment"), *told) == [1.0, 0.0]
 
 
 def test_containment_takes_other_words_for_unsupported_and_misses_a_not():

@@ -73,7 +73,8 @@ def _others(workbench: Workbench, rest: Unjudged, part: str) -> list[list[Answer
     others = []
     for name in rest.names:
         answer = by_source[name]
-        case = AnswerCase(answer.question, answer.text, tuple(p.text for p in answer.passages), answer.gold)
+        passages = tuple(p.text for p in answer.passages)
+        case = AnswerCase(answer.question, answer.text, passages, answer.gold, citations=answer.citations)
         bounds = sentences(answer.text) if part == "sentences" else ((0, len(answer.text)),)
         others.append([case._replace(answer=answer.text[a:b]) for a, b in bounds])
     return others

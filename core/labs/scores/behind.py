@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from core.config import TrialConfig
+from core.context.citations import BRACKETS
 from core.generation.model_texts import ModelText, Request
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore
 from core.pipeline.scores import judge_tools
@@ -61,16 +62,15 @@ def prompt_of(workbench: Workbench, answer_id: str) -> str:
 def others(workbench: Workbench, dataset: str, case: AnswerCase, but: str = "") -> list[OtherAnswer]:
     """Stored answers to the question and samples of them, the newest first. but: the id of the answer itself."""
     rows = workbench.store.query(
-        """SELECT id, created, text, model, answering, seed, hits, finish_reason FROM answers
-           WHERE dataset = ? AND question = ? AND id <> ? AND text IS NOT NULL ORDER BY id DESC LIMIT ?""",
+        """SELECT id, created, text, model, answering, seed, hits, finish_reason, config ->> '$.context.citations' AS citations
+           FROM answers WHERE dataset = ? AND question = ? AND id <> ? AND text IS NOT NULL ORDER BY id DESC LIMIT ?""",
         [dataset, case.question, but, MOST],
     )
     made = []
     for row in rows:
         passages = tuple(hit["text"] for hit in json.loads(row["hits"] or "[]"))
-        plain = AnswerCase(
-            case.question, row["text"], passages, case.references, case.answerable, finish_reason=row["finish_reason"]
-        )
+        how = {"citations": row["citations"] or BRACKETS, "finish_reason": row["finish_reason"]}
+        plain = AnswerCase(case.question, row["text"], passages, case.references, case.answerable, **how)
         made.append(OtherAnswer(_system(row), row["seed"], str(row["created"]), row["text"], plain))
     samples = workbench.store.query(
         """SELECT created, chain, seed, text FROM samples WHERE dataset = ? AND question = ? ORDER BY id DESC, number LIMIT ?""",

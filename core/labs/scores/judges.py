@@ -86,8 +86,8 @@ def _decided(
     means = {name: fmean(fmean(run[name] for run in runs) for runs in by_judge) if by_judge else math.nan for name in DIMENSIONS}
     alarmed = [fmean(run["confident_hallucination"] for run in runs) >= 0.5 for runs in by_judge]
     hallucination = bool(alarmed) and fmean(alarmed) >= 0.5
-    earlier = workbench.store.query(
-        "SELECT DISTINCT answer FROM decisions WHERE question = ? AND verdict = ?", [case.question, REVISE]
+    earlier = workbench.store.query(  # without a question, as of summaries, nothing tells that two answers are to the same
+        "SELECT DISTINCT answer FROM decisions WHERE question = ? AND question <> '' AND verdict = ?", [case.question, REVISE]
     )
     revisions = sum(each["answer"] != case.answer for each in earlier)
     verdict = gate(means, hallucination, revisions)

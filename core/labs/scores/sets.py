@@ -117,7 +117,8 @@ def stored(workbench: Workbench, dataset: str = "") -> dict[str, list[AnswerRow]
     systems: dict[str, list[AnswerRow]] = {}
     for answer in candidates(workbench):
         if dataset in ("", answer.dataset):
-            case = AnswerCase(answer.question, answer.text, tuple(p.text for p in answer.passages), answer.gold)
+            passages = tuple(p.text for p in answer.passages)
+            case = AnswerCase(answer.question, answer.text, passages, answer.gold, citations=answer.citations)
             systems.setdefault(answer.system, []).append(AnswerRow(answer.source, case, group=answer.question, id=answer.source))
     return systems
 

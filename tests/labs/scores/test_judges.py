@@ -65,6 +65,12 @@ def test_every_decision_is_kept_and_the_fourth_bad_answer_is_rejected(bench, tmp
     assert len(bench.store.query("SELECT id FROM decisions")) == 16 and not drain(bench.store.verify()).damaged
 
 
+def test_answers_without_a_question_are_no_revisions_of_one_another(bench, tmp_path):
+    path = written(tmp_path, *({"passages": [f"Text {i}."], "answer": f"Of cheese, {i}."} for i in range(5)))
+    record = drain(judges.review(bench, TrialConfig(), path, [Strict(model="4")], 1, 0.0))
+    assert record["verdicts"]["revise"] == 5 and {each["revisions"] for each in record["decisions"]} == {0}
+
+
 def test_a_panel_is_the_mean_of_its_judges_with_their_agreement(bench, tmp_path):
     path = written(tmp_path, *answers("Rock.", "Of cheese."))
     record = drain(judges.review(bench, TrialConfig(), path, [Strict(model="4"), Strict(model="3")], 1, 0.0))

@@ -7,10 +7,13 @@ import pytest
 from core.__main__ import main
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase
-from core.labs.scores import sets
+from core.judging.measures.citation_recall import CitationRecall
+from core.judging.measures.em import ExactMatch
+from core.labs.scores import behind, sets
 from core.labs.scores.answer_file import AnswerRow
 from core.progress import drain
 from tests.support.failing import failing, read, recipe
+from tests.support.judging import values
 
 
 @pytest.mark.slow
@@ -25,6 +28,20 @@ def test_answers_are_made_once_scored_and_told_by_question(tmp_path, monkeypatch
         drain(sets.score_answers(bench, recipe(), 5, system="nobody"))
     assert main(["score-answers", "--questions", "5", "--measure", "f1", *bench.arguments(recipe()), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["answers_scored"] == 5 and len(reader.prompts) == asked
+
+
+@pytest.mark.slow
+def test_stored_answers_are_read_in_the_style_in_which_they_cite(tmp_path, monkeypatch):
+    bench, reader, question = failing(tmp_path), read(monkeypatch), "When does the market of Lund open?"
+    monkeypatch.setattr(reader, "answer", lambda prompt: "Opens at five (1).")
+    for _ in bench.ask(recipe(**{"context.citations": "parentheses"}), question):
+        pass
+    [[row]] = sets.stored(bench, "towns").values()
+    [other] = behind.others(bench, "towns", AnswerCase(question, "x"))
+    for case in (row.case, other.case):
+        assert case.citations == "parentheses"
+        assert values(ExactMatch(), case._replace(references=("opens at five",))) == [1.0]
+        assert values(CitationRecall(threshold=0.1), case) == [1.0], "it cites, whoever asked it to"
 
 
 def rows(*told: tuple[str, str]) -> list[AnswerRow]:
