@@ -61,13 +61,13 @@ FINDINGS = (
     ("answerer", "xquad.difference.f1", "xquad.questions",
      "The bundled model with the adapter trained here, against without: token F1 of its answers, XQuAD"),
     ("answerer", "removed.difference.abstains", "removed.questions",
-     "The same: \"I don't know.\" where the passages lack the answer, XQuAD"),
+     "The same model: \"I don't know.\" where the passages lack the answer, XQuAD"),
     ("reader", "beside.difference.f1", "beside.questions",
      "The embedded reader, against the bundled model with its adapter: token F1 of its answers, XQuAD"),
     ("reader", "xquad_both.difference.f1", "xquad_both.questions",
-     "The same, five of its spans weighed by that model, against the reader alone: token F1, XQuAD"),
+     "The reader, five of its spans weighed by that model, against the reader alone: token F1, XQuAD"),
     ("memory", "lives.equivalence.tests.current", "lives.selective.questions",
-     "A memory of selected facts, against a memory of all: recall@5, a simulated life"),
+     "A memory of selected facts, against a memory of all: recall@5, three simulated lives"),
 )  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def begin() -> str:
 
 
 def _apart(test: dict) -> str:
-    """Bold where it is told from 0."""
+    """Bold where it differs significantly from 0."""
     told = f"{test['difference']:+.3f}".replace("-", "−")
     return f"**{told}** ({test['n']})" if test["p_holm"] < 0.05 else f"{told} ({test['n']})"
 
@@ -226,12 +226,12 @@ def _told(test: dict) -> str:
 
 
 def _by_kind(sets: dict[str, dict], step: str) -> str:
-    """On what kinds of sets something gained or lost at p < 0.05."""
-    kinds: dict[str, list[str]] = {"gains on": [], "loses on": [], "not told apart on": []}
+    """On what kinds of sets something is better or worse at p < 0.05."""
+    kinds: dict[str, list[str]] = {"better on": [], "worse on": [], "no significant difference on": []}
     for row in sets.values():
         if test := row.get(step):
             apart = test["p_holm"] < 0.05
-            verdict = ("gains on" if test["difference"] > 0 else "loses on") if apart else "not told apart on"
+            verdict = ("better on" if test["difference"] > 0 else "worse on") if apart else "no significant difference on"
             kinds[verdict].append(row["kind"])
     counted = {verdict: Counter(named) for verdict, named in kinds.items() if named}
     return "; ".join(
@@ -254,7 +254,7 @@ def prompts() -> str:
             rows.append((name, setting, f"{row['questions']:,}", f"{row['prompt_tokens']:.0f}", *cells))
             apart += [f"{measures[m]}, {setting} ({name})" for m, test in tests.items() if test and test["p_holm"] < 0.05]
     head = ("Corpus", "Context", "Questions", "Tokens of the prompt", *measures.values())
-    told = f"Told apart from the defaults (p < 0.05): {'; '.join(apart) or 'nothing'}. All else here is not."
+    told = f"Significantly different from the defaults (p < 0.05): {'; '.join(apart) or 'nothing'}."
     return "\n".join([*table(head, rows), "", told])
 
 
