@@ -81,6 +81,21 @@ def test_a_recipe_that_asks_as_it_stands_costs_nothing(bench, played):
     assert "texts" not in record and "gain" not in record and record["fell back"] == 0
 
 
+def test_a_question_that_stands_is_ranked_alike_beside_others_and_by_itself(bench, played):
+    played.says = {
+        MARKET_QUESTIONS[0]["question"]: "What market is there?\nWhich day is it?",
+        MARKET_QUESTIONS[1]["question"]: "",
+    }
+    several = recipe(**{"query.part": "multi_query", "fusion.part": "convex"})
+    beside, asked = bench.hits(bench.evaluate(several), 1), MARKET_QUESTIONS[1]["question"]
+    for alone in (
+        bench.search(several, asked),
+        bench.search(recipe(**{"query.part": "as_asked", "fusion.part": "convex"}), asked),
+    ):
+        assert [hit.document_id for hit in alone] == [hit.document_id for hit in beside]
+        assert [hit.score for hit in alone] == pytest.approx([hit.score for hit in beside], abs=1e-5)
+
+
 def test_the_command_prints_it(bench, played, capsys):
     call = parse(["transform-queries", "--dataset", "towns", "--set", "query.part=rewrite", "--set", "fusion.part=sparse_only"])
     record = plain(drain(call.work(bench)))
