@@ -17,7 +17,7 @@ from core.answering.one_prompt import OnePrompt
 from core.config import code_version, fingerprint
 from core.context.prompt import UNKNOWN
 from core.generation.model_texts import UNFIT
-from core.pipeline.confidence import doubt
+from core.pipeline.confidence import context_of, doubt
 from core.pipeline.pipeline import Pipeline
 from core.pipeline.stages import WRITTEN, Resolved, records, writers
 from core.records import Hit, Token, plain, read_token
@@ -69,7 +69,8 @@ class Asker:
     """Makes the keys of a recipe's contexts; loads no model."""
 
     def __init__(self, run: Resolved) -> None:
-        context, writing, model = (run.settings(row) for row in WRITTEN)
+        _, writing, model = (run.settings(row) for row in WRITTEN)
+        context = context_of(run.config)
         one_prompt = isinstance(writing, OnePrompt)
         # the passages say these; who writes otherwise may search again and take so many passages
         left_out = {"threshold", "confidence", *(["passages"] if one_prompt and context.duplicates == 1 else [])}
