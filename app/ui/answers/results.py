@@ -16,8 +16,8 @@ from core.judging.reference import ACCEPTED
 from core.labs.answers.freshness import stale
 from core.labs.scores import refusal
 from core.labs.scores.confidence import as_sure, notes_of
-from core.pipeline.confidence import context_of
 from core.records import Answer, Corpus
+from core.workbench import context_of
 
 
 def draw(corpus: Corpus, question: str, runs: list[dict[str, Any]]) -> None:
