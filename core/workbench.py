@@ -21,7 +21,7 @@ from core.evaluation.metric import metric_names
 from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.jobs.verbs import as_typed
-from core.pipeline.confidence import as_written, check, confident, writer
+from core.pipeline.confidence import as_written, check, confident, context_of, writer
 from core.pipeline.forecast import UNTIMED as UNTIMED
 from core.pipeline.forecast import Forecast, Phase
 from core.pipeline.forecast import one_phase as one_phase
@@ -401,7 +401,7 @@ class Workbench(StoredTrials):
                 question,
                 hits,
                 config.generation,
-                config.context,
+                context_of(config),
                 config.seed,
                 retrieval_ms,
                 deadline_s,

@@ -157,7 +157,11 @@ class Compression:
                 excerpts.append((start, end))
         start, end = excerpts[0][0], excerpts[-1][1]
         text = hit.text[start - hit.start : end - hit.start]
-        return replace(hit, start=start, end=end, text=text, excerpts=tuple(excerpts) if len(excerpts) > 1 else ())
+        pages = {}
+        if hit.page and self._source is not None:
+            document = self._source.document(hit)
+            pages = {"page": page_at(document, start), "last_page": page_at(document, end - 1)}
+        return replace(hit, start=start, end=end, text=text, excerpts=tuple(excerpts) if len(excerpts) > 1 else (), **pages)
 
     def _nearness(self, texts: list[str]) -> list[float]:
         if self._context.nearest_by == "encoder":

@@ -6,6 +6,7 @@ In this order two questions on the same passages share their start, which the en
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
+from string import Template
 from typing import NamedTuple
 
 from core.config import ContextConfig
@@ -42,6 +43,12 @@ def asks_to_cite(context: ContextConfig) -> bool:
     """Whether the prompt asks for citations, as far as its words tell."""
     template = context.template or BUILT_IN["template"]
     return "$instructions" in template or bool(CITING.search(template))
+
+
+def reads_titles(context: ContextConfig) -> bool:
+    """Whether a prompt holds more of a document than its id and text: its title, or the page of a passage."""
+    told = {name for kind in BUILT_IN for name in Template(getattr(context, kind)).get_identifiers()}
+    return context.citations == "titles" or not told.isdisjoint(("title", "titles", "page"))
 
 
 def says_unknown(text: str, begins: bool = False) -> bool:

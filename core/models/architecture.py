@@ -105,6 +105,7 @@ class Family(NamedTuple):
     norm_bias: bool = False
     qk_norm: str = ""  # of queries and keys: "head" one for all heads, "all" as wide as all of them
     learned_positions: bool = False
+    windows_behind: bool = False  # the first `max_window_layers` see everything, where windows are on
     absent: dict[str, Any] = {}  # what holds where the config leaves a setting out
 
 
@@ -115,8 +116,9 @@ FAMILIES = {
     "llama": _BIASED, "granite": _BIASED, "smollm3": _BIASED._replace(absent={"tie_word_embeddings": True}),
     "mistral": Family(), "mixtral": Family(), "phi3": Family(),
     "olmo2": Family("attention_bias", "attention_bias", qk_norm="all"),
-    "qwen2": Family(True), "qwen2_moe": Family("qkv_bias", absent={"qkv_bias": True}),
-    "qwen3": Family("attention_bias", "attention_bias", qk_norm="head"),
+    "qwen2": Family(True, windows_behind=True, absent={"max_window_layers": 28}),
+    "qwen2_moe": Family("qkv_bias", absent={"qkv_bias": True}),
+    "qwen3": Family("attention_bias", "attention_bias", qk_norm="head", windows_behind=True, absent={"max_window_layers": 28}),
     "qwen3_moe": Family("attention_bias", "attention_bias", qk_norm="head"),
     "gemma": _GEMMA, "gemma2": _GEMMA._replace(norms=4, absent={"tie_word_embeddings": True, "sliding_window_pattern": 2}),
     "gemma3_text": _GEMMA._replace(norms=4, qk_norm="head", absent={
@@ -202,19 +204,20 @@ def of_config(config: dict, name: str = "") -> Architecture:
         expert_hidden=s.size("moe_intermediate_size", hidden),
         latent=latent,
         notes=notes,
-        **_windows(s, layers),
+        **_windows(s, layers, family),
     )
     return _with_parts(shape, s, family)
 
 
-def _windows(s: _Settings, layers: int) -> dict[str, int]:
+def _windows(s: _Settings, layers: int, family: Family) -> dict[str, int]:
     window, kinds = s.size("sliding_window", 0), s.get("layer_types", None)
     if not window or not s.get("use_sliding_window", True):
         return {}
     if isinstance(kinds, list):
         windowed = sum("sliding" in str(kind) for kind in kinds)
-    else:  # every so manieth layer sees everything
+    else:  # every so manieth layer sees everything, or the first ones do
         windowed = layers - layers // max(1, s.size("sliding_window_pattern", layers + 1))
+        windowed -= min(windowed, s.size("max_window_layers", 0) if family.windows_behind else 0)
     return {"window": window, "windowed_layers": windowed}
 
 

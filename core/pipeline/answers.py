@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from core.answering.answer import best_similarity
 from core.answering.one_prompt import OnePrompt
 from core.config import code_version, fingerprint
-from core.context.prompt import UNKNOWN
+from core.context.prompt import UNKNOWN, reads_titles
 from core.generation.model_texts import UNFIT
-from core.pipeline.confidence import doubt
+from core.pipeline.confidence import context_of, doubt
 from core.pipeline.pipeline import Pipeline
 from core.pipeline.stages import WRITTEN, Resolved, records, writers
 from core.records import Hit, Token, plain, read_token
@@ -69,7 +69,8 @@ class Asker:
     """Makes the keys of a recipe's contexts; loads no model."""
 
     def __init__(self, run: Resolved) -> None:
-        context, writing, model = (run.settings(row) for row in WRITTEN)
+        _, writing, model = (run.settings(row) for row in WRITTEN)
+        context = context_of(run.config)
         one_prompt = isinstance(writing, OnePrompt)
         # the passages say these; who writes otherwise may search again and take so many passages
         left_out = {"threshold", "confidence", *(["passages"] if one_prompt and context.duplicates == 1 else [])}
@@ -77,6 +78,8 @@ class Asker:
         made_by += [code_version(*writers(run.config)), *filter(None, [writing.identity()])]
         if context.hand_on != "chunk" or context.compress < 1:  # the documents and the encoder take part
             made_by += [run.corpus.fingerprint, run.key("chunks"), run.encoder]
+        if reads_titles(context):  # they and the pages are in the stamp of the corpus' files, not in its fingerprint
+            made_by += [run.stamp]
         if not one_prompt:
             made_by += [run.ranking_key(), run.config.retrieval.top_k]  # of what it searches it reads so many
         self._closed = fingerprint(model, code_version(run.config.generation), CLOSED)

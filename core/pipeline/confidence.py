@@ -6,10 +6,11 @@ recorded, so that another threshold asks no model. El-Yaniv and Wiener 2010, "On
 classification", is the idea: a prediction, or none.
 """
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from core.config import PartConfig, TrialConfig
+from core.config import ContextConfig, PartConfig, TrialConfig
 from core.context.prompt import UNKNOWN
 from core.errors import WorkbenchError
 from core.generation.odds import mean_probability
@@ -32,6 +33,13 @@ def writer(config: TrialConfig) -> PartConfig:
     if not config.context.confidence or not keeps_odds(part) or part.logprobs:
         return part
     return part.model_copy(update={"logprobs": 1})
+
+
+def context_of(config: TrialConfig) -> ContextConfig:
+    """The recipe's context; without a threshold where a dense score is no similarity but a distance, or a sum of reciprocal ranks:
+    neither would ever reach one."""
+    similar = config.index.metric != "l2" and not config.query.fuses
+    return config.context if similar else config.context.model_copy(update={"threshold": -math.inf})
 
 
 def check(config: TrialConfig) -> None:

@@ -17,6 +17,8 @@ NOTHING = "the model wrote nothing that can be asked"
 REPEATS = "the model repeated the question"
 OVERRAN = "the text did not end within its tokens"
 TOO_LONG = f"the question has more than {LONGEST:,} characters"
+# a question mark: Latin, Chinese and Japanese, Arabic, Ethiopic, Greek, which is also written as a semicolon
+_ASKS = re.compile("[?\uff1f\u061f\u1367\u037e]$|[\u0370-\u03ff\u1f00-\u1fff];$")
 _LABEL = r"(?:sub-?|search |new |general |rewritten )?(?:question|query|passage|answer)(?: \d+)?:"
 # before a digit they are no marks of a list: 3.5 mm, 10:30, -5 degrees
 _MARKS = re.compile(rf"^(?:[-*•>]++(?!\d)|\(?\d{{1,2}}[.):](?!\d)|{_LABEL})\s*", re.IGNORECASE)
@@ -73,7 +75,7 @@ def questions_in(query: Query, text: ModelText, most: int) -> tuple[list[str], s
     rows = text.text.splitlines()
     cut = text.finish_reason == "length"
     rows = [clean(row) for row in (rows[:-1] if cut else rows)]
-    rows = [row for row in rows if row.endswith("?") and words(row)]
+    rows = [row for row in rows if _ASKS.search(row) and words(row)]
     new = {tuple(words(row)): row for row in reversed(rows) if not same(row, query.text)}
     if new:
         return list(reversed(new.values()))[:most], ""

@@ -22,6 +22,7 @@ class Decompose(ByModel):
 
     part: Literal["decompose"] = "decompose"
     order: ClassVar[int] = 40
+    fuses: ClassVar[bool] = True
     taught: ClassVar[bool] = True
     task: ClassVar[str] = "Split the question into simpler questions, one a line."
     examples: ClassVar[tuple[tuple[str, str], ...]] = (

@@ -28,6 +28,7 @@ class MultiQuery(ByModel):
 
     part: Literal["multi_query"] = "multi_query"
     order: ClassVar[int] = 30
+    fuses: ClassVar[bool] = True
     wordings: int = knob(3, "Other wordings beside the question. More take longer to write and to search.", ge=1, le=5)
     max_tokens: int = knob(
         80, "The wordings are cut here; those that are whole are asked. More takes longer.", unit="tokens", ge=4, le=512

@@ -25,6 +25,7 @@ class QueryTransform(PartConfig):
     order: ClassVar[int] = 100
     asks_model: ClassVar[bool] = False  # its texts are written by the recipe's generator, and kept
     taught: ClassVar[bool] = False  # the adapter that ships with the bundled model learnt to write them
+    fuses: ClassVar[bool] = False  # a question may be asked by several texts: its scores are then sums of reciprocal ranks
 
     def writer(self, generator: PartConfig) -> PartConfig:
         """What of the recipe's generator writes its texts."""

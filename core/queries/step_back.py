@@ -21,6 +21,7 @@ class StepBack(ByModel):
 
     part: Literal["step_back"] = "step_back"
     order: ClassVar[int] = 50
+    fuses: ClassVar[bool] = True
     task: ClassVar[str] = "Write a more general question that helps to answer the question."
     examples: ClassVar[tuple[tuple[str, str], ...]] = (
         ("Which team did Thierry Audel play for from 2007 to 2008?", "Which teams did Thierry Audel play for in his career?"),

@@ -12,6 +12,7 @@ from core.labs.corpus.chunks import (
     cut_spans,
     gold_spans,
     longer_than,
+    readable_tokens,
     size_bins,
     size_rows,
     spans_of,
@@ -115,6 +116,20 @@ def test_summary():
     assert found.cut.mean == 0.5 and 0 < found.cut.low < 0.5 < found.cut.high < 1 and found.cut.n == 2
     nothing = summarize(make(), gold_spans((), []), (), WhitespaceTools(), None)
     assert nothing.mean_tokens == 0 and nothing.cut.mean is None and nothing.too_long is None
+
+
+def test_what_is_put_before_a_chunk_takes_of_what_the_encoder_reads():
+    from core.embedding.minilm import bundled_folder
+    from core.embedding.sentence_transformers import SentenceTransformers
+
+    part = SentenceTransformers(model=str(bundled_folder()), dtype="float32", max_tokens=16, passage_prefix="passage: ")
+    read = readable_tokens(part)
+    assert read == 16 - 2 - 2 and readable_tokens(part.model_copy(update={"passage_prefix": ""})) == 14
+    texts = [" ".join(["tea"] * size + ["bread"]) for size in (read - 1, read)] + [" ".join(["tea"] * read)]
+    vectors = np.zeros((3, 384), np.float32)
+    for rows, some in part.load().encode(texts):
+        vectors[rows] = some
+    assert np.abs(vectors[1] - vectors[2]).max() < 1e-5 < np.abs(vectors[0] - vectors[2]).max(), "the last word is not read"
 
 
 def test_longer_than():

@@ -40,6 +40,20 @@ def given(source: Surroundings, hits: list[Hit], **settings) -> list[tuple[int, 
     return [(passage.start, passage.end) for passage in prompt.used]
 
 
+def test_a_passage_that_is_compressed_stands_on_the_pages_of_what_is_left():
+    text = "Tea is hot. Tea is old. Bread is baked. Bread rises."
+    source = Surroundings(
+        [Document("d", text, pages=(0, 24))], Chunks(*np.array([[0], [0], [len(text)], [1]], np.int32)), by_letters
+    )
+    whole = Hit(1, 1.0, "d", "", 0, len(text), text, page=1, last_page=2)
+    asked, settings = "What is bread?", {"compress": 0.5, "passage": "page $page: $text"}
+    prompt = build_prompt(asked, [whole], ContextConfig(**settings), words, source)
+    [passage] = prompt.used
+    assert (passage.start, passage.page, passage.last_page) == (24, 2, 2) and "page 2: Bread is" in prompt.messages[0]["content"]
+    [passage] = build_prompt("How old is tea?", [whole], ContextConfig(**settings), words, source).used
+    assert (passage.start, passage.page, passage.last_page) == (0, 1, 1)
+
+
 def test_a_chunk_is_handed_on_with_what_stands_around_it(tea):
     source, (first, second, third, last) = tea
     assert given(source, [first, last], hand_on="chunk") == [(0, 17), (75, 104)]

@@ -50,6 +50,8 @@ def holds(settings: QueryTransform, queries: tuple[Query, ...], made: list[Wordi
     for query, wording in zip(queries, made, strict=True):
         assert isinstance(wording, Wording), f"texts gives {type(wording).__name__}: give a Wording a question"
         assert wording.sparse and (wording.dense or wording.passages), "a retriever would be asked nothing: `as_it_stands`"
+        one = settings.averages() or len(wording.dense) + len(wording.passages) == 1
+        assert one or settings.fuses, "its scores are no similarities: say so by `fuses`"
         for text in (*wording.sparse, *wording.dense, *wording.passages):
             assert isinstance(text, str) and text.strip(), f"'{text}' is no text that can be searched"
         if wording.note:

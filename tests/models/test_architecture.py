@@ -145,6 +145,19 @@ def test_layer_types_and_switches_of_windows():
     assert arch.read(listed | {"layer_types": kinds}).windowed_layers == 30
 
 
+@pytest.mark.parametrize("kind", ["qwen2", "qwen3"])
+def test_the_first_layers_of_qwen_see_everything(kind):
+    """As transformers' own config lays them out: `max_window_layers` are without a window, 28 where it is left out."""
+    from transformers import AutoConfig
+
+    for more in ({}, {"max_window_layers": 24}, {"max_window_layers": 40}):
+        config = LLAMA | {"model_type": kind, "sliding_window": 512, "use_sliding_window": True} | more
+        theirs = AutoConfig.for_model(**config).layer_types.count("sliding_attention")
+        read = arch.read(config)
+        assert read.windowed_layers == theirs
+        assert arch.cache_bytes(read, 4096) == (theirs * 512 + (32 - theirs) * 4096) * 2 * read.kv_heads * read.head_size * 2
+
+
 @pytest.mark.slow
 def test_flops_are_the_matrix_products_that_torch_counts():
     import torch

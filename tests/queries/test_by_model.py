@@ -31,6 +31,9 @@ def text(words: str, reason: str = "stop") -> ModelText:
         ("who wrote CARMEN\n", "stop", [], by_model.NOTHING),  # no question mark: no question
         ("Who wrote Carmen?\nwho wrote Carmen?", "stop", [], by_model.REPEATS),
         ("", "failed: the model wrote nothing", [], by_model.NOTHING),
+        ("1. 谁写了《卡门》？\n这是歌剧。", "stop", ["谁写了《卡门》？"], ""),
+        ("من ألف كارمن؟\nΠοιος έγραψε την Κάρμεν;", "stop", ["من ألف كارمن؟", "Ποιος έγραψε την Κάρμεν;"], ""),
+        ("carmen.composer();\nBizet;", "stop", [], by_model.NOTHING),
     ],
 )
 def test_questions_one_a_line(words, reason, wanted, note):

@@ -21,6 +21,13 @@ def test_reciprocal_ranks_by_hand():
     assert one.score[0].tolist() == [third, np.float32(1 / 61), np.float32(1 / 62)] and np.isnan(one.score[1, 1:]).all()
 
 
+def test_a_question_with_one_text_has_its_own_scores_beside_others():
+    every = candidates([0, 1], [1, 2], [3, 0])
+    one = joined(Candidates(every.chunk, np.float32([[0.9, 0.8], [0.7, 0.6], [0.5, 0.4]])), [2, 1], 3, TIES)
+    assert one.chunk[1].tolist() == [3, 0, -1] and one.score[1, :2].tolist() == np.float32([0.5, 0.4]).tolist()
+    assert np.isnan(one.score[1, 2])
+
+
 def test_equal_sums_go_to_the_larger_id():
     one = joined(candidates([0], [3], [1]), [3], 3, TIES)
     assert one.chunk.tolist() == [[3, 0, 1]]

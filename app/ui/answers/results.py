@@ -1,5 +1,6 @@
 """What came of each engine: an answer with what it cost, a part of one, or why there is none."""
 
+import math
 from typing import Any
 
 import streamlit as st
@@ -16,6 +17,7 @@ from core.labs.answers.freshness import stale
 from core.labs.scores import refusal
 from core.labs.scores.confidence import as_sure, notes_of
 from core.records import Answer, Corpus
+from core.workbench import context_of
 
 
 def draw(corpus: Corpus, question: str, runs: list[dict[str, Any]]) -> None:
@@ -66,12 +68,13 @@ def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, s
     else:
         query = next((q for q in corpus.queries if q.text == question), None)
         sources.draw(answer, rests_of(answer), corpus, query, key=f"cited/{place}")
-    if answer.finish_reason == "abstained" and not answer.withheld:
+    least = context_of(run["recipe"]).threshold
+    if answer.finish_reason == "abstained" and not answer.withheld and (math.isfinite(least) or not answer.hits):
         best = best_similarity(list(answer.hits))
         st.caption(
             "No passage was found."
             if best is None
-            else f"The best passage reaches a similarity of {best:.2f}; the threshold is {context.threshold:.2f}."
+            else f"The best passage reaches a similarity of {best:.2f}; the threshold is {least:.2f}."
         )
     for note in answer.notes:  # what else was left out stands by the passages
         if BEYOND in note:

@@ -33,6 +33,7 @@ from core.labs.answers import arms
 from core.labs.answers.answering import is_final, unfit
 from core.labs.answers.arms import Draw
 from core.labs.answers.results import keep_result, result_of
+from core.pipeline.confidence import context_of
 from core.pipeline.provenance import source_of
 from core.pipeline.stages import Recipe
 from core.progress import within
@@ -255,7 +256,7 @@ def _answered(
     desk = {"memory": lambda: pretended, "effects": pretended}
     how = {"answering": way, "search": search, "source": source, "desk": desk}
     try:
-        said = yield from answer(draw.queries[place].text, hits, part, config.context, config.seed, **how)
+        said = yield from answer(draw.queries[place].text, hits, part, context_of(config), config.seed, **how)
     except PromptTooLong as error:
         return AttackedAnswer("", unfit(error).finish_reason, 0, pretended.written, time.perf_counter() - began)
     if not is_final(part, said.finish_reason):

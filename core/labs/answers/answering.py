@@ -27,7 +27,7 @@ from core.generation.loading import loaded
 from core.generation.model_texts import AGAIN, BATCH, FINAL, TRIES, Request, written
 from core.judging.measure import AnswerCase
 from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer, Span, answers_of, keep
-from core.pipeline.confidence import as_written, check, writer
+from core.pipeline.confidence import as_written, check, context_of, writer
 from core.pipeline.forecast import Phase, Usd, total
 from core.pipeline.provenance import source_of
 from core.pipeline.speed import UNSURE, Estimate, Rough, Run, noted
@@ -417,7 +417,7 @@ class _Job:
         more = {"search": partial(self._bench.search, self._run), "source": self._source, "answering": config.answering}
         more["desk"] = self._bench.desk()
         try:
-            work = answer(each.question, hits, self._part, config.context, config.seed, **more)
+            work = answer(each.question, hits, self._part, context_of(config), config.seed, **more)
             made = yield from within(work, self._step(each))
         except PromptTooLong as error:
             return self._record({each: unfit(error)})

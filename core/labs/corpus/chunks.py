@@ -85,9 +85,12 @@ def tokens_repeated(chunks: Chunks, documents: Sequence[Document], tools: Tools)
 
 
 def readable_tokens(encoder: PartConfig) -> int | None:
-    """Tokens of a text that the encoder reads: its limit less the two specials around every text. None: unknown."""
-    limit = encoder.reads()
-    return None if limit is None else limit - 2
+    """Tokens of a chunk that the encoder reads: its limit less the two specials around every text and what is put before a chunk.
+    None: unknown."""
+    if (limit := encoder.reads()) is None:
+        return None
+    before = "" if encoder.absent() else encoder.prefix(False)
+    return limit - 2 - (len(encoder.load().token_offsets([before])[0]) if before.strip() else 0)
 
 
 def longer_than(chunks: Chunks, max_tokens: int) -> int:

@@ -48,13 +48,13 @@ def look(
 ) -> Generator[Progress, None, PromptAttention]:
     """Attention of the prompt that `ask` would build from the question's best passages, each cut to so many tokens around
     its gold evidence, or to its first ones. Remembered."""
-    key = fingerprint(config, question.text, passages, passage_tokens)
     yield Progress(0, 3, "Searching the passages")
     hits = workbench.search(searchable(workbench, config), question.text)[:passages]
     yield Progress(1, 3, "Loading the model")
     tools = yield from load()
     short = [_cut(hit, question, tools.tokenizer, passage_tokens) for hit in hits]
     yield Progress(2, 3, "Reading the prompt")
+    key = fingerprint(question.text, [(hit.document_id, hit.start, hit.text) for hit in short])
     return workbench.pipeline.remember("attention", key, lambda: look_at(tools, question.text, short))
 
 

@@ -6,7 +6,11 @@ import pytest
 
 from core.__main__ import parse
 from core.config import TrialConfig, with_settings
+from core.generation.llama_engine import LlamaCpp
+from core.generation.protocol import Generated
+from core.labs.answers.answering import askings
 from core.labs.queries import effect as queries
+from core.pipeline.answers import Asker
 from core.progress import drain
 from core.records import Query, plain
 from tests.corpus.test_canard import SAMPLE
@@ -79,6 +83,42 @@ def test_cost_and_gain(bench, played):
 def test_a_recipe_that_asks_as_it_stands_costs_nothing(bench, played):
     record = drain(queries.transformed(bench, recipe(**{"query.part": "as_asked"})))
     assert "texts" not in record and "gain" not in record and record["fell back"] == 0
+
+
+def test_a_question_that_stands_is_ranked_alike_beside_others_and_by_itself(bench, played):
+    played.says = {
+        MARKET_QUESTIONS[0]["question"]: "What market is there?\nWhich day is it?",
+        MARKET_QUESTIONS[1]["question"]: "",
+    }
+    several = recipe(**{"query.part": "multi_query", "fusion.part": "convex"})
+    beside, asked = bench.hits(bench.evaluate(several), 1), MARKET_QUESTIONS[1]["question"]
+    for alone in (
+        bench.search(several, asked),
+        bench.search(recipe(**{"query.part": "as_asked", "fusion.part": "convex"}), asked),
+    ):
+        assert [hit.document_id for hit in alone] == [hit.document_id for hit in beside]
+        assert [hit.score for hit in alone] == pytest.approx([hit.score for hit in beside], abs=1e-5)
+
+
+@pytest.mark.parametrize("changed", [{"query.part": "multi_query"}, {"index.metric": "l2"}, {}])
+def test_only_a_similarity_is_held_to_the_threshold(bench, played, monkeypatch, changed):
+    """Sums of reciprocal ranks and distances lie below every threshold: all answers would be "I don't know."."""
+    question = MARKET_QUESTIONS[0]["question"]
+    played.says = {question: "What market is there?\nWhich day is it?"}
+    config, judged = recipe(**{"query.part": "as_asked", "fusion.part": "dense_only", **changed}), not changed
+    monkeypatch.setattr(LlamaCpp, "generate", lambda *_: says("at five"))
+    hits, loose = bench.search(config, question), with_settings(config, {"context.threshold": 0.2})
+    assert hits[0].scores["dense"] < 0.1 or judged
+    for least, asks in ((loose, True), (with_settings(config, {"context.threshold": 0.9}), not judged)):
+        evaluation = bench.evaluate(least)
+        assert [each.asks for each in askings(bench, evaluation, [0])] == [asks]
+        assert Asker(evaluation.run).over(question, hits).asks == asks
+        assert drain(bench.ask(least, question)).finish_reason == ("stop" if asks else "abstained")
+
+
+def says(text):
+    yield text
+    return Generated(text, "stop", "", 1, 0, 1, 0.0, 1.0, "played", "0")
 
 
 def test_the_command_prints_it(bench, played, capsys):
