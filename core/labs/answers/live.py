@@ -66,7 +66,8 @@ class MeasureValues(NamedTuple):
 def judged(workbench: Workbench, answers: AnswerSet, measure: AnswerMeasure) -> MeasureValues:
     """What a measure says of the answers known; of one that takes a model, as far as the job has scored them."""
     memory = workbench.pipeline.remember(JUDGED, "", dict)
-    name = fingerprint(measure, measure.identity(), code_version(type(measure)))
+    holds = answers.evaluation.config.evaluation.overlap  # by which a passage holds the evidence
+    name = fingerprint(measure, measure.identity(), code_version(type(measure)), holds)
     # a process scores an answer once: what is asked for each time one looks has to be quick
     keys = [(name, each.key, query) for each, query in zip(answers.askings, answers.queries, strict=True)]
     new = [n for n, said in enumerate(answers.answers) if said is not None and keys[n] not in memory]

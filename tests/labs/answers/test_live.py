@@ -127,3 +127,14 @@ def test_what_is_answered_first_after_a_change_misleads_no_interval():
         held += found.low <= values.mean() <= found.high
         plain += alone.low <= values.mean() <= alone.high
     assert held >= 190 > plain
+
+
+def test_a_score_is_of_the_overlap_by_which_a_passage_holds_the_evidence(bench, reader, monkeypatch):
+    drain(answering.answer_questions(bench, many(), COUNT))
+    asked, recall = [], registry.find("measure", "context_recall")()
+    monkeypatch.setattr(
+        lab, "cases", lambda *of: asked.append(of[0].evaluation.config.evaluation.overlap) or answering.cases(*of)
+    )
+    for share in (0.5, 0.5, 0.9):
+        lab.judged(bench, at(bench, **{"evaluation.overlap": share}), recall)
+    assert asked == [0.5, 0.9], "what is remembered of another overlap is another score"
