@@ -27,6 +27,7 @@ FINDINGS = ROOT / "docs" / "findings.md"
 FOLLOWS = {"metric": "f1", "more": ("faithfulness",), "costs": ("answer_s", "answer_tokens")}
 CLOSED = "answering", "no passages"
 RETRIEVAL, ANSWERS, AGENTS = "What of retrieval pays", "Whether the answer follows", "Whether an agent searches better"
+THOUGHT = "Whether a chain of thought helps"
 TUNED, ADAPTER = "Whether light fine-tuning replaces retrieval", "xquad-light"
 
 
@@ -91,6 +92,8 @@ WHOLE = Form(
                     ("answering", "a ReAct agent"),
                 ),
             ),
+        ),
+        THOUGHT: (
             StudyPlan(
                 "whole/thought-xquad.yaml",
                 20,
