@@ -109,6 +109,8 @@ def test_its_studies_are_valid_and_what_is_chosen_on_dev_is_reported_on_test(for
             assert halves == ((own, own, "") if plan.each else ("dev", "dev", "test"))
             first, *others = designs.points(study).settings
             assert not plan.each or with_settings(study.recipe, first) == study.recipe, "what is reported first is the base"
+            begins = {factor.setting: factor.values[0] for factor in study.factors} if plan.each else {}
+            assert with_settings(study.recipe, begins) == study.recipe, "what is varied begins at the base"
             varied = [" ".join(name for name, value in each.items() if value != first.get(name)) for each in others]
             assert not plan.each or varied == [settings for settings, _ in plan.ways]
 
