@@ -96,7 +96,7 @@ WHOLE = Form(
         THOUGHT: (
             StudyPlan(
                 "whole/thought-xquad.yaml",
-                20,
+                45,
                 "XQuAD",
                 "a chain of thought over dense retrieval",
                 **FOLLOWS | {"more": ("faithfulness", "citation_recall")},
