@@ -15,6 +15,7 @@ from core.annotation.stored_answers import read_candidates
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase, AnswerMeasure
+from core.labs.scores.sets import stored_case
 from core.pipeline.scores import judge_tools, kept_scores
 from core.records import Progress
 from core.workbench import Workbench
@@ -73,8 +74,7 @@ def _others(workbench: Workbench, rest: Unjudged, part: str) -> list[list[Answer
     others = []
     for name in rest.names:
         answer = by_source[name]
-        passages = tuple(p.text for p in answer.passages)
-        case = AnswerCase(answer.question, answer.text, passages, answer.gold, citations=answer.citations)
+        case = stored_case(answer)
         bounds = sentences(answer.text) if part == "sentences" else ((0, len(answer.text)),)
         others.append([case._replace(answer=answer.text[a:b]) for a, b in bounds])
     return others

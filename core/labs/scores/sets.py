@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.annotation.drawing import Candidate
 from core.annotation.stored_answers import candidates
 from core.config import TrialConfig
 from core.errors import WorkbenchError
@@ -117,10 +118,15 @@ def stored(workbench: Workbench, dataset: str = "") -> dict[str, list[AnswerRow]
     systems: dict[str, list[AnswerRow]] = {}
     for answer in candidates(workbench):
         if dataset in ("", answer.dataset):
-            passages = tuple(p.text for p in answer.passages)
-            case = AnswerCase(answer.question, answer.text, passages, answer.gold, citations=answer.citations)
-            systems.setdefault(answer.system, []).append(AnswerRow(answer.source, case, group=answer.question, id=answer.source))
+            row = AnswerRow(answer.source, stored_case(answer), group=answer.question, id=answer.source)
+            systems.setdefault(answer.system, []).append(row)
     return systems
+
+
+def stored_case(answer: Candidate) -> AnswerCase:
+    """A stored answer as measures take it."""
+    passages = tuple(passage.text for passage in answer.passages)
+    return AnswerCase(answer.question, answer.text, passages, answer.gold, citations=answer.citations)
 
 
 def scored(
