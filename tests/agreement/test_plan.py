@@ -139,6 +139,12 @@ def under(source, test):
     return plan.verdict(source._replace(study=source.study.model_copy(update={"test": test})), "main")
 
 
+def states_of(workbench, study, tests):
+    """Test -> the state of the verdict, had the plan named it."""
+    source = sources.open_study(workbench, study)
+    return {test: under(source, test).state for test in tests}
+
+
 def test_an_interval_has_the_confidence_that_the_plan_names(workbench):
     labelled(workbench, of_one_system(), lambda who, item, n: "supported" if number(item) % 5 else "partly")
     source = sources.open_study(workbench, "toy")
@@ -168,8 +174,7 @@ def test_a_plan_is_not_turned_round_by_words_that_are_not_understood(workbench):
         "The interval doesn't lie above 0.9.": "own",
         "One-sided 95% interval: it lies above 0.5.": "own",
     }
-    source = sources.open_study(workbench, "toy")
-    assert {test: under(source, test).state for test in states} == states
+    assert states_of(workbench, "toy", states) == states
 
 
 def test_a_difference_is_decided_where_0_is_left_out_and_no_other_number(workbench):
@@ -180,8 +185,7 @@ def test_a_difference_is_decided_where_0_is_left_out_and_no_other_number(workben
         "The interval of each share excludes 0.5.": "own",
         "The interval of the difference does not leave out 0.": "own",
     }
-    source = sources.open_study(workbench, "toy")
-    assert {test: under(source, test).state for test in states} == states
+    assert states_of(workbench, "toy", states) == states
 
 
 def test_pairs_are_decided_by_the_sign_test(workbench):
@@ -203,8 +207,7 @@ def test_a_sign_test_is_held_to_the_level_that_the_plan_names(workbench):
         "One-sided sign test, level 5%.": "own",
         "Sign test at the 99% level.": "own",
     }
-    source = sources.open_study(workbench, "ab")
-    assert {test: under(source, test).state for test in states} == states
+    assert states_of(workbench, "ab", states) == states
 
 
 @pytest.mark.parametrize(("said", "state"), [({"test": ""}, "own"), ({"test": "We shall see."}, "own"),
