@@ -27,7 +27,7 @@ ENGINES = {
 }
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["llama_cpp", pytest.param("transformers", marks=pytest.mark.slow)])
 def test_a_refusal_is_written_from_its_probability_on(engine, messages):
     def made(refusal):
         return ENGINES[engine](own_process="no", context_tokens=512, max_tokens=12, refusal=refusal, logprobs=1)

@@ -211,6 +211,7 @@ def test_torch_follows_the_grammar_with_the_bundled_models_own_tokens():
     assert len(found) == 6
 
 
+@pytest.mark.slow
 @needs_model
 def test_both_engines_let_the_same_tokens_through():
     """The table that is made of a GGUF file's vocabulary, and the one of transformers' tokenizer."""
