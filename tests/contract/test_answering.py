@@ -131,7 +131,7 @@ def test_no_time_is_a_failure_and_no_text(name, engine):
     )
 
 
-@pytest.mark.parametrize("steps", [1, 6])
+@pytest.mark.parametrize("steps", [1, pytest.param(6, marks=pytest.mark.slow)])
 def test_closing_it_frees_the_engine(name, engine, steps):
     writing = part(name).write(material(engine))
     for _ in range(steps):

@@ -122,7 +122,7 @@ COPIES = (
 
 
 @pytest.mark.parametrize("copy", COPIES)
-@pytest.mark.parametrize("many", [1, 20])
+@pytest.mark.parametrize("many", [pytest.param(1, marks=pytest.mark.slow), 20])
 def test_a_copy_in_another_case_or_with_other_blanks_is_met_and_goes(bench, store, copy, many):
     secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
     others = [store.write(FactDraft(f"Door {number} of hall Fir is green.")).id for number in range(many)]

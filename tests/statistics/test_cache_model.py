@@ -109,7 +109,10 @@ def test_a_lifetime_changes_the_hit_rate_steadily():
     assert predicted[-1] == pytest.approx(che(rates, 50).hit_rate, abs=1e-3)
 
 
-@pytest.mark.parametrize("exponent, asked", [(0.6, 1000), (0.9, 1000), (1.2, 1000), (0.9, 6000)])
+@pytest.mark.parametrize(
+    "exponent, asked",
+    [(0.9, 1000), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((0.6, 1000), (1.2, 1000), (0.9, 6000)))],
+)
 def test_a_law_fitted_to_few_counts_predicts_what_was_planted(exponent, asked):
     """A third of the questions, so that most were never asked; a law ranked by its own counts is 12 to 17 points off there."""
     popularity = Zipf(exponent, exponent, exponent, ITEMS).popularity()

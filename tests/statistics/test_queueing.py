@@ -32,7 +32,7 @@ def recursion(rate: float, draw, servers: int) -> tuple[float, np.ndarray]:
     return total / STEPS, np.concatenate(waits)
 
 
-@pytest.mark.parametrize("load", [0.5, 0.7, 0.9])
+@pytest.mark.parametrize("load", [pytest.param(0.5, marks=pytest.mark.slow), pytest.param(0.7, marks=pytest.mark.slow), 0.9])
 @pytest.mark.parametrize("servers, draw", [(1, exponential), (3, exponential), (1, constant)], ids=["M/M/1", "M/M/3", "M/D/1"])
 def test_waits_are_those_of_the_recursion(servers, draw, load):
     rate = load * servers

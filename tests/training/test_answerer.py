@@ -137,7 +137,7 @@ def test_without_its_data_it_says_what_is_missing(tmp_path):
         drain(answerer_data(tmp_path, AnswererTraining(), tmp_path))
 
 
-@pytest.mark.parametrize("block", [32, branches.BLOCK])
+@pytest.mark.parametrize("block", [pytest.param(32, marks=pytest.mark.slow), branches.BLOCK])
 def test_questions_over_the_same_passages_are_read_together_and_come_to_the_same(data, model, block, monkeypatch):  # noqa: F811
     monkeypatch.setattr(branches, "BLOCK", block)
     config = AnswererTraining(**SMALL, rank=2, batch_size=6, at_once=4000)
