@@ -221,12 +221,18 @@ def facing(
         _all_yes(human),
         people,
         _all_yes(people),
-        [machine._replace(scores=np.array([machine.scores[units].mean() for units, _ in answers])) for machine in scores],
+        [machine._replace(scores=np.array([whole_score(machine.scores[units]) for units, _ in answers])) for machine in scores],
         [systems[row] for row in first],
         [datasets[row] for row in first],
         groups(table)[first],
         [strata[row] for row in first],
     )
+
+
+def whole_score(scores: np.ndarray) -> float:
+    """Of an answer, judged or not: the mean over its sentences that have a score; NaN: none has."""
+    measured = scores[~np.isnan(scores)]
+    return float(measured.mean()) if len(measured) else np.nan
 
 
 def _all_yes(shares: np.ndarray) -> np.ndarray:

@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from math import inf
 from typing import NamedTuple
 
 from core.annotation.assignment import handed_over
+from core.annotation.label_table import seconds_since_1970
 from core.annotation.labels import Label, from_record, problems
 from core.annotation.study import Study, design_hash
 from core.annotation.versions import Frozen, history, load
@@ -40,7 +42,7 @@ def check(workbench: Workbench, study_id: str) -> Check:
         )
     for where, what in {**workbench.store.labels.gaps, **workbench.store.labels.cut()}.items():
         findings.append(f"{where}: {what}.")
-    for what, ids in _label_findings(last.study, labels, hashes, _leaving(versions)).items():
+    for what, ids in _label_findings(last.study, labels, hashes, _begun(versions), _leaving(versions)).items():
         findings.append(f"{len(ids):,} labels {what}, the first of them {ids[0]}.")
     notes = _notes(versions)
     if taken := sum(bool(label.origin) for label in labels):
@@ -48,12 +50,21 @@ def check(workbench: Workbench, study_id: str) -> Check:
     return Check(not findings, last.hash, len(labels), tuple(findings), notes)
 
 
-def _leaving(versions: Sequence[Frozen]) -> dict[tuple[str, str], str]:
-    """(round, annotator) -> when it was recorded that they left."""
-    times: dict[tuple[str, str], str] = {}
+def _begun(versions: Sequence[Frozen]) -> dict[str, float]:
+    """Round -> when it was frozen first, in seconds since 1970."""
+    times: dict[str, float] = {}
+    for version in versions:
+        if version.hash:
+            times.setdefault(version.round, seconds_since_1970(version.created))
+    return times
+
+
+def _leaving(versions: Sequence[Frozen]) -> dict[tuple[str, str], float]:
+    """(round, annotator) -> when it was recorded that they left, in seconds since 1970."""
+    times: dict[tuple[str, str], float] = {}
     for version in versions:
         for leaver in version.study.left:
-            times.setdefault((leaver.round, leaver.annotator), version.created)
+            times.setdefault((leaver.round, leaver.annotator), seconds_since_1970(version.created))
     return times
 
 
@@ -82,18 +93,23 @@ def _notes(versions: Sequence[Frozen]) -> tuple[str, ...]:
 
 
 def _label_findings(
-    study: Study, labels: Iterable[Label], hashes: dict[str, Frozen], leaving: dict[tuple[str, str], str]
+    study: Study,
+    labels: Iterable[Label],
+    hashes: dict[str, Frozen],
+    begun: dict[str, float],
+    leaving: dict[tuple[str, str], float],
 ) -> dict[str, list[str]]:
+    """Times are compared as such: those of files may be of any zone."""
     findings: dict[str, list[str]] = defaultdict(list)
     for label in labels:
-        frozen = hashes.get(label.hash)
+        frozen, when = hashes.get(label.hash), seconds_since_1970(label.created)
         if frozen is None and not label.origin:
             findings["were given under a study that was never frozen"].append(label.id)
         elif frozen is not None and frozen.round != label.round:
             findings["were given in another round than their study was frozen for"].append(label.id)
-        elif frozen is not None and label.created and label.created < frozen.created:
+        elif when < (seconds_since_1970(frozen.created) if frozen else begun.get(label.round, -inf)):
             findings["are older than the study they were given under"].append(label.id)
-        elif not label.origin and label.created > leaving.get((label.round, label.annotator), "~"):
+        elif not label.origin and when > leaving.get((label.round, label.annotator), inf):
             findings["were given by somebody who had left the round"].append(label.id)
         elif not label.withdrawn and problems(frozen.study if frozen else study, label):
             findings["do not fit the items or the rubric"].append(label.id)

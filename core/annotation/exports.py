@@ -103,9 +103,11 @@ def push(workbench: Workbench, study_id: str, url: str = "", round_name: str = "
     from core.annotation.formats import label_studio_server
 
     frozen = load(workbench, study_id)
+    if not frozen.hash:  # labels that are seen before could shape the plan
+        raise WorkbenchError(f"The study '{study_id}' is a draft.", todo="Freeze it, then send it to be labelled.")
     tasks = label_studio.tasks(frozen.study, latest.labels(workbench, study_id, round_name), round_name or frozen.round)
     return label_studio_server.call(
-        "push", url, title=f"{study_id} {(frozen.hash or 'draft')[:8]}", config=label_studio.config_xml(frozen.study), tasks=tasks
+        "push", url, title=f"{study_id} {frozen.hash[:8]}", config=label_studio.config_xml(frozen.study), tasks=tasks
     )
 
 

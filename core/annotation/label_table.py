@@ -55,7 +55,7 @@ def table(
             place = row, columns[name]
             values[place] = number
             seconds[place] = np.nan if label.seconds is None else label.seconds
-            when[place] = _seconds_since_1970(label.created)
+            when[place] = seconds_since_1970(label.created)
     place = {unit: row for row, unit in enumerate(units)}
     twins = tuple(
         (place[original], row)
@@ -124,7 +124,8 @@ def _text(item: Item, unit: tuple[str, int, int], part: str) -> str:
     return answer.text[slice(*answer.sentences[sentence])] if part == "sentences" else answer.text
 
 
-def _seconds_since_1970(created: str) -> float:
+def seconds_since_1970(created: str) -> float:
+    """Of a time as files have it, in UTC where they say no zone; NaN: it is none."""
     from datetime import UTC, datetime
 
     try:

@@ -58,12 +58,13 @@ def undo(workbench: Workbench, frozen: Frozen, item: str, annotator: str) -> Lab
             raise WorkbenchError("There is nothing to undo here.")
         before = _before(workbench, latest)
         state = before or blank(frozen.study, frozen.round, frozen.study.item(item), annotator)
+        seen = ("rubric", "shown", "order") if before else ()  # what was judged, by which version, comes back with the judgement
         return _saved(
             workbench,
             frozen.study,
             latest.model_copy(
                 update={
-                    **{name: getattr(state, name) for name in CONTENT},
+                    **{name: getattr(state, name) for name in (*CONTENT, *seen)},
                     "withdrawn": before is None or before.withdrawn,
                     "replaces": latest.id,
                     "restores": before.id if before else "",

@@ -121,6 +121,15 @@ def corpus_of_answers(workbench: Workbench, study: Study) -> dict[str, str]:
     return {row["id"]: row["dataset"] for row in rows}
 
 
+def citations_of_answers(workbench: Workbench, study: Study) -> dict[str, str]:
+    """Id of each answer of a recipe that a study shows -> how it cites, as far as it is stored here."""
+    rows = workbench.store.query(
+        "SELECT DISTINCT id, config->>'$.context.citations' AS citations FROM answers WHERE id IN (SELECT unnest(?::VARCHAR[]))",
+        [sorted({response.source for item in study.items for response in item.responses})],
+    )
+    return {row["id"]: row["citations"] for row in rows if row["citations"]}
+
+
 def newest_answer(workbench: Workbench) -> str:
     """The id of the answer that was stored last; of the same one no answer has come."""
     [row] = workbench.store.query("SELECT max(id) AS id FROM answers")

@@ -4,9 +4,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.statistics.agreement.coefficient import Coefficient, estimate
-from core.statistics.bootstrap import Interval, mean_interval, or_rows
+from core.statistics.bootstrap import (
+    FEW,
+    FEW_GROUPS,
+    LEVEL,
+    TOO_FEW,
+    Interval,
+    drawn_means,
+    few_groups,
+    mean_interval,
+    or_rows,
+    summed,
+)
 from core.statistics.proportion import wilson_grouped
+
+_STEPS = 24  # halvings of a bound
 
 
 class Bin(NamedTuple):
@@ -33,8 +45,9 @@ def calibration(
     """scores [n] within 0 to 1, positive [n] 1 or 0; rows with a NaN are left out; groups [n]: which rows belong together.
     Bins of equal width.
 
-    Error: mean over the rows of |share of positives - mean score| of their bin, with a bootstrap interval; it is above 0
-    by chance even for a calibrated score, more so with many bins and few items.
+    Error: mean over the rows of |share of positives - mean score| of their bin; it is above 0 by chance even for a calibrated score,
+    more so with many bins and few items. Its resamples add as much once more, so that their percentiles leave out what is true; see
+    `_error_bounds` for its interval, of fewer than FEW groups none.
     Source: Naeini, Cooper and Hauskrecht 2015, "Obtaining well calibrated probabilities using Bayesian binning";
     Guo et al. 2017, "On calibration of modern neural networks", equation 3.
     """
@@ -54,9 +67,41 @@ def calibration(
     brier = mean_interval((scores - positive) ** 2, groups, resamples, seed=seed)._replace(total=total)
     if len(scores) < 2:
         return Calibration(Interval(None, None, None, len(scores), total, "not measured"), brier, rows)
-    parts = np.column_stack([np.ones(len(scores)), member * (positive - scores)[:, None]])
-    whole = Coefficient(
-        "error", parts, lambda s: np.abs(s[..., 1:]).sum(axis=-1) / s[..., 0], len(parts), len(parts), limits=(0.0, 1.0)
-    )
-    error = estimate(whole, resamples, seed, groups)
-    return Calibration(Interval(*error[1:4], len(scores), total, error.note), brier, rows)
+    sums = summed(np.column_stack([member * (positive - scores)[:, None], np.ones(len(scores))]), groups)
+    off, many = sums[:, :-1].sum(axis=0) / len(scores), len(sums)
+    error = Interval(float(np.abs(off).sum()), None, None, len(scores), total, TOO_FEW)
+    if many >= FEW:
+        drawn = drawn_means(sums, resamples, seed)
+        low, high = _error_bounds(off, drawn[:, :-1] / drawn[:, -1:], many)
+        error = error._replace(low=low, high=high, note=few_groups(many))
+    return Calibration(error, brier, rows)
+
+
+def _error_bounds(off: np.ndarray, drawn: np.ndarray, many: int) -> tuple[float, float]:
+    """Of the sum of |off| [bins], from resampled ones [draws, bins] over so many groups: those multiples of what was found, from none
+    upwards, to which the resamples' noise makes it neither among the largest nor the smallest 2.5% (a bootstrap test, inverted: Davison
+    and Hinkley 1997, "Bootstrap methods and their application", section 5.4); of few groups with the noise as `over_groups` widens it."""
+    from scipy.special import ndtri, stdtrit  # 0.1 s, which a start need not wait for
+
+    tail, error = (1 - LEVEL) / 2, float(np.abs(off).sum())
+    wider = stdtrit(many - 1, 1 - tail) / ndtri(1 - tail) * np.sqrt(many / (many - 1)) if many < FEW_GROUPS else 1.0
+    noise = (drawn - off) * wider
+
+    def least(share: float, above: bool) -> float:
+        """The multiple from which on this share of the draws, or more, is at least as large as what was found, or larger."""
+        low, high = 0.0, 1.0
+        reached = np.greater_equal if above else np.greater
+
+        def enough(times: float) -> bool:
+            return bool(reached(np.abs(times * off + noise).sum(axis=1), error).mean() >= share)
+
+        if enough(0.0) or error == 0:
+            return 0.0
+        while not enough(high):
+            high *= 2
+        for _ in range(_STEPS):
+            middle = (low + high) / 2
+            low, high = (low, middle) if enough(middle) else (middle, high)
+        return high
+
+    return error * min(least(tail, True), 1.0), min(error * max(least(1 - tail, False), 1.0), 1.0)

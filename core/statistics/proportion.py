@@ -1,8 +1,10 @@
 """Intervals of proportions, and of means of a measure between 0 and 1."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from core.statistics.bootstrap import FEW, FEW_GROUPS, Interval, few_groups, intervals, mean_interval, numbered, summed
+from core.statistics.bootstrap import FEW, FEW_GROUPS, Interval, few_groups, intervals, mean_interval, summed
 
 # values off one end of the range: up to the first number the bootstrap draws almost the same sample each time; from the second on it is
 # trusted alone. Between them the interval goes over from one to the other: a curve of means else jumps where one value reaches the end
@@ -44,25 +46,38 @@ def unit_intervals(values: np.ndarray, resamples: int = 1000, confidence: float 
         weight = 1.0 if interval.n < FEW or np.isin(measured, (0, 1)).all() else np.interp(off, EDGE, (1.0, 0.0))
         if interval.n > 1 and weight:
             share = wilson(min(measured.sum(), interval.n), interval.n, confidence)  # sums of rounded values may pass n
-            low, high = (
-                a if weight == 1 else float(weight * a + (1 - weight) * b) for a, b in zip(share[1:3], interval[1:3], strict=True)
-            )
+            low, high = _between(share, interval, weight)
             bounds[column] = interval._replace(low=low, high=high, note="")
     return bounds
 
 
-def unit_interval_grouped(values: np.ndarray, groups: np.ndarray, seed: int = 0) -> Interval:
+def unit_interval_grouped(
+    values: np.ndarray, groups: Sequence | np.ndarray, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
+) -> Interval:
     """Interval of the mean of a measure between 0 and 1, whose rows belong to groups [n]; NaN = unmeasured, left out.
 
-    By bootstrap over groups; over fewer than FEW_GROUPS Wilson's of the effective number of rows, which allows for few groups and stays
-    between 0 and 1.
+    By bootstrap over groups, as `mean_interval`, but for Wilson's of the effective number of rows where `unit_intervals` has Wilson's:
+    of values of 0 and 1 only, of few groups, here fewer than FEW_GROUPS, and where few groups (EDGE) hold a value off 0, or off 1.
     """
+    values, groups = np.asarray(values, np.float64), np.asarray(groups)
     measured = ~np.isnan(values)
-    many = int(numbered(groups[measured]).max()) + 1 if measured.any() else 0
-    if many < 2 or many >= FEW_GROUPS:
-        return mean_interval(values, groups, seed=seed)
-    interval = wilson_grouped(values[measured], groups[measured])
-    return interval._replace(total=len(values), note=few_groups(many))
+    interval, own, of = mean_interval(values, groups, resamples, confidence, seed), values[measured], groups[measured]
+    many = len(np.unique(of))
+    if many < 2:
+        return interval
+    off = min(len(np.unique(of[own != end])) for end in (0, 1))
+    weight = 1.0 if many < FEW_GROUPS or np.isin(own, (0, 1)).all() else np.interp(off, EDGE, (1.0, 0.0))
+    if not weight:
+        return interval
+    low, high = _between(wilson_grouped(own, of, confidence), interval, weight)
+    return interval._replace(low=low, high=high, note=few_groups(many))
+
+
+def _between(share: Interval, bootstrap: Interval, weight: float) -> tuple[float, float]:
+    """Bounds that go over from one interval to the other. weight: of the first; at 1 there may be no other."""
+    return tuple(
+        a if weight == 1 else float(weight * a + (1 - weight) * b) for a, b in zip(share[1:3], bootstrap[1:3], strict=True)
+    )
 
 
 def wilson_grouped(yes: np.ndarray, groups: np.ndarray | None = None, confidence: float = 0.95) -> Interval:

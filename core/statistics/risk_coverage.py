@@ -44,7 +44,8 @@ def risk_coverage(
     and Geifman and El-Yaniv 2017, "Selective classification for deep neural networks", section 2. The area is the mean over the rows
     answered at the loosest threshold of the risk at each one's own score (AURC; Geifman, Uziel and El-Yaniv 2019, "Bias-reduced
     uncertainty estimation for deep neural classifiers", section 3). Where the scores tell nothing it is about the share wrong of all
-    that is answered. Band and interval: percentile bootstrap over groups, point by point.
+    that is answered. Band: Wilson's interval of the effective number of those answered, point by point, as `answered_at` has it, for
+    where all of few are right a bootstrap collapses. Interval of the area: percentile bootstrap over groups.
     """
     scores, right, groups = _usable(scores, right, groups)
     total, told = len(scores), ~np.isnan(scores)
@@ -60,10 +61,10 @@ def risk_coverage(
     many = first.cumsum()[last]  # groups answered there
     low, high, interval = np.full(len(last), np.nan), np.full(len(last), np.nan), (None, None, TOO_FEW)
     if many[-1] >= FEW:
-        drawn = [_curve(weights[:, place], right, last) for weights in resampling_weights(int(many[-1]), resamples, seed)]
-        shares, areas = (np.concatenate(each) for each in zip(*drawn, strict=True))
-        enough, tail = many >= FEW, (1 - confidence) / 2
-        low[enough], high[enough] = np.nanquantile(shares[:, enough], [tail, 1 - tail], axis=0)
+        for at in np.flatnonzero(many >= FEW).tolist():
+            low[at], high[at] = wilson_grouped(right[: last[at] + 1], place[: last[at] + 1], confidence)[1:3]
+        areas = [_curve(weights[:, place], right, last)[1] for weights in resampling_weights(int(many[-1]), resamples, seed)]
+        areas = np.concatenate(areas)
         bounds = np.clip(over_groups(float(area[0]), areas, int(many[-1]), confidence), 0, 1)
         interval = (*map(float, bounds), few_groups(int(many[-1])))
     told_area = Interval(float(area[0]), *interval[:2], len(scores), total, interval[2])

@@ -4,13 +4,13 @@ import threading
 
 import pytest
 
-from core.annotation import checking, latest, saving, standing, versions, worklist
+from core.annotation import checking, latest, rounds, saving, standing, versions, worklist
 from core.annotation.labels import Span
 from core.annotation.screen import shown
 from core.errors import WorkbenchError
 from core.files import ids
 from core.workbench import Workbench
-from tests.support.annotated import frozen_study, judge, judge_all
+from tests.support.annotated import frozen_study, judge, judge_all, rating
 
 
 def test_a_label_is_blind_dated_and_replaces_the_one_before(workbench):
@@ -48,6 +48,18 @@ def test_undo_goes_back_step_by_step(workbench):
     judge(workbench, frozen, "Ann", item)
     assert saving.undo(workbench, frozen, item, "Ann").withdrawn
     assert len(workbench.store.labels.all("toy")) == 8 and checking.check(workbench, "toy").ok
+
+
+def test_what_an_undo_brings_back_is_of_the_rubric_that_it_was_judged_by(workbench):
+    pilot = rounds.freeze(workbench, rating(), "pilot")
+    item = worklist.Worklist(workbench, pilot, "Ann").next_open()
+    first = judge(workbench, pilot, "Ann", item)
+    clearer = pilot.study.rubric.model_copy(update={"changed": "Clearer words.", "guidelines": "New."})
+    revised = rounds.revise(workbench, "toy", clearer)
+    assert judge(workbench, revised, "Ann", item, "partly").rubric == 2
+    back = saving.undo(workbench, revised, item, "Ann")
+    assert back.sentences == first.sentences and back.rubric == first.rubric == 1
+    assert (back.shown, back.order, back.hash) == (first.shown, first.order, revised.hash) and checking.check(workbench, "toy").ok
 
 
 def test_resume_where_left_also_in_another_process(workbench):

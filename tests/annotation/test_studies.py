@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from core.annotation.label_table import table
 from core.annotation.labels import complete
 from core.annotation.rubric import FOLDER
 from core.annotation.study import study_hash
+from core.errors import WorkbenchError
 from core.workbench import Workbench
 from tests.support.annotated import frozen_study, judge, pairs, rating
 from tests.support.studies import add_answers, some
@@ -34,6 +36,44 @@ def test_a_changed_study_or_label_is_noticed(workbench):
     found = " ".join(checking.check(workbench, "toy").findings)
     for said in ("does not match its hash", "changed after", "never frozen", "older than", "do not fit"):
         assert said in found
+
+
+def test_times_of_labels_are_compared_whatever_zone_a_file_says_them_in(workbench):
+    frozen = frozen_study(workbench)
+    judge(workbench, frozen, "Ann", worklist.Worklist(workbench, frozen, "Ann").next_open())
+    payload, since = workbench.store.labels.all("toy")[0], datetime.fromisoformat(frozen.created)
+    west, east = (timezone(timedelta(hours=hours)) for hours in (-5, 5))
+    for hour, zone in (
+        (1, west),
+        (2, UTC),
+        (3, east),
+    ):  # after the study was frozen; in the west the clock says four hours before
+        workbench.store.add_label({**payload, "created": (since + timedelta(hours=hour)).astimezone(zone).isoformat(), "id": ""})
+    assert checking.check(workbench, "toy").ok
+    workbench.store.add_label({**payload, "created": (since - timedelta(hours=1)).astimezone(east).isoformat(), "id": ""})
+    assert "1 labels are older than the study" in " ".join(checking.check(workbench, "toy").findings)
+
+
+def test_an_imported_label_that_is_older_than_the_plan_is_told(workbench, tmp_path):
+    """As of a project on a server that was made of a draft: its labels could have shaped the plan."""
+    frozen = frozen_study(workbench)
+    mine = worklist.Worklist(workbench, frozen, "Ann").items[:2]
+    now = datetime.fromisoformat(frozen.created)
+    rows = [
+        {"item": item, "annotator": "Ann", "created": (now + timedelta(hours=hours)).isoformat(), "helpful": [3]}
+        for item, hours in zip(mine, (-1, 1), strict=True)
+    ]
+    (tmp_path / "labels.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert imports.import_labels(workbench, "toy", tmp_path / "labels.jsonl").added == 2
+    told = checking.check(workbench, "toy")
+    assert not told.ok and ["1 labels are older than the study" in each for each in told.findings] == [True]
+
+
+def test_a_draft_goes_to_no_server(workbench):
+    rounds.save(workbench, rating())
+    with pytest.raises(WorkbenchError, match="draft") as caught:
+        exports.push(workbench, "toy", "http://127.0.0.1:9")
+    assert "Freeze" in caught.value.todo
 
 
 def test_tokens_are_kept_as_hashes(workbench):

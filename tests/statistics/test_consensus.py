@@ -169,8 +169,22 @@ def test_calibration():
     sure = calibration(np.array([0.99] * 10 + [1.0] * 10), np.tile([1, 0], 10))
     assert sure.error.mean == pytest.approx(0.495) and sure.bins[-1].share.n == 20 and sure.bins[0].score is None
     assert calibration([NAN], [1]).error.mean is None
+    assert calibration(scores[:9], np.tile([1, 0], 5)[:9]).error[1:3] == (None, None), "of nine a bootstrap says nothing"
     with pytest.raises(ValueError, match="from 0 to 1"):
         calibration([1.2], [1])
+
+
+@pytest.mark.parametrize("off", [0.0, 0.4])
+def test_the_interval_of_the_calibration_error_holds_the_true_one_though_what_is_found_is_larger(off):
+    """Scores from 0 to 1, drawn evenly, of which 0.5 alone is right: in five bins the error is 0.24 times what they are off."""
+    rng, held, larger = np.random.default_rng(7), [], []
+    for seed in range(100):
+        scores = rng.random(100)
+        error = calibration(scores, rng.random(100) < scores + off * (0.5 - scores), 5, 200, seed).error
+        held.append(error.low <= 0.24 * off <= error.high)
+        larger.append(error.mean > 0.24 * off)
+        assert 0 <= error.low <= error.mean <= error.high <= 1
+    assert np.mean(larger) > 0.75 and np.mean(held) >= 0.9, "by percentiles of resamples 0.0 and 0.78"
 
 
 def test_human_ceiling_and_baseline():

@@ -28,7 +28,7 @@ from core.statistics.power_width import (
     rate_simulated,
 )
 from core.statistics.prediction_powered import prediction_powered
-from core.statistics.proportion import unit_interval_grouped
+from core.statistics.proportion import unit_interval_grouped, unit_intervals
 from core.statistics.rogan_gladen import rogan_gladen
 
 pytestmark = pytest.mark.slow  # thousands of simulated studies
@@ -293,3 +293,28 @@ def test_intervals_over_few_groups_hold_the_truth(groups):
             held[name] += one.low is None or one.low <= truth <= one.high
     # by percentiles over 3 groups 0.7 to 0.8
     assert all(hits / studies >= 0.92 for hits in held.values()), {name: hits / studies for name, hits in held.items()}
+
+
+@pytest.mark.parametrize(("rate", "groups"), [(0.9, 20), (0.97, 25), (0.99, 40), (0.02, 30)])
+def test_shares_near_the_ends_hold_the_truth_over_groups_too(rate, groups):
+    """Groups of which each is nearly all of one kind: a bootstrap over them misses in a quarter of these studies and more."""
+    rng, held = np.random.default_rng(1), {"share": 0, "measure": 0}
+    for _ in range(300):
+        own, of = rng.beta(rate, 1 - rate, groups), np.repeat(np.arange(groups), rng.integers(1, 7, groups))
+        yes = (rng.random(len(of)) < own[of]) * 1.0
+        part = np.where(yes, 1, rng.uniform(0, 0.5, len(of)))  # no longer 0 and 1 alone, most of it still at one end
+        for name, found, truth in (
+            ("share", unit_interval_grouped(yes, of, 200), rate),
+            ("measure", unit_interval_grouped(part, of, 200), rate + (1 - rate) / 4),
+        ):
+            held[name] += found.low <= truth <= found.high
+    assert held["share"] / 300 >= 0.9 and held["measure"] / 300 >= 0.85, held
+
+
+def test_groups_of_one_value_each_have_the_interval_of_single_values_and_whole_agreement_is_not_certain():
+    rng = np.random.default_rng(2)
+    for values in (np.ones(40), (rng.random(40) < 0.5) * 1.0, np.where(np.arange(40) < 2, 0.3, 1.0), rng.random(40)):
+        [alone], grouped_ones = unit_intervals(values), unit_interval_grouped(values, np.arange(40))
+        assert grouped_ones[:3] == pytest.approx(alone[:3])
+    twice = unit_interval_grouped(np.ones(60), np.arange(60) // 2)
+    assert twice.mean == twice.high == 1.0 and twice.low < 0.9, "of 30 groups, though they say the same"

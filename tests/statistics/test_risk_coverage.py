@@ -55,6 +55,17 @@ def test_the_band_holds_the_share_of_the_whole_about_as_often_as_it_says():
     assert np.mean(within) > 0.88
 
 
+def test_where_all_of_few_are_right_the_band_does_not_say_that_all_are():
+    rng, within = np.random.default_rng(4), []
+    for number in range(100):
+        scores, right = rng.random(60), (rng.random(60) < 0.95).astype(float)
+        curve = risk_coverage(scores, right, resamples=20, seed=number)
+        at = np.flatnonzero(curve.thresholds >= 0.5)[-1]
+        within.append(curve.low[at] <= 0.95 <= curve.high[at])
+        assert answered_at(scores, right, curve.thresholds[at])[1][1:3] == (curve.low[at], curve.high[at])
+    assert np.mean(within) > 0.88, "by bootstrap 16 in 100"
+
+
 def test_fewer_groups_than_a_bootstrap_needs_have_no_band():
     scores, right = np.linspace(0.1, 0.9, 40), np.tile([0, 1], 20)
     curve = risk_coverage(scores, right, np.arange(40) % (FEW - 1))

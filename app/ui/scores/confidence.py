@@ -11,7 +11,7 @@ from core.labs.scores import confidence as lab
 from core.labs.scores.confidence import SETTING, Confidence
 from core.statistics.bootstrap import Interval
 
-METHOD = "Percentile bootstrap over questions, those with evidence in one document together; shares by Wilson's interval"
+METHOD = "Wilson's interval of the effective number of questions, those with evidence in one document together"
 
 
 def shown(made: Confidence, config: TrialConfig, command: str) -> None:

@@ -17,7 +17,7 @@ from core.labs.papers.bibliography import cited
 from core.labs.papers.paper import Item, Paper, Taken
 from core.labs.papers.wording import STAGES, counted, listed, one_of, sentence
 from core.labs.papers.words import called
-from core.pipeline.recipe_words import OF_ANSWERS, doing
+from core.pipeline.recipe_words import OF_ANSWERS, doing, recipe_fingerprint
 from core.pipeline.stages import unused
 from core.registry import parts
 from core.report.caption import escape
@@ -102,9 +102,8 @@ def limitations(workbench: Workbench, paper: Paper, trials: Trials) -> list[str]
         said.append(
             "Recipes were compared on all questions: the best was chosen on the questions on which it is reported, which flatters it."
         )
-    recipes = _by(trials, "config_fingerprint")
-    seeds = {(trial.get("config_fingerprint"), trial.get("seed")) for trial in trials}
-    if trials and len(seeds) == len(recipes):
+    seeds = {(recipe_fingerprint(trial["config"]), trial["config"].get("seed", 0)) for trial in trials}
+    if trials and len(seeds) == len({recipe for recipe, _ in seeds}):
         said.append("Each recipe was measured with one seed: the intervals are over questions, not over seeds.")
     said += _low_power(workbench, paper)
     if any("--cost" in item.command for item in paper.items):

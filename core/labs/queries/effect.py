@@ -21,8 +21,8 @@ from core.queries.by_model import ByModel, fell_back, same
 from core.queries.follow_up import FollowUp
 from core.queries.protocol import Wording
 from core.records import Progress, Query
-from core.statistics.bootstrap import mean_interval
 from core.statistics.paired import Paired
+from core.statistics.proportion import unit_interval_grouped
 from core.workbench import Evaluation, Recipe, Resolved, Workbench, fetched
 
 
@@ -182,7 +182,7 @@ def rewrites(
     spent = cost(config, queries, using)
 
     def row(what: str, values: np.ndarray) -> dict[str, Any]:
-        mean = mean_interval(values, groups, *rules_of(config))
+        mean = unit_interval_grouped(values, groups, *rules_of(config))
         return {"what": what, "f1": mean.mean, "low": mean.low, "high": mean.high, "n": mean.n}
 
     only = np.where(changed, 1.0, np.nan)

@@ -7,12 +7,13 @@ import numpy as np
 
 from core import registry
 from core.agreement.headline import Unjudged
-from core.agreement.machines import Machine, places
+from core.agreement.machines import Machine, places, whole_score
 from core.agreement.sources import LabelSource
 from core.annotation.label_table import LabelTable
 from core.annotation.sentences import sentences
-from core.annotation.stored_answers import read_candidates
+from core.annotation.stored_answers import citations_of_answers, read_candidates
 from core.config import TrialConfig
+from core.context.citations import BRACKETS
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase, AnswerMeasure
 from core.labs.scores.sets import stored_case
@@ -45,12 +46,16 @@ def measured(
         raise WorkbenchError(
             f"'{unknown[0]}' is not a measure of a person's verdict.", where="--measure", todo=f"Measures: {', '.join(usable())}."
         )
-    cases = []
+    cases, cites = [], citations_of_answers(workbench, source.study)
     for item_id, number, sentence in places(part, table):
         item = source.study.item(item_id)
         response = item.responses[number]
         text = response.text[slice(*response.sentences[sentence])] if part == "sentences" else response.text
-        cases.append(AnswerCase(item.question, text, tuple(p.text for p in response.passages), tuple(item.gold)))
+        passages, citations = (
+            tuple(p.text for p in response.passages),
+            cites.get(response.source, BRACKETS),
+        )  # as of those nobody judged
+        cases.append(AnswerCase(item.question, text, passages, tuple(item.gold), citations=citations))
     others, bounds = _others(workbench, rest, part), [0]
     for each in others:
         bounds.append(bounds[-1] + len(each))
@@ -61,7 +66,7 @@ def measured(
         values = np.array([score.value for score in scores], np.float64)
         values = values if measure.direction > 0 else 1 - values
         more = values[len(cases) :]
-        means = [np.nanmean(more[a:b]) if not np.isnan(more[a:b]).all() else np.nan for a, b in pairwise(bounds)]
+        means = [whole_score(more[a:b]) for a, b in pairwise(bounds)]
         machines.append(Machine(measure.label, values[: len(cases)], np.array(means) if others else None))
     return machines
 

@@ -168,7 +168,7 @@ def point_table(made: Confidence, command: str = "") -> Table:
         Column("threshold", "Threshold", MEAN, "Answered where the mean probability of the answer's tokens is at least this."),
         Column("answered", "Share answered", MEAN),
         Column("right", "Right of those", MEAN),
-        Column("between", "95%", help="By bootstrap over questions; of fewer than 10 answers none.", width=120),
+        Column("between", "95%", help="Wilson's, of the effective number of answers; of fewer than 10 none.", width=120),
     )
     rows = [row | {"between": between(row["low"], row["high"], MEAN)} for row in points(made)]
     return Table("risk_coverage", columns, rows, "Share answered and share right", f"Right: {judged_rule(made.measure)}", command)

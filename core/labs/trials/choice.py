@@ -124,8 +124,7 @@ def record(workbench: Workbench, result: Reported) -> dict[str, Any]:
                 "low": paired.low,
                 "high": paired.high,
                 "p": paired.p,
-                "won": paired.wins,
-                "lost": paired.losses,
+                **dict(zip(("won", "lost"), (paired.wins, paired.losses)[::better], strict=True)),
                 "tied": paired.ties,
                 "n": paired.n,
             }

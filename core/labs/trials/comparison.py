@@ -327,6 +327,7 @@ def rows(result: TrialComparison, names: dict[str, str]) -> list[dict[str, Any]]
     table = []
     for row in result.rows:
         p = row.paired or Paired(*[None] * 11)
+        won, lost = (p.wins, p.losses)[:: direction(result.metric)]  # of a metric of which less is better the lower value wins
         table.append(
             {
                 "Trial": names[row.trial.id],
@@ -340,8 +341,8 @@ def rows(result: TrialComparison, names: dict[str, str]) -> list[dict[str, Any]]
                 "p (Holm)": row.p_holm,
                 **dict.fromkeys(OF_LOOKS),
                 "Effect": p.effect_size,
-                "Won": p.wins,
-                "Lost": p.losses,
+                "Won": won,
+                "Lost": lost,
                 "Tied": p.ties,
                 "n": p.n or 0,
             }

@@ -19,6 +19,7 @@ from core.records import Progress, Query
 from core.retrieval.fusion import Fusion
 from core.statistics.bootstrap import mean_interval, numbered, summed
 from core.statistics.paired import sign_flip_p
+from core.statistics.proportion import unit_interval_grouped
 from core.workbench import Resolved, Workbench
 
 SINGLE = {"sparse_only": "lexical alone", "dense_only": "dense alone"}
@@ -137,7 +138,7 @@ def held_out(
         yield Progress(done, len(others), words)
         point = curve.point_of(workbench, run.of(other))
         rows.append({"against": words, **_difference(held.values, point.values[metric], units.names, rules, seed)})
-    mean = mean_interval(held.values, units.names, rules.resamples, rules.confidence, seed)
+    mean = unit_interval_grouped(held.values, units.names, rules.resamples, rules.confidence, seed)
     told = {
         "metric": f"{metric}@{rules.k}",
         "held out": mean.mean,

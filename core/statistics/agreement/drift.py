@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from core.statistics.agreement.coefficient import divided
-from core.statistics.bootstrap import Interval, intervals, summed
+from core.statistics.bootstrap import Interval, summed
 from core.statistics.corrections import correct_defined
+from core.statistics.proportion import unit_intervals
 
 FEWEST = 12  # items with a comparison: fewer have no trend to test
 
@@ -64,7 +65,7 @@ def agreement_with_others(values: np.ndarray) -> np.ndarray:
 def _drift(annotator: int, agreement: np.ndarray, order: np.ndarray, parts: int, permutations: int, seed: int) -> Drift:
     compared = ~np.isnan(agreement)
     ordered = agreement[compared][np.argsort(order[compared], kind="stable")]
-    means = [intervals(part, seed=seed)[0] for part in np.array_split(ordered, parts)]
+    means = [unit_intervals(part, seed=seed)[0] for part in np.array_split(ordered, parts)]
     if len(ordered) < FEWEST:
         note = f"undefined: {len(ordered)} items to compare, {FEWEST} are needed"
         return Drift(annotator, means, None, None, None, len(ordered), note)

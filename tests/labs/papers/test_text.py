@@ -77,6 +77,18 @@ def test_limitations_are_those_of_the_records(bench, texts):
     assert "numpy 2" in weak["text/methods.tex"] and "questions of the dev half" in weak["text/methods.tex"]
 
 
+def test_only_where_each_recipe_has_one_seed_it_is_said(tmp_path):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    twice = [add_trial(bench.store, questions, {"seed": seed}, 0.8, seed) for seed in (0, 1)]
+    other = add_trial(bench.store, questions, {"sparse.k1": 0.8}, 0.8, 2)
+    for name, pair in (("repeated", twice), ("single", [twice[1], other])):
+        papers.create(bench, name)
+        papers.add(bench, name, {"kind": "number", "name": "gain", "command": ["compare", *pair], "value": "difference"})
+    said = {name: "measured with one seed" in texts_of(bench, name)["text/limitations.tex"] for name in ("repeated", "single")}
+    assert said == {"repeated": False, "single": True}
+
+
 def test_the_smallest_difference_is_that_of_the_power_of_a_paired_test(bench, texts):
     from scipy.stats import norm
 

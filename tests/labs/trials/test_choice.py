@@ -116,6 +116,16 @@ def test_questions_of_the_test_half_are_paired_only_where_they_are_the_same(empt
     assert choice.choice(empty, comparison.trials(empty), "ndcg_linear", base).on_test.n == 39
 
 
+def test_of_a_measure_of_which_less_is_better_the_lower_value_wins(empty):
+    dev = add_questions(empty.store, name="dev", n=40)
+    for weight, few, many in ((0.1, 0.5, 0.5), (0.2, 0.2, 0.9)):  # less noise on 30 questions, more on 9
+        said = {f"q{i}": few if i < 30 else many for i in range(39)}
+        add_trial(empty.store, dev, {"fusion.weight": weight, "corpus.questions": "dev"}, answered={"noise": said})
+    record = choice.record(empty, choice.choice(empty, comparison.trials(empty), "noise"))
+    [row] = record["difference to the base"]
+    assert row["difference"] < 0 and (row["won"], row["lost"], row["tied"]) == (30, 9, 0)
+
+
 def test_of_equal_means_the_winner_is_what_was_measured_on_test(empty):
     dev, test = add_questions(empty.store, name="dev", n=40), add_questions(empty.store, name="test", first=40, n=40)
     base = halves(empty, {}, dev, 0, 0.1)

@@ -120,6 +120,18 @@ def test_questions_that_were_answered_are_told_by_their_own_number_not_by_that_o
     assert [row.note for row in rows] == ["", "shares 2 questions: 10 measured in the reference, 2 here"]
 
 
+def test_of_a_measure_of_which_less_is_better_the_lower_value_wins(tmp_path):
+    bench, ids = Workbench(tmp_path), [f"q{i}" for i in range(39)]
+    questions = add_questions(bench.store)
+    for weight, few, many in ((0.1, 0.5, 0.5), (0.2, 0.2, 0.9)):  # less noise on 30 questions, more on 9
+        said = {question: few if place < 30 else many for place, question in enumerate(ids)}
+        add_trial(bench.store, questions, {"fusion.weight": weight}, answered={"noise": said})
+    other, base = comparison.trials(bench)
+    result = comparison.compare(bench, base, [other], "noise")
+    [row] = comparison.rows(result, {other.id: "other"})
+    assert row["Difference"] < 0 and row["Verdict"] == "better" and (row["Won"], row["Lost"], row["Tied"]) == (30, 9, 0)
+
+
 def test_another_depth_is_judged_again_and_told(bench, trials):
     row = comparison.compare(bench, trials["base"], [trials["better"]]).rows[0]
     assert "depth 5" in row.note
