@@ -59,7 +59,7 @@ class Hyde(ByModel):
 
     def read(self, query: Query, texts: list[ModelText]) -> Wording:
         passages = [clean(text.text) for text in texts]
-        passages = list(dict.fromkeys(text for text in passages if words(text) and not same(text, query.text)))
+        passages = [text for text in passages if words(text) and not same(text, query.text)]  # drawn twice, twice in the mean
         if not passages:
             return as_it_stands(query, NOTHING if texts else TOO_LONG)
         return Wording((query.text,), (query.text,) if self.with_question else (), tuple(passages))

@@ -33,7 +33,7 @@ class Rocchio(QueryTransform):
     def search_dense(
         self, searcher: Any, questions: np.ndarray, stored: np.ndarray, depth: int, ties: np.ndarray, settings: PartConfig
     ) -> Candidates:
-        first = searcher.search(questions, depth if self.gamma else self.documents, ties, settings=settings)
+        first = searcher.search(questions, max(depth if self.gamma else 0, self.documents), ties, settings=settings)
         moved = self.moved(questions, stored, first.chunk, settings.metric == "cosine")
         return searcher.search(moved, depth, ties, settings=settings)
 

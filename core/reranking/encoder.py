@@ -70,6 +70,8 @@ class EncoderReranker(Reranker):
             numbers, place = np.unique(chunk, return_inverse=True)
             tokens = np.array(list(map(len, encoder.load().token_offsets([asked.tools.texts[i] for i in numbers]))))[place]
         most = encoder.reads() - SPECIALS
+        if (before := encoder.prefix(False)).strip():
+            most -= len(encoder.load().token_offsets([before])[0])
         return [f"its first {most:,} tokens" if count > most else "" for count in tokens.tolist()]
 
     def _other(self) -> Any:

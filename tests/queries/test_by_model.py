@@ -1,9 +1,13 @@
 """What is read out of a model's text, and when the question stands as it was."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from core.generation.llama_engine import LlamaCpp
 from core.generation.model_texts import ModelText, TextTools
+from core.pipeline.preparing import stacked
 from core.progress import drain
 from core.queries import by_model
 from core.queries.by_model import fell_back, line_in, questions_in
@@ -74,6 +78,15 @@ def test_hyde_asks_bm25_the_question_and_drops_what_says_nothing():
     assert made == (("Who wrote Carmen?",), ("Who wrote Carmen?",), ("Bizet wrote it.",), "")
     assert Hyde(with_question=False).read(QUERY, [text("Bizet wrote it.", "length")]).dense == ()
     assert Hyde().read(QUERY, [text("")]).note == by_model.NOTHING and Hyde().averages()
+
+
+def test_a_passage_that_was_drawn_twice_counts_twice_in_the_mean():
+    """Equation 8 is over all draws: (f(q) + f(a) + f(a) + f(b)) / 4."""
+    made = Hyde(documents=3).read(QUERY, [text("Bizet wrote it."), text("Bizet wrote it."), text("A Frenchman.")])
+    assert made.passages == ("Bizet wrote it.", "Bizet wrote it.", "A Frenchman.")
+    vectors = {(True, QUERY.text): [1, 0, 0], (False, "Bizet wrote it."): [0, 1, 0], (False, "A Frenchman."): [0, 0, 1]}
+    run = SimpleNamespace(config=SimpleNamespace(query=Hyde(documents=3)))
+    assert stacked(run, [made], {key: np.array(row, float) for key, row in vectors.items()}).tolist() == [[0.25, 0.5, 0.25]]
 
 
 def test_hyde_draws_the_later_passages(tmp_path, monkeypatch):

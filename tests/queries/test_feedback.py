@@ -145,6 +145,17 @@ def test_rocchio_searches_with_the_moved_question(metric):
     assert found.chunk.tolist() == searcher.search(moved, 10, ties).chunk.tolist() != plain.chunk.tolist()
 
 
+def test_as_many_first_chunks_count_whatever_is_taken_away():
+    """With fewer candidates than `documents` a gamma of next to nothing changes next to nothing."""
+    stored, questions, index = vectors(), vectors(1, 5), Exact()
+    searcher, ties = index.build(stored, None), np.arange(40, dtype=np.int32)
+    plain, barely = (
+        Rocchio(alpha=0.2, beta=1.0, gamma=gamma, documents=20).search_dense(searcher, questions, stored, 5, ties, index)
+        for gamma in (0.0, 1e-9)
+    )
+    assert barely.chunk.tolist() == plain.chunk.tolist() and barely.score == pytest.approx(plain.score, abs=1e-5)
+
+
 def test_a_question_that_would_vanish_is_asked_as_it_is():
     stored, question = np.array([[1, 0], [0, 1]], np.float32), np.array([[1, 0]], np.float32)
     part = Rocchio(alpha=1.0, beta=0.0, gamma=1.0, documents=1)

@@ -5,6 +5,7 @@ import pytest
 
 from core.config import TrialConfig
 from core.embedding.lsa import LSA
+from core.embedding.minilm import MiniLM
 from core.errors import WorkbenchError
 from core.pipeline.stages import Resolved
 from core.progress import drain
@@ -76,3 +77,19 @@ def test_what_is_put_before_a_question_is_in_the_key(monkeypatch):
     plain = Resolved(recipe, corpus, "", "").ranking_key()
     monkeypatch.setattr(type(recipe.embedding), "prefix", lambda self, query: "query: " if query else "")
     assert Resolved(recipe, corpus, "", "").ranking_key() != plain
+
+
+@pytest.mark.parametrize("model", ["recipe", "another"])
+def test_what_is_put_before_a_passage_leaves_it_less_room(tmp_path, monkeypatch, model):
+    asked, short = asked_of(tmp_path), MiniLM(max_tokens=16)
+    asked = asked._replace(tools=asked.tools._replace(encoder=short))
+    monkeypatch.setattr(EncoderReranker, "_other", lambda self: short.model_copy())
+    sizes = [len(tokens) for tokens in short.load().token_offsets([TEXTS[chunk] for chunk in asked.pool.chunk[0]])]
+    asked.chunks.tokens[asked.pool.chunk[0]] = sizes
+    rows, columns = np.zeros(len(sizes), int), np.arange(len(sizes))
+    assert set(EncoderReranker(model=model).longer(asked, rows, columns)) == {""} and max(sizes) > min(sizes)
+    before = "a " * (14 - max(sizes) + 1)  # of 16 tokens two are specials: now the longest does not fit
+    monkeypatch.setattr(MiniLM, "prefix", lambda self, query: "" if query else before)
+    room = max(sizes) - 1
+    told = [f"its first {room} tokens" if size > room else "" for size in sizes]
+    assert EncoderReranker(model=model).longer(asked, rows, columns) == told
