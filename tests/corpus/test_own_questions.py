@@ -177,6 +177,17 @@ def test_a_document_that_is_left_out_holds_no_evidence(library):
     assert [(gold.start, gold.end) for gold in query.gold] == [(4, 7)]
 
 
+@pytest.mark.parametrize(("first", "encoding"), [
+    ("sep=;\r\n", "utf-8-sig"), ('"sep=;"\r\n', "cp1252"), ("SEP=;\n\n", "utf-16"), ("\n\r\n", "utf-8"),
+])  # fmt: skip
+def test_the_line_that_tells_excel_the_delimiter_is_no_header(library, first, encoding):
+    table = f"{first}question;answer\nWhich, if any?;one, two\nWho?;nobody;else\n"
+    [_, status] = drain(library.ingest("c", [("a.txt", b"one, two")], ("q.csv", table.encode(encoding))))
+    assert "2 questions, evidence found for 1" in status.message
+    assert f"questions.csv:{2 + first.count(chr(10)) + 1}" in status.message, "lines are counted as the file has them"
+    assert [query.text for query in drain(library.open("c")).queries] == ["Which, if any?", "Who?"]
+
+
 @pytest.mark.parametrize(("name", "content"), [
     ("q.xlsx", b"x"), ("q.csv", b""), ("q.csv", b"id,question\n"), ("q.json", b"{"), ("q.json", b'{"data": [7]}'),
     ("q.jsonl", b"x\ny\n"),
