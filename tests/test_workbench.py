@@ -114,7 +114,11 @@ def test_a_trial_is_found_by_its_name(bench, recipe):
     bench.describe(first, "the base")
     assert bench.show("the base")["id"] == bench.describe("the base")["trial"] == first
     assert bench.compare("the base", second)["difference"] == 0
-    bench.describe(second, "the base")
+    bench.describe(first, second[-4:])
+    assert bench.trial_id(second[-4:]) == first, "a name counts before the end of another's id"
+    assert bench.trial_id(second[-5:]) == bench.trial_id(second) == second
+    for trial in (first, second):
+        bench.describe(trial, "the base")
     with pytest.raises(WorkbenchError, match="2 trials have the name"):
         bench.show("the base")
     for words in ("another", ""):

@@ -126,7 +126,7 @@ def ingest(
     /,
     *,
     questions: Annotated[
-        Path | None, Parameter(help="CSV, JSONL, SQuAD JSON or BEIR folder; replaces all questions before.")
+        Path | None, Parameter(help="CSV, JSONL, SQuAD JSON, BEIR folder or one of its qrels; replaces all before.")
     ] = None,
 ) -> Any:
     """Make a corpus of own documents."""

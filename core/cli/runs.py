@@ -62,8 +62,7 @@ def runs(
     read = []
     for done, words in enumerate(files):
         yield Progress(done, len(files), f"Reading {words}")
-        is_file = Path(words).exists() or "/" in words or "." in words
-        read.append(trec.read_run(Path(words), ties) if is_file else run_of(workbench, words)[0])
+        read.append(trec.read_run(Path(words), ties) if _is_file(workbench, words) else run_of(workbench, words)[0])
     questions, skipped = trec.read_judgements(qrels)
     fused = measuring.fuse(read, valid(registry.find("fusion", fuse), read_settings(settings))) if fuse else None
     record = measuring.report(read, fused, questions, measures, against - 1)
@@ -72,6 +71,16 @@ def runs(
         trec.write_run(fused, out, depth)
         record["written"] = str(out)
     return record
+
+
+def _is_file(workbench: Any, words: str) -> bool:
+    """Whether a run is named by its file: a trial's name may look like one that is missing."""
+    if Path(words).exists() or not {"/", "."} & {*words}:
+        return Path(words).exists()
+    try:
+        return not workbench.trial_id(words)
+    except WorkbenchError:
+        return True
 
 
 @verb("run-file")

@@ -290,7 +290,11 @@ def compare(
     k: Annotated[Positive | None, Parameter(help="Depth (default: that of trial A).")] = None,
 ) -> Any:
     """Trial B minus trial A, paired by question."""
-    return workbench.compare(a, b, metric, k)
+    from core.labs.trials import comparison
+
+    result = workbench.compare(a, b, metric, k)
+    counts = result["k"], result["n"], result["measured_a"], result["measured_b"]
+    return result | {"caution": comparison.caution(workbench, *comparison.named(workbench, (a, b)), *counts)}
 
 
 @verb("frontier", show_table)
@@ -335,6 +339,7 @@ def trials_compare(
         "metric": comparison.label(metric, result.k),
         "reference": names[chosen[0].id],
         "recipes compared on these questions": result.tried,
+        "caution": " ".join(f"{names[row.trial.id]}: {row.note}." for row in result.rows if row.note),
         "tests": comparison.rows(result, names),
         "settings": [{"setting": name, **dict(zip(names.values(), values, strict=True))} for name, values in settings],
     }

@@ -48,7 +48,9 @@ def queries(source: Source, split: str, known_as: Callable[[str], str] = str) ->
         raise WorkbenchError(
             f"There is no file of judgements '{split or 'qrels'}'." if not files else "There are several files of judgements.",
             where=str(source.path),
-            todo=f"Choose qrels: {have or 'none here'}.",
+            todo=f"Choose qrels: {have or 'none here'}."
+            if split or not files
+            else f"Give the file that is meant in place of the folder: {', '.join(files)}.",
         )
     judged = judgements(source, files, known_as)
     questions, first = [], {}

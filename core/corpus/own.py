@@ -426,14 +426,19 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
     def failed(why: str) -> FileStatus:
         return FileStatus(name, "failed", 0, 0, why)
 
+    def told(text: str) -> str:
+        """Without the folder of the copy, which is gone by then."""
+        return text.replace(f"{new}/", "").replace(str(new), name)
+
     new, current = place / f"questions.{uuid.uuid4().hex}.new", place / "questions"
+    beir = _beir_folder(upload)
     new.mkdir()
     try:
-        if isinstance(upload, Path) and upload.is_dir():
-            wanted = [*upload.glob("queries.jsonl*"), *upload.glob("qrels/*.tsv")]
-            if outside := [path.name for path in wanted if not _within(path, upload)]:
+        if beir:
+            wanted = [*beir.glob("queries.jsonl*"), *(beir.glob("qrels/*.tsv") if upload == beir else [upload])]
+            if outside := [path.name for path in wanted if not _within(path, beir)]:
                 return failed(f"{outside[0]} {OUTSIDE}")
-            pairs = [(path, new / path.relative_to(upload)) for path in wanted]
+            pairs = [(path, new / path.relative_to(beir)) for path in wanted]
         else:
             kind = PurePosixPath(name).suffix.lower()
             if kind not in FORMATS:
@@ -447,9 +452,10 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
             with shape_reported(name, "questions"):
                 corpus = yield from Files(questions=new.name).load(place, place.name)
         except WorkbenchError as error:
-            return failed(str(error))
+            return failed(told(str(error)))
+        notes = told(" ".join(note for note in corpus.notes if not note.startswith("File ")))  # which tell of the documents
         if not corpus.queries:
-            return failed(" ".join(corpus.notes) or "holds no question")
+            return failed(notes or "holds no question")
         disk.seal_folder(new)
         if current.exists():
             disk.remove_whole(current)
@@ -457,7 +463,6 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
         about = _read(place / "collection.json") or {}
         before = about.get("questions")
         _write(place / "collection.json", {**about, "questions": len(corpus.queries)})
-        notes = " ".join(note for note in corpus.notes if not note.startswith("File "))
         replaced = f" They replace the {before} before." if before else ""
         evident = f"evidence found for {corpus.measurable:,}"
         if corpus.measurable < len(corpus.queries):
@@ -466,6 +471,14 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
         return FileStatus(name, "ok", 0, sum(len(query.text) for query in corpus.queries), message.strip())
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _beir_folder(upload: Upload) -> Path | None:
+    """The folder that is given, or that a file of judgements in it stands for."""
+    if not isinstance(upload, Path) or upload.is_dir():
+        return upload if isinstance(upload, Path) else None
+    folder = upload.parent.parent
+    return folder if upload.match("qrels/*.tsv") and any(folder.glob("queries.jsonl*")) else None
 
 
 def _copy(upload: Upload, target: Path) -> str:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.corpus import beir
 from core.corpus.assemble import WHOLE, answer_spans, distinct, plain_question, spans
@@ -14,6 +14,7 @@ from core.errors import WorkbenchError
 from core.records import Document, Gold, Query
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".json")
+QUESTION = ("question", "query", "text")
 
 
 class Ask(NamedTuple):
@@ -60,8 +61,13 @@ def _asks(source: Source, name: str, numbers: Iterator[int]) -> Iterator[Ask]:
             "Questions of this format cannot be read.", where=name, todo="Give CSV, JSONL, SQuAD JSON, or a BEIR folder."
         )
     if not name.lower().endswith(".json"):
+        columns: dict[str, None] = {}  # of all rows
         for row, number in zip(rows(source, name), numbers, strict=False):
+            columns |= dict.fromkeys(row.fields)
             yield _ask(row, number, source)
+        if columns and columns.keys().isdisjoint(QUESTION):
+            what = f"No column is called {' or '.join(QUESTION)}. There are: {', '.join(columns):.200}."
+            raise WorkbenchError(what, where=PurePosixPath(name).name, todo="Rename the one that holds the questions.")
         return
     for article in source.json(name).get("data", ()):
         for paragraph in article.get("paragraphs", ()):
@@ -82,18 +88,22 @@ def _asks(source: Source, name: str, numbers: Iterator[int]) -> Iterator[Ask]:
 
 def _ask(row: SourceRow, number: int, source: Source) -> Ask:
     fields = row.fields
-    question = text_of(fields, "question", "query", "text")
+    question = text_of(fields, *QUESTION)
     if not question.strip():
         source.notes.add("Question without text", row.where)
     answers = next((value for name in ("answers", "answer") if (value := fields.get(name)) not in (None, "", [])), None)
-    answers = [answers] if not isinstance(answers, list) else answers
-    texts = tuple(text for text in (text_of({"answer": answer}, "answer").strip() for answer in answers) if text)
+    texts = tuple(_texts(answers))
+    impossible = isinstance(answers, dict) and answers.get("text") == []  # so the hub's copies of SQuAD 2.0 say it
+    listed = answers if isinstance(answers, list) else [answers]
+    if unread := not texts and not impossible and any(not isinstance(answer, str | None) for answer in listed):
+        source.notes.add("Answer that is no text", row.where)
     history = fields.get("history")
-    answerable = str(fields.get("answerable", "true")).strip().lower() not in ("false", "0", "no")
+    answerable = not impossible and str(fields.get("answerable", "true")).strip().lower() not in ("false", "0", "no")
     return Ask(
         text_of(fields, "id", "_id", "qid") or f"q{number}",
         question.strip(),
-        text_of(fields, "document", "document_id", "doc", "file", "source").strip(),
+        # the whole document would be more evidence than was meant
+        "" if unread else text_of(fields, "document", "document_id", "doc", "file", "source").strip(),
         texts,
         text_of(fields, "context"),
         answerable,
@@ -101,6 +111,17 @@ def _ask(row: SourceRow, number: int, source: Source) -> Ask:
         row.where,
         tuple(clean(said) for said in history if isinstance(said, str)) if isinstance(history, list) else (),
     )
+
+
+def _texts(answers: Any) -> Iterator[str]:
+    """Of a text, a list of them, or of SQuAD's objects with a `text`, which is a list in the hub's copies."""
+    if isinstance(answers, dict):
+        answers = answers.get("text")
+    if isinstance(answers, list):
+        for answer in answers:
+            yield from _texts(answer)
+    elif text := text_of({"answer": answers}, "answer").strip():
+        yield text
 
 
 class DocumentNames:

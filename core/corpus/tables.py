@@ -10,6 +10,8 @@ from pathlib import PurePosixPath
 from core.corpus.reading import MAX_LINE, Source, SourceRow
 from core.errors import WorkbenchError
 
+SAID = re.compile(r'\s*"?sep=([^\w\s"]|\t)"?[ ]*(?:\r\n?|\n)', re.I)  # the line with which Excel is told the delimiter
+
 
 def rows(source: Source, name: str) -> Iterator[SourceRow]:
     """Records with lower-case column names."""
@@ -22,13 +24,16 @@ def rows(source: Source, name: str) -> Iterator[SourceRow]:
 
 def _csv_rows(source: Source, name: str) -> Iterator[SourceRow]:
     text, file = source.text(name), PurePosixPath(name).name
-    header = re.sub('"[^"]*"', "", text.lstrip().partition("\n")[0])
-    delimiter = max(",;\t", key=header.count)  # the first of the three wins a tie
+    said = SAID.match(text)
+    table = text[said.end() if said else 0 :].lstrip("\r\n")
+    before = len(text[: len(text) - len(table)].splitlines())  # lines ahead of the header
+    header = re.sub('"[^"]*"', "", table.lstrip().partition("\n")[0])
+    delimiter = said[1] if said else max(",;\t", key=header.count)  # the first of the three wins a tie
     csv.field_size_limit(MAX_LINE)
     over: list[bool] = []
 
     def lines() -> Iterator[str]:
-        yield from io.StringIO(text, newline="")
+        yield from io.StringIO(table, newline="")
         over.append(True)
 
     reader = csv.DictReader(lines(), delimiter=delimiter)
@@ -41,7 +46,7 @@ def _csv_rows(source: Source, name: str) -> Iterator[SourceRow]:
         for row in reader:
             if over:  # it went on looking for the end of this row
                 raise csv.Error("a quote is opened that nothing closes, so all rows from here on would be one")
-            where, last = f"{file}:{reader.line_num}", reader.line_num
+            where, last = f"{file}:{before + reader.line_num}", reader.line_num
             if None in row or None in row.values():
                 source.notes.add("Row has another number of columns than the header", where)
             fields = {key: value for key, value in row.items() if key and value is not None}
@@ -49,6 +54,6 @@ def _csv_rows(source: Source, name: str) -> Iterator[SourceRow]:
     except csv.Error as error:
         raise WorkbenchError(
             f"The table cannot be read: {error}.",
-            where=f"{source.place(name)}:{last + 1 if over else reader.line_num}",
+            where=f"{source.place(name)}:{before + (last + 1 if over else reader.line_num)}",
             todo="Check the quotes around this line.",
         ) from None

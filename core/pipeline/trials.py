@@ -133,22 +133,28 @@ class StoredTrials:
         )
 
     def show(self, trial: str) -> dict[str, Any]:
-        """The whole record of a trial, by its id, the unique beginning or end of it, or its name."""
+        """The whole record of a trial, by its id, its name, or the unique beginning or end of its id."""
         trial_id = self.trial_id(trial)
         return {"id": trial_id, **self.store.journal.read(trial_id).payload}
 
     def trial_id(self, words: str) -> str:
-        """Of a trial by its id, the unique beginning or end of it, or its name."""
+        """Of a trial by its id, its name, or the unique beginning or end of its id; a name counts before letters that stand there by
+        chance."""
         listing = self.store.journal.listing()  # not the database, which may not be writable, and then is behind
-        ids = [words] if words in listing else [name for name in listing if name.startswith(words) or name.endswith(words)]
-        ids = [name for name in ids if listing[name].kind == "trial"]
-        if len(ids) != 1:
+        if words in listing and listing[words].kind == "trial":
+            return words
+        ids = [name for name in listing if listing[name].kind == "trial" and (name.startswith(words) or name.endswith(words))]
+        named: list[str] = []
+        try:
             named = [row["id"] for row in self.store.query("SELECT id FROM trials WHERE name = ? AND name <> ''", [words])]
-            if len(ids := named or ids) != 1:
-                raise WorkbenchError(
-                    f"{'No trial has' if not ids else f'{len(ids)} trials have'} the {'name' if named else 'id or name'} '{words}'.",
-                    todo="`python -m core trials list` lists them.",
-                )
+        except WorkbenchError:  # nor need it be readable where the id says enough
+            if len(ids) != 1:
+                raise
+        if len(ids := named or ids) != 1:
+            raise WorkbenchError(
+                f"{'No trial has' if not ids else f'{len(ids)} trials have'} the {'name' if named else 'id or name'} '{words}'.",
+                todo="`python -m core trials list` lists them.",
+            )
         return ids[0]
 
     def measured(self, trial: str) -> dict[str, Any]:

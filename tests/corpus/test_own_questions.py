@@ -177,6 +177,53 @@ def test_a_document_that_is_left_out_holds_no_evidence(library):
     assert [(gold.start, gold.end) for gold in query.gold] == [(4, 7)]
 
 
+@pytest.mark.parametrize(("first", "encoding"), [
+    ("sep=;\r\n", "utf-8-sig"), ('"sep=;"\r\n', "cp1252"), ("SEP=;\n\n", "utf-16"), ("\n\r\n", "utf-8"),
+])  # fmt: skip
+def test_the_line_that_tells_excel_the_delimiter_is_no_header(library, first, encoding):
+    table = f"{first}question;answer\nWhich, if any?;one, two\nWho?;nobody;else\n"
+    [_, status] = drain(library.ingest("c", [("a.txt", b"one, two")], ("q.csv", table.encode(encoding))))
+    assert "2 questions, evidence found for 1" in status.message
+    assert f"questions.csv:{2 + first.count(chr(10)) + 1}" in status.message, "lines are counted as the file has them"
+    assert [query.text for query in drain(library.open("c")).queries] == ["Which, if any?", "Who?"]
+
+
+def test_a_table_without_questions_is_told_by_its_columns(library):
+    files = [("a.txt", b"text"), ("b.pdf", b"no pdf")]
+    *_, status = drain(library.ingest("c", files, ("mine.csv", b"prompt;gold\nWhich?;text\n")))
+    assert (status.name, status.status) == ("mine.csv", "failed")
+    assert "There are: prompt, gold." in status.message and "b.pdf" not in status.message
+
+
+def test_answers_as_the_copies_of_squad_on_the_hub_have_them(library):
+    rows = [
+        {"question": "Who?", "document": "a", "answers": {"text": ["Ann", "Ann Lee"], "answer_start": [0, 0]}},
+        {"question": "When?", "document": "a", "answers": [{"text": "today", "answer_start": 14}]},
+        {"question": "Why?", "document": "a", "answers": {"text": [], "answer_start": []}},
+        {"question": "How?", "document": "a", "answers": [{"words": "today"}]},
+        {"question": "Where?", "document": "a", "answer": " "},
+    ]
+    asked = "\n".join(map(json.dumps, rows)).encode()
+    *_, status = drain(library.ingest("hub", [("a.txt", b"Ann Lee comes today.")], ("q.jsonl", asked)))
+    gold = {query.text: [(each.start, each.end) for each in query.gold] for query in drain(library.open("hub")).queries}
+    assert gold == {"Who?": [(0, 3), (0, 7)], "When?": [(14, 19)], "Why?": [], "How?": [], "Where?": [(0, 20)]}
+    assert "Answer that is no text: 1 (questions.jsonl:4)" in status.message, "the whole document in its place would be a guess"
+    assert [query.text for query in drain(library.open("hub")).queries if not query.answerable] == ["Why?"]
+
+
+def test_of_several_judgements_of_a_beir_folder_one_is_named_by_its_file(library, tmp_path):
+    folder = tmp_path / "beir"
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "queries.jsonl").write_text('{"_id": "1", "text": "Which?"}\n{"_id": "2", "text": "Who?"}\n')
+    for split, query in (("test", 1), ("train", 2)):
+        (folder / "qrels" / f"{split}.tsv").write_text(f"query-id\tcorpus-id\tscore\n{query}\ta\t1\n")
+    *_, status = drain(library.ingest("c", [("a.txt", b"text")], folder))
+    assert status.status == "failed" and "qrels/test.tsv, qrels/train.tsv" in status.message
+    assert str(library.home) not in status.message, "the place of our copy is nobody's concern"
+    drain(library.ingest("c", [], folder / "qrels" / "train.tsv"))
+    assert [(query.id, len(query.gold)) for query in drain(library.open("c")).queries] == [("2", 1)]
+
+
 @pytest.mark.parametrize(("name", "content"), [
     ("q.xlsx", b"x"), ("q.csv", b""), ("q.csv", b"id,question\n"), ("q.json", b"{"), ("q.json", b'{"data": [7]}'),
     ("q.jsonl", b"x\ny\n"),

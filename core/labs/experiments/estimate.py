@@ -102,7 +102,8 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     stored = sum(ready) + at_end
     needed = [run for run, there in zip(runs, ready, strict=True) if not there]
     costs = _Costs(workbench, {run.config.corpus.dataset for run in runs})
-    stages = _stages(workbench, costs, runs, needed + [report] * bool(again and stored < trials))
+    at_report = [report] * bool(again)  # other questions, which are embedded and searched too
+    stages = _stages(workbench, costs, runs + at_report, needed + at_report * (stored < trials))
     left = max(trials - stored, 0)
     stages += _answering(workbench, costs, answers, runs, needed if left else [], left) if answers else []
     each = costs.each()

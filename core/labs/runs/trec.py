@@ -50,7 +50,7 @@ class Ranking(Sequence[tuple[str, float]]):
 
 
 class TrecRun(NamedTuple):
-    """Rankings of questions."""
+    """Rankings of questions; all ids are as files have them."""
 
     name: str
     ranked: Mapping[str, Sequence[tuple[str, float]]]  # question -> documents with their scores, best first
@@ -114,7 +114,7 @@ def ordered(scores: Iterable[tuple[str, float]], ties: Ties = "id") -> list[tupl
 def read_judgements(path: Path) -> tuple[tuple[Query, ...], tuple[str, ...]]:
     """The judged questions, without their texts, with graded documents; and what was skipped."""
     source = Source(path, Notes())
-    judged = judgements(source, source.find("*"))
+    judged = judgements(source, source.find("*"), _one_word, _one_word)  # between tabs ids may have white space
     if not any(gold.grade for of_question in judged.values() for gold in of_question):
         todo = "A line of judgements is: question 0 document grade."
         what = " ".join(["No document is judged relevant.", *source.notes.lines()])
@@ -131,7 +131,7 @@ def _run_lines(run: TrecRun, depth: int) -> Iterator[str]:
     """Those of each question."""
     for question, documents in run.ranked.items():
         yield "".join(
-            f"{written(question)} Q0 {written(document)} {rank} {score!r} {written(run.name)}\n"
+            f"{question} Q0 {document} {rank} {score!r} {written(run.name)}\n"
             for rank, (document, score) in enumerate(documents[:depth], 1)
         )
 
@@ -143,7 +143,7 @@ def judgement_text(questions: Sequence[Query]) -> str:
         for gold in query.gold:
             key = query.id, gold.document_id
             grades[key] = max(gold.grade, grades.get(key, 0))
-    return "".join(f"{written(question)} 0 {written(document)} {grade}\n" for (question, document), grade in grades.items())
+    return "".join(f"{question} 0 {document} {grade}\n" for (question, document), grade in grades.items())
 
 
 def write_run(run: TrecRun, path: Path, depth: int) -> None:
@@ -157,8 +157,13 @@ def write_judgements(questions: Sequence[Query], path: Path) -> None:
 
 
 def written(identity: str) -> str:
-    """An id or name as one word: white space and % as %20 and the like."""
+    """An id or name of ours as the one word that files have for it: white space and % as %20 and the like. Ids that were read are such
+    words already, and stay as they are: written so again they would be others."""
     return re.sub(r"[\s%]", lambda match: quote(match[0]), identity) or "run"
+
+
+def _one_word(identity: str) -> str:
+    return written(identity) if re.search(r"\s", identity) else identity
 
 
 def _write(texts: Iterable[str], path: Path, what: str) -> None:

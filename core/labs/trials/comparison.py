@@ -23,6 +23,7 @@ from core.evaluation.stored import longest
 from core.labs.trials import looks
 from core.pipeline.recipe_words import doing, fusion_title, made_name, setting_label, show_value, stages
 from core.pipeline.trials import shared
+from core.records import Gold
 from core.registry import lower, word
 from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table
 from core.statistics.corrections import holm
@@ -424,7 +425,9 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
             float(b.mean()) if len(b) else None,
             float(a.mean()) if len(a) else None,
             changes[i],
-            _note(workbench, reference, other, len(a), *(_measured(values[trial.id]) for trial in (reference, other))),
+            caution(
+                workbench, reference, other, reference.k, len(a), *(_measured(values[trial.id]) for trial in (reference, other))
+            ),
         )
         for i, (other, (a, b)) in enumerate(zip(others, pairs, strict=True))
     ]
@@ -460,8 +463,9 @@ def _measured(values: Questions) -> int:
     return sum(value == value for value in values.values())
 
 
-def _note(workbench: Workbench, reference: Trial, other: Trial, n: int, of_reference: int, of_other: int) -> str:
-    """What must be known of a pair before its difference is believed. n: questions that both measured, of so many that each did."""
+def caution(workbench: Workbench, reference: Trial, other: Trial, k: int, n: int, of_reference: int, of_other: int) -> str:
+    """What must be known of a pair before its difference is believed. n: questions that both measured at depth k, of so many that
+    each did."""
     notes = []
     if not n:
         notes.append("shares no measured question with the reference")
@@ -469,14 +473,28 @@ def _note(workbench: Workbench, reference: Trial, other: Trial, n: int, of_refer
         notes.append(f"shares {n:,} questions: {of_reference:,} measured in the reference, {of_other:,} here")
     if n and other.corpus != reference.corpus:
         notes.append("searched other documents")
-    if other.k != reference.k:
-        notes.append(f"stored at depth {other.k}, judged again at {reference.k}")
-    if other.settings.get("retrieval.top_k", reference.k) < reference.k:
+    if n and (judged := _judged_otherwise(workbench, reference, other)):
+        notes.append(f"has other evidence for {judged:,} of these questions")
+    if other.k != k:
+        notes.append(f"stored at depth {other.k}, judged again at {k}")
+    if other.settings.get("retrieval.top_k", k) < k:
         ranks = longest(workbench.show(other.id))
-        notes += [f"keeps only {ranks} results"] * (ranks < reference.k)
+        notes += [f"keeps only {ranks} results"] * (ranks < k)
     if other.settings.get("evaluation.overlap") != reference.settings.get("evaluation.overlap"):
         notes.append("another rule of relevance (evaluation overlap)")
     return "; ".join(notes)
+
+
+def _judged_otherwise(workbench: Workbench, reference: Trial, other: Trial) -> int:
+    """Questions of both whose evidence is not the same in the two sets, as after a correction of the file of questions."""
+    if other.questions == reference.questions:
+        return 0
+    sets = (workbench.store.questions(trial.questions)["queries"] for trial in (reference, other))
+    first, second = (
+        {(query["id"], query["text"]): sorted(gold for gold in query["gold"] if Gold(*gold).grade > 0) for query in queries}
+        for queries in sets
+    )
+    return sum(bool(gold and second.get(key)) and gold != second[key] for key, gold in first.items())
 
 
 def _values(workbench: Workbench, trials: Sequence[Trial], metric: str, k: int) -> dict[str, Questions]:

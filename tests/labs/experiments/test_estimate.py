@@ -56,6 +56,8 @@ def test_what_it_counts_is_what_the_run_computes_and_then_nothing_is_left(bench)
     )
     computed = {row["stage"]: row["n"] for row in rows}
     assert work_of(before)["chunks"] == (2, computed["chunks"])
+    assert work_of(before)["sparse"][0] == 4 + 1, "those on the questions to report on are others"
+    assert all(row.missing <= row.distinct for row in before.stages)
     assert computed["sparse"] - 2 <= work_of(before)["sparse"][1] <= computed["sparse"]  # the winner's and the base's at the end
     after = estimate(bench, experiment)
     assert after.stored == after.trials == before.trials and after.words.endswith("nothing left to measure")

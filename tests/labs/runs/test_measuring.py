@@ -123,6 +123,28 @@ def test_trials_leave_as_runs_and_are_measured_as_before(stored, tmp_path, capsy
     assert told(capsys, "run-file", failed, tmp_path / "no.run")["error"]["what"] == "The trial has no rankings."
 
 
+def test_ids_with_white_space_are_the_same_in_a_trial_its_run_and_what_is_fused_of_both(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "home"))
+    store = Workbench(tmp_path / "home").store
+    asked = add_questions(store, n=12, unanswerable=1)
+    asked = asked | {"fingerprint": "spaced", "queries": [query | {"id": f"q {query['id']}%"} for query in asked["queries"]]}
+    for query in asked["queries"]:
+        query["gold"] = [[f"my notes/{document} 100%.txt", *rest] for document, *rest in query["gold"]]
+    store.add("questions", asked)
+    chunks = [[f"my notes/d{place} 100%.txt", 0, 10] for place in range(12)]
+    trial = add_trial(store, asked, quality=0.5, chunks=chunks)
+    assert told(capsys, "describe", trial, "--name", "k1=0.9/b 0.4")["code"] == 0
+    words = ["--qrels", tmp_path / "qrels", "--metric", "ndcg_linear@10"]
+    assert told(capsys, "run-file", trial, tmp_path / "its.run", *words[:2])["code"] == 0
+    fused = ["--fuse", "rrf", "--out", tmp_path / "fused.run"]
+    report = told(capsys, "runs", tmp_path / "its.run", "k1=0.9/b 0.4", *words, *fused)
+    [mean] = {row["mean"] for row in told(capsys, "show", trial)["metrics"] if row["metric"] == "ndcg_linear"}
+    assert [row["nDCG@10"] for row in report["runs"]] == pytest.approx([mean] * 3) and mean > 0
+    again = told(capsys, "runs", tmp_path / "fused.run", *words)
+    assert again["runs"][0]["nDCG@10"] == pytest.approx(mean)
+    assert told(capsys, "runs", "no.such.run", *words)["error"]["where"] == "no.such.run"
+
+
 @pytest.mark.parametrize("words", ["--out x", "--against 3", "--metric map@x", "--metric nonsense", "--fuse nonsense",
                                    "--fuse rrf --set weight=7"])  # fmt: skip
 def test_wrong_options_are_said_before_anything_is_measured(words, tmp_path, capsys):

@@ -72,10 +72,18 @@ def test_the_mark_that_windows_puts_before_utf_8_belongs_to_no_question(tmp_path
 
 
 def test_what_is_written_is_read_again(tmp_path):
-    run = trec.TrecRun("a b", {"q 1": [("d%1", 0.1), ("d\t2", 0.1), ("e", 1e-9)]})
+    ids = map(trec.written, ("d%1", "d\t2", "e"))
+    run = trec.TrecRun("a b", {trec.written("q 1"): list(zip(ids, (0.1, 0.1, 1e-9), strict=True))})
     trec.write_run(run, tmp_path / "out.run.gz", depth=2)
     again = trec.read_run(tmp_path / "out.run.gz")
     assert [(d, pytest.approx(s)) for d, s in again.ranked["q%201"]] == [("d%251", 0.1), ("d%092", 0.1)]
+    trec.write_run(again, tmp_path / "again.run", depth=9)
+    assert trec.read_run(tmp_path / "again.run").ranked.keys() == again.ranked.keys(), "ids stay whatever passes through"
+
+
+def test_white_space_of_ids_between_tabs_is_as_runs_have_it(tmp_path):
+    told, _ = trec.read_judgements(file(tmp_path, "query-id\tcorpus-id\tscore\nq 1\tmy notes.txt\t1\nq%202\ta%20b\t1\n"))
+    assert [(query.id, query.gold[0].document_id) for query in told] == [("q%201", "my%20notes.txt"), ("q%202", "a%20b")]
 
 
 def test_a_ranking_is_a_sequence_of_documents_with_their_scores():

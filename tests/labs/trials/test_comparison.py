@@ -1,11 +1,13 @@
 """Stored trials side by side: the numbers of `Workbench.compare`, honest pairing, marks and words."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
+from core.__main__ import main
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.trials import comparison, listing
@@ -130,6 +132,31 @@ def test_of_a_measure_of_which_less_is_better_the_lower_value_wins(tmp_path):
     result = comparison.compare(bench, base, [other], "noise")
     [row] = comparison.rows(result, {other.id: "other"})
     assert row["Difference"] < 0 and row["Verdict"] == "better" and (row["Won"], row["Lost"], row["Tied"]) == (30, 9, 0)
+
+
+def test_other_evidence_for_the_same_questions_is_told_on_the_command_line_too(tmp_path, monkeypatch, capsys):
+    """As after a correction of the file of questions: part of the difference is of the judgements."""
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
+    bench = Workbench(tmp_path)
+    asked = add_questions(bench.store, n=12)
+    before = add_trial(bench.store, asked, seed=1)
+    corrected = asked | {"fingerprint": "corrected", "queries": [query | {} for query in asked["queries"]]}
+    for query in corrected["queries"][:3]:
+        query["gold"] = [[*span[:3], 2, 0] for span in query["gold"]]
+    corrected["queries"][3]["gold"] = [[*span[:3], 0, 0] for span in corrected["queries"][3]["gold"]]  # no longer relevant
+    bench.store.add("questions", corrected)
+    after = add_trial(bench.store, corrected, seed=1)
+    told = "shares 10 questions: 11 measured in the reference, 10 here; has other evidence for 3 of these questions"
+    first, second = comparison.named(bench, [before, after])
+    assert [row.note for row in comparison.compare(bench, first, [second]).rows] == [told]
+    said = [json.loads(_said(capsys, "trials", verb, before, after)) for verb in ("compare", "compare-with")]
+    assert said[0]["caution"] == told and said[1]["caution"].endswith(f": {told}.")
+    assert json.loads(_said(capsys, "trials", "compare", before, before))["caution"] == ""
+
+
+def _said(capsys, *words: str) -> str:
+    assert main([*words, "--json"]) == 0
+    return capsys.readouterr().out
 
 
 def test_another_depth_is_judged_again_and_told(bench, trials):
