@@ -26,6 +26,7 @@ NAVIGATION = {
     "icon": "scatter_plot",
     "entry": "Chunks to index",
     "step": "recipe",
+    "press": True,
 }
 TABS = {"Dimension and bytes": curve, "Geometry": geometry, "Gold against random": separation, "Map": corpus_map}
 

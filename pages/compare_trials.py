@@ -35,6 +35,7 @@ NAVIGATION = {
     "icon": "compare_arrows",
     "entry": "Trials and SQL",
     "step": "confirm",
+    "press": True,
 }
 WHOSE = ("Stored trials", "TREC runs")
 TOGETHER = {

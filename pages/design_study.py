@@ -12,6 +12,7 @@ NAVIGATION = {
     "icon": "design_services",
     "entry": "Human studies",
     "step": "people",
+    "press": True,
 }
 TABS = {
     "Plan": plan.draw,

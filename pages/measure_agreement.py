@@ -12,6 +12,7 @@ NAVIGATION = {
     "icon": "handshake",
     "entry": "Human studies",
     "step": "people",
+    "press": True,
 }
 TABS = {
     "Agreement": coefficients.draw,

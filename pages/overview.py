@@ -6,7 +6,7 @@ from app import session
 from app.ui import cards, jobs, recipe_strip
 from app.ui.overview import beginning, corpora, estimates, going_on, health, last, searching
 
-NAVIGATION = {"section": "Start", "order": 10, "title": "Overview", "icon": "home", "step": "question"}
+NAVIGATION = {"section": "Start", "order": 10, "title": "Overview", "icon": "home", "step": "question", "press": True}
 WHAT = (
     "A research workbench for retrieval-augmented generation: change any step between a document and an answer, and see at "
     "once, with its uncertainty, how that changes retrieval and answers."

@@ -27,11 +27,10 @@ def page() -> None:
             query.run(text)
             query.limits()
     if not text.strip():
-        return
+        return query.nothing_asked()
     if answered := query.answer_of(text):
-        answer(answered)
-    else:
-        cards.empty("Not run yet", "This query came with the address. Read it, then press Run.")
+        return answer(answered)
+    return cards.empty("Not run yet", "This query came with the address. Read it, then press Run.")
 
 
 def answer(answered: Answered) -> None:

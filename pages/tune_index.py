@@ -31,6 +31,7 @@ NAVIGATION = {
     "icon": "account_tree",
     "entry": "Chunks to index",
     "step": "recipe",
+    "press": True,
 }
 TABS = {
     "Frontier": frontier,

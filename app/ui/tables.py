@@ -1,6 +1,7 @@
 """Tables: drawn as their columns say, with CSV and the way into a paper; one way of opening a row, a click anywhere on it."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,6 +16,7 @@ from app.ui.export import download, table_into_paper
 from core.report.table import Column, Table
 
 NEGATIVE = re.compile(r"(?<![\w.,\u2013-])-(?=\.?\d)")
+NO_WIDTH = "\u200b"
 TALL = 6  # rows from which a table scrolls in itself
 INTO_VIEW = """<script>/* {} */ document.querySelector(".st-key-opened")?.scrollIntoView({{block: "start", behavior:
 matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"}})</script>"""
@@ -72,7 +74,17 @@ def draw(
 
 def shown(table: Table) -> dict[str, Any]:
     """Title of a column -> its cells."""
-    return {column.title: _whole([row.get(column.key) for row in table.rows]) for column in table.columns}
+    return {name: _whole([row.get(column.key) for row in table.rows]) for name, column in _named(table)}
+
+
+def _named(table: Table) -> list[tuple[str, Column]]:
+    """The columns with their titles. Of one that several have, as an interval beside each of its numbers, the next ones end in a blank
+    without width: under the very same name only the last would be shown, at the place of the first."""
+    before, named = Counter[str](), list[tuple[str, Column]]()
+    for column in table.columns:
+        named.append((column.title + NO_WIDTH * before[column.title], column))
+        before[column.title] += 1
+    return named
 
 
 def _whole(values: list[Any]) -> Any:
@@ -84,7 +96,7 @@ def _whole(values: list[Any]) -> Any:
 
 def looks(table: Table) -> dict[str, Any]:
     """Title of a column -> how Streamlit shows it: as wide as what stands in it, where nothing else is said."""
-    return {column.title: _look(column, [row.get(column.key) for row in table.rows]) for column in table.columns}
+    return {name: _look(column, [row.get(column.key) for row in table.rows]) for name, column in _named(table)}
 
 
 def _look(column: Column, values: Sequence[Any]) -> Any:

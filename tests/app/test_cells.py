@@ -105,3 +105,12 @@ def test_counts_beside_gaps_have_no_decimal_point():
     table = Table("pairs", (Column("pairs"), Column("gain")), [{"pairs": 3, "gain": 0.5}, {"pairs": None, "gain": None}])
     frame = pd.DataFrame(tables.shown(table))
     assert [str(value) for value in frame["Pairs"]] == ["3", "None"] and frame["Gain"].dtype == float
+
+
+def test_columns_of_one_title_are_all_shown_each_with_its_own_cells():
+    columns = (Column("right"), Column("right_between", "95%"), Column("wrong"), Column("wrong_between", "95%"))
+    row = {"right": 0.8, "right_between": "0.7 to 0.9", "wrong": 0.2, "wrong_between": "0.1 to 0.3"}
+    table = Table("shares", columns, [row])
+    assert [cells[0] for cells in tables.shown(table).values()] == [0.8, "0.7 to 0.9", 0.2, "0.1 to 0.3"]
+    assert [name.rstrip("\u200b") for name in tables.looks(table)] == ["Right", "95%", "Wrong", "95%"]
+    assert list(tables.looks(table)) == list(tables.shown(table))

@@ -128,6 +128,14 @@ def test_without_an_experiment_a_paper_is_begun_by_its_page(bench):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("page", "own"), [("compare_trials", "Open Search, live"), ("design_study", "Answer the questions")])
+def test_beside_a_pages_own_blue_button_that_of_the_path_is_not_filled(bench, page, own):
+    app = visit(page)
+    assert not app.exception and "path_next" in [button.key for button in app.button]
+    assert [button.label for button in app.button if button.proto.type == "primary"] == [own]
+
+
+@pytest.mark.slow
 def test_the_bar_leads_from_no_question_to_an_experiment_and_is_folded_elsewhere(bench):
     app = visit("browse_corpus")
     assert not app.exception and not app.error

@@ -56,6 +56,17 @@ def test_a_query_in_the_address_waits_to_be_read_and_runs_when_asked_to(bench, m
     assert table(app).to_dict("records") == [{"b": 2}], "typed here, it runs at once"
 
 
+@pytest.mark.slow
+def test_an_empty_box_says_what_to_do_and_its_button_asks_the_first_example():
+    app = opened(" ")
+    run = next(button for button in app.button if button.label == "Run")
+    assert run.disabled and run.proto.type == "secondary" and "start from an example" in "".join(each.value for each in app.html)
+    first, text = tables.EXAMPLES[0]
+    app = next(button for button in app.button if button.label == first).click().run()
+    assert not app.exception and app.text_area(key="sql").value == text
+    assert not next(button for button in app.button if button.label == "Run").disabled and "No query" not in str(app.html)
+
+
 def test_a_query_that_finds_nothing_leads_to_where_trials_are_made():
     app = ask("SELECT 1 AS one WHERE false")
     assert not app.dataframe and next(button for button in app.button if button.label == "Open Search, live")

@@ -26,8 +26,12 @@ def example() -> None:
 
 def _use_example() -> None:
     if chosen := st.session_state["example"]:
-        st.session_state["sql"] = store.examples()[chosen]
-        ask(st.session_state["sql"])
+        _use(chosen)
+
+
+def _use(example: str) -> None:
+    st.session_state["sql"] = store.examples()[example]
+    ask(st.session_state["sql"])
 
 
 def box() -> str:
@@ -45,8 +49,25 @@ def box() -> str:
 
 
 def run(text: str) -> None:
-    if st.button("Run", type="primary", icon=":material/play_arrow:", shortcut="Mod+Enter"):
+    asks = bool(text.strip())
+    look = {"type": "primary" if asks else "secondary", "disabled": not asks, "key": "run_sql"}
+    if st.button("Run", icon=":material/play_arrow:", shortcut="Mod+Enter", **look):
         ask(text)
+
+
+def nothing_asked() -> None:
+    """The box is empty: the query that the page opens with, or another one."""
+    first = next(iter(store.examples()))
+    cards.empty(
+        "No query",
+        "Write a SELECT, or start from an example. Tables and columns lists what is stored.",
+        first,
+        key="first_example",
+        icon=":material/arrow_forward:",
+        kind="secondary",
+        on_click=_use,
+        args=(first,),
+    )
 
 
 def limits() -> None:
