@@ -100,8 +100,8 @@ def _row(line: bytes, place: str, notes: Notes) -> AnswerRow | None:
     except WorkbenchError:
         notes.add("Not a JSON object", place)
         return None
-    answer, passages = fields.get("answer"), _texts(fields.get("passages", []))
-    question, references = fields.get("question", ""), _texts(fields.get("reference", fields.get("references", [])))
+    answer, passages = fields.get("answer"), texts_of(fields.get("passages", []))
+    question, references = fields.get("question", ""), texts_of(fields.get("reference", fields.get("references", [])))
     wrong = [
         name
         for name, value, kind in (
@@ -125,7 +125,7 @@ def _row(line: bytes, place: str, notes: Notes) -> AnswerRow | None:
     return AnswerRow(place, case, _label(fields, place, notes), _spans(fields, case.answer, place, notes), group, **told)
 
 
-def _texts(value: Any) -> tuple[str, ...] | None:
+def texts_of(value: Any) -> tuple[str, ...] | None:
     """Texts, or objects with a text; a text alone is a list of it. None: it is something else."""
     if value is None:
         return ()
