@@ -9,10 +9,12 @@ from core import registry
 from core.agreement.headline import Unjudged
 from core.agreement.machines import Machine, places
 from core.agreement.sources import LabelSource
+from core.annotation.drawing import Candidate
 from core.annotation.label_table import LabelTable
 from core.annotation.sentences import sentences
 from core.annotation.stored_answers import read_candidates
 from core.config import TrialConfig
+from core.context.citations import BRACKETS
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase, AnswerMeasure
 from core.labs.scores.sets import stored_case
@@ -45,13 +47,17 @@ def measured(
         raise WorkbenchError(
             f"'{unknown[0]}' is not a measure of a person's verdict.", where="--measure", todo=f"Measures: {', '.join(usable())}."
         )
+    stored = read_candidates(workbench)
+    styles = {key: each.citations for each in stored for key in (each.system, each.source)}  # a study does not tell them
     cases = []
     for item_id, number, sentence in places(part, table):
         item = source.study.item(item_id)
         response = item.responses[number]
         text = response.text[slice(*response.sentences[sentence])] if part == "sentences" else response.text
-        cases.append(AnswerCase(item.question, text, tuple(p.text for p in response.passages), tuple(item.gold)))
-    others, bounds = _others(workbench, rest, part), [0]
+        style = styles.get(response.source, styles.get(response.system, BRACKETS))
+        passages = tuple(passage.text for passage in response.passages)
+        cases.append(AnswerCase(item.question, text, passages, tuple(item.gold), citations=style))
+    others, bounds = _others(stored, rest, part), [0]
     for each in others:
         bounds.append(bounds[-1] + len(each))
     tools, machines = judge_tools(workbench.pipeline, TrialConfig()), []
@@ -66,12 +72,9 @@ def measured(
     return machines
 
 
-def _others(workbench: Workbench, rest: Unjudged, part: str) -> list[list[AnswerCase]]:
+def _others(stored: Sequence[Candidate], rest: Unjudged, part: str) -> list[list[AnswerCase]]:
     """Answers that nobody judged, each by what of it is scored."""
-    if not rest.names:
-        return []
-    by_source = {candidate.source: candidate for candidate in read_candidates(workbench)}
-    others = []
+    by_source, others = {candidate.source: candidate for candidate in stored}, []
     for name in rest.names:
         answer = by_source[name]
         case = stored_case(answer)
