@@ -5,6 +5,7 @@ while the chunker changes. Invariant: `chunk text == document.text[start:end]`.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -135,7 +136,13 @@ class Hit:
     @property
     def shown(self) -> str:
         """The text as a model reads it."""
-        return " … ".join(self.text[a - self.start : b - self.start] for a, b in self.excerpts) or self.text
+        return as_read({"text": self.text, "start": self.start, "excerpts": self.excerpts})
+
+
+def as_read(hit: Mapping[str, Any]) -> str:
+    """The text of a hit as a model read it. hit: its fields, as they are stored; those of old records have no excerpts."""
+    text, start = hit["text"], hit["start"]
+    return " … ".join(text[a - start : b - start] for a, b in hit.get("excerpts") or ()) or text
 
 
 class Token(NamedTuple):

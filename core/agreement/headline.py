@@ -49,7 +49,7 @@ class Unjudged(NamedTuple):
     names: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
-    machines: tuple[Machine, ...] = ()  # mean scores over the sentences of each
+    machines: tuple[Machine, ...] = ()  # mean scores over the sentences of each, NaN of one that has none
 
     def scores(self, machine: str) -> np.ndarray | None:
         return next((measure.scores for measure in self.machines if measure.name == machine), None)
@@ -82,7 +82,7 @@ def unjudged(workbench: Workbench, source: LabelSource) -> Generator[Progress, N
         if done % 20 == 0:
             yield Progress(done, len(others), "Stored answers that nobody judged")
         for n, each in contained(candidate.text, sentences(candidate.text), candidate.passages):
-            scores[n].append(float(np.mean(each)) if each else 0.0)
+            scores[n].append(float(np.mean(each)) if each else np.nan)
     by = drawn_by(source.study)
     measures = tuple(measures_of(scores)) if others else ()
     return Unjudged(

@@ -10,6 +10,7 @@ from core.annotation.drawing import Candidate, clean
 from core.annotation.study import Passage, Study, plain
 from core.annotation.system_names import names_for, recipe_of
 from core.context.citations import BRACKETS
+from core.records import as_read
 from core.workbench import Workbench
 
 WORDS = "'[\\pL\\pN_]'"  # of any script: the database knows by \\w those of ASCII alone
@@ -50,7 +51,7 @@ def read_candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
                 title=clean(hit.get("title") or ""),
                 start=hit["start"],
                 end=hit["end"],
-                text=clean(hit["text"]),
+                text=clean(as_read(hit)),
             )
             for hit in json.loads(row["hits"] or "[]")
         )

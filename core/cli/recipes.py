@@ -169,7 +169,7 @@ def show_answer(answer: dict[str, Any]) -> None:
     if again := answer.get("again"):
         first = again["first_difference"]
         place = "" if first is None else f", different from {again['unit']} {first + 1} on"
-        same = "the same" if again["same_conclusion"] else "another"
+        same = {True: "the same", False: "another", None: "both failed, no"}[again["same_conclusion"]]
         print(
             f"again: {again['same']} of {max(again['first'], again['second'])} {again['unit']}s equal{place}; {same} conclusion"
         )

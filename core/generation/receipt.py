@@ -30,7 +30,7 @@ class Comparison(NamedTuple):
     second: int
     same: int  # units at the same place
     first_difference: int | None  # place from 0; None where both are the same
-    same_conclusion: bool  # normalised text and cited passages
+    same_conclusion: bool | None  # normalised text and cited passages; None: both failed, and conclude nothing
     same_reason: bool
     changed: tuple[str, ...] = ()  # fields of the receipt that differ, so that a difference has a cause
 
@@ -66,6 +66,7 @@ def compare(
     a, b = tokens if None not in tokens else (_words(answer.text) for answer in (first, second))
     same = [x == y for x, y in zip(a, b, strict=False)]
     difference = None if a == b else next((i for i, equal in enumerate(same) if not equal), len(same))
+    none = all(answer.finish_reason.startswith("failed") for answer in (first, second))
     changed = tuple(name for name in Receipt._fields if len({json.dumps(getattr(r, name), sort_keys=True) for r in receipts}) > 1)
     return Comparison(
         "word" if None in tokens else "token",
@@ -73,7 +74,7 @@ def compare(
         len(b),
         sum(same),
         difference,
-        conclusion(first.text, passages, style) == conclusion(second.text, passages, style),
+        None if none else conclusion(first.text, passages, style) == conclusion(second.text, passages, style),
         first.finish_reason == second.finish_reason,
         changed,
     )

@@ -237,4 +237,8 @@ def test_answers_of_another_system_that_nobody_judged_count_in_the_headline(work
     labelled(workbench, rating(pilot=0).model_copy(update={"items": draw(read_candidates(workbench), 12)}), by_place)
     source = sources.open_study(workbench, "toy")
     assert set(source.datasets.values()) == {"towns"}
-    assert len(drain(headline.unjudged(workbench, source)).names) == 30 - 12
+    BatchRecords(workbench.home).add("system_answers", {"k30": {**told, "question": "And?", "answer": "1.\n\n2.\n\n3."}}, {})
+    rest = drain(headline.unjudged(workbench, source))
+    assert len(rest.names) == 31 - 12
+    lost = np.isnan(rest.scores("3-gram containment"))
+    assert [rest.texts[place] for place in np.flatnonzero(lost)] == ["1.\n\n2.\n\n3."], "no sentence of it can be scored"

@@ -9,6 +9,8 @@ from core.annotation import stored_answers as answers
 from core.annotation.rubric import default_rubric
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
+from core.labs.scores import behind
+from core.labs.scores.sets import stored_case
 from tests.support.studies import add_answers
 
 
@@ -42,6 +44,25 @@ def test_items_come_from_stored_answers(workbench):
     for wrong in ({"draw": {"count": 99}}, {"draw": {"colour": 1}}, {"draw": {}}, {"draw": {"count": 1}, "kind": "pairs"}):
         with pytest.raises(WorkbenchError):
             draft.from_settings(workbench, {"id": "s", **wrong})
+
+
+def test_people_and_measures_are_shown_what_the_model_read(workbench):
+    """Of passages that were cut to their best sentences: the rest stood in no prompt, and bears nothing out."""
+    hit = {"document_id": "d", "title": "T", "start": 3, "end": 22, "text": "It is. Nor is. It was.", "rank": 1}
+    answer = {
+        "question": "Is it?",
+        "text": "It is.",
+        "finish_reason": "stop",
+        "model": "m",
+        "config": {"corpus": {"dataset": "toy"}},
+    }
+    workbench.store.add(
+        "answer", {**answer, "hits": [{**hit, "excerpts": [[3, 9], [18, 25]]}, {**hit, "start": 30, "excerpts": []}]}
+    )
+    [told] = answers.read_candidates(workbench)
+    assert [passage.text for passage in told.passages] == ["It is. … It was.", "It is. Nor is. It was."]
+    [other] = behind.others(workbench, "toy", stored_case(told))
+    assert other.case.passages == stored_case(told).passages
 
 
 @pytest.mark.slow

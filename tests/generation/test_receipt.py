@@ -36,6 +36,12 @@ def test_units_positions_and_conclusions(a, b, same, first, equal):
     assert found.share == (1.0 if a == b else same / max(found.first, found.second))
 
 
+def test_two_failures_conclude_nothing():
+    lost, other = made("", "failed: HTTP 500"), made("", "failed: no text before the deadline")
+    assert compare(Fixed(), lost, lost, 2).same_conclusion is compare(Fixed(), lost, other, 2).same_conclusion is None
+    assert compare(Fixed(), lost, made("It is so."), 2).same_conclusion is False
+
+
 def test_running_again_names_what_else_changed():
     first = made("Paris [1].")
     kept = receipt(Fixed(), first, 7)

@@ -82,7 +82,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
-        self.fails = ""
+        self.fails, self.ends = "", "stop"  # why there is no text, and how one ended
         self.odds: dict[str, float] = {}
         self.declines: dict[str, float] = {}
 
@@ -115,7 +115,7 @@ def read(monkeypatch) -> Reader:
         tokens = reader.tokens(text) if self.logprobs else ()
         if reader.declining(text) > 0 and reader.declining(text) >= self.refusal:
             text = UNKNOWN
-        told = (text, reader.fails or "stop", prompt, len(prompt.split()), 0, len(text.split()), 1.0, 2.0, "reader", "0")
+        told = (text, reader.fails or reader.ends, prompt, len(prompt.split()), 0, len(text.split()), 1.0, 2.0, "reader", "0")
         return Generated(*told, tokens=tokens)
 
     def generate_many(self, prompts, seeds=None, deadline_s=120.0, batch=8):

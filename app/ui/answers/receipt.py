@@ -100,7 +100,9 @@ def compared(first: Answer, text: str, comparison: Comparison) -> None:
             ),
         ]
     )
-    if comparison.same_conclusion:
+    if comparison.same_conclusion is None:
+        st.warning("Both attempts failed, so there is no conclusion to compare.", icon=":material/rule:")
+    elif comparison.same_conclusion:
         st.success("The conclusion is the same: words and cited passages, case and punctuation aside.", icon=":material/check:")
     else:
         st.warning("The conclusion differs in its words or in the passages it cites.", icon=":material/rule:")

@@ -24,7 +24,7 @@ from core.context.prompt import UNKNOWN, asks_to_cite
 from core.errors import TOO_LONG, PromptTooLong, TooLate, WorkbenchError
 from core.generation import prices
 from core.generation.loading import loaded
-from core.generation.model_texts import AGAIN, BATCH, FINAL, TRIES, Request, written
+from core.generation.model_texts import AGAIN, BATCH, DEADLINE_S, FINAL, TRIES, Request, written
 from core.judging.measure import AnswerCase
 from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer, Span, answers_of, keep
 from core.pipeline.confidence import as_written, check, context_of, writer
@@ -42,6 +42,10 @@ FIRST = 30  # questions that are asked where nobody says how many
 LIMITS = {"stop", "temperature", "json_schema", "logprobs"}  # of a generator that has such knobs
 MORE_THAN_FILES = 1.3
 READING_S = 0.02, 2.0  # of an answer that no language model writes
+LATE = (  # finish reasons of what another try may write whole: it says how busy the machine was
+    "deadline", "failed: no text before the deadline", "failed: no answer before the deadline",
+    "failed: the deadline came before the JSON was whole",
+)  # fmt: skip
 PROMPT_TOKENS, LEAST_TOKENS = (200, 2_000), 20  # of a prompt with its passages, and of a short answer, about
 
 
@@ -415,10 +419,12 @@ class _Job:
         """An answer that takes more than one prompt."""
         hits, config, started = list(each.hits()), self._run.config, time.perf_counter()
         more = {"search": partial(self._bench.search, self._run), "source": self._source, "answering": config.answering}
-        more["desk"] = self._bench.desk()
+        more |= {"desk": self._bench.desk(), "deadline_s": DEADLINE_S}
         try:
             work = answer(each.question, hits, self._part, context_of(config), config.seed, **more)
             made = yield from within(work, self._step(each))
+            if made.finish_reason in LATE:
+                raise TooLate(made.finish_reason)
         except PromptTooLong as error:
             return self._record({each: unfit(error)})
         except TooLate as error:  # the next question may take less

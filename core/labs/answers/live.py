@@ -10,6 +10,7 @@ from core import registry
 from core.config import code_version, fingerprint
 from core.judging.measure import AnswerMeasure, scores
 from core.labs.answers.answering import AnswerSet, can_be_judged, cases
+from core.labs.scores.answer_file import line_of
 from core.labs.scores.judging import in_order
 from core.pipeline.scores import at_hand, judge_tools, kept_scores
 from core.progress import drain
@@ -165,10 +166,6 @@ def records(answers: AnswerSet) -> list[dict[str, Any]]:
     places, made = np.flatnonzero(answered(answers)).tolist(), []
     for n, held in zip(places, cases(answers, places), strict=True):
         query, said = answers.queries[n], answers.answers[n]
-        about = {"id": query.id, "question": query.text, "passages": list(held.passages), "answer": said.text}
-        about |= {"reference": list(dict.fromkeys(query.answers))} if query.answers else {}
         spent = {"prompt_tokens": said.prompt_tokens, "answer_tokens": said.answer_tokens, "seconds": said.seconds}
-        made.append(
-            about | {"answerable": query.answerable, "finish_reason": said.finish_reason, **spent, "cost_usd": said.cost_usd}
-        )
+        made.append(line_of(held, query.id) | spent | {"cost_usd": said.cost_usd})
     return made

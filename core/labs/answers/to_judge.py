@@ -20,7 +20,8 @@ def answer_questions(workbench: Workbench, config: TrialConfig, count: int) -> G
     evaluation = yield from workbench.evaluating(run)
     corpus = run.corpus
     recipe = recipe_of(config.model_dump(mode="json"))
-    rows = workbench.store.query("SELECT question, config FROM answers WHERE text IS NOT NULL AND dataset = ?", [corpus.name])
+    whole = "SELECT question, config FROM answers WHERE text IS NOT NULL AND finish_reason IS DISTINCT FROM 'deadline' AND dataset = ?"
+    rows = workbench.store.query(whole, [corpus.name])
     answers = [(row["question"], json.loads(row["config"])) for row in rows]
     done = {
         question for question, settings in answers if recipe_of(settings) == recipe and settings.get("seed", 0) == config.seed
@@ -34,6 +35,6 @@ def answer_questions(workbench: Workbench, config: TrialConfig, count: int) -> G
             started = time.perf_counter()
             for inner in (running := Running(workbench.ask(config, query.text))):
                 yield inner if isinstance(inner, Progress) else step
-            if not running.result.finish_reason.startswith("failed"):
+            if not running.result.finish_reason.startswith(("failed", "deadline")):
                 answering.keep_alone(workbench, evaluation.run, context, running.result, time.perf_counter() - started)
     return asked(workbench, read_candidates(workbench, corpus.name), recipe, [query.text for query in queries])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core import files
+from core.context.citations import BRACKETS, STYLES
 from core.corpus.reading import Notes, Source, clean, decode
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase
@@ -17,6 +18,7 @@ from core.records import Progress
 MOST_WHOLE = 20_000  # answers that are held in memory with all that is said of them
 LONGEST = 4 << 20  # bytes of a line; a book of 800 pages has less
 LONGEST_NAME = 200  # characters of a domain, or an id
+OF_CASES = ("answerable", "finish_reason", "citations", "asked_to_cite")  # fields of a case that stand in a line as they are
 FORM = 'A line is an object with "question", "passages" (a list of texts) and "answer".'
 
 
@@ -100,8 +102,8 @@ def _row(line: bytes, place: str, notes: Notes) -> AnswerRow | None:
     except WorkbenchError:
         notes.add("Not a JSON object", place)
         return None
-    answer, passages = fields.get("answer"), _texts(fields.get("passages", []))
-    question, references = fields.get("question", ""), _texts(fields.get("reference", fields.get("references", [])))
+    answer, passages = fields.get("answer"), texts_of(fields.get("passages", []))
+    question, references = fields.get("question", ""), texts_of(fields.get("reference", fields.get("references", [])))
     wrong = [
         name
         for name, value, kind in (
@@ -117,20 +119,38 @@ def _row(line: bytes, place: str, notes: Notes) -> AnswerRow | None:
         notes.add(f'Line without a usable "{wrong[0]}" ({said}), left out', place)
         return None
     asked = clean(question or "")
-    answerable = fields.get("answerable")
-    case = AnswerCase(asked, clean(answer), passages, references, answerable if isinstance(answerable, bool) else None)
+    case = AnswerCase(asked, clean(answer), passages, references, **_about(fields, place, notes))
     told = {name: "" if (value := fields.get(name)) is None else str(value)[:LONGEST_NAME] for name in ("domain", "id")}
     group = fields.get("group")
     group = json.dumps([asked, passages]) if group in (None, "") else str(group)
     return AnswerRow(place, case, _label(fields, place, notes), _spans(fields, case.answer, place, notes), group, **told)
 
 
-def _texts(value: Any) -> tuple[str, ...] | None:
+def texts_of(value: Any) -> tuple[str, ...] | None:
     """Texts, or objects with a text; a text alone is a list of it. None: it is something else."""
     if value is None:
         return ()
     texts = [each.get("text") if isinstance(each, dict) else each for each in (value if isinstance(value, list) else [value])]
     return tuple(map(clean, texts)) if all(isinstance(each, str) for each in texts) else None
+
+
+def line_of(case: AnswerCase, answer_id: str) -> dict[str, Any]:
+    """The line that is read back as this answer."""
+    told = {"id": answer_id, "question": case.question, "passages": list(case.passages), "answer": case.answer}
+    told |= {"reference": list(dict.fromkeys(case.references))} if case.references else {}
+    return told | {name: getattr(case, name) for name in OF_CASES}
+
+
+def _about(fields: dict, place: str, notes: Notes) -> dict[str, Any]:
+    """What a line says besides of an answer, as fields of its case."""
+    made = {name: value for name in ("answerable", "asked_to_cite") if isinstance(value := fields.get(name), bool)}
+    if isinstance(reason := fields.get("finish_reason"), str):
+        made["finish_reason"] = reason
+    if (style := fields.get("citations")) in STYLES:
+        made["citations"] = style
+    elif style is not None:
+        notes.add(f"Citations are read as {BRACKETS}: their style is none of {', '.join(STYLES)}", place)
+    return made
 
 
 def _label(fields: dict, place: str, notes: Notes) -> float | None:

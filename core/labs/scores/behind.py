@@ -10,7 +10,7 @@ from core.context.citations import BRACKETS
 from core.generation.model_texts import ModelText, Request
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore
 from core.pipeline.scores import judge_tools
-from core.records import Progress
+from core.records import Progress, as_read
 from core.workbench import Workbench
 
 MOST = 50  # other answers that are shown
@@ -68,7 +68,7 @@ def others(workbench: Workbench, dataset: str, case: AnswerCase, but: str = "") 
     )
     made = []
     for row in rows:
-        passages = tuple(hit["text"] for hit in json.loads(row["hits"] or "[]"))
+        passages = tuple(map(as_read, json.loads(row["hits"] or "[]")))
         how = {"citations": row["citations"] or BRACKETS, "finish_reason": row["finish_reason"]}
         plain = AnswerCase(case.question, row["text"], passages, case.references, case.answerable, **how)
         made.append(OtherAnswer(_system(row), row["seed"], str(row["created"]), row["text"], plain))

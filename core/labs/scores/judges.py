@@ -160,14 +160,15 @@ def read_pairs(path: Path) -> Generator[Progress, None, tuple[list[AnswerPair], 
             continue
         try:
             fields = read_json(decode(line, source.notes, place), of=dict, numbers="careless")
-            passages, answers = fields.get("passages") or [], (fields["a"], fields["b"])
-            if not all(isinstance(text, str) for text in (fields.get("question", ""), *answers, *passages)):
+            question, answers = fields.get("question") or "", (fields["a"], fields["b"])
+            passages = answer_file.texts_of(fields.get("passages"))
+            if passages is None or not all(isinstance(text, str) for text in (question, *answers)):
                 raise TypeError
             if not all(answer.strip() for answer in answers):
                 source.notes.add("An answer is empty, left out", place)
                 continue
             better = {"a": 1.0, "b": -1.0, "tie": 0.0}.get(fields.get("better"))
-            pairs.append(AnswerPair(clean(fields.get("question", "")), *map(clean, answers), tuple(map(clean, passages)), better))
+            pairs.append(AnswerPair(clean(question), *map(clean, answers), passages, better))
         except (WorkbenchError, KeyError, TypeError, AttributeError):
             source.notes.add("Line is no pair of answers, left out", place)
     if not pairs:

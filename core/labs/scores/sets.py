@@ -70,12 +70,8 @@ def received(workbench: Workbench, data: bytes) -> tuple[Path, AnswerFile]:
 
 def answers_file(workbench: Workbench, rows: Sequence[AnswerRow]) -> Path:
     """The answers as a file that the command line reads."""
-    lines = [
-        {"question": c.question, "passages": c.passages, "answer": c.answer, "reference": c.references, "id": row.id}
-        for row in rows
-        for c in (row.case,)
-    ]
-    return answer_file.receive(workbench.home, "\n".join(map(json.dumps, lines)).encode())
+    lines = [json.dumps(answer_file.line_of(row.case, row.id)) for row in rows]
+    return answer_file.receive(workbench.home, "\n".join(lines).encode())
 
 
 def pairs_file(workbench: Workbench, a: ScoredSet, b: ScoredSet) -> tuple[Path, int]:

@@ -153,6 +153,17 @@ def test_what_a_study_of_people_has_answered_counts_on_the_other_pages(bench, re
     assert len(reader.prompts) == asked, "nothing is asked twice"
 
 
+def test_an_answer_to_judge_that_the_deadline_cut_is_asked_for_again(bench, reader):
+    reader.ends = "deadline"
+    drain(to_judge.answer_questions(bench, many(), 2))
+    assert at(bench, many(), 2).answers == (None, None), "cut, it is no answer of the recipe"
+    reader.ends = "stop"
+    drain(to_judge.answer_questions(bench, many(), 2))
+    assert all(at(bench, many(), 2).answers)
+    ends = bench.store.query("SELECT finish_reason, count(*) AS n FROM answers GROUP BY ALL ORDER BY ALL")
+    assert [tuple(row.values()) for row in ends] == [("deadline", 2), ("stop", 2)]
+
+
 def test_questions_without_a_similar_passage_are_answered_in_their_turn(bench, reader, monkeypatch):
     """Else the first answers would all be those that know nothing, and the mean of what is answered so far lower than it is."""
     real = lab.askings
@@ -234,6 +245,17 @@ def test_an_answer_that_is_too_late_is_asked_for_again_and_the_others_are_kept(b
     assert sum(said is None for said in at(bench, config, 6).answers) == 1
     late.clear()
     assert all(drain(lab.answer_questions(bench, config, 6)).answers)
+
+
+@pytest.mark.parametrize("way", ["per_passage", "ircot"])
+@pytest.mark.parametrize("late", ["deadline", "failed: no text before the deadline"])
+def test_an_answer_that_the_deadline_cut_is_none_of_the_recipe_whatever_its_way(bench, reader, way, late):
+    config, reader.fails = many(**{"answering.part": way}), late
+    with pytest.raises(WorkbenchError, match=r"4 of 4 .* not written: .*deadline"):
+        drain(lab.answer_questions(bench, config, 4))
+    assert at(bench, config, 4).answers == (None,) * 4
+    reader.fails = ""
+    assert all(said.text for said in drain(lab.answer_questions(bench, config, 4)).answers)
 
 
 def test_a_service_whose_model_writes_no_call_has_failed_and_one_that_breaks_off_may_answer_the_next_time(bench, monkeypatch):

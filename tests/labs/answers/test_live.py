@@ -102,7 +102,7 @@ def test_known_answers_are_lines_that_judge_reads(bench, reader, tmp_path):
     assert len(file.rows) == len(lines) == 4 and not file.notes
     held = answering.cases(at(bench), range(4))
     for row, case in zip(file.rows, held, strict=True):
-        same = ("question", "answer", "passages", "references", "answerable")
+        same = ("question", "answer", "passages", "references", *answer_file.OF_CASES)
         assert [getattr(row.case, name) for name in same] == [getattr(case, name) for name in same]
 
 

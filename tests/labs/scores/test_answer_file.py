@@ -6,7 +6,10 @@ import json
 import pytest
 
 from core.errors import WorkbenchError
-from core.labs.scores.answer_file import LONGEST, read
+from core.judging.measure import AnswerCase
+from core.judging.measures.answered import AnswerStated
+from core.judging.measures.em import ExactMatch
+from core.labs.scores.answer_file import LONGEST, line_of, read
 from core.progress import drain
 
 GOOD = {"question": "Who?", "passages": ["It was Ann."], "answer": "Ann."}
@@ -36,6 +39,17 @@ def test_everything_a_line_may_hold(tmp_path):
     assert second.case.passages == third.case.passages == ("It was Ann.",) and second.case.references == ("Ann",)
     assert second.spans == ((0, 4),) and second.label is None and third.label == 0.25 and third.spans is None
     assert second.group == third.group and file.lines == 3 and not file.notes and second.place == "answers.jsonl:3"
+
+
+def test_an_answer_is_read_back_as_it_was_written(tmp_path):
+    """Its citations are no words, and one that failed says nothing: otherwise its scores would be others in a file."""
+    cited = AnswerCase("Who?", "Ann (1).", ("It was Ann.",), ("Ann",), True, citations="parentheses", asked_to_cite=True)
+    failed = AnswerCase("Who?", "", ("It was Ann.",), ("Ann",), finish_reason="failed: HTTP 500", asked_to_cite=True)
+    file = drain(read(written(tmp_path, *(line_of(case, str(n)) for n, case in enumerate((cited, failed))))))
+    assert [row.case for row in file.rows] == [cited, failed] and [row.id for row in file.rows] == ["0", "1"]
+    assert ExactMatch().scored(file.rows[0].case).value == 1 and "no answer" in AnswerStated().unmeasurable(file.rows[1].case)
+    odd = drain(read(written(tmp_path, {**GOOD, "citations": ["APA"], "finish_reason": 3, "asked_to_cite": "no"})))
+    assert odd.rows[0].case == AnswerCase("Who?", "Ann.", ("It was Ann.",)) and "Citations are read as brackets" in odd.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -95,3 +95,12 @@ def test_the_verbs_take_judges_and_tell_their_bias(bench, tmp_path, monkeypatch,
 def test_a_file_without_pairs_says_what_a_line_holds(bench, tmp_path):
     with pytest.raises(WorkbenchError, match='"a" and "b"'):
         drain(judges.read_pairs(written(tmp_path, {"question": "Who?"})))
+
+
+def test_passages_of_pairs_are_read_as_those_of_answers_are(bench, tmp_path):
+    told = [{"question": None, "a": "A.", "b": "B.", "passages": each} for each in ("Rock of old.", [{"text": "Rock."}], None, 5)]
+    pairs, notes = drain(judges.read_pairs(written(tmp_path, *told)))
+    assert [pair.passages for pair in pairs] == [("Rock of old.",), ("Rock.",), ()], (
+        "a text alone is one passage, not one a letter"
+    )
+    assert notes == ("Line is no pair of answers, left out: 1 (rows.jsonl:4).",)
