@@ -12,7 +12,6 @@ from core.records import Chunks, Corpus, Progress
 from core.statistics.paired import Paired
 from core.workbench import Workbench
 
-
 # what a training of ours says of itself, and is read here and on the page; other programs have a training.json too
 TOLD = {"best_step", "comparison", "config", "corpus", "evaluation", "seconds", "sizes", "steps", "stopped"}
 
