@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import expit, logit, ndtri, stdtrit
 
 from core.statistics.bootstrap import FEW_GROUPS, LEVEL, Interval, few_groups, or_rows, summed
+from core.statistics.proportion import wilson
 
 ONE_KIND = "undefined: people gave one label only"
 
@@ -25,7 +26,8 @@ def roc(scores: np.ndarray, positive: np.ndarray, groups: np.ndarray | None = No
     AUC: chance that a positive has the higher score than a negative, ties half (Hanley and McNeil 1982). Interval: by
     the variance of DeLong, DeLong and Clarke-Pearson 1988, in logits, so that it stays within 0 and 1; where rows belong
     to groups [n], as the sentences of one answer, by that of Obuchowski 1997, "Nonparametric analysis of clustered ROC
-    curve data"; of fewer than FEW_GROUPS with Student's t.
+    curve data"; of fewer than FEW_GROUPS with Student's t. Where all scores are separated no variance is seen: Wilson's of as
+    many as there are of the rarer kind, A (1 - A) / min(m, n) being the most that it can be.
     """
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, np.float64)
     usable = ~(np.isnan(scores) | np.isnan(positive))
@@ -57,8 +59,9 @@ def _delong(scores: np.ndarray, positive: np.ndarray, groups: np.ndarray) -> Int
     if np.ptp(scores) == 0:
         return Interval(auc, None, None, n, n, "no interval: all scores are equal")
     error = np.sqrt(max(yes / (yes - 1) * (a @ a) + no / (no - 1) * (b @ b) + 2 * many / (many - 1) * (a @ b), 0))
-    if error < 1e-12:
-        return Interval(auc, auc, auc, n, n, "all scores are separated: the interval says nothing of items not labelled")
+    if error < 1e-12:  # as large as it can be: Birnbaum and Klose 1957, "Bounds for the variance of the Mann-Whitney statistic"
+        fewest = min(yes, no)
+        return wilson(auc * fewest, fewest)._replace(n=n, total=n, note="all scores are separated")
     tail = (1 + LEVEL) / 2
     quantile = stdtrit(many - 1, tail) if many < FEW_GROUPS else ndtri(tail)
     half = quantile * error / (auc * (1 - auc))

@@ -147,9 +147,20 @@ def test_a_score_against_people():
     assert same[:3] == (0.5, None, None) and "all scores are equal" in same.note
     assert roc(scores, np.ones(100)).auc.note == ONE_KIND and roc(scores, np.ones(100)).auc.mean is None
     perfect = roc(positive * 1.0, positive).auc
-    assert perfect.mean == 1 and "separated" in perfect.note
+    assert perfect.mean == perfect.high == 1 and "separated" in perfect.note and perfect.low == wilson(50, 50).low
+    reverse = roc(-positive * 1.0, positive, np.arange(100) // 5).auc
+    assert reverse[:3] == (0, 0, wilson(0, 10).high), "of ten groups of either kind"
     assert roc(np.r_[scores, NAN], np.r_[positive, 1]).auc.total == 101
     assert roc([0.1, 0.2, 0.3], [0, 0, 1]).auc.low is None
+
+
+def test_the_area_of_few_labels_that_are_nearly_separated_is_held():
+    rng, truth, held = np.random.default_rng(8), 0.98305, []  # of normal scores three standard deviations apart
+    for _ in range(200):
+        positive = np.arange(20) < 12
+        auc = roc(rng.normal(3.0 * positive, 1), positive).auc
+        held.append(auc.low <= truth <= auc.high)
+    assert np.mean(held) > 0.93, "half of them are separated, which says nothing of 1"
 
 
 def test_correlation_and_error():

@@ -138,7 +138,8 @@ def _told(workbench, corpus, training) -> Generator[Progress, None, tuple[list[T
     answers = [answer for source in sources for answer in _judged(source, part, corpus.name)]
     people = len({label.annotator for source in sources for label in source.labels})
     names = ", ".join(source.study.id for source in sources)
-    return answers, f"{training.source} of {names}: {people} annotators, the majority's, an adjudicator's before it"
+    about = f"{training.source} of {names} over {corpus.name} {corpus.fingerprint}"  # as `has_learnt_from` reads it
+    return answers, f"{about}: {people} annotators, the majority's, an adjudicator's before it"
 
 
 def _labelled(workbench: Workbench, study: str) -> list[LabelSource]:

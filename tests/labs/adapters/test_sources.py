@@ -12,7 +12,7 @@ from core.config import TrialConfig, with_settings
 from core.context.prompt import REMINDERS, UNKNOWN
 from core.corpus.library import split
 from core.errors import WorkbenchError
-from core.labs.adapters.training import adapter_data, preference_data, train_dpo
+from core.labs.adapters.training import adapter_data, has_learnt_from, preference_data, train_dpo
 from core.labs.answers import answering
 from core.models.adapters import adapter_names
 from core.progress import drain
@@ -209,7 +209,7 @@ def labelled(bench, study, said):
 BOTH = {"annotators": ("Ann", "Ben"), "per_item": 2}
 
 
-def test_answers_that_people_found_supported_are_examples_and_better_than_others(bench):
+def test_answers_that_people_found_supported_are_examples_and_better_than_others(bench, monkeypatch):
     """All of system 0 are; of system 1 none, and in odd questions people differ."""
 
     def said(item, who):
@@ -223,6 +223,8 @@ def test_answers_that_people_found_supported_are_examples_and_better_than_others
     some = [example for part in PARTS for example in getattr(data, part)]
     assert {example.answer.split("<b>")[1][0] for example in some} == {"0"} and len(some) == 20
     assert data.left_out == {"undecided": 10, "score below 1": 10} and "2 annotators" in data.source
+    monkeypatch.setattr("core.labs.adapters.training.adapter_record", lambda name: {"data": data.card()})
+    assert has_learnt_from("of labels", "towns") and not has_learnt_from("of labels", "town")
     of_pairs = drain(preference_data(bench, recipe(), {"source": "labels", "alike": 1.0}))
     assert sum(of_pairs.card()["examples"].values()) == 10 and of_pairs.left_out == {"pair: undecided": 10}
     assert {number_of(pair) % 2 for pair in of_pairs.train} == {0}
