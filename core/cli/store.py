@@ -51,7 +51,7 @@ def rebuild(workbench: Any) -> Any:
 
 @verb("backup")
 def backup(workbench: Any, file: Path, /) -> Any:
-    """Journal and database in one file."""
+    """Journal, database, papers and whatever else was written in one file; documents and trained models are not in it."""
     return workbench.store.backup(file)
 
 

@@ -1,4 +1,5 @@
-"""A backup: journal, looks, database and facts in one zip. To restore it, unzip it into an empty data folder."""
+"""A backup: journal, looks, database, facts and what people wrote beside them in one zip. To restore it, unzip it into an empty data
+folder."""
 
 import shutil
 import zipfile
@@ -16,6 +17,10 @@ from core.store.journal import SEGMENT_END
 from core.store.looks import ENDING, FOLDER
 
 MEMORY = Path("memory", "facts.sqlite")  # of the data folder; see core/memory/tables.py
+# what people wrote, or took from a page, stands in small files: nothing computes it again
+WRITTEN = (
+    "papers/*/paper.yaml", "papers/*/items/*.json", "chains.json", "prices.yaml", "training_arguments/*.yaml", "drafts/*.json"
+)  # fmt: skip
 
 
 def backup(
@@ -27,7 +32,11 @@ def backup(
     def recorded() -> list[Path]:
         # how far each segment went before the segment itself: who labels meanwhile only makes it longer
         labels = [*segments.folder.glob(f"*{SEGMENT_END}"), *segments.paths(), *(home / FOLDER).glob(f"*{ENDING}")]
-        return [*(entry.path for entry in journal.listing().values()), *labels]
+        return [
+            *(entry.path for entry in journal.listing().values()),
+            *labels,
+            *(path for of in WRITTEN for path in home.glob(of)),
+        ]
 
     if path.exists():
         raise WorkbenchError("There is already a file of this name.", where=str(path), todo="Choose another name.")

@@ -251,8 +251,20 @@ def test_a_backup_restores_by_copying(store, tmp_path):
     store.add("questions", QUESTIONS)
     store.add("trial", trial())
     before = contents(store)
+    written = {
+        "papers/mine/paper.yaml": "title: Mine",
+        "papers/mine/items/main.json": "{}",
+        "prices.yaml": "[]",
+        "chains.json": "{}",
+    }
+    for name, text in written.items():
+        (store.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (store.home / name).write_text(text)
+    (store.home / "papers" / "mine" / ".paper.yaml.lock").write_text("not a part of it")
     path = drain(store.backup(tmp_path / "backup.zip"))
     zipfile.ZipFile(path).extractall(tmp_path / "restored")
+    assert {name: (tmp_path / "restored" / name).read_text() for name in written} == written
+    assert not list((tmp_path / "restored" / "papers").rglob("*.lock"))
     restored = Store(tmp_path / "restored", derive, "1")
     assert contents(restored) == before and drain(restored.verify()).ok
     assert "groundwork.duckdb" in zipfile.ZipFile(path).namelist() and not restored.notices
