@@ -20,6 +20,16 @@ INK = "#202124"  # of what is to be read upon bars and beside them
 # on dark ground: sky for blue, Okabe and Ito's yellow for sky, and a lighter grey
 DARK = dict(zip((*COLORS, BASELINE), ("#56B4E9", *COLORS[1:4], "#F0E442", COLORS[5], "#A4A9B0"), strict=True))
 DARK |= {GROUND: "#15181c", INK: "#f1f3f4"}
+# kinds of spans: what is darkest on a light ground is lightest there
+DARK |= {
+    "#0A3161": "#F2F8FD",
+    "#8E2A68": "#D989B6",
+    "#0071B0": "#7DC6F0",
+    "#D2691E": "#D26A20",
+    "#A3A8AD": "#676E75",
+    "#86CDF2": "#1E5885",
+    "#F8E8B8": "#F3D889",
+}
 VALUES = {"x", "y", "z", "text", "customdata", "hovertext", "name", "hovertemplate"}  # of a trace: never a colour
 MUTED = "#5f6368"  # text of axes on a light ground; style.css has that of both themes
 INTERVAL = "95% interval"

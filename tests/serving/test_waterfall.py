@@ -5,6 +5,7 @@ from itertools import combinations
 import plotly.graph_objects as go
 import pytest
 
+from app.ui import charts
 from app.ui.serving import waterfall
 from core.report.colours import APART, MACHADO, distance
 from core.serving.conventions import KINDS
@@ -63,10 +64,14 @@ def test_a_trace_without_length_is_drawn():
 
 
 @pytest.mark.parametrize("seen", [*MACHADO, "grey"])
-def test_kinds_tell_apart_in_grey_and_for_the_colour_blind(seen):
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_kinds_tell_apart_in_grey_and_for_the_colour_blind_and_from_the_ground(seen, theme):
     assert waterfall.SHADES.keys() == KINDS.keys()
+    shades = waterfall.SHADES | {"ground": charts.GROUND}
+    if theme == "dark":
+        shades = charts.shaded(shades)
     assert {
-        pair: distance(*map(waterfall.SHADES.get, pair), seen)
-        for pair in combinations(KINDS, 2)
-        if distance(*map(waterfall.SHADES.get, pair), seen) < APART
+        pair: distance(*map(shades.get, pair), seen)
+        for pair in combinations(shades, 2)
+        if distance(*map(shades.get, pair), seen) < (APART if "ground" not in pair else APART / 2)
     } == {}

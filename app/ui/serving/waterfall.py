@@ -12,11 +12,12 @@ from app.ui import charts
 from core.serving.conventions import KINDS
 from core.serving.traces import StageBar, TreeRow, Waterfalls, critical_path, tree
 
-# from dark to light in steps of ten of CIELAB's lightness: they tell apart in grey, too
+# from dark to light in steps of ten of CIELAB's lightness: they tell apart in grey, too. None is of the palette: on dark ground
+# `charts.DARK` turns the steps around, and the palette's blue is another there
 SHADES = {
     "model": "#0A3161",
     "reranking": "#8E2A68",
-    "retrieval": "#0072B2",
+    "retrieval": "#0071B0",
     "tool": "#D2691E",
     "other": "#A3A8AD",
     "embedding": "#86CDF2",
