@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from core.articles.rating import rated, support
+from core.articles.rating import decided, rated, support
 from core.config import TrialConfig, code_version, fingerprint
 from core.errors import WorkbenchError
 from core.files import file_checksum
-from core.judging.gate import ACCEPT, LEAST_MEAN, gate
+from core.judging.gate import ACCEPT, LEAST_MEAN
 from core.labs.scores import people, qags
 from core.records import Progress, plain
 from core.statistics.bootstrap import mean_interval
@@ -45,7 +45,7 @@ def gate_against_people(workbench: Workbench, config: TrialConfig, path: Path) -
         texts = [case.answer for case in each]
         ratings.append(rated(texts, values[start : start + len(each)], [""] * len(each), 1.0))
         start += len(each)
-    out = np.array([gate(each.means, each.confident_hallucination, 0).verdict == ACCEPT for each in ratings])
+    out = np.array([decided(each, 0).verdict == ACCEPT for each in ratings])
     accuracy = np.array([each.means[ACCURACY] for each in ratings])
     alarm = np.array([each.confident_hallucination for each in ratings])
     faithful, of_people = told.positive == 1, 1 + 4 * told.faithful

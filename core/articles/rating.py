@@ -15,10 +15,11 @@ import numpy as np
 from core.articles.steps import Article
 from core.config import TrialConfig, build
 from core.judging.combined import read_combination
-from core.judging.gate import gate
+from core.judging.gate import ACCEPT, MOST_REVISIONS, REJECT, REVISE, GateDecision, gate
 from core.judging.judgement_models import EMBEDDED, model_folder
 from core.judging.measure import AnswerCase
 from core.labs.scores.judging import measure_all, measures
+from core.progress import counted
 from core.records import Progress
 from core.workbench import Workbench
 
@@ -96,9 +97,19 @@ def rated(texts: Sequence[str], values: np.ndarray, evidence: Sequence[str], com
     )
 
 
+def decided(rating: Rating, revisions: int) -> GateDecision:
+    """The gate's decision. One sentence that its evidence does not bear out, however it is hedged, keeps a draft from being accepted: it
+    would not be published."""
+    made, least = gate(rating.means, rating.confident_hallucination, revisions), least_support()
+    lost = sum(not value >= least for value in rating.support)
+    if made.verdict != ACCEPT or not lost:
+        return made
+    return GateDecision(REVISE if revisions < MOST_REVISIONS else REJECT, (f"{counted(lost, 'sentence')} not borne out",))
+
+
 def judged(rating: Rating, revisions: int) -> dict[str, Any]:
-    """The gate's decision as it is recorded."""
-    made = gate(rating.means, rating.confident_hallucination, revisions)
+    """The same as it is recorded."""
+    made = decided(rating, revisions)
     support = [None if value != value else round(value, 4) for value in rating.support]
     wrong = {str(place): why for place, why in rating.wrong.items()}
     return {

@@ -71,6 +71,21 @@ def test_what_is_not_borne_out_is_written_again_and_then_quoted(bench, monkeypat
     assert len(scripted.asked) == 2 * len(made.draft), "no third try"
 
 
+def test_a_hedged_sentence_that_is_not_borne_out_is_sent_back_and_what_is_accepted_can_be_published(bench, monkeypatch, tmp_path):
+    said = []
+
+    def hedged(messages, schema):
+        said.append(messages)
+        return "The market may perhaps stand on the moon." if len(said) == 1 else truth(messages, schema)
+
+    play(monkeypatch, hedged)
+    made = drain(write_article(bench, recipe(), TOPIC))
+    first, *_, last = [value for step, value in made.steps if step == "gate"]
+    assert not first["confident_hallucination"] and min(first["support"]) < 0.5 and first["verdict"] == "revise"
+    assert first["reasons"] == ["1 sentence not borne out"] and last["verdict"] == "accept" and made.revisions == 1
+    assert drain(publish(bench, made.id, tmp_path / "out")).state == "published"
+
+
 def test_killed_behind_any_step_it_goes_on_and_does_nothing_twice(bench, monkeypatch):
     scripted, keep, done = play(monkeypatch, lie), writing.keep_step, []
 
