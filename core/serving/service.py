@@ -216,6 +216,9 @@ class Service:
             times = {"retrieval": took[question], "generation": 1000 * said.seconds}
             shown = said.shown or spans_read(hits[question][: run.config.context.passages])
             replies[question] = self._told(run, rung, question, said, hits[question], shown, times, used)
+        # a service that hangs has failed; a model of this machine may only have had too much before it
+        if why == LATE and rung.name == REMOTE and any(q not in replies and not q.gone.is_set() for q in asked):
+            rung.breaker.failed()
         return replies
 
     def streamed(self, question: ServedQuestion) -> Generator[str | Again, None, Reply]:

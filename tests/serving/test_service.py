@@ -22,7 +22,7 @@ from core.serving.service import ServedQuestion, Service
 from core.serving.spans import Recorder, SpanBuffer
 from core.serving.web import ServiceLimits
 from tests.support.failing import TEXTS, recipe
-from tests.support.fake_endpoint import events, serving, status, stream
+from tests.support.fake_endpoint import events, hang, serving, status, stream
 
 LUND = "When does the market of Lund open?"
 FREE = ServiceLimits(rate=1e6, burst=1_000_000)
@@ -188,6 +188,26 @@ def test_a_remote_engine_that_fails_is_replaced_by_the_model_of_this_machine(ben
         tried = len(endpoint.requests)
         client.post("/answer", json={"question": LUND, "fresh": True})
         assert len(endpoint.requests) == tried  # it rests
+
+
+def test_a_remote_engine_that_hangs_is_skipped_after_three_questions_whoever_waits_for_a_whole_reply(
+    bench, reader, serve, monkeypatch
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    with serving(hang) as endpoint:
+        service = Service(bench, remote(endpoint.url))
+        client = serve(service, FREE)
+        body = {"question": LUND, "fresh": True, "deadline_s": 0.5}
+        late = [client.post("/answer", json=body).json()["way"] for _ in range(3)]
+        assert late == ["passages"] * 3 and client.get("/ready").json()["breakers"] == {"remote": "open", "local": "closed"}
+        tried = len(endpoint.requests)
+        assert client.post("/answer", json=body | {"deadline_s": 60}).json()["way"] == "local" and len(endpoint.requests) == tried
+        service.rungs[0].breaker.succeeded()
+        left = ServedQuestion(LUND, time.perf_counter() + 60, True)
+        for number, _ in enumerate(service.replies([left])):
+            if number > 3:
+                left.gone.set()
+        assert service.rungs[0].breaker._failures == 0, "its client left, it did not fail"
 
 
 def test_what_stood_in_for_a_remote_engine_is_not_given_again_once_it_answers(bench, reader, serve, monkeypatch):
