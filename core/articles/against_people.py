@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from core.articles.rating import decided, rated, support
+from core.articles.rating import decided, not_borne_out, rated, support
 from core.config import TrialConfig, code_version, fingerprint
 from core.errors import WorkbenchError
 from core.files import file_checksum
@@ -47,7 +47,7 @@ def gate_against_people(workbench: Workbench, config: TrialConfig, path: Path) -
         start += len(each)
     out = np.array([decided(each, 0).verdict == ACCEPT for each in ratings])
     accuracy = np.array([each.means[ACCURACY] for each in ratings])
-    alarm = np.array([each.confident_hallucination for each in ratings])
+    alarm = np.array([not_borne_out(each) > 0 for each in ratings])
     faithful, of_people = told.positive == 1, 1 + 4 * told.faithful
     curve = roc(accuracy, told.positive, told.groups)
     auc = curve.auc

@@ -97,11 +97,15 @@ def rated(texts: Sequence[str], values: np.ndarray, evidence: Sequence[str], com
     )
 
 
+def not_borne_out(rating: Rating) -> int:
+    """Sentences that their evidence does not bear out, however they are hedged."""
+    least = least_support()
+    return sum(not value >= least for value in rating.support)
+
+
 def decided(rating: Rating, revisions: int) -> GateDecision:
-    """The gate's decision. One sentence that its evidence does not bear out, however it is hedged, keeps a draft from being accepted: it
-    would not be published."""
-    made, least = gate(rating.means, rating.confident_hallucination, revisions), least_support()
-    lost = sum(not value >= least for value in rating.support)
+    """The gate's decision. One sentence that is not borne out keeps a draft from being accepted: it would not be published."""
+    made, lost = gate(rating.means, rating.confident_hallucination, revisions), not_borne_out(rating)
     if made.verdict != ACCEPT or not lost:
         return made
     return GateDecision(REVISE if revisions < MOST_REVISIONS else REJECT, (f"{counted(lost, 'sentence')} not borne out",))
