@@ -190,18 +190,21 @@ def _shares(source: LabelSource, table: LabelTable, agreed: AgreedLabels, yes: S
         return rows
     for name in names:
         mine = systems == name
-        three = [_share(column[mine], of[mine], study, confidence) for column in columns]
+        three = [_mean(column[mine], of[mine], bool(yes), study, confidence) for column in columns]
         test = None if limit is None else lambda v: v.low > limit[1] if limit[0] else v.high < limit[1]
         rows.append(_row(str(name), three if ties else three[:1], counted(mine), test))
     return rows
 
 
-def _share(values: np.ndarray, of: np.ndarray, study: Study, confidence: float) -> _Value:
-    """By the interval that the plan names; Wilson's where it names none, as on the tab Consensus."""
+def _mean(values: np.ndarray, of: np.ndarray, share: bool, study: Study, confidence: float) -> _Value:
+    """By the interval that the plan names; Wilson's where it names none, as on the tab Consensus, and where all labels are the same: each
+    resample of them is, so that a bootstrap from 1 to 1 would meet any threshold. Numbers that are all the same have none."""
     decided = ~np.isnan(values)
-    if by_bootstrap(study) or not np.isin(values[decided], (0, 1)).all():
-        return _Value(*mean_interval(values, of, DRAWS, confidence)[:3])
-    return _Value(*wilson_grouped(values[decided], of[decided], confidence)[:3])
+    same = bool(decided.any()) and np.ptp(values[decided]) < 1e-12
+    if share and (same or not by_bootstrap(study)):
+        return _Value(*wilson_grouped(values[decided], of[decided], confidence)[:3])
+    value, low, high, *_ = mean_interval(values, of, DRAWS, confidence)
+    return _Value(value, *((None, None) if same else (low, high)))
 
 
 def by_bootstrap(study: Study) -> bool:

@@ -27,7 +27,7 @@ FEW = 10  # rows; with fewer, bounds are those of subsets
 ONE_GROUP = "no interval: all of it belongs to one item"
 TOO_FEW = "no interval: too few values"
 NO_VARIATION = "undefined: no variation"
-FEW_GROUPS = 20  # below, a percentile interval over groups misses too often
+FEW_GROUPS = 20  # below, a percentile interval misses too often
 
 
 class Interval(NamedTuple):
@@ -43,7 +43,7 @@ class Interval(NamedTuple):
 
 def intervals(values: np.ndarray, resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> list[Interval]:
     """Percentile interval (Efron and Tibshirani 1993, equation 13.5) of each column's mean; NaN = unmeasured, left out. Of fewer
-    than FEW values an exact one (`limits`), and none where they do not vary.
+    than FEW_GROUPS values Student's t (`bounds_of`), of fewer than FEW an exact one (`limits`), and none where they do not vary.
 
     values [n] or [n, m] float64: a row a question, a column a metric. All columns share their resamples.
     """
@@ -67,7 +67,8 @@ def _intervals(values: np.ndarray, resamples: int, confidence: float, seed: int)
     if n == 1:
         return [Interval(float(mean), None, None, 1, 1, "undefined: one value") for mean in means]
     # the first row is taken off and put back, so that constant columns have constant means to the last bit
-    bounds = limits(drawn_means(values - values[0], resamples, seed) + values[0], n, confidence)
+    moved = values - values[0]
+    bounds = bounds_of(moved.mean(axis=0), drawn_means(moved, resamples, seed), n, confidence) + values[0]
     bounds = np.where(np.abs(bounds) < _ROUNDING, 0.0, bounds)  # an interval that begins at 0 holds it
     return [_bounded(*map(float, row), n, n) for row in zip(means, *bounds, strict=True)]
 
@@ -103,23 +104,25 @@ def mean_interval(
         mean = float(values[measured].mean()) if n else None
         return Interval(mean, None, None, n, len(values), ONE_GROUP if n else "not measured")
     drawn, mean = drawn_means(sums, resamples, seed), float(values[measured].mean())
-    low, high = over_groups(mean, drawn[:, 0] / drawn[:, 1], len(sums), confidence)
+    low, high = bounds_of(mean, drawn[:, 0] / drawn[:, 1], len(sums), confidence)
     interval = _bounded(mean, float(low), float(high), len(sums), len(values))
     return interval._replace(n=n, note=interval.note or few_groups(len(sums)))
 
 
-def over_groups(value: float, drawn: np.ndarray, many: int, confidence: float = LEVEL) -> np.ndarray:
-    """Bounds [2] float64 of a value from what `drawn_means` gave [draws] of so many groups: those of `limits`; of FEW to FEW_GROUPS
-    groups Student's t with groups - 1 degrees of freedom times the bootstrap's standard error, without its bias.
+def bounds_of(value: float | np.ndarray, drawn: np.ndarray, many: int, confidence: float = LEVEL) -> np.ndarray:
+    """Bounds [2, ...] float64 of a statistic [...] from what `drawn_means` gave [draws, ...] of so many rows, or groups of them: those
+    of `limits`; of FEW to FEW_GROUPS Student's t with one degree of freedom fewer than there are times the bootstrap's standard error,
+    without its bias, which of means is that of the values: percentiles of so few are too short.
 
-    Source: Cameron and Miller 2015, "A practitioner's guide to cluster-robust inference", section VI.
+    Source: Efron and Tibshirani 1993, section 12.2; of groups Cameron and Miller 2015, "A practitioner's guide to cluster-robust
+    inference", section VI.
     """
     if not FEW <= many < FEW_GROUPS:
         return limits(drawn, many, confidence)
     from scipy.special import stdtrit  # 0.1 s, which a start need not wait for
 
-    half = stdtrit(many - 1, (1 + confidence) / 2) * np.nanstd(drawn) * np.sqrt(many / (many - 1))
-    return np.array([value - half, value + half])
+    half = stdtrit(many - 1, (1 + confidence) / 2) * np.nanstd(drawn, axis=0) * np.sqrt(many / (many - 1))
+    return np.stack([value - half, value + half])
 
 
 def few_groups(many: int) -> str:

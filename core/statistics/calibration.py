@@ -80,7 +80,7 @@ def calibration(
 def _error_bounds(off: np.ndarray, drawn: np.ndarray, many: int) -> tuple[float, float]:
     """Of the sum of |off| [bins], from resampled ones [draws, bins] over so many groups: those multiples of what was found, from none
     upwards, to which the resamples' noise makes it neither among the largest nor the smallest 2.5% (a bootstrap test, inverted: Davison
-    and Hinkley 1997, "Bootstrap methods and their application", section 5.4); of few groups with the noise as `over_groups` widens it."""
+    and Hinkley 1997, "Bootstrap methods and their application", section 5.4); of few groups with the noise as `bounds_of` widens it."""
     from scipy.special import ndtri, stdtrit  # 0.1 s, which a start need not wait for
 
     tail, error = (1 - LEVEL) / 2, float(np.abs(off).sum())

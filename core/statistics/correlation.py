@@ -10,11 +10,10 @@ from core.statistics.bootstrap import (
     ONE_GROUP,
     TOO_FEW,
     Interval,
+    bounds_of,
     few_groups,
-    limits,
     mean_interval,
     numbered,
-    over_groups,
     resampling_weights,
     subsets,
 )
@@ -69,8 +68,7 @@ def spearman(x: np.ndarray, y: np.ndarray, resamples: int = 2000, seed: int = 0,
     if 2 * len(defined) < len(values):
         return rho._replace(note=FEW_DEFINED)
     few = "" if groups is None else few_groups(many)
-    bounds = limits(values, many) if groups is None else over_groups(rho.value, values, many)
-    low, high = np.clip(bounds, -1, 1).tolist()
+    low, high = np.clip(bounds_of(rho.value, values, many), -1, 1).tolist()
     return rho._replace(note=TOO_FEW) if np.isnan(low) else rho._replace(low=low, high=high, note=few)
 
 

@@ -41,6 +41,8 @@ def unit_intervals(values: np.ndarray, resamples: int = 1000, confidence: float 
     values = values[:, None] if values.ndim == 1 else values
     bounds = intervals(values, resamples, confidence, seed)
     for column, interval in enumerate(bounds):
+        if interval.low is not None:  # Student's of few values knows no end
+            interval = bounds[column] = interval._replace(low=max(interval.low, 0.0), high=min(interval.high, 1.0))
         measured = values[~np.isnan(values[:, column]), column]
         off = min(np.count_nonzero(measured != 0), np.count_nonzero(measured != 1))
         weight = 1.0 if interval.n < FEW or np.isin(measured, (0, 1)).all() else np.interp(off, EDGE, (1.0, 0.0))

@@ -4,17 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.statistics.bootstrap import (
-    FEW,
-    LEVEL,
-    TOO_FEW,
-    Interval,
-    few_groups,
-    numbered,
-    or_rows,
-    over_groups,
-    resampling_weights,
-)
+from core.statistics.bootstrap import FEW, LEVEL, TOO_FEW, Interval, bounds_of, few_groups, numbered, or_rows, resampling_weights
 from core.statistics.proportion import wilson_grouped
 
 
@@ -65,7 +55,7 @@ def risk_coverage(
             low[at], high[at] = wilson_grouped(right[: last[at] + 1], place[: last[at] + 1], confidence)[1:3]
         areas = [_curve(weights[:, place], right, last)[1] for weights in resampling_weights(int(many[-1]), resamples, seed)]
         areas = np.concatenate(areas)
-        bounds = np.clip(over_groups(float(area[0]), areas, int(many[-1]), confidence), 0, 1)
+        bounds = np.clip(bounds_of(float(area[0]), areas, int(many[-1]), confidence), 0, 1)
         interval = (*map(float, bounds), few_groups(int(many[-1])))
     told_area = Interval(float(area[0]), *interval[:2], len(scores), total, interval[2])
     return RiskCoverage(scores[last], (last + 1) / total, share[0], low, high, told_area)

@@ -6,7 +6,7 @@ shares that stand beside it. `paired` takes one number a question, and each ques
 
 import numpy as np
 
-from core.statistics.bootstrap import FEW, NO_VARIATION, TOO_FEW, drawn_means, limits, resampled_means
+from core.statistics.bootstrap import FEW, NO_VARIATION, TOO_FEW, bounds_of, drawn_means, resampled_means
 from core.statistics.paired import Paired
 
 APART = "no question was answered by both"
@@ -27,7 +27,7 @@ def share_difference(
     """mean(a) - mean(b) of units [n], [m] that belong to questions [n], [m]; no NaN.
 
     Interval: percentile bootstrap that draws questions with all units of both systems (a ratio of sums: Davison and Hinkley
-    1997, "Bootstrap methods and their application", section 3.8), of fewer than FEW over all subsets of them; where they share no
+    1997, "Bootstrap methods and their application", section 3.8), of few as in `bounds_of`; where they share no
     question, each system's by itself, and of fewer than FEW none. Test:
     Fisher's randomisation over the questions that both answered, whose two answers are exchanged (Smucker, Allan and Carterette
     2007, section 3.1). wins, losses, ties, n: of these questions; total: of all.
@@ -42,7 +42,7 @@ def share_difference(
         np.add.at(sums[:, first], at, values)
         np.add.at(sums[:, first + 1], at, 1.0)
     both = sums[(sums[:, 1] > 0) & (sums[:, 3] > 0)]
-    low, high = _bounds(sums, len(both) > 0, resamples, confidence, seed)
+    low, high = _bounds(value, sums, len(both) > 0, resamples, confidence, seed)
     means = both[:, ::2] / both[:, 1::2]
     gain = means[:, 0] - means[:, 1]
     wins, losses = int((gain > _TIE).sum()), int((gain < -_TIE).sum())
@@ -52,7 +52,9 @@ def share_difference(
     return Paired(value, low, high, p, exact, None, wins, losses, len(both) - wins - losses, len(both), len(names), note)
 
 
-def _bounds(sums: np.ndarray, paired: bool, resamples: int, confidence: float, seed: int) -> tuple[float | None, float | None]:
+def _bounds(
+    value: float, sums: np.ndarray, paired: bool, resamples: int, confidence: float, seed: int
+) -> tuple[float | None, float | None]:
     parts = [sums[sums[:, column] > 0][:, column - 1 : column + 1] for column in (1, 3)]
     if min(map(len, parts)) < (2 if paired else FEW):
         return None, None
@@ -61,7 +63,7 @@ def _bounds(sums: np.ndarray, paired: bool, resamples: int, confidence: float, s
     else:
         drawn = np.column_stack([resampled_means(part, resamples, seed + i) for i, part in enumerate(parts)])
     shares = np.where(drawn[:, 1::2] > 0, drawn[:, ::2] / np.maximum(drawn[:, 1::2], 1e-300), np.nan)
-    low, high = limits(shares[:, 0] - shares[:, 1], len(sums), confidence)
+    low, high = bounds_of(value, shares[:, 0] - shares[:, 1], len(sums), confidence)
     return (None, None) if np.isnan(low) or len(sums) < FEW and high - low < _TIE else (float(low), float(high))
 
 

@@ -6,6 +6,7 @@ from core.agreement import plan, sources, systems, views
 from core.annotation import draft, rounds, saving
 from core.annotation.assignment import assignment
 from core.annotation.labels import blank
+from core.statistics.proportion import wilson
 from tests.support.annotated import pairs, rating
 
 ABOVE = draft.DEFAULTS["rating"] | draft.ONE_SYSTEM
@@ -45,6 +46,15 @@ def test_a_threshold_is_met_or_not_met_by_the_planned_interval(workbench):
     [row] = found.rows
     assert found.state == "met" and row.value == pytest.approx(0.8) and row.low > 0.5 and (row.units, row.items) == (40, 20)
     assert found.agreed.ties == 0 and row.least is None and found.confidence == 0.95
+
+
+def test_labels_that_are_all_the_same_do_not_meet_every_threshold(workbench):
+    """Of 20 answers whose share is 0.9 all are supported in 12 of 100 studies: a bootstrap says 1.000 to 1.000."""
+    test = "95% interval of the share, by bootstrap over items: it lies above 0.9."
+    labelled(workbench, of_one_system(test=test), lambda who, item, n: "supported")
+    found = plan.verdict(sources.open_study(workbench, "toy"), "main")
+    [row] = found.rows
+    assert found.state == "not met" and (row.value, row.high) == (1, 1) and row.low == wilson(20, 20).low < 0.9
 
 
 def test_a_share_of_half_is_not_above_half(workbench):

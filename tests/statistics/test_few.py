@@ -5,10 +5,10 @@ import pytest
 
 from core.statistics.agreement.alpha import alpha
 from core.statistics.agreement.coefficient import ALIKE, estimate
-from core.statistics.bootstrap import FEW, NO_VARIATION, TOO_FEW, intervals, limits, mean_interval
+from core.statistics.bootstrap import FEW, FEW_GROUPS, NO_VARIATION, TOO_FEW, intervals, limits, mean_interval
 from core.statistics.bradley_terry import bradley_terry
 from core.statistics.correlation import spearman
-from core.statistics.mean_intervals import bca_interval
+from core.statistics.mean_intervals import bca_interval, t_interval
 from core.statistics.paired import paired_difference
 from core.statistics.proportion import unit_intervals
 from core.statistics.selection import winner
@@ -55,6 +55,19 @@ def test_means_of_few_values_hold_the_truth(name):
         shares.append(missed(found, truth))
         assert all(0 <= one.low < one.high <= 1 for one in found)
     assert np.mean(shares) <= NOMINAL and max(shares) <= WORST
+
+
+@pytest.mark.parametrize("name", ["normal", "even", "skewed"])
+def test_differences_of_ten_to_nineteen_pairs_hold_the_truth_as_those_of_nine_do(name):
+    (draw, truth), shares = DIFFERENCES[name], []
+    for n in range(FEW, FEW_GROUPS, 3):
+        table = draw(np.random.default_rng(n), (n, STUDIES))
+        found = paired_difference(table, np.zeros_like(table))
+        shares.append(missed(found, truth))
+        student = t_interval(table[:, 0])
+        assert found[0][1:3] == pytest.approx(student[1:3], abs=0.1 * (student.high - student.low))
+        assert mean_interval(table[:, 0], np.arange(n))[1:3] == pytest.approx(found[0][1:3]), "each a group of its own"
+    assert np.mean(shares) <= NOMINAL, "of percentiles 8 to 10%"
 
 
 def test_an_interval_of_few_pairs_leaves_out_0_only_where_the_sign_flip_test_does():

@@ -74,6 +74,8 @@ def numbers(verdict: plan.Verdict, part: str, source: sources.LabelSource) -> st
     if len(verdict.rows) == 1:
         [row] = verdict.rows
         planned = " by bootstrap, as planned" if plan.by_bootstrap(source.study) and verdict.part != "preference" else ""
+        if planned and not row.of_two and row.value in (0, 1):
+            planned = " of Wilson: a bootstrap of labels that are all the same says nothing of others"
         interval = "no interval" if row.low is None else f"{level} interval {between(row.low, row.high, MEAN)}{planned}"
         of = f"{row.units:,} {'decided pairs' if part == 'pairs' else part}" + (
             f" of {sources.drawn(source.study, row.items)}" if verdict.part == "sentences" else ""

@@ -8,7 +8,7 @@ from core.errors import WorkbenchError
 from core.labs.trials.comparison import Trial, label
 from core.labs.trials.left_out import articles
 from core.labs.trials.values import recipe_key, scores
-from core.statistics.bootstrap import Interval, intervals, mean_interval, numbered
+from core.statistics.bootstrap import FEW_GROUPS, Interval, intervals, mean_interval, numbered
 from core.statistics.bootstrap_test import bootstrap_p
 from core.statistics.equivalence import tost
 from core.statistics.mcnemar import exact_p
@@ -41,7 +41,9 @@ def rows(
     p_rank, correlation = signed_rank(d)
     several = f"{int(numbered(articles).max()) + 1:,} articles" if len(articles) else ""
     return [
-        _interval("percentile bootstrap", intervals(d, resamples, confidence, seed)[0]),
+        _interval(
+            "percentile bootstrap" if len(d) >= FEW_GROUPS else "interval of few", intervals(d, resamples, confidence, seed)[0]
+        ),
         _interval("BCa bootstrap", bca_interval(d, None, resamples, confidence, seed)),
         _interval("Student's t", t_interval(d, confidence)),
         _interval("bootstrap by document", mean_interval(d, articles, resamples, confidence, seed), several),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.statistics.bootstrap import NO_VARIATION, ONE_GROUP, TOO_FEW, drawn_means, few_groups, limits, over_groups, summed
+from core.statistics.bootstrap import NO_VARIATION, ONE_GROUP, TOO_FEW, bounds_of, drawn_means, few_groups, summed
 
 NO_PAIRS = "undefined: no item has two labels"
 ALIKE = "all resamples give the same value: the interval says nothing of items not labelled"
@@ -49,11 +49,10 @@ class Agreement(NamedTuple):
 def estimate(
     coefficient: Coefficient, resamples: int = 2000, seed: int = 0, groups: Sequence | np.ndarray | None = None
 ) -> Agreement:
-    """Percentile interval of 95% (Efron and Tibshirani 1993, equation 13.5) over resampled items, of fewer than FEW over all subsets of
-    them (`limits` in `bootstrap`). resamples = 0: none.
+    """Percentile interval of 95% (Efron and Tibshirani 1993, equation 13.5) over resampled items, of few by Student's t, of fewer than
+    FEW over all subsets of them (`bounds_of` and `limits` in `bootstrap`). resamples = 0: none.
 
-    groups [items]: which items belong together, as a study's item for each sentence; these are then drawn whole, and of few of them
-    the interval is by Student's t.
+    groups [items]: which items belong together, as a study's item for each sentence; these are then drawn whole.
     """
     name, contributions, value, items, labels, rows, undefined, empty, ends = coefficient
     if items == 0:
@@ -73,7 +72,7 @@ def estimate(
     missing = len(drawn) - len(defined)
     if missing > len(drawn) / 2:
         return Agreement(name, point, None, None, items, labels, len(drawn), missing, FEW_DEFINED, many)
-    bounds = limits(drawn, many) if groups is None else over_groups(point, drawn, many)
+    bounds = bounds_of(point, drawn, many)
     ends = np.where(np.isfinite(ends), ends, (defined.min(), defined.max()))
     low, high = np.clip(bounds, *ends).tolist()
     if np.isnan(low):

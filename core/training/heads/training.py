@@ -21,7 +21,7 @@ from core.models import hardware
 from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.records import Progress
-from core.statistics.bootstrap import FEW, drawn_means, over_groups, summed
+from core.statistics.bootstrap import FEW, bounds_of, drawn_means, summed
 from core.training.heads.examples import Divided
 from core.training.heads.loop import HeadLoop
 from core.training.heads.low_rank_spans import SpanLoop
@@ -89,7 +89,7 @@ def tested_measures(
     drawn = task.measures(drawn_means(counts, RESAMPLES, seed))
     result = {}
     for name, value in whole.items():
-        bounds = (np.nan, np.nan) if np.isnan(drawn[name]).all() else over_groups(value[0], drawn[name], len(counts), CONFIDENCE)
+        bounds = (np.nan, np.nan) if np.isnan(drawn[name]).all() else bounds_of(value[0], drawn[name], len(counts), CONFIDENCE)
         low, high = np.clip(bounds, *task.ends.get(name, (0, 1)))
         if len(counts) < FEW and high - low < 1e-12:
             low = high = np.nan  # so few that are all alike tell nothing of others
