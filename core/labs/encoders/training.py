@@ -12,12 +12,15 @@ from core.records import Chunks, Corpus, Progress
 from core.statistics.paired import Paired
 from core.workbench import Workbench
 
+# what a training of ours says of itself, and is read here and on the page; other programs have a training.json too
+TOLD = {"best_step", "comparison", "config", "corpus", "evaluation", "seconds", "sizes", "steps", "stopped"}
+
 
 class TrainedEncoder(NamedTuple):
     """An encoder trained here, with what is known of its training."""
 
     name: str
-    record: dict[str, Any]  # training.json; {} where it has none
+    record: dict[str, Any]  # training.json; {} where it has none, or one that says nothing of a training of ours
 
     @property
     def verdict(self) -> str:
@@ -47,7 +50,7 @@ def trained() -> list[TrainedEncoder]:
             record = read_json(file, of=dict)
         except WorkbenchError:
             record = {}
-        encoders.append(TrainedEncoder(name, record))
+        encoders.append(TrainedEncoder(name, record if record.keys() >= TOLD else {}))
     return sorted(encoders, key=lambda encoder: encoder.record.get("created", ""), reverse=True)
 
 
