@@ -88,6 +88,31 @@ def test_a_query_setting_acts_at_once_and_builds_nothing(page, bench):
 
 
 @pytest.mark.slow
+def test_a_query_setting_that_is_no_number_is_a_switch_or_a_choice(page):
+    app = page(**{"index.part": "qdrant", "index.nlist": "", "index.nprobe": ""})
+    assert not app.error, app.error[0].value
+    app = app.toggle(key="query/qdrant.acorn").set_value(False).run()
+    assert not app.error and app.query_params["index.acorn"] == "false" and "Questions a second" in html(app)
+
+
+@pytest.mark.slow
+def test_every_index_draws_its_query_settings():
+    app = AppTest.from_function(_query_settings, default_timeout=120).run()
+    assert not app.exception
+    [drawn] = (box for box in app.selectbox if box.key == "query/postgres_pgvector.iterative_scan")
+    assert drawn.value == "relaxed_order" and drawn.options == ["off", "relaxed order", "strict order"]
+
+
+def _query_settings():
+    from app.ui.index import recipe
+    from core import registry
+
+    for part in registry.parts("index").values():
+        for name in part.query_settings:
+            recipe.query_widget(part(), name)
+
+
+@pytest.mark.slow
 def test_exact_search_is_explained_and_offers_a_graph(page):
     app = page(**{"index.part": "exact", "index.nlist": "", "index.nprobe": ""})
     assert any("Exact search loses nothing" in told.value for told in app.caption)

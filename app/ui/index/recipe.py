@@ -36,7 +36,7 @@ def recipe(config: TrialConfig, live: bool) -> Any:
         on_change=choose,
     )
     for name in part.query_settings:
-        query_slider(part, name)
+        query_widget(part, name)
     said = st.container()
     seconds = chunks = None
     if live:
@@ -61,18 +61,21 @@ def choose() -> None:
         session.change({"index.part": presets()[title]})
 
 
-def query_slider(part: Any, name: str) -> None:
-    """A query setting in steps of about a half; moving it searches again and builds nothing."""
+def query_widget(part: Any, name: str) -> None:
+    """A query setting, a number in steps of about a half; moving it searches again and builds nothing."""
     knob = next(knob for knob in forms.knobs(type(part)) if knob.name == name)
+    knob = knob._replace(help=f"{knob.help} Applies at once: nothing is rebuilt.")
     key, now = f"query/{part.part}.{name}", getattr(part, name)
-    steps = {m * 2**e for e in range(13) for m in (2, 3)} | {1, knob.low, now}
     forms.show_value(key, now)
-    st.select_slider(
+    if knob.low is None:  # a switch, or one of a few words
+        return forms.widget(knob, key, on_change=slide, args=(name, key))
+    steps = {m * 2**e for e in range(13) for m in (2, 3)} | {1, knob.low, now}
+    return st.select_slider(
         f"{knob.label} ({knob.unit})" if knob.unit else knob.label,
         sorted(s for s in steps if knob.low <= s <= knob.high),
         now,
         key=key,
-        help=f"{knob.help} Applies at once: nothing is rebuilt.",
+        help=knob.help,
         on_change=slide,
         args=(name, key),
     )
