@@ -78,7 +78,7 @@ def read_text(
     path: Path,
     what: str = "The file",
     *,
-    todo: str = "Save it as UTF-8.",
+    todo: str = "",
     most: int = MOST_DATA,
     errors: Literal["strict", "replace"] = "strict",
 ) -> str:
@@ -161,6 +161,7 @@ def _read(
         why = _why(error)
         line = re.search(r" \(line (\d+)", why)
         place = f"{where}:{line[1]}" if where and line else where
+        todo = todo or ("Give the path of a file that may be read." if isinstance(error, OSError) else "Save it as UTF-8.")
         raise WorkbenchError(f"{what} cannot be read: {why}.", where=place, todo=todo) from None
 
 
