@@ -75,12 +75,7 @@ def read_json(
 
 
 def read_text(
-    path: Path,
-    what: str = "The file",
-    *,
-    todo: str = "",
-    most: int = MOST_DATA,
-    errors: Literal["strict", "replace"] = "strict",
+    path: Path, what: str = "The file", *, todo: str = "", most: int = MOST_DATA, errors: Literal["strict", "replace"] = "strict"
 ) -> str:
     """The text of a file, for what is neither. errors: in its UTF-8, as of `bytes.decode`."""
     return _read(str, path, what, str, "", todo, most, errors)
