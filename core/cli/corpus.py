@@ -122,14 +122,20 @@ def remove(
 def ingest(
     workbench: Any,
     name: str,
-    files: Annotated[tuple[Path, ...], Parameter(consume_multiple=(1, 1_000_000))],
+    files: Annotated[
+        tuple[Path, ...], Parameter(consume_multiple=(1, 1_000_000), help="None: the documents stay, and --questions are theirs.")
+    ] = (),
     /,
     *,
     questions: Annotated[
         Path | None, Parameter(help="CSV, JSONL, SQuAD JSON, BEIR folder or one of its qrels; replaces all before.")
     ] = None,
 ) -> Any:
-    """Make a corpus of own documents."""
+    """Make a corpus of own documents, or extend one."""
+    if not files and questions is None:
+        raise WorkbenchError("There is nothing to read.", where=name, todo="Give files of documents, or --questions.")
+    if not files:
+        workbench.library.files(name)  # says where there are no documents that they are asked of
     return workbench.library.ingest(name, list(files), questions)
 
 

@@ -1,5 +1,6 @@
 """Questions about documents that are already here: CSV, JSONL, SQuAD JSON, or queries and qrels in BEIR's layout."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -14,7 +15,8 @@ from core.errors import WorkbenchError
 from core.records import Document, Gold, Query
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".json")
-QUESTION = ("question", "query", "text")
+QUESTION = ("question", "query", "text", "user_input")  # the last of Ragas' test sets
+HOP = re.compile(r"<\d+-hop>\s*")  # which Ragas writes before each passage of a question that needs several
 
 
 class Ask(NamedTuple):
@@ -29,6 +31,8 @@ class Ask(NamedTuple):
     group: str
     where: str
     history: tuple[str, ...] = ()  # what was said before it, oldest first
+    passages: tuple[str, ...] = ()  # evidence as it stands, each a piece of its own
+    reference: str = ""  # an answer in other words than the documents', or ""
 
 
 def read_questions(source: Source, documents: Sequence[Document]) -> list[Query]:
@@ -110,6 +114,8 @@ def _ask(row: SourceRow, number: int, source: Source) -> Ask:
         text_of(fields, "group", "level", "type", "category"),
         row.where,
         tuple(clean(said) for said in history if isinstance(said, str)) if isinstance(history, list) else (),
+        tuple(HOP.sub("", passage, 1) for passage in _texts(fields.get("reference_contexts"))),
+        text_of(fields, "reference").strip(),
     )
 
 
@@ -153,13 +159,19 @@ def _resolve(asks: list[Ask], named: DocumentNames, documents: Sequence[Document
     gold: list[Gold] = []
     for unit, ask in enumerate(asks):
         where = named.called(ask.document) if ask.document else []
-        if ask.document and not where and not ask.context:
+        if ask.document and not where and not (ask.context or ask.passages):
             source.notes.add("Question names a document that is not here", f"{ask.id} > {ask.document}")
         elif ask.answerable and ask.answers:
             places = [(document.id, *span) for document in where or documents for span in _evidence(ask, document)]
             gold += (Gold(*place, unit=unit) for place in places)
             if not places:
                 source.notes.add("Answer not found word for word in the documents", ask.id)
+        elif ask.answerable and ask.passages:
+            for number, passage in enumerate(ask.passages):
+                places = [(document.id, *span) for document in where or documents for span in spans(document.text, passage)]
+                gold += (Gold(*place, unit=unit + number * len(asks)) for place in places)
+                if not places:
+                    source.notes.add("Passage not found word for word in the documents", ask.id)
         elif ask.answerable and len(where) == 1:
             gold.append(Gold(where[0].id, 0, WHOLE, unit=unit))
         elif ask.answerable and where:
@@ -167,7 +179,7 @@ def _resolve(asks: list[Ask], named: DocumentNames, documents: Sequence[Document
         elif ask.answerable:
             source.notes.add("Question without evidence, not measured", ask.id)
     first = asks[0]
-    answers = tuple(answer for ask in asks for answer in ask.answers)
+    answers = tuple(answer for ask in asks for answer in (*ask.answers, ask.reference) if answer)
     return Query(first.id, first.question, tuple(gold), answers, first.answerable, first.group, first.history)
 
 

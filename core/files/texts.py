@@ -75,12 +75,7 @@ def read_json(
 
 
 def read_text(
-    path: Path,
-    what: str = "The file",
-    *,
-    todo: str = "Save it as UTF-8.",
-    most: int = MOST_DATA,
-    errors: Literal["strict", "replace"] = "strict",
+    path: Path, what: str = "The file", *, todo: str = "", most: int = MOST_DATA, errors: Literal["strict", "replace"] = "strict"
 ) -> str:
     """The text of a file, for what is neither. errors: in its UTF-8, as of `bytes.decode`."""
     return _read(str, path, what, str, "", todo, most, errors)
@@ -161,6 +156,7 @@ def _read(
         why = _why(error)
         line = re.search(r" \(line (\d+)", why)
         place = f"{where}:{line[1]}" if where and line else where
+        todo = todo or ("Give the path of a file that may be read." if isinstance(error, OSError) else "Save it as UTF-8.")
         raise WorkbenchError(f"{what} cannot be read: {why}.", where=place, todo=todo) from None
 
 

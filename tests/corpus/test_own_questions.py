@@ -211,6 +211,35 @@ def test_answers_as_the_copies_of_squad_on_the_hub_have_them(library):
     assert [query.text for query in drain(library.open("hub")).queries if not query.answerable] == ["Why?"]
 
 
+def test_a_test_set_of_ragas_is_read_as_it_is(library):
+    texts = {"a.txt": b"Ann came in May. It rained.", "b.txt": b"Bob left\nin June. It rained."}
+    rows = [
+        {
+            "user_input": "Who came?",
+            "reference_contexts": ["Ann came in May."],
+            "reference": "It was Ann.",
+            "synthesizer_name": "one",
+        },
+        {
+            "user_input": "Who came and left?",
+            "reference_contexts": ["<1-hop>\n\nAnn came in May.", "<2-hop>\n\nBob left in June."],
+            "reference": "Ann, Bob.",
+        },
+        {"user_input": "What fell?", "reference_contexts": ["It rained.", "It snowed."], "reference": "Rain."},
+        {"user_input": "Which?", "document": "a", "reference": "The first."},
+    ]
+    *_, status = drain(library.ingest("ragas", list(texts.items()), ("q.jsonl", "\n".join(map(json.dumps, rows)).encode())))
+    asked = drain(library.open("ragas")).queries
+    assert (
+        "evidence found for 4" in status.message and "Passage not found word for word in the documents: 1 (q3)" in status.message
+    )
+    places = [[(gold.document_id, gold.start, gold.end, gold.unit) for gold in query.gold] for query in asked]
+    assert places[0] == [("a.txt", 0, 16, 0)] and places[1] == [("a.txt", 0, 16, 0), ("b.txt", 0, 17, 1)]
+    assert places[2] == [("a.txt", 17, 27, 0), ("b.txt", 18, 28, 0)], "either is the same piece of evidence"
+    assert places[3] == [("a.txt", 0, 27, 0)], "an answer in other words is not looked for"
+    assert [query.answers for query in asked] == [("It was Ann.",), ("Ann, Bob.",), ("Rain.",), ("The first.",)]
+
+
 def test_of_several_judgements_of_a_beir_folder_one_is_named_by_its_file(library, tmp_path):
     folder = tmp_path / "beir"
     (folder / "qrels").mkdir(parents=True)
