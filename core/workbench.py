@@ -450,7 +450,10 @@ class Workbench(StoredTrials):
         run = self.resolve(config)
         search, source = partial(self.search, run), source_of(self.pipeline, run)
         about = question, as_written(first), config.generation, config.context
-        return (yield from answer_again(*about, search, source, desk=self.desk()))
+        hits = search(question) if "first" in first.detail and first.provenance else []
+        before = first.provenance.origins if hits else ()
+        same, then = ([(each.document_id, each.start, each.end) for each in some] for some in (hits[: len(before)], before))
+        return (yield from answer_again(*about, search, source, desk=self.desk(), ranking=hits if same == then else ()))
 
     def convert_model(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
         """A faster copy of the recipe's model file, where one says nearly the same: from then on `auto` takes it."""

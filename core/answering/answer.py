@@ -1,7 +1,7 @@
 """From retrieved chunks to an answer with citations, or to an honest "I don't know."."""
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,16 +68,20 @@ def answer_again(
     source: Surroundings | None = None,
     deadline_s: float = 120.0,
     desk: Mapping[str, Any] | None = None,
+    ranking: Sequence[Hit] = (),
 ) -> Generator[str | Progress, None, tuple[str, Comparison]]:
     """The same question and passages once more, written in the first answer's way with the settings and the seed of its
-    receipt: (text, comparison). desk: of the tools of agents, without `effects`: nothing is written a second time."""
+    receipt: (text, comparison). desk: of the tools of agents, without `effects`: nothing is written a second time. ranking: what the first
+    answer began with, of a way that makes several prompts, each of which chooses, cuts and orders its passages; without it, as they were
+    read."""
     generator, made = type(generator).model_validate(first.receipt.settings), first.receipt
     way = registry.find("answering", first.way["part"]).model_validate(first.way) if first.way else OnePrompt()
     yield from loaded(generator)
     until = time.perf_counter() + deadline_s
-    hits = list(first.hits)[: first.detail.get("first")]  # those that it began with
-    settings = {"order": "best_first", "duplicates": 1.0, "hand_on": "chunk", "compress": 1.0, "passages": max(1, len(hits))}
-    context = context.model_copy(update=settings)  # of these passages all that is done already
+    hits = distinct(list(ranking), context)[0] or list(first.hits)[: first.detail.get("first")]  # those that it began with
+    if not ranking:  # all that is done of these passages already
+        settings = {"order": "best_first", "duplicates": 1.0, "hand_on": "chunk", "compress": 1.0, "passages": max(1, len(hits))}
+        context = context.model_copy(update=settings)
     second = yield from way.write(Material(question, hits, generator, context, until, made.seed, search, source, desk=desk or {}))
     comparison = compare(generator, first, second, first.hits, made, second.receipt, style=first.citations)
     return second.text or second.finish_reason, comparison

@@ -292,9 +292,7 @@ def compare(
     """Trial B minus trial A, paired by question."""
     from core.labs.trials import comparison
 
-    result = workbench.compare(a, b, metric, k)
-    counts = result["k"], result["n"], result["measured_a"], result["measured_b"]
-    return result | {"caution": comparison.caution(workbench, *comparison.named(workbench, (a, b)), *counts)}
+    return comparison.pair(workbench, a, b, metric, k)
 
 
 @verb("frontier", show_table)

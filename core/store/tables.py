@@ -263,6 +263,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "created": ("TIMESTAMP", "When it was decided (UTC)."),
             "question": ("VARCHAR", "The question in words."),
             "answer": ("VARCHAR", "The answer."),
+            "passages": ("VARCHAR", "Checksum of the passages that it was judged beside; NULL of old decisions."),
             "verdict": ("VARCHAR", "accept, revise, reject, or undecided where a rating is unmeasured."),
             "reasons": ("VARCHAR[]", "What keeps it from being accepted."),
             "technical_accuracy": ("DOUBLE", "1 to 5, mean of judges and runs; NULL: unmeasured."),

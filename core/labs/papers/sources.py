@@ -195,7 +195,7 @@ def _measured(workbench: Workbench, words: list[str], options: dict[str, Any]) -
 
 
 def _compared(workbench: Workbench, words: list[str], options: dict[str, Any]) -> dict[str, Any]:
-    return workbench.compare(*words, options.get("metric", MAIN), options.get("k"))
+    return comparison.pair(workbench, *words, options.get("metric", MAIN), options.get("k"))
 
 
 def _results(workbench: Workbench, words: list[str], options: dict[str, Any]) -> dict[str, Any]:

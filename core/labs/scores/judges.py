@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from core import files, registry
-from core.config import PartConfig, TrialConfig, valid
+from core.config import PartConfig, TrialConfig, fingerprint, valid
 from core.corpus.reading import Notes, Source, clean, decode
 from core.errors import WorkbenchError
 from core.files import read_json
@@ -65,12 +65,16 @@ def review(
 
 
 def decided(workbench: Workbench, cases: Sequence[AnswerCase]) -> list[list[dict[str, Any]]]:
-    """The decisions on each of these answers that were recorded, the newest first."""
+    """The decisions on each of these answers that were recorded, the newest first. The same words over other passages are another answer;
+    old decisions do not tell theirs."""
     by_answer: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in workbench.store.query("SELECT * FROM decisions ORDER BY id DESC"):
         row = row | {"ratings": json.loads(row["ratings"] or "[]")}
         by_answer.setdefault((row["question"], row["answer"]), []).append(row)
-    return [by_answer.get((case.question, case.answer), []) for case in cases]
+    return [
+        [row for row in by_answer.get((case.question, case.answer), []) if row["passages"] in (None, fingerprint(case.passages))]
+        for case in cases
+    ]
 
 
 def _unmeasurable(case: AnswerCase) -> str:
@@ -96,6 +100,7 @@ def _decided(
         "created": datetime.now(UTC).isoformat(),
         "question": case.question,
         "answer": case.answer,
+        "passages": fingerprint(case.passages),
         "verdict": verdict.verdict,
         "reasons": [*verdict.reasons, *whys],
         "means": {name: None if math.isnan(value) else value for name, value in means.items()},

@@ -463,6 +463,13 @@ def _measured(values: Questions) -> int:
     return sum(value == value for value in values.values())
 
 
+def pair(workbench: Workbench, a: str, b: str, metric: str, k: int | None = None) -> dict[str, Any]:
+    """Trial b minus trial a, by ids or names, with what must be known before it is believed."""
+    made = workbench.compare(a, b, metric, k)
+    counts = made["k"], made["n"], made["measured_a"], made["measured_b"]
+    return made | {"caution": caution(workbench, *named(workbench, (a, b)), *counts)}
+
+
 def caution(workbench: Workbench, reference: Trial, other: Trial, k: int, n: int, of_reference: int, of_other: int) -> str:
     """What must be known of a pair before its difference is believed. n: questions that both measured at depth k, of so many that
     each did."""

@@ -153,6 +153,16 @@ def test_what_a_study_of_people_has_answered_counts_on_the_other_pages(bench, re
     assert len(reader.prompts) == asked, "nothing is asked twice"
 
 
+@pytest.mark.parametrize("changed", [{"order": "best_last"}, {"compress": 0.5}, {"hand_on": "neighbours"}])
+def test_a_second_run_of_several_prompts_reads_the_very_prompts_of_the_first(bench, reader, changed):
+    config, question = many(**{"answering.part": "ircot", "context": changed}), "When does the market of Lunnes open?"
+    made = drain(bench.ask(config, question))
+    before = [*reader.prompts]
+    _, comparison = drain(bench.ask_again(config, question, made))
+    assert reader.prompts[len(before) :] == before and len(before) > 2
+    assert comparison.changed == () and comparison.share == 1
+
+
 def test_an_answer_to_judge_that_the_deadline_cut_is_asked_for_again(bench, reader):
     reader.ends = "deadline"
     drain(to_judge.answer_questions(bench, many(), 2))

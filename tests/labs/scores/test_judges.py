@@ -9,7 +9,7 @@ from core.__main__ import main
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.judging.gate import DIMENSIONS
-from core.labs.scores import judges
+from core.labs.scores import answer_file, judges
 from core.progress import drain
 from core.workbench import Workbench
 from tests.support.recorded_judge import RecordedJudge
@@ -45,6 +45,19 @@ def written(tmp_path, *rows):
 
 def answers(*texts):
     return [{"question": "Of what is the moon?", "passages": ["The moon is of rock."], "answer": text} for text in texts]
+
+
+def test_a_decision_is_of_an_answer_over_its_passages(bench, tmp_path):
+    """ "Rock." of two recipes is judged by what each was given; decisions from before that was noted are shown for both."""
+    path = written(tmp_path, *answers("Rock."))
+    drain(judges.review(bench, TrialConfig(), path, [Strict(model="4")], 1, 0.3))
+    [row] = drain(answer_file.read(path)).rows
+    other = row.case._replace(passages=("The moon is of cheese.",))
+    assert [len(some) for some in judges.decided(bench, [row.case, other])] == [1, 0]
+    [told] = bench.store.query("SELECT id FROM decisions")
+    old = bench.store.journal.read(told["id"]).payload
+    bench.store.add("decision", {name: value for name, value in old.items() if name != "passages"})
+    assert [len(some) for some in judges.decided(bench, [row.case, other])] == [2, 1]
 
 
 @pytest.mark.slow
