@@ -15,7 +15,7 @@ def page() -> None:
         "What can all stored trials, rankings and answers tell? Ask in SQL; nothing can be changed here.",
         recipe=False,
     )
-    left, right = st.columns([2, 1], gap="large")
+    left, right = st.columns([2, 1], gap="medium")
     with right:
         query.example()
         # over the page: opened beside the query it would push the result down

@@ -93,13 +93,15 @@ def line(
 ) -> list[dict]:
     """Traces of one curve: its interval as a band and the point at x == `current` ringed. Join lists for more curves.
 
-    y None: nothing was measured there; neither line nor band crosses the gap, and a point alone has whiskers.
+    y None: nothing was measured there; neither line nor band crosses the gap, and a point alone has whiskers. An interval of which an end
+    is None is not drawn.
     interval: what the legend calls the band.  hover: a plotly template for a point, "%{x}: %{y:.3f}" by default.
     """
     x, y, name = list(x), list(y), safe(name)
     traces, joined = [], not any(isinstance(value, str) for value in x)  # nothing lies between two names
     spread = low is not None and high is not None
-    for run in _runs(y) if spread and joined else ():
+    closed = [None if None in (low[i], value, high[i]) else value for i, value in enumerate(y)] if spread else []
+    for run in _runs(closed) if joined else ():
         if len(run) > 1:
             around = {
                 "x": [x[i] for i in run] + [x[i] for i in run[::-1]],
@@ -134,7 +136,7 @@ def line(
             "hovertemplate": (hover or "%{x}: %{y:.3f}") + f"<extra>{name}</extra>",
         }
     )
-    alone = [i for run in _runs(y) if len(run) == 1 or not joined for i in run if low[i] is not None] if spread else []
+    alone = [i for run in _runs(closed) if len(run) == 1 or not joined for i in run]
     if alone:
         traces[-1]["meta"] = "whiskers" if interval == INTERVAL else f"whiskers: {interval}"
         traces[-1]["error_y"] = whiskers(y, [(low[i], high[i]) if i in alone else None for i in range(len(y))], color)

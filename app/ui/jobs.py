@@ -20,6 +20,7 @@ from core.workbench import Estimate, Forecast, Plan, command_line, one_phase
 # states of a job as core.jobs names them -> as a person reads them
 STATES = {"queued": "waiting to start", "died": "stopped unexpectedly"}
 SILENT = "does not respond"  # told to have died, and its process is there
+WORKS, HANGS, UP = "spinner", ":material/hourglass_disabled:", ":material/dns:"
 OVERVIEW = "../pages/overview.py"  # where a job's link leads; relative to app/main.py
 # verb -> where its link leads instead: what it made is taken into use there
 ELSEWHERE = {"ingest-received": ("../pages/browse_corpus.py", {"tab": "Own documents"})}
@@ -69,8 +70,19 @@ def active() -> list[Any]:
 
 
 def _bar(job: Any) -> str:
-    bar = "" if job.status == "up" else f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div>'
-    return f'{bar}<div class="gw-small">{escape(job.words)}</div>'
+    empty = job.status == "up" or not (job.alive or job.share)  # what ended before it began anything has no length
+    bar = "" if empty else f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div>'
+    silent = f" · {SILENT}" * job.hangs
+    return f'{bar}<div class="gw-small">{escape(job.words)}{silent}</div>'
+
+
+def _silence(job: Any) -> str:
+    """Since when nothing is heard of a job whose process is there, and what that means."""
+    since = f" for {cards.duration(time.time() - job.heartbeat)}" if job.heartbeat else ""
+    return (
+        f"Nothing was heard of it{since}. It may be waiting for the processor, and then goes on by itself. Cancel ends it: started again, "
+        "it uses what it has kept."
+    )
 
 
 # --- jobs ------------------------------------------------------------------------------------------------------------
@@ -94,12 +106,17 @@ def _running() -> None:
         st.rerun()  # the whole page: what a job made is there now
     [share, *others] = [job.share for job in some if job.status != "up"] or [None]
     far = "" if share is None or others else f" {share:.0%}"  # several are told apart in the list
-    with st.popover(f"{cards.count(len(some), 'job')}{far}", icon="spinner", type="tertiary", key="jobs"):
+    [icon, *_] = sorted(map(_icon, some), key=[WORKS, HANGS, UP].index)
+    with st.popover(f"{cards.count(len(some), 'job')}{far}", icon=icon, type="tertiary", key="jobs"):
         for job in some:
-            icon = ":material/dns:" if job.status == "up" else "spinner"
             page, address = ELSEWHERE.get(verb_of(job.arguments), (OVERVIEW, {"job": job.id}))
-            st.page_link(page, label=cards.plain(job.label), icon=icon, query_params=address)
+            st.page_link(page, label=cards.plain(job.label), icon=_icon(job), query_params=address)
             st.html(f'<div class="gw gw-job">{_bar(job)}</div>')
+
+
+def _icon(job: Any) -> str:
+    """What moves works."""
+    return UP if job.status == "up" else HANGS if job.hangs else WORKS
 
 
 def watch(job_id: str) -> None:
@@ -114,7 +131,7 @@ def _watch(job_id: str) -> None:
         job = workbench.jobs.get(job_id)
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
-                status = SILENT if job.hangs else STATES.get(job.status, job.status)
+                status = "" if job.hangs else "refused" if job.refused else STATES.get(job.status, job.status)
                 st.html(
                     f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">{escape(job.label)}</span>'
                     f"<span>{status}</span></div>{_bar(job)}</div>"
@@ -132,8 +149,11 @@ def _watch(job_id: str) -> None:
                         on_click=workbench.jobs.resume,
                         args=(job_id,),
                     )
-            if job.error:
+            if job.hangs:
+                st.caption(_silence(job))
+            elif job.error:
                 st.text(job.error)
+            if job.error:
                 with st.expander("Last lines of its output"):
                     st.code(workbench.jobs.log_tail(job_id) or "Nothing.", language="text", wrap_lines=True)
     states = st.session_state.setdefault("job_states", {})

@@ -243,7 +243,9 @@ def _state(source: LabelSource, round_name: str, study: Study, rows: Sequence[Pl
     if not rows or not study.test.strip():
         return (
             "own",
-            "The plan names no test." if not study.test.strip() else "This measure is in the study's own words: see the tabs.",
+            "The plan names no test."
+            if not study.test.strip()
+            else "The measure is in the study's own words, so it is for you to read it from the tabs below.",
         )
     states = [row.met for row in rows]
     verdicts = {state for state in states if state is not None}

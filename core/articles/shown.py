@@ -15,12 +15,12 @@ def article_row(made: Article) -> dict[str, Any]:
 def articles_table(rows: Sequence[dict[str, Any]]) -> Table:
     """Of rows as `article_row` makes them."""
     columns = (
-        Column("id", width=110),
-        Column("topic", width=360),
+        Column("topic", width=345),
         Column("state", width=150),
         Column("notes", "Evidence", COUNT, "Sentences of the corpus that it may rest on."),
         Column("sentences", format=COUNT),
         Column("drafts", format=COUNT),
+        Column("id", width=125),
     )
     return Table("articles", columns, list(rows), "Articles")
 
@@ -45,12 +45,12 @@ def sentence_rows(made: Article) -> list[dict[str, Any]]:
 def sentences_table(made: Article, command: str = "") -> Table:
     columns = (
         Column("number", "", COUNT),
-        Column("text", "Sentence", width=300),
-        Column("evidence", width=300),
-        Column("document", width=110),
+        Column("text", "Sentence", width=260),
+        Column("evidence", width=260),
+        Column("document", width=130),
         Column("way", "How", help="Rewritten by the model, or quoted from its evidence.", width=90),
         Column("support", format=TWO, help="How surely its evidence supports it, by the measure of faithfulness."),
-        Column("sent_back", "Sent back, because", width=170),
+        Column("sent_back", "Sent back, because", width=230),
     )
     return Table("article_sentences", columns, sentence_rows(made), made.topic, command=command)
 
@@ -67,7 +67,7 @@ def gate_table(value: dict[str, Any], command: str = "") -> Table:
         for row in value["curve"]
     ]
     note = f"n {value['drafts']:,}, {value['faithful']:,} faithful by people; Wilson intervals (95%)"
-    return Table("article_gate", columns, rows, "The gate against people", note, command)
+    return Table("article_gate", columns, rows, "Decisions of the gate and of people", note, command)
 
 
 def _share(told: dict[str, Any]) -> str:

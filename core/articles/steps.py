@@ -43,7 +43,7 @@ class Article(NamedTuple):
         if self.publication:
             return "published"
         if self.decision:
-            return "let out by a person" if self.decision["out"] else "sent back by a person"
+            return "accepted by a person" if self.decision["out"] else "sent back by a person"
         if self.gate:
             return {ACCEPT: "accepted", REVISE: "to be revised"}.get(self.gate["verdict"], "waits for a person")
         names = {BEGUN: "begun", EVIDENCE: "evidence gathered" if self.notes else "no evidence", DRAFT: "drafted"}

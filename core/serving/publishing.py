@@ -83,8 +83,7 @@ def publish(
         )
         raise Refused(
             f"{row['label']} of {row['measured']} answers is {worth}: its {end} end is not {bound} {least:g}.",
-            where=name,
-            todo="Choose another recipe, more questions (--ask), another gate (--measure, --least), or say why it may go out (--why).",
+            todo="Choose another recipe, ask more questions, require less, or give a reason to publish it anyway.",
         )
     run = yield from workbench.pipeline.resolve(config)
     asked, floor = yield from _canaries(workbench, run, canaries, replays)

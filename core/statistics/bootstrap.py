@@ -127,7 +127,7 @@ def bounds_of(value: float | np.ndarray, drawn: np.ndarray, many: int, confidenc
 
 def few_groups(many: int) -> str:
     """What is said of an interval over so many groups; "": they are enough."""
-    return "" if many >= FEW_GROUPS else f"only {many:,} group{'s' * (many != 1)}"
+    return "" if many >= FEW_GROUPS else f"resampled in only {many:,} group{'s' * (many != 1)}"
 
 
 def summed(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:

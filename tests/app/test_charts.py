@@ -121,3 +121,13 @@ def test_every_chart_gives_the_command_that_prints_its_numbers(path):
     drawn = [call for call in calls if ast.unparse(call.func) == "charts.show"]
     commands = [next((word.value for word in call.keywords if word.arg == "command"), ast.Constant("")) for call in drawn]
     assert not [call.lineno for call, command in zip(drawn, commands, strict=True) if getattr(command, "value", True) == ""]
+
+
+def test_of_an_interval_that_is_open_at_one_end_no_band_is_drawn():
+    """As of a 99th percentile of few requests: the band would run along the other ends, below the line."""
+    band, line, *_ = charts.line([1, 2, 3, 4], [5, 6, 7, 8], low=[4, 5, 6, 7], high=[6, 7, None, None])
+    assert band["x"] == [1, 2, 2, 1] and band["y"] == [6, 7, 5, 4] and line["y"] == [5, 6, 7, 8] and "error_y" not in line
+    [line] = charts.line([1, 2], [5, 6], low=[4, 5], high=[None, None])
+    assert line["y"] == [5, 6] and "meta" not in line
+    band, line = charts.line([1, 2, 3, 4], [5, 6, 7, 8], low=[4, 5, 6, 7], high=[6, 7, None, 9])
+    assert line["error_y"]["array"][3] == 1 and len(band["x"]) == 4, "a point alone has whiskers"

@@ -13,7 +13,7 @@ def test_the_model_whose_likelihood_is_measured_is_the_recipes_where_that_is_loc
     assert (measured.adapter, measured.adapter_scale) == (recipe.generation.adapter, 0.5)
     assert likelihood.measured_by(recipe) == (
         f"own.gguf with {measured.adapter}, scale 0.5",
-        "llama_cpp cannot read passages side by side, so transformers reads its model.",
+        "The engine llama.cpp cannot read passages side by side, so transformers reads its model.",
     )
     assert likelihood.mixing(TrialConfig()).generation.adapter == TrialConfig().generation.adapter
     torch = with_settings(TrialConfig(), {"generation.part": "transformers", "generation.model": "/models/folder"})
@@ -23,5 +23,5 @@ def test_the_model_whose_likelihood_is_measured_is_the_recipes_where_that_is_loc
     assert likelihood.mixing(served).generation == Transformers() and name == "SmolLM2-135M-Instruct (bundled)"
     assert (
         other
-        == "openai_compatible cannot read passages side by side, so transformers reads another model than the one that answered."
+        == "The engine OpenAI-compatible cannot read passages side by side, so transformers reads another model than the one that answered."
     )

@@ -543,7 +543,7 @@ def test_the_likelihood_of_the_reference_or_any_answer_is_a_press_away(monkeypat
     play(monkeypatch, bench)
     app = ask(open_page(), QUESTION)
     told = seen(app)
-    assert not asked and "llama\\_cpp cannot read passages side by side, so transformers reads its model" in told
+    assert not asked and "The engine llama.cpp cannot read passages side by side, so transformers reads its model" in told
     assert "with answerer finds an answer" in told
     app.button(key="likelihood_now").click().run()
     assert asked == [("transformers", QUESTION, "in the Black Forest")]

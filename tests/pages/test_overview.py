@@ -95,10 +95,27 @@ def test_a_job_that_is_silent_is_told_so_and_works_on_unless_it_is_cancelled(ben
     app = visit("overview")
     labels = [button.label for button in app.button]
     assert "does not respond" in html(app) and "Cancel" in labels and "Resume" not in labels
+    assert any("Nothing was heard of it" in each.value and "goes on by itself" in each.value for each in app.caption)
     assert jobs.active() == [silent], "the page and its bar go on looking"
     bench.started[:] = [replace(silent, status="running", error="", hangs=False, done=4, total=9, phase_began=time.time())]
     app = app.run()
     assert "4 of 9" in html(app) and "does not respond" not in html(app)
+
+
+@pytest.mark.slow
+def test_a_job_that_was_refused_is_told_so_and_is_not_resumed(bench, monkeypatch):
+    ready(bench, monkeypatch)
+    why = "Faithfulness of 13 answers is 0.909: its lower end is not at least 0.95."
+    bench.started.append(
+        Job("a", "Publishing strict", ("serving", "publish", "strict"), "failed", time.time(), error=why, refused=True)
+    )
+    app = visit("overview", {"job": "a"})
+    assert (
+        "<span>refused</span>" in html(app)
+        and '<div class="gw-bar">' not in html(app)
+        and why in [each.value for each in app.text]
+    )
+    assert "Resume" not in [button.label for button in app.button]
 
 
 @pytest.mark.slow

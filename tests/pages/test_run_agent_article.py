@@ -45,8 +45,9 @@ def test_what_the_gate_does_not_let_out_waits_for_a_person_who_says_why(bench, m
     monkeypatch.setattr("core.articles.rating.least_support", lambda: 1.1)
     made = drain(write_article(bench, recipe(), TOPIC))
     app = opened(article=made.id)
-    assert "waits for a person" in " ".join(each.value for each in app.caption)
-    assert not [button for button in app.button if button.label == "Accept it"]
+    told = app.warning[0].value
+    assert "waits for a person" in told and "The gate does not accept it" in told
+    assert pressed(app, "Accept it").disabled and "Give a name and a reason to decide." in [each.value for each in app.caption]
     app.text_input(key="article_who").set_value("the editor")
     app.text_input(key="article_why").set_value("checked by hand").run()
     pressed(app, "Accept it").click().run()

@@ -118,7 +118,7 @@ def test_who_serves_a_recipe_that_failed_its_gate_is_warned(bench, towns):
     batches(bench.home).keep(KIND, {high.key: high._asdict()})
     app = opened()
     assert app.selectbox(key="serve_what").value == "high"
-    assert f"may be as low as 0.400 (n {towns.gate['measured']}); 1.000 was wanted" in app.warning[0].value
+    assert f"may be as low as 0.400 (n {towns.gate['measured']}); 1.000 was required" in app.warning[0].value
     assert next(button.proto.type for button in app.button if button.key == "put_up") == "secondary"
     assert app.dataframe[0].value["Passed"].iloc[0] == "no"
 

@@ -63,7 +63,7 @@ def test_a_recipe_is_served_loaded_and_its_loss_named(app, bench, tab):
     settled(tab)
     typed(tab, "Port", str(port))
     tab.get_by_role("button", name="Start the service").click()
-    tab.get_by_text("Answers held").wait_for(timeout=600_000)
+    tab.get_by_text("Cached answers").wait_for(timeout=600_000)
     reply = httpx2.post(f"{address}/search", json={"question": ASKED[0]["question"]}).json()
     assert ASKED[0]["document"] in reply["passages"][0]["document"] and reply["name"] == "towns"
 

@@ -63,6 +63,12 @@ def test_a_paper_is_begun_and_a_number_taken_into_it(bench):
     assert next(field for field in app.text_input if field.label == "Command").value == "rebuild"
 
 
+def test_an_empty_paper_leads_to_where_items_are_added(bench):
+    papers.create(bench, "On fusion")
+    app = press(open_page(paper="on-fusion"), "Add an item")
+    assert app.session_state["paper_view"] == "Add" and "Command" in {field.label for field in app.text_input}
+
+
 @pytest.mark.slow
 def test_items_are_shown_moved_captioned_checked_and_removed(bench):
     trials = small_paper(bench)

@@ -24,7 +24,7 @@ def draw(recipe: TrialConfig, most: int) -> None:
     words += ["--temperature", f"{asked.temperature:g}"]
     if not made.whole:
         arguments = [*words, *workbench.arguments(recipe)]
-        phases = made.left.phases or (Phase("the arms of single texts"),)
+        phases = made.left.phases or (Phase("the answers without passages and those by vote"),)
         takes = Forecast(phases, units=asked.questions, like=f"{','.join(asked.ways)} {alike(recipe.generation)}")
         jobs.start_button("Compare", arguments, f"Agents on {asked.questions:,} questions", takes)
         st.caption(

@@ -134,7 +134,7 @@ def _labels_used(view: View, agreement: coefficients.Overview) -> None:
         command=view.command(),
         title="Labels used",
         caption=f"{total:,} labels of {agreement.annotators:,} annotators"
-        + (f"; {title(view, CANNOT)} enters no coefficient and no share" if cannot else ""),
+        + (f"; {title(view, CANNOT)} enters no coefficient" if cannot else ""),
     )
 
 

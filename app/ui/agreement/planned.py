@@ -54,7 +54,8 @@ def planned(source: sources.LabelSource, round_name: str) -> None:
             f'<p class="said">{said} <span class="state {state}">{word}</span></p>',
             small(
                 " ".join(
-                    f"Plan: {study.measure}. {study.test} {tied(verdict, part, source)} {'' if without else verdict.why}".split()
+                    f"Plan: {ended(study.measure)} {ended(study.test)} {tied(verdict, part, source)} "
+                    f"{'' if without else verdict.why}".split()
                 )
             ),
             small(decided(source, verdict)),
@@ -62,6 +63,12 @@ def planned(source: sources.LabelSource, round_name: str) -> None:
         ]
         rows = " rows" if len(verdict.rows) > 1 else ""
         st.html(f'{STYLE}<div class="gw gw-plan{rows}"><div>{"".join(texts)}</div>{numbers(verdict, part, source)}</div>')
+
+
+def ended(text: str) -> str:
+    """What somebody typed, as a sentence among others."""
+    text = text.strip()
+    return text if not text or text[-1] in ".!?" else f"{text}."
 
 
 def small(text: str) -> str:

@@ -18,7 +18,7 @@ def read(source: sources.LabelSource, round_name: str) -> views.View | None:
         if others:
             titles = {name: sources.PARTS[name] for name in source.parts}
             part = forms.one_of("What was judged", titles, "part", bind="query-params", label_visibility="collapsed")
-    place = row.container(width="stretch")
+    place, below = row.container(width="stretch"), st.container()  # a sentence has no room in the row of a narrow window
     table = sources.table_of(source, part, round_name)
     with row.popover("How labels are read", icon=":material/tune:", type="tertiary"):
         levels = list(sources.levels(table))
@@ -45,7 +45,9 @@ def read(source: sources.LabelSource, round_name: str) -> views.View | None:
         return None
     view = views.View(source, part, round_name, table, method, positive, "" if level == levels[0] else level)
     with place:
-        strip(view)
+        nobody = strip(view)
+    if told := counted(view, nobody):
+        below.caption(cards.plain(told))
     with row.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
         st.caption("The command that computes the coefficients. The address of this page restores the view.")
         st.code(view.command(), language="bash", wrap_lines=True)
@@ -79,7 +81,8 @@ def yes(table: label_table.LabelTable) -> tuple[str, ...]:
     return tuple(chosen) or usual
 
 
-def strip(view: views.View) -> None:
+def strip(view: views.View) -> int:
+    """Returns how many units nobody could judge."""
     table, labels, source = view.table, int((view.table.values == view.table.values).sum()), view.source
     there, facts = len(set(table.item_ids)), []
     if source.study is not None:
@@ -93,8 +96,7 @@ def strip(view: views.View) -> None:
     units = [] if source.study is not None and view.part != "sentences" else [f"{len(table.items) + nobody:,} {view.units}"]
     units += [f"{nobody:,} {view.units if not units else 'of them'} cannot be judged"] if nobody else []
     cards.status_strip([*facts, *units, cards.count(len(table.annotators), "annotator"), cards.count(labels, "label")])
-    if told := counted(view, nobody):
-        st.caption(cards.plain(told))
+    return nobody
 
 
 def counted(view: views.View, nobody: int) -> str:

@@ -87,7 +87,8 @@ def measured_by(recipe: TrialConfig) -> tuple[str, str]:
     if measured is recipe:
         return name, ""
     whose = "its model" if own.local else "another model than the one that answered"
-    return name, f"{own.part} cannot read passages side by side, so {measured.generation.part} reads {whose}."
+    able, unable = registry.word(measured.generation.part), registry.word(own.part)
+    return name, f"The engine {unable} cannot read passages side by side, so {able} reads {whose}."
 
 
 def _perplexity(logprob: float, made: lab.AnswerLikelihood) -> str:

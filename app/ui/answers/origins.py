@@ -44,7 +44,7 @@ def _chunks(origin: Provenance, command: str) -> None:
                 longer.setdefault(f"{answers.stage_title(name)}: {place.longer}", []).append(str(chunk.chunk))
         rows.append(row)
     st.caption(f"{ORIGINS}.")
-    columns = [Column("passage", width=66), Column("document", width=90), Column("characters", width=120)]
+    columns = [Column("passage", width=66), Column("document", width=150), Column("characters", width=120)]
     columns += [Column("chunk")] * bool(longer)  # its number is named by these notes alone
     columns += [Column(name, _column(name), help=answers.stage_title(name), width=77) for name in stages]
     tables.draw(Table("origins_table", columns, rows, "Where the passages of the answer come from", ORIGINS, command))

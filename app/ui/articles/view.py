@@ -31,22 +31,25 @@ QAGS = "qags/mturk_cnndm.jsonl"
 def draw() -> None:
     workbench = session.workbench()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        topic = st.text_input("Topic", key="article_topic", max_chars=LONGEST_TOPIC, placeholder="What this corpus tells of")
+        topic = st.text_input(
+            "Topic", key="article_topic", max_chars=LONGEST_TOPIC, placeholder="A subject that the corpus covers"
+        )
     if topic.strip():
         arguments = ["articles", "write", topic.strip(), *workbench.arguments(session.config())]
         takes = one_phase("some 8 sentences, four drafts at most", units=1, like=alike(session.config().generation))
         jobs.start_button("Write", arguments, f"Article: {topic.strip():.40}", takes, place="write")
     else:
-        st.caption("Give a topic and press Enter: how long the article takes is said before it is written.")
+        st.caption("Give a topic and press Enter: the time that the article takes is shown before it is written.")
     made = articles(workbench)
     if made:
+        st.caption("Click an article to read it, to decide on it or to publish it.")
         chosen = tables.choose(articles_table([article_row(each) for each in made]), [each.id for each in made], param="article")
         if chosen is not None:
             with tables.opened():
                 opened(workbench, made[chosen])
     else:
         cards.empty("No article yet", WHY)
-    with st.expander("The gate against people", key="article_gate", on_change="rerun") as box:
+    with st.expander("How often the gate decides as people do", key="article_gate", on_change="rerun") as box:
         if box.open:
             gate(workbench)
 
@@ -56,16 +59,13 @@ def opened(workbench: Any, made: Article) -> None:
     if not made.draft:
         return st.info(f"{made.state.capitalize()}." + " No sentence of the corpus comes near the topic." * (not made.notes))
     if made.gate:
+        verdict(made)
         cards.row(
-            Card(name.replace("_", " ").capitalize(), made.gate["means"][name], digits=2, help=f"Least: {LEAST.get(name, 1):g}")
+            Card(name.replace("_", " ").capitalize(), made.gate["means"][name], unit="of 5", digits=2, help=required(name))
             for name in DIMENSIONS
         )
         st.caption(
-            cards.plain(
-                f"Draft {made.revisions + 1}: {made.state}. "
-                + ("; ".join(made.gate["reasons"]).capitalize() + ". " if made.gate["reasons"] else "")
-                + f"Accepted: accuracy and calibration of at least 3 of 5, a mean of {LEAST_MEAN:g}, and no confident hallucination."
-            )
+            f"Required: at least 3 in technical accuracy and calibration, a mean of {LEAST_MEAN:g}, and no confident hallucination."
         )
     for some in paragraphs(made):
         said = " ".join(f"{escape(text)} <small>[{number}]</small>" for _, text, number in some)
@@ -80,13 +80,32 @@ def opened(workbench: Any, made: Article) -> None:
     return None
 
 
+def verdict(made: Article) -> None:
+    """What the gate said of the last draft, and why."""
+    told = f"Draft {made.revisions + 1}: {made.state}"
+    if not made.gate["reasons"]:
+        return st.caption(f"{told}.")
+    reasons = f"The gate does not accept it: {'; '.join(made.gate['reasons'])}."
+    if not (said := made.decision):
+        return st.warning(cards.plain(f"{told}. {reasons}"), icon=":material/gavel:")
+    does = "Accepted" if said["out"] else "Sent back"
+    return st.caption(cards.plain(f"{told}. {reasons} {does} by {said['who']}: {said['why']}"))
+
+
+def required(dimension: str) -> str:
+    return f"At least {LEAST[dimension]:g} is required." if dimension in LEAST else "Counts in the mean."
+
+
 def decide(made: Article) -> None:
     """What a person says where the gate does not let it out."""
     with st.container(horizontal=True):
         who = st.text_input("Who decides", key="article_who", max_chars=100)
         why = st.text_input("Why", key="article_why", max_chars=300, help="Shown below the article.")
     if not (who.strip() and why.strip()):
-        return st.caption("Give a name and a reason.")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            for label, icon in {**({"Send back": "undo"} if made.gate["wrong"] else {}), "Accept it": "gavel"}.items():
+                st.button(label, key=f"article/{label}", icon=f":material/{icon}:", disabled=True)
+            return st.caption("Give a name and a reason to decide.")
     arguments = ["articles", "decide", made.id, "--who", who.strip(), "--why", why.strip()]
     with st.container(horizontal=True):
         if made.gate["wrong"]:

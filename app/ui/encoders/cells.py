@@ -19,10 +19,7 @@ def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]], fold: bool =
     top = f"<th>{first}</th>" + "".join(f'<th class="num">{head}</th>' for head in rest)
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
     kind = "gw-table gw-fold" if fold else "gw-table"
-    st.html(
-        f'<div class="gw" style="overflow-x:auto"><table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody>'
-        "</table></div>"
-    )
+    st.html(f'<div class="gw gw-scrolled"><table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>')
 
 
 def number(text: str, under: str = "", strong: bool = False) -> str:

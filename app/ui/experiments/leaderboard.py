@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, export, tables, ways
+from app.ui import cards, cells, export, tables, ways
 from app.ui.experiments import words
 from app.ui.experiments.desk import StudyDesk
 from app.ui.trials import leaderboard as board_chart
@@ -25,6 +25,7 @@ from core.statistics.paired import AT_ODDS, Paired, at_odds
 from core.workbench import command_line
 
 ROW_PX = 33
+WIDEST_PX = 340  # of a recipe's name
 
 
 def draw(here: StudyDesk) -> None:
@@ -193,15 +194,19 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     own = {row.trial.id for row in ranked}
     baseline, to_it = shown.baseline.id if shown.baseline else "", f"To the {shown.reference}"
     head, level = label(shown.metric, shown.k), f"{100 * shown.board.confidence:g}% interval"
+    told = {
+        row.trial.id: names[row.trial.id] + f"  ({shown.reference})" * (row.trial.id == baseline and not row.beside)
+        for row in ranked
+    }
     st.caption(
         f"{cards.count(len(ranked), 'recipe')} on {cards.plain(here.recorded.recipe.corpus.dataset)}, n {shown.board.n:,} questions. "
         "The order of the best and those not significantly worse may be chance. Click one to open it."
     )
     columns = [
-        Column("recipe", help="The varied settings; all others are the same.", width=258),
+        Column("recipe", help="What is not varied is the same in all.", width=min(WIDEST_PX, cells.room([*told.values()]))),
         Column("mean", head, MEAN),
         Column("interval", level, width=132),
-        Column("group", help="The best, and those that do not differ significantly from it (paired test, Holm, 5%).", width=150),
+        Column("group", help="The best, and those that do not differ significantly from it (paired test, Holm, 5%).", width=176),
         Column("difference", to_it, SIGNED, f"Mean difference from the {shown.reference}, by question."),
         Column("interval of the difference", "Its interval", width=150, help=f"{level} of that difference."),
         Column(
@@ -220,7 +225,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     hidden |= set() if baseline else {"difference", "interval of the difference", "p (Holm)"}
     rows = [
         {
-            "recipe": names[row.trial.id] + (f"  ({shown.reference})" if row.trial.id == baseline and not row.beside else ""),
+            "recipe": told[row.trial.id],
             "mean": row.interval.mean,
             "interval": between(row.interval.low, row.interval.high, MEAN),
             "group": "best" if board[row.trial.id][0] == 1 else lab.NOT_WORSE if row.equal else "",

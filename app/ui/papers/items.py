@@ -27,8 +27,9 @@ def draw(paper: papers.Paper) -> None:
     if not paper.items:
         if gone:
             _offer_back()
+        why = "The menu of any chart or table adds it from its own page. Numbers, tables and figures can be added here, too."
+        cards.empty("No items yet", why, "Add an item", icon=":material/add:", kind="secondary", on_click=_to_add)
         cards.press("Add a text", "notes", "text/0", _write, paper.id, 1, "results", type="tertiary")
-        st.caption("No items yet. Add tables, figures and numbers on the tab Add, or any chart or table on its own page.")
         return
     press = jobs.Press("paper check", one_phase(cards.count(len(paper.items), "item") + " computed anew", units=len(paper.items)))
     if jobs.press_button("Check every item", press, icon=":material/fact_check:", key="check_paper"):
@@ -40,6 +41,10 @@ def draw(paper: papers.Paper) -> None:
             _item(paper, item, place)
     if gone == len(paper.items) + 1:
         _offer_back()
+
+
+def _to_add() -> None:
+    st.session_state["paper_view"] = "Add"
 
 
 def results(rows: list[checking.Checked]) -> None:

@@ -85,7 +85,7 @@ def told_if_below(name: str) -> bool:
     side = worse_end(gate)
     end, label = gate[side], cards.plain(registry.lower(label_of(gate)))
     worst = "has no interval" if end is None else f"may be as {side} as {end:.3f}"
-    told = f"It did not pass its gate: {label} {worst} (n {gate['measured']:,}); {gate['least']:.3f} was wanted."
+    told = f"It did not pass its gate: {label} {worst} (n {gate['measured']:,}); {gate['least']:.3f} was required."
     st.warning(told, icon=":material/warning:")
     return True
 
@@ -119,15 +119,15 @@ def up(port: int) -> None:
 
 
 def facts(said: ServiceState) -> list[tuple[str, str]]:
-    ways = ", ".join(
-        f"{way} {'works' if state == 'closed' else 'is paused after failures'}" for way, state in said.breakers.items()
+    ways = "; ".join(
+        f"{way}: {'works' if state == 'closed' else 'is paused after failures'}" for way, state in said.breakers.items()
     )
     batches = sum(said.batches.values())
     size = sum(int(size) * number for size, number in said.batches.items()) / batches if batches else 0.0
     return [
         ("Corpus", said.corpus),
         ("Model", ways),
-        ("Answers held", f"{said.cached:,}"),
+        ("Cached answers", f"{said.cached:,}"),
         ("Batches", f"{batches:,}, of {size:.1f} answers in the mean" if batches else "none yet"),
     ]
 
