@@ -65,7 +65,7 @@ def opened(workbench: Any, made: Article) -> None:
             for name in DIMENSIONS
         )
         st.caption(
-            f"Required: at least 3 in technical accuracy and calibration, a mean of {LEAST_MEAN:g}, and no confident hallucination."
+            f"Required: at least 3 in technical accuracy and calibration, a mean of {LEAST_MEAN:g}, and every sentence borne out."
         )
     for some in paragraphs(made):
         said = " ".join(f"{escape(text)} <small>[{number}]</small>" for _, text, number in some)
