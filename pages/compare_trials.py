@@ -78,10 +78,7 @@ def together(shown: Listing, everything: Listing, chosen: list[Trial], names: di
     of = scope.choose(shown, everything, chosen)
     if of is None:
         if len(shown):
-            st.info(
-                "None of these trials measured anything: there is nothing to compare. Tick one to read why.",
-                icon=":material/info:",
-            )
+            st.info("None of these trials measured anything. Tick one to read why.", icon=":material/info:")
         return
     differences.view_remembered("together")
     cards.tabs(TOGETHER, "together", of, names)
