@@ -80,6 +80,7 @@ def pause(workbench: Workbench, name: str, seconds: float = 10.0) -> StudyStandi
     """Ends the run of an experiment, wherever it was started; run again, it goes on. It is killed where it does not end in time."""
     state = _read(_file(workbench.home, name))
     if not runs(workbench.home, name):
+        standing(workbench, name)  # says where there is no such experiment
         raise WorkbenchError(f"The experiment '{name}' does not run.", todo=f"`python -m core experiment run {name}` runs it.")
     os.kill(state["pid"], signal.SIGTERM)
     end = time.monotonic() + seconds

@@ -116,6 +116,8 @@ def test_one_driver_a_study_and_another_study_beside_it(bench):
     with pytest.raises(WorkbenchError, match="does not run"):
         pause(bench, "toy")
     with pytest.raises(WorkbenchError, match="no experiment 'nothing'"):
+        pause(bench, "nothing")
+    with pytest.raises(WorkbenchError, match="no experiment 'nothing'"):
         standing(bench, "nothing")
     with pytest.raises(WorkbenchError, match="no engine 'slurm'"):
         drain(run(bench, toy_study(), engine="slurm"))
