@@ -1,6 +1,7 @@
 """The stages as data: no field of a recipe is without a row, a key and an effect; a stage is added in four places."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -108,6 +109,22 @@ def test_the_results_stand_where_the_table_says(tmp_path):
     silent |= {stage.name for stage in STAGES if stage.retriever not in ("", *pooled(run.config))}
     silent |= {stage.name for stage in STAGES if not stage.cached}
     assert places == {stage.name: "" if stage.name in silent else stage.storage for stage in STAGES}
+
+
+def test_an_index_and_a_fitted_encoder_that_are_opened_are_used_and_go_last(tmp_path):
+    texts = {f"{thing}.txt": f"{thing} {way}" for thing, way in zip(THINGS, WAYS * 3, strict=True)}
+    recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns", "embedding.part": "lsa", "index.part": "faiss_hnsw"})
+    first = with_towns(tmp_path, texts, [])
+    drain(first.pipeline.index(first.resolve(recipe)))
+    made = [path for kind in ("index", "encoders") for path in (tmp_path / "cache" / kind).iterdir() if path.is_dir()]
+    first.pipeline.cache.save("stage", "older", {"a": np.zeros(9)})
+    for path in (*made, tmp_path / "cache" / "stage" / "older" / "meta.json"):
+        os.utime(path, (1, 1) if path in made else (2, 2))
+    again = Workbench(tmp_path)
+    drain(again.pipeline.index(again.resolve(recipe)))
+    order = [path for _, _, path in again.pipeline.cache.entries()]
+    older = order.index(tmp_path / "cache" / "stage" / "older")
+    assert len(made) == 2 and all(order.index(path) > older for path in made)
 
 
 def test_what_is_kept_in_the_journal_has_a_table_of_records():

@@ -133,6 +133,7 @@ class Preparation(StageMemory):
             texts = yield from self.texts(run)
             there, began = self._fitted(key).exists(), time.perf_counter()
             encoder = self.keep("encoder", key, (yield from run.config.embedding.fit(texts, self._fitted(key))))
+            self.cache.used(self._fitted(key))
             if not there:
                 took = Run(len(texts), float(weights(texts, None).sum()), time.perf_counter() - began, 0.0)
                 self.speeds.note(f"{run.config.embedding.identity()}-fit", took)
@@ -226,6 +227,7 @@ class Preparation(StageMemory):
             yield Progress(0, 0, f"{'Opening' if there else 'Building'} the index")
             made = yield from index_build.built(run.config.index, stored.chunks, folder, there)
             searcher = self.keep("searcher", key, made.searcher)
+            self.cache.used(folder)
             if made.seconds is not None:
                 self.cache.save("build", key, {}, {"seconds": made.seconds})
                 vectors = len(stored.chunks)

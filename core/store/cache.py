@@ -81,6 +81,11 @@ class StageCache:
             os.utime(entry / "meta.json")  # marks the entry as used, for eviction
         return arrays, about["meta"]
 
+    def used(self, beside: Path) -> None:
+        """Marks a folder that stands beside the entries as used, for eviction."""
+        with suppress(OSError):  # it was made in memory alone, or may only be read
+            os.utime(beside)
+
     def has(self, stage: str, key: str) -> bool:
         return (self.folder / stage / key / "meta.json").exists()
 
