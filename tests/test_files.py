@@ -200,3 +200,11 @@ def test_a_home_may_begin_with_a_tilde_and_what_names_none_is_told(tmp_path, mon
     assert Workbench("~/work").home == files.home() == tmp_path / "work"
     with pytest.raises(WorkbenchError, match="data folder cannot be found"):
         Workbench("~no-such-user/work")
+
+
+def test_a_text_that_is_not_there_is_told_as_that_and_one_of_another_encoding_to_be_saved_anew(tmp_path):
+    (tmp_path / "latin").write_bytes(b"caf\xe9")
+    for name, said in (("none", "path of a file"), ("latin", "as UTF-8")):
+        with pytest.raises(WorkbenchError) as caught:
+            files.read_text(tmp_path / name)
+        assert said in caught.value.todo

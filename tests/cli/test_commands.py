@@ -302,3 +302,15 @@ def test_a_number_that_no_verb_can_count_is_wrong_usage(words, capsys):
 def test_a_service_has_one_recipe_and_passes_over_none(words, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
     assert main(words.split()) == 1 and "Several recipes are named" in capsys.readouterr().err
+
+
+def test_questions_are_replaced_without_a_document_being_given_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "home"))
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "q.csv").write_text("question,answer\nWho?,one\n")
+    asked = ["--questions", str(tmp_path / "q.csv"), "--json"]
+    assert main(["corpus", "ingest", "mine", str(tmp_path / "a.txt"), "--json"]) == 0
+    assert main(["corpus", "ingest", "mine", *asked]) == 0 and len(Workbench(tmp_path / "home").library.files("mine")) == 1
+    capsys.readouterr()
+    assert main(["corpus", "ingest", "mine", "--json"]) == 1 and "nothing to read" in capsys.readouterr().out
+    assert main(["corpus", "ingest", "other", *asked]) == 1 and "other" in capsys.readouterr().out
