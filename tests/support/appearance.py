@@ -81,7 +81,7 @@ MEASURE = r"""
     if (own && /hidden|clip/.test(look.overflowX) && look.textOverflow !== 'ellipsis' && missing > 1 && element.clientWidth > 1)
       wrong('cut', missing, element, place);
     const block = element.closest('.stMainBlockContainer');
-    if (block && own && !element.closest('.gw-scroll, pre, [style*="overflow"], .stTabs [role=tablist]')) {
+    if (block && own && !element.closest('.gw-scroll, .gw-scrolled, pre, [style*="overflow"], .stTabs [role=tablist]')) {
       const right = element.getBoundingClientRect().right, edge = block.getBoundingClientRect().right;
       if (right > edge + 1 && look.position !== 'absolute') wrong('beyond the page', right - edge, element, place);
     }
