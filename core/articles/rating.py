@@ -15,11 +15,10 @@ import numpy as np
 from core.articles.steps import Article
 from core.config import TrialConfig, build
 from core.judging.combined import read_combination
-from core.judging.gate import ACCEPT, MOST_REVISIONS, REJECT, REVISE, GateDecision, gate
+from core.judging.gate import GateDecision, gate
 from core.judging.judgement_models import EMBEDDED, model_folder
 from core.judging.measure import AnswerCase
 from core.labs.scores.judging import measure_all, measures
-from core.progress import counted
 from core.records import Progress
 from core.workbench import Workbench
 
@@ -105,10 +104,7 @@ def not_borne_out(rating: Rating) -> int:
 
 def decided(rating: Rating, revisions: int) -> GateDecision:
     """The gate's decision. One sentence that is not borne out keeps a draft from being accepted: it would not be published."""
-    made, lost = gate(rating.means, rating.confident_hallucination, revisions), not_borne_out(rating)
-    if made.verdict != ACCEPT or not lost:
-        return made
-    return GateDecision(REVISE if revisions < MOST_REVISIONS else REJECT, (f"{counted(lost, 'sentence')} not borne out",))
+    return gate(rating.means, rating.confident_hallucination, revisions, not_borne_out(rating))
 
 
 def judged(rating: Rating, revisions: int) -> dict[str, Any]:

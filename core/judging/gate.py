@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from core.progress import counted
+
 ACCEPT, REVISE, REJECT, UNDECIDED = "accept", "revise", "reject", "undecided"
 DIMENSIONS = ("technical_accuracy", "calibration", "completeness", "clarity")
 LEAST = {"technical_accuracy": 3.0, "calibration": 3.0}
@@ -16,11 +18,12 @@ class GateDecision(NamedTuple):
     reasons: tuple[str, ...]  # why it is not accepted
 
 
-def gate(means: Mapping[str, float], confident_hallucination: bool, revisions: int) -> GateDecision:
+def gate(means: Mapping[str, float], confident_hallucination: bool, revisions: int, not_borne_out: int = 0) -> GateDecision:
     """Accepted are technical accuracy and calibration of at least 3, a mean of all four of at least 3.25, and no confident
     hallucination. What fails is to be revised, after three revisions rejected. An unmeasured rating leaves it undecided.
 
-    means: by dimension, 1 to 5. revisions: how often the answer was written again so far.
+    means: by dimension, 1 to 5. revisions: how often the answer was written again so far. not_borne_out: sentences, however hedged, of what
+    is published only if its evidence bears out each.
     """
     absent = [name for name in DIMENSIONS if math.isnan(means.get(name, math.nan))]
     if absent:
@@ -31,6 +34,8 @@ def gate(means: Mapping[str, float], confident_hallucination: bool, revisions: i
         reasons.append(f"mean {mean:.3g}, below {LEAST_MEAN:g}")
     if confident_hallucination:
         reasons.append("a confident hallucination")
+    if not_borne_out and not reasons:
+        reasons.append(f"{counted(not_borne_out, 'sentence')} not borne out")
     if not reasons:
         return GateDecision(ACCEPT, ())
     if revisions >= MOST_REVISIONS:
