@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.agreement.machines import SIZES, Facing, Machine, contained, measures_of, stratum
+from core.agreement.machines import SIZES, Facing, Machine, contained, measures_of, stratum, whole_score
 from core.agreement.sources import LabelSource
 from core.annotation.drawing import drawn_by
 from core.annotation.sentences import sentences
-from core.annotation.stored_answers import read_candidates
+from core.annotation.stored_answers import read_candidates, shown
 from core.errors import WorkbenchError
 from core.records import Progress
 from core.statistics.bootstrap import numbered
@@ -66,7 +66,7 @@ def unjudged(workbench: Workbench, source: LabelSource) -> Generator[Progress, N
     if source.study is None:
         return Unjudged()
     yield Progress(0, 0, "Stored answers that nobody judged")
-    inside = {response.source for item in source.study.items for response in item.responses}
+    inside = shown(source.study)
     plain = [item for item in source.study.items if not item.attention]
     systems, datasets = (
         {response.system for item in plain for response in item.responses},
@@ -82,7 +82,7 @@ def unjudged(workbench: Workbench, source: LabelSource) -> Generator[Progress, N
         if done % 20 == 0:
             yield Progress(done, len(others), "Stored answers that nobody judged")
         for n, each in contained(candidate.text, sentences(candidate.text), candidate.passages):
-            scores[n].append(float(np.mean(each)) if each else np.nan)
+            scores[n].append(whole_score(np.array(each)))
     by = drawn_by(source.study)
     measures = tuple(measures_of(scores)) if others else ()
     return Unjudged(

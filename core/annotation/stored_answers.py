@@ -111,13 +111,17 @@ def corpora_of(workbench: Workbench, study: Study) -> list[str]:
     return sorted(set(corpus_of_answers(workbench, study).values()))
 
 
+def shown(study: Study) -> set[str]:
+    """Ids of the answers that it shows."""
+    return {response.source for item in study.items for response in item.responses}
+
+
 def corpus_of_answers(workbench: Workbench, study: Study) -> dict[str, str]:
     """Id of each answer that a study shows, of a recipe or another system -> its corpus, as far as it is stored here."""
-    sources = sorted({response.source for item in study.items for response in item.responses})
     rows = workbench.store.query(
         """SELECT DISTINCT id, dataset FROM (SELECT id, dataset FROM answers UNION ALL SELECT key, dataset FROM system_answers)
            WHERE id IN (SELECT unnest(?::VARCHAR[])) AND dataset <> ''""",
-        [sources],
+        [sorted(shown(study))],
     )
     return {row["id"]: row["dataset"] for row in rows}
 
@@ -126,7 +130,7 @@ def citations_of_answers(workbench: Workbench, study: Study) -> dict[str, str]:
     """Id of each answer of a recipe that a study shows -> how it cites, as far as it is stored here."""
     rows = workbench.store.query(
         "SELECT DISTINCT id, config->>'$.context.citations' AS citations FROM answers WHERE id IN (SELECT unnest(?::VARCHAR[]))",
-        [sorted({response.source for item in study.items for response in item.responses})],
+        [sorted(shown(study))],
     )
     return {row["id"]: row["citations"] for row in rows if row["citations"]}
 

@@ -45,7 +45,7 @@ def unit_intervals(values: np.ndarray, resamples: int = 1000, confidence: float 
             interval = bounds[column] = interval._replace(low=max(interval.low, 0.0), high=min(interval.high, 1.0))
         measured = values[~np.isnan(values[:, column]), column]
         off = min(np.count_nonzero(measured != 0), np.count_nonzero(measured != 1))
-        weight = 1.0 if interval.n < FEW or np.isin(measured, (0, 1)).all() else np.interp(off, EDGE, (1.0, 0.0))
+        weight = _of_wilson(measured, off, interval.n < FEW)
         if interval.n > 1 and weight:
             share = wilson(min(measured.sum(), interval.n), interval.n, confidence)  # sums of rounded values may pass n
             low, high = _between(share, interval, weight)
@@ -63,16 +63,24 @@ def unit_interval_grouped(
     """
     values, groups = np.asarray(values, np.float64), np.asarray(groups)
     measured = ~np.isnan(values)
-    interval, own, of = mean_interval(values, groups, resamples, confidence, seed), values[measured], groups[measured]
+    own, of = values[measured], groups[measured]
     many = len(np.unique(of))
-    if many < 2:
-        return interval
-    off = min(len(np.unique(of[own != end])) for end in (0, 1))
-    weight = 1.0 if many < FEW_GROUPS or np.isin(own, (0, 1)).all() else np.interp(off, EDGE, (1.0, 0.0))
-    if not weight:
-        return interval
-    low, high = _between(wilson_grouped(own, of, confidence), interval, weight)
-    return interval._replace(low=low, high=high, note=few_groups(many))
+    weight = 0.0
+    if many > 1:
+        off = min(len(np.unique(of[own != end])) for end in (0, 1))
+        weight = _of_wilson(own, off, many < FEW_GROUPS)
+    if weight == 1:  # without a draw
+        return wilson_grouped(own, of, confidence)._replace(total=len(values), note=few_groups(many))
+    interval = mean_interval(values, groups, resamples, confidence, seed)
+    if weight:
+        low, high = _between(wilson_grouped(own, of, confidence), interval, weight)
+        interval = interval._replace(low=low, high=high, note=few_groups(many))
+    return interval
+
+
+def _of_wilson(values: np.ndarray, off: int, few: bool) -> float:
+    """How far Wilson's interval stands for the bootstrap's, from 0 to 1. off: values, or groups of them, off one end of the range."""
+    return 1.0 if few or np.isin(values, (0, 1)).all() else float(np.interp(off, EDGE, (1.0, 0.0)))
 
 
 def _between(share: Interval, bootstrap: Interval, weight: float) -> tuple[float, float]:

@@ -51,11 +51,9 @@ def measured(
         item = source.study.item(item_id)
         response = item.responses[number]
         text = response.text[slice(*response.sentences[sentence])] if part == "sentences" else response.text
-        passages, citations = (
-            tuple(p.text for p in response.passages),
-            cites.get(response.source, BRACKETS),
-        )  # as of those nobody judged
-        cases.append(AnswerCase(item.question, text, passages, tuple(item.gold), citations=citations))
+        passages = tuple(passage.text for passage in response.passages)
+        style = cites.get(response.source, BRACKETS)  # as of those nobody judged
+        cases.append(AnswerCase(item.question, text, passages, tuple(item.gold), citations=style))
     others, bounds = _others(workbench, rest, part), [0]
     for each in others:
         bounds.append(bounds[-1] + len(each))
