@@ -43,11 +43,8 @@ def test_times_of_labels_are_compared_whatever_zone_a_file_says_them_in(workbenc
     judge(workbench, frozen, "Ann", worklist.Worklist(workbench, frozen, "Ann").next_open())
     payload, since = workbench.store.labels.all("toy")[0], datetime.fromisoformat(frozen.created)
     west, east = (timezone(timedelta(hours=hours)) for hours in (-5, 5))
-    for hour, zone in (
-        (1, west),
-        (2, UTC),
-        (3, east),
-    ):  # after the study was frozen; in the west the clock says four hours before
+    # after the study was frozen; in the west the clock says four hours before
+    for hour, zone in ((1, west), (2, UTC), (3, east)):
         workbench.store.add_label({**payload, "created": (since + timedelta(hours=hour)).astimezone(zone).isoformat(), "id": ""})
     assert checking.check(workbench, "toy").ok
     workbench.store.add_label({**payload, "created": (since - timedelta(hours=1)).astimezone(east).isoformat(), "id": ""})
