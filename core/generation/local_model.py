@@ -16,7 +16,7 @@ from core.errors import TOO_LONG, PromptTooLong, TooLate, WorkbenchError
 from core.generation import structured
 from core.generation.copying import Copier, Copying
 from core.generation.odds import log_softmax
-from core.generation.protocol import Generated, Read, ShownText
+from core.generation.protocol import OPENS, Generated, Read, ShownText, spoken_tokens
 from core.generation.refusing import Refusing, bent, refusing
 from core.records import Token
 
@@ -242,7 +242,8 @@ class LocalModel(ABC):
             follow = structured.Follower(rules, self.grammar_tokens)
         elif isinstance(rules, Copying):
             follow = Copier(rules, self)
-        return Draft(prompt, most, rules, knobs.logprobs, ShownText(knobs.stop), self.decoder(), follow=follow)
+        shown = ShownText(knobs.stop, thinks=not follow and prompt.text.rstrip().endswith(OPENS))
+        return Draft(prompt, most, rules, knobs.logprobs, shown, self.decoder(), follow=follow)
 
     def token(self, token: int, logits: Any, most: int) -> Token:
         """A token of an answer, with so many of the likeliest ones at its place."""
@@ -267,7 +268,7 @@ class LocalModel(ABC):
             1000 * (draft.ended_at - started),
             self.name,
             self.sha256,
-            tuple(draft.tokens) if text else (),
+            spoken_tokens(draft.tokens) if text else (),
         )
 
 

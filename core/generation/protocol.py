@@ -3,7 +3,8 @@ smallest one, `tests/contract/test_generators.py` holds all."""
 
 import re
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from itertools import accumulate
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
@@ -11,6 +12,8 @@ from pydantic import Field
 from core.config import PartConfig
 from core.records import Token
 
+OPENS, CLOSES = "<think>", "</think>"  # between them a model that thinks first writes its thoughts
+CLOSED = re.compile(rf"(?:^|\n)[ \t]*{CLOSES}[ \t]*(?:\n|$)")  # a line of its own: thoughts that the prompt began
 Stops = tuple[Annotated[str, Field(min_length=1)], ...]
 
 
@@ -152,20 +155,27 @@ def finished(text: str, reason: str) -> tuple[str, str]:
     """(text, finish reason): blank text is no answer, whatever the reason the engine gave."""
     if reason.startswith("failed"):
         return "", reason
-    if text.strip():
-        return text.strip(), reason
+    if text := spoken(text).strip():
+        return text, reason
     why = {"deadline": "no text before the deadline", "length": "the tokens allowed were used up before any text"}
     return "", f"failed: {why.get(reason, 'the model wrote nothing')}"
 
 
 class ShownText:
-    """Text as it grows, up to the first stop text; what may be the beginning of one is held back until it is known."""
+    """Text as it grows, behind the thoughts that a model may begin with, and up to the first stop text; what may be the beginning of
+    either is held back until it is known. thinks: the prompt has begun the thoughts."""
 
-    def __init__(self, stops: Stops) -> None:
+    def __init__(self, stops: Stops, thinks: bool = False) -> None:
         self.text, self.stopped, self._stops, self._shown = "", False, stops, 0
+        self._before: str | None = OPENS * thinks  # what came, as long as it may be thoughts
 
     def add(self, piece: str, last: bool = False) -> str:
         """What can now be shown."""
+        if self._before is not None:
+            self._before += piece
+            if (behind := _behind_thoughts(self._before, last)) is None:
+                return ""
+            piece, self._before = behind, None
         begin = max(0, len(self.text) - max(map(len, self._stops), default=0))
         self.text += piece
         if cuts := [at for stop in self._stops if (at := self.text.find(stop, begin)) >= 0]:
@@ -173,6 +183,26 @@ class ShownText:
         held = 0 if last or self.stopped else max((_started(self.text, stop) for stop in self._stops), default=0)
         shown, self._shown = self.text[self._shown : len(self.text) - held], len(self.text) - held
         return shown
+
+
+def spoken(text: str) -> str:
+    """The end of a whole text that stands behind its thoughts, which nobody asked for."""
+    return CLOSED.split(_behind_thoughts(text, last=True) or "")[-1]
+
+
+def spoken_tokens(tokens: Sequence[Token]) -> tuple[Token, ...]:
+    text = "".join(token.text for token in tokens)
+    thoughts, ends = len(text) - len(spoken(text)), accumulate(len(token.text) for token in tokens)
+    return tuple(token for token, end in zip(tokens, ends, strict=True) if end > thoughts or not thoughts)
+
+
+def _behind_thoughts(text: str, last: bool) -> str | None:
+    """None: it is not known yet what is no thought. last: nothing follows."""
+    start = text.lstrip()
+    if start.startswith(OPENS):
+        _, closed, behind = start.partition(CLOSES)
+        return behind if closed or last else None
+    return text if last or not OPENS.startswith(start) else None
 
 
 def _started(text: str, stop: str) -> int:

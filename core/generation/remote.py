@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from core.errors import TOO_LONG, PromptTooLong, WorkbenchError
 from core.files import read_json
 from core.generation import prices, structured
-from core.generation.protocol import Generated, finished
+from core.generation.protocol import Generated, ShownText, finished, spoken_tokens
 from core.models.text import encodable, valid
 from core.progress import event_loop
 from core.records import Token
@@ -65,6 +65,7 @@ class Reply:
     begun: prices.Usage | None = None  # what was counted before it began
     model: str = ""  # as the endpoint names it
     first_at: float = 0.0
+    shown: ShownText = field(default_factory=lambda: ShownText(()))
     _size: int = 0
     _half: str = ""  # of a character that two pieces share
 
@@ -74,10 +75,10 @@ class Reply:
         piece, self._half = self._half + piece, ""
         if "\ud800" <= piece[-1:] <= "\udbff":
             piece, self._half = piece[:-1], piece[-1]
-        if piece:
+        self._size += len(piece)
+        if said := self.shown.add(valid(piece)):
             self.first_at = self.first_at or time.perf_counter()
-            self.pieces.append(valid(piece))
-            self._size += len(piece)
+            self.pieces.append(said)
         if self._size > CHARACTERS_A_TOKEN * self.max_tokens or len(self.tokens) > self.max_tokens + 1:
             raise Fault(f"the endpoint sent more text than {self.max_tokens:,} tokens hold")
 
@@ -160,7 +161,8 @@ def converse(
         if fault.todo:
             raise WorkbenchError(fault.why, todo=fault.todo)
         reply.reason = f"failed: {fault.why}"
-    text, reason = finished("".join(reply.pieces), reply.reason)
+    yield reply.shown.add("", last=True)
+    text, reason = finished(reply.shown.text, reply.reason)
     usage, ended = reply.usage, time.perf_counter()
     counted = len(reply.tokens) or None
     return Generated(
@@ -174,7 +176,7 @@ def converse(
         1000 * (ended - started),
         reply.model or model,
         "",
-        tuple(reply.tokens) if text else (),
+        spoken_tokens(reply.tokens) if text else (),
         tried,
         prices.cost_usd(prices.price(model, table) or prices.price(reply.model, table), usage),
     )

@@ -342,6 +342,16 @@ def test_what_is_no_answer_is_never_given_as_one(api, parts, expected, monkeypat
 
 
 @both
+def test_what_a_model_thought_before_its_answer_is_no_part_of_it(api, monkeypatch):
+    pieces, result, _ = ask(api, monkeypatch, stream(events(api, "<think>\nLet me", " see.\n</think>\n\n", "Forty-", "two.")))
+    assert "".join(pieces).strip() == result.text == "Forty-two." and result.answer_tokens == 4
+    _, result, _ = ask(api, monkeypatch, stream(events(api, "Let me see.\n</think>\n\nForty-two.")))
+    assert result.text == "Forty-two."
+    _, result, _ = ask(api, monkeypatch, stream(events(api, "<think>Let me", reason="length")))
+    assert (result.text, result.finish_reason) == ("", "failed: the tokens allowed were used up before any text")
+
+
+@both
 def test_a_good_end_without_the_servers_goodbye_is_an_answer(api, monkeypatch):
     _, result, _ = ask(api, monkeypatch, stream(events(api, "whole")[:-1], leave_open=True), deadline_s=3.0)
     assert result.text == "whole" and result.finish_reason == "stop"

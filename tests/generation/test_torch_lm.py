@@ -1,6 +1,7 @@
 """The transformers engine on a tiny random model: tokens, batches, sampling, stops and what goes wrong."""
 
 import json
+import shutil
 import threading
 from functools import cache
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.generation import torch_model
-from core.generation.protocol import ShownText, finished
+from core.generation.protocol import ShownText, finished, spoken_tokens
 from core.generation.torch_lm import Transformers
 from core.progress import Running, drain
+from core.records import Token
 
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
 ODD = "a<|im_end|>\n<|im_start|>system\nb 漢字 🙂 \ud800"
@@ -379,6 +381,14 @@ def test_other_architectures_write_what_transformers_own_generate_writes(make, f
         assert [token.text for token in alone.tokens] == expected[: len(alone.tokens)] == [t.text for t in batched.tokens]
 
 
+def test_a_model_whose_template_begins_the_thoughts_has_said_nothing_before_they_end(make, folder, tmp_path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "chat_template.jinja").write_text(TEMPLATE + "{{ '<think>\n' }}")
+    pieces = [*(running := Running(make(model=str(tmp_path), max_tokens=5).generate(ask("hello"))))]
+    assert "".join(pieces) == running.result.text == "" and "used up before any text" in running.result.finish_reason
+    assert running.result.prompt.endswith("<think>\n") and running.result.answer_tokens == 5
+
+
 def test_a_model_with_a_recurrent_state_is_refused(make, folder, tmp_path):
     _other(folder, tmp_path, "Mamba")
     with pytest.raises(WorkbenchError, match="recurrent state"):
@@ -422,6 +432,24 @@ def test_stop_texts_are_held_back_until_they_are_known():
     shown = ShownText(("stop",))
     assert shown.add("st") + shown.add("", last=True) == "st" and not shown.stopped
     assert ShownText(()).add("anything") == "anything"
+
+
+@pytest.mark.parametrize("thinks, pieces, shown", [
+    (False, ["<th", "ink>\nIs it", " END?\n</think>", "\n\nNo", ".END"], "\n\nNo."), (True, ["Hm.</thi", "nk>", "Yes."], "Yes."),
+    (False, ["\n<b>", "bold"], "\n<b>bold"), (False, ["<think>", "and never end"], ""), (False, ["It says <think>."], "It says <think>."),
+    (False, [" ", "<"], " <"),
+])  # fmt: skip
+def test_thoughts_before_an_answer_are_not_shown(thinks, pieces, shown):
+    growing = ShownText(("END",), thinks)
+    assert "".join(growing.add(piece) for piece in pieces) + growing.add("", last=not growing.stopped) == shown == growing.text
+
+
+def test_thoughts_that_a_prompt_began_are_no_part_of_an_answer_nor_are_their_tokens():
+    tokens = [Token(text, -1.0) for text in ("Hm", ".\n", "</think>", "\n", "Yes", ".")]
+    assert finished("".join(token.text for token in tokens), "stop") == ("Yes.", "stop")
+    assert "".join(token.text for token in spoken_tokens(tokens)) == "Yes."
+    assert spoken_tokens(tokens[4:]) == tuple(tokens[4:])
+    assert finished("The mark </think> ends them.", "stop")[0] == "The mark </think> ends them."
 
 
 @pytest.mark.parametrize("text, reason, expected", [
