@@ -41,14 +41,14 @@ class SelfRag(Answering):
         started, texts, rows, answers = time.perf_counter(), [], [], []
         chosen, style = material.hits[: material.context.passages], material.context.citations
         for number, hit in enumerate(chosen, 1):
-            yield Progress(number - 1, len(chosen), f"Answering and judging, passage {number}")
+            yield Progress(number - 1, 2 * len(chosen), f"Answering from passage {number}")
             prompt = material.prompt([hit], number)
-            said = yield from written(material, prompt.messages, texts)
-            answers.append((said, prompt.used[0]))
-            words = plain(prompt.used[0].shown, style)
+            answers.append(((yield from written(material, prompt.messages, texts)), prompt.used[0]))
+        for number, (said, hit) in enumerate(answers, 1):  # after all answers: judging takes the model without its adapter
+            yield Progress(len(chosen) + number - 1, 2 * len(chosen), f"Judging the answer from passage {number}")
             asked = (
-                f"Passage: {words}\n\nQuestion: {plain(material.question, style)}\nAnswer: {said.text}\n\nIs the passage relevant to the "
-                "question? Does it support the answer: fully, partially, no? How useful is the answer, 1 to 5?"
+                f"Passage: {plain(hit.shown, style)}\n\nQuestion: {plain(material.question, style)}\nAnswer: {said.text}\n\nIs the "
+                "passage relevant to the question? Does it support the answer: fully, partially, no? How useful is the answer, 1 to 5?"
             )
             judged = (yield from decided(material, asked, ASKED, texts)) if said.text else {}
             score = self._score(judged) if judged else -2.0

@@ -144,8 +144,12 @@ class LlamaModel(LocalModel):
         for draft, seed in zip(drafts, seeds, strict=True):
             self.llama.set_seed(seed)
             draft.sampler = self.llama._init_sampler(**self._sampling(knobs, draft))
-        shared = yield from llama_batch.write(self, drafts, deadline)
-        return [self.generated(knobs, draft, shared, started) for draft in drafts]
+        answers: list[Generated] = []
+        while drafts[len(answers) :]:
+            some = llama_batch.side_by_side(drafts[len(answers) :])
+            shared = yield from llama_batch.write(self, some, deadline)
+            answers += [self.generated(knobs, draft, shared, started) for draft in some]
+        return answers
 
     def answer_logprobs(
         self, knobs: Any, prompts: Sequence[list[dict[str, str]]], answers: list[str], deadline: float

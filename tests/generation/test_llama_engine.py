@@ -3,11 +3,12 @@
 import importlib.util
 import threading
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from core.generation import gguf_files, local
+from core.generation import gguf_files, llama_batch, local
 from core.generation.copying import Copying
 from core.generation.llama_engine import LlamaCpp
 from core.generation.llama_model import PIECE
@@ -193,6 +194,16 @@ def test_answers_at_once_are_in_order_and_those_of_one_at_a_time():
 
 
 @pytest.mark.slow
+def test_long_prompts_are_read_side_by_side_as_far_as_that_saves_time():
+    def drafts(shared: int, *own: int) -> list[Any]:
+        return [SimpleNamespace(prompt=SimpleNamespace(tokens=[-1] * shared + [n + 1] * size)) for n, size in enumerate(own)]
+
+    assert len(llama_batch.side_by_side(drafts(0, *[100] * 16))) == 16
+    assert len(llama_batch.side_by_side(drafts(0, *[900] * 16))) == 3
+    assert len(llama_batch.side_by_side(drafts(900, *[20] * 16))) == 16, "what they share is read once"
+    assert len(llama_batch.side_by_side(drafts(0, 4_000, 10))) == 1
+
+
 def test_a_closed_batch_and_a_late_one_leave_the_model_whole():
     knobs = LlamaCpp(**FEW)
     expected = text(knobs, "Name a colour.")
