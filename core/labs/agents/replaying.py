@@ -18,6 +18,7 @@ from core.answering.protocol import Material
 from core.config import build, code_version, fingerprint
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
+from core.labs.answers.answering import is_final
 from core.labs.answers.stored import stored
 from core.pipeline.provenance import source_of
 from core.pipeline.stages import Resolved
@@ -87,6 +88,8 @@ def replay(
     run = yield from workbench.pipeline.resolve(config)
     yield from loaded(generator)
     made = yield from part.resumed(material_of(workbench, run, record["question"], hits, deadline_s), before, first)
+    if not is_final(generator, made.finish_reason):
+        raise WorkbenchError(made.finish_reason, where=generator.model, todo="Run it again: nothing of it is recorded.")
     ended = runs.ENDS[made.detail["end"]]
     value = {"answer": answer_id, "step": step, "result": before[-1].result, "text": made.text, "ended": ended}
     value["steps"] = made.detail["steps"]
