@@ -27,7 +27,8 @@ COLUMNS = (
 
 
 def fact_row(fact: Fact) -> dict[str, Any]:
-    state = "later" if fact.time > time.time() else "ended" if not fact.current else "stale" if fact.stale else "current"
+    waits = fact.time > time.time() and fact.ended == fact.time  # as `later.py` keeps it; what was called off ended before
+    state = "later" if waits else "ended" if not fact.current else "stale" if fact.stale else "current"
     since = datetime.fromtimestamp(fact.time, UTC) if abs(fact.time) < 2e11 else None  # beyond it there is no date
     return {**fact._asdict(), "since": since, "state": state, "place": place_of(fact)}
 
