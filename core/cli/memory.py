@@ -143,7 +143,7 @@ def end(workbench: Any, fact: str, /) -> dict[str, Any]:
 
 @verb("memory import", job_keeps=lambda told: told["written"])
 def import_facts(workbench: Any, file: Path, /) -> Any:
-    """Remember the facts of a file, a JSON object a line with the fields of `memory write`; broken lines are reported by their numbers."""
+    """Remember the facts of a file, a JSON object a line: text, or subject, attribute, value; broken lines are told by their numbers."""
     from core.memory.exchange import import_lines
     from core.memory.store import memory_of
 

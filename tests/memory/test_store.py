@@ -240,7 +240,7 @@ def test_threads_write_at_once_and_nothing_is_lost(store):
 @pytest.mark.parametrize(("row", "said"), [
     ({"text": "x" * 501}, "501 characters"), ({"text": "a\nline of two"}, "not seen"),
     ({"attribute": "firmware"}, "a subject"),
-    ({"text": "It is so.", "confidence": 1.5}, "between 0 and 1"), ({"colour": "red"}, "no field colour"),
+    ({"text": "It is so.", "confidence": 1.5}, "between 0 and 1"), ({"about": "red"}, "no field about; it has text, subject"),
     ({"text": "It is so.", "span": "abc"}, "no field span"), ({"text": "short"}, "8 bytes"), ({}, "has a text"),
     ({"text": "It is so.", "time": float("nan")}, "seconds since 1970"), ({"text": "It is so.", "derived_from": 3}, "no fact"),
 ])  # fmt: skip
