@@ -79,8 +79,8 @@ def decide_article(
     article: str,
     /,
     *,
-    who: Annotated[str, Parameter(help="Who decides.")],
-    why: Annotated[str, Parameter(help="Why; it stands below the article.")],
+    who: Annotated[Text, Parameter(help="Who decides.")],
+    why: Annotated[Text, Parameter(help="Why; it stands below the article.")],
     back: Annotated[bool, Parameter(help="Send it back: the sentences that the gate named are rewritten.", negative="")] = False,
 ) -> Any:
     """Let a draft out against the gate, or send it back."""

@@ -92,6 +92,9 @@ def test_a_question_or_note_may_begin_with_a_hyphen():
     assert parse(["search", "--dataset", "a", "- what is this"]).arguments == ("- what is this",)
     assert parse(["describe", "id", "--note", "- first"]).options == {"note": "- first"}
     assert parse(["memory", "write", "--value", "-18 degrees"]).options["value"] == "-18 degrees"
+    forget = parse(["memory", "forget", "id", "--who", "-me", "--why", "- no longer needed"])
+    assert forget.options == {"who": "-me", "why": "- no longer needed"} and parse(["memory", "read", "-18?"]).arguments == ("-18?",)
+    assert parse(["articles", "decide", "id", "--who", "me", "--why", "- checked"]).options["why"] == "- checked"
 
 
 @pytest.mark.parametrize("words", [
