@@ -49,7 +49,13 @@ def show_gate(value: dict[str, Any]) -> None:
 
 
 @verb("articles write", show_article, job_keeps=lambda told: told["id"])
-def write_an_article(workbench: Any, topic: Text, /, *, recipe: RecipeOptions = USUAL) -> Any:
+def write_an_article(
+    workbench: Any,
+    topic: Annotated[Text, Parameter(help="A line; or the id of an article, which goes on by its own recipe.")],
+    /,
+    *,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
     """Research, draft and edit an article on a topic; goes on where it was stopped, and after a person sent it back."""
     from core.articles.writing import write_article
 

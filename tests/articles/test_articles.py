@@ -105,6 +105,20 @@ def test_killed_behind_any_step_it_goes_on_and_does_nothing_twice(bench, monkeyp
     assert len(scripted.asked) == 2 * len(made.draft)
 
 
+def test_what_was_sent_back_goes_on_by_its_id_whatever_the_recipe_and_the_code_are_today(bench, monkeypatch):
+    """Its topic began another article then, and nothing could be decided of the first any more."""
+    play(monkeypatch, truth)
+    monkeypatch.setattr("core.articles.rating.least_support", lambda: 1.1)
+    made = drain(write_article(bench, recipe(), TOPIC))
+    assert made.state == "waits for a person" and not writing.due(made)
+    stopped = decide(bench, made.id, False, "the editor", "once more")
+    assert writing.due(stopped) == "draft"
+    monkeypatch.setattr(writing, "code_version", lambda *workers: "of tomorrow")
+    again = drain(write_article(bench, recipe(**{"context.passages": 1}), made.id))
+    assert again.id == made.id and again.state == "waits for a person" and len(again.steps) > len(stopped.steps)
+    assert [each.id for each in steps.articles(bench)] == [made.id]
+
+
 def test_after_three_revisions_a_person_decides(bench, monkeypatch, tmp_path):
     def nothing(workbench, config, topic, texts, grounds):
         yield from ()
