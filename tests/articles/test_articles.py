@@ -157,10 +157,11 @@ def test_who_publishes_second_is_told_that_it_does_not_count(bench, monkeypatch,
 
     def overtaken(folder, pages):
         monkeypatch.setattr(publishing, "_put", put)
-        drain(publish(bench, made.id, tmp_path / "first"))
+        drain(publish(bench, made.id, Path("~/first")))
         put(folder, pages)
 
     monkeypatch.setattr(publishing, "_put", overtaken)
+    monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(WorkbenchError, match="no publication"):
         drain(publish(bench, made.id, tmp_path / "second"))
     assert steps.the_article(bench, made.id).publication["folder"] == str(tmp_path / "first")
