@@ -284,7 +284,7 @@ def search_table(made: Mattered, measure: str, command: str = "") -> Table:
 
 def sentences(made: Mattered, level: float) -> list[str]:
     def words(each: Any) -> str:
-        what = TITLES.get(each.arm) or f"After {each.arm} calls"
+        what = TITLES.get(each.arm) or ("The whole run" if each.arm == max(made.answers) else f"After {each.arm} calls")
         base = "as recorded" if each.base == RECORDED else f"after {each.base}"
         return f"{what}: {each.measure} {each.figures} compared with {base}."
 
