@@ -289,6 +289,12 @@ def test_a_data_folder_that_cannot_be_made_says_why(monkeypatch, capsys, tmp_pat
     assert "cannot be made: Permission denied" in told["what"] and told["where"] == str(tmp_path / "none")
 
 
+def test_a_column_that_the_first_row_lacks_is_printed(capsys):
+    """Agents compared had no faithfulness on the command line: the first arm reads no passages."""
+    show_table([{"arm": "closed book", "em": 0.5}, {"arm": "RAG", "em": 0.5, "faithfulness": 0.25}])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()][0] == ["arm", "em", "faithfulness"]
+
+
 @pytest.mark.parametrize("words", [
     "serving dashboard --hours inf", "serving feedback --hours 1e10", "serve --rate inf", "adapters merge a --scale nan",
     "adapters compare a --scale 1 --scale inf", "serving make-key a --days inf", "serving make-key a --days 1e306",
