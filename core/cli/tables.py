@@ -60,11 +60,11 @@ def show_whole(record: Mapping[str, Any]) -> None:
 
 
 def told_after(*names: str) -> Callable[[dict[str, Any]], None]:
-    """Shows these tables of a record, then the sentences that it tells."""
+    """Shows these tables of a record, as far as they have rows, then the sentences that it tells."""
 
     def show(record: dict[str, Any]) -> None:
-        for name in names:
-            show_table(record[name])
+        for rows in [record[name] for name in names if record[name]] or [[]]:
+            show_table(rows)
         print("\n".join(record["told"]))
 
     return show

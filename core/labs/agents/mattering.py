@@ -288,4 +288,6 @@ def sentences(made: Mattered, level: float) -> list[str]:
         base = "as recorded" if each.base == RECORDED else f"after {each.base}"
         return f"{what}: {each.measure} {each.figures} compared with {base}."
 
+    if not any(made.n.values()):
+        return ["No run on these questions makes so many calls."]
     return made.comparison.findings(level, words, "No difference is significant.")

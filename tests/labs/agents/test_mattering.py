@@ -44,6 +44,7 @@ def test_a_replaced_observation_and_fewer_calls_change_the_answer_and_nothing_is
     assert early["searches"][0]["f1"] == 0 and early["searches"][1]["f1"] == early["searches"][2]["f1"]
     with_two = lab.observed(bench, recipe(), lab.ObservationPlan(5, 2))
     assert not any(with_two.n.values()) and lab.observation_rows(with_two) == []
+    assert lab.sentences(with_two, 0.95) == ["No run on these questions makes so many calls."]
 
 
 @pytest.mark.slow
