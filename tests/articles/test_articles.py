@@ -186,6 +186,10 @@ def test_the_editor_names_what_is_wrong_and_says_how_sure_a_sentence_is():
     assert made.wrong == {1: "it was said before", 3: "it states nothing that can be checked"}
     assert made.means["technical_accuracy"] == pytest.approx(1 + 4 * 0.675) and made.means["completeness"] == 3
     assert made.means["clarity"] == 3 and made.confident_hallucination
+    month = rating.rated(
+        ["It is held each spring.", "It opens in May."], rating.np.array([0.9, 0.1]), ["It is held in May."] * 2, 1.0
+    )
+    assert [*month.wrong] == [1] and month.confident_hallucination, "the month is no doubt"
     surer = rating.rated(["It opens at six."], rating.np.array([0.9]), ["It may open at six."], 1.0)
     assert surer.wrong == {0: "it is surer than its evidence"} and not surer.confident_hallucination
     assert surer.means["calibration"] == pytest.approx(1 + 4 * (1 - (1 - 0.6 * 0.9)))
