@@ -162,6 +162,25 @@ def test_a_tool_that_is_not_there_is_refused_with_the_names_as_they_are_given():
     assert "'run_pythn'" in refusal.value.what and "run_python," in refusal.value.todo
 
 
+@pytest.mark.slow
+def test_an_agent_has_the_seconds_that_its_setting_gives(bench, monkeypatch):
+    """More than the usual 120 had no effect, but where answers are compared."""
+    left = []
+
+    def script(messages, schema):
+        return call("finish", answer="at five")
+
+    scripted = play(monkeypatch, script)
+    generate = scripted.generate
+    monkeypatch.setattr(scripted, "generate", lambda part, chat, seed=0, s=0.0: left.append(s) or generate(part, chat, seed, s))
+    agent = recipe(**{"answering.part": "react", "answering.seconds": 300, "answering.passages_first": False})
+    drain(bench.ask(agent, "When does the market of Lund open?"))
+    drain(attacking.attack_agents(bench, agent, attacking.AttackPlan(1)))
+    assert left and min(left) > 290
+    drain(bench.ask(agent, "When does the market of Gent open?", 50.0))
+    assert left[-1] <= 50, "who waits for less is not kept waiting"
+
+
 FACT = {"subject": "market", "attribute": "hour", "value": "nine", "derived_from": []}
 
 
