@@ -379,15 +379,16 @@ class Workbench(StoredTrials):
         return hits_of(self.pipeline, evaluation.run, evaluation.pool, evaluation.scores, row, queries, steps)
 
     def ask(
-        self, config: TrialConfig, question: str, deadline_s: float = 120.0, shared: Shared | None = None
+        self, config: TrialConfig, question: str, deadline_s: float | None = None, shared: Shared | None = None
     ) -> Generator[str | Progress, None, Answer]:
-        """Streams the answer's text, with Progress while a model loads; returns the Answer, already stored. deadline_s: of the writing.
-        shared: see `Pipeline.pool_of`.
+        """Streams the answer's text, with Progress while a model loads; returns the Answer, already stored. deadline_s: of the writing;
+        None: what its way of answering takes. shared: see `Pipeline.pool_of`.
 
         What fails once the passages are found is stored as a failed answer; a stopped answer is not stored.
         """
         from core.agents.effects import AgentEffects
         from core.answering.answer import answer
+        from core.answering.protocol import USUAL_S
 
         started, way = time.perf_counter(), Way()
         effects = AgentEffects(self.home, fingerprint(config, question))
@@ -404,7 +405,7 @@ class Workbench(StoredTrials):
                 context_of(config),
                 config.seed,
                 retrieval_ms,
-                deadline_s,
+                config.answering.deadline_s(USUAL_S) if deadline_s is None else deadline_s,
                 answering=config.answering,
                 search=partial(self.search, run),
                 source=source_of(self.pipeline, run),

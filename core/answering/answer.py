@@ -7,7 +7,7 @@ from typing import Any
 
 from core import registry
 from core.answering.one_prompt import OnePrompt
-from core.answering.protocol import Material
+from core.answering.protocol import USUAL_S, Material
 from core.config import ContextConfig, PartConfig
 from core.context.passages import copies_note, distinct
 from core.context.prompt import UNKNOWN
@@ -24,7 +24,7 @@ def answer(
     context: ContextConfig,
     seed: int = 0,
     retrieval_ms: float = 0.0,
-    deadline_s: float = 120.0,
+    deadline_s: float = USUAL_S,
     answering: PartConfig | None = None,
     search: Callable[[str], list[Hit]] | None = None,
     source: Surroundings | None = None,
@@ -66,7 +66,6 @@ def answer_again(
     context: ContextConfig,
     search: Callable[[str], list[Hit]] | None = None,
     source: Surroundings | None = None,
-    deadline_s: float = 120.0,
     desk: Mapping[str, Any] | None = None,
     ranking: Sequence[Hit] = (),
 ) -> Generator[str | Progress, None, tuple[str, Comparison]]:
@@ -77,7 +76,7 @@ def answer_again(
     generator, made = type(generator).model_validate(first.receipt.settings), first.receipt
     way = registry.find("answering", first.way["part"]).model_validate(first.way) if first.way else OnePrompt()
     yield from loaded(generator)
-    until = time.perf_counter() + deadline_s
+    until = time.perf_counter() + way.deadline_s(USUAL_S)
     hits = distinct(list(ranking), context)[0] or list(first.hits)[: first.detail.get("first")]  # those that it began with
     if not ranking:  # all that is done of these passages already
         settings = {"order": "best_first", "duplicates": 1.0, "hand_on": "chunk", "compress": 1.0, "passages": max(1, len(hits))}

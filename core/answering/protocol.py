@@ -17,6 +17,7 @@ from core.generation.protocol import Generated
 from core.generation.receipt import receipt
 from core.records import Answer, Hit, Progress
 
+USUAL_S = 120.0  # of writing one answer, where its way sets no limit of its own
 Writing = Generator[str | Progress, None, Answer]
 
 
@@ -68,6 +69,10 @@ class Answering(PartConfig):
     def texts(self, passages: int) -> int:
         """How many texts of the model an answer over so many passages takes at most, for what it is expected to take; 0: of none."""
         return 1
+
+    def deadline_s(self, usual: float) -> float:
+        """So long an answer may take where nobody waits for less: the usual time, or what its own limit lets it take."""
+        return usual
 
     def identity(self) -> str:
         """What besides its settings and the engine decides the text: of a way that has a model of its own."""

@@ -24,6 +24,7 @@ from core.progress import Running
 from core.records import Hit, Progress
 from core.registry import part
 
+LAST_S = 30.0  # for the answer, behind the limit of seconds
 FAILURES = 3  # failing results in a row, or texts without a valid call, that end a run
 
 
@@ -74,6 +75,9 @@ class React(Answering):
 
     def texts(self, passages: int) -> int:
         return self.steps + 1
+
+    def deadline_s(self, usual: float) -> float:
+        return max(usual, self.seconds + LAST_S)
 
     def check(self, generator: PartConfig) -> None:
         self.needs_schema(generator)

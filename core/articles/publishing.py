@@ -46,8 +46,9 @@ def publish(workbench: Workbench, name: str, folder: Path) -> Generator[Progress
         raise WorkbenchError(f"It was published in {made.publication['folder']}.", where=name)
     if not made.may_be_published:
         raise WorkbenchError(
-            f"The article is {made.state}.", where=name, todo="`articles write` continues it; `articles decide` accepts it."
+            f"The article is {made.state}.", where=name, todo="`articles write ID` continues it; `articles decide` accepts it."
         )
+    folder = files.path_of(folder)
     corpus = yield from workbench.read_corpus(build(made.config))
     unsure = yield from _checked(workbench, made, corpus)
     pages = {MARKDOWN: markdown(made, unsure, corpus.name), HTML: html(made, unsure, corpus.name)}

@@ -23,8 +23,8 @@ from core.records import Progress
 from core.workbench import Workbench
 
 MEASURE = "faithfulness"
-HEDGES = re.compile(
-    r"\b(may|might|could|possibly|perhaps|probably|likely|seems?|appears?|suggests?|about|roughly)\b", re.IGNORECASE
+HEDGES = re.compile(  # May is a month
+    r"\b((?-i:may)|might|could|possibly|perhaps|probably|likely|seems?|appears?|suggests?|about|roughly)\b", re.IGNORECASE
 )
 HEDGED = 0.6  # the sureness of a sentence with such a word; of any other it is 1
 LONG = 40  # words

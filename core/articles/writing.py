@@ -4,6 +4,7 @@ Every sentence rests on one evidence note. The model rewrites the note's sentenc
 after that the note's own sentence is quoted. So what is let out is borne out by its evidence however weak the model.
 """
 
+import re
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ from core.records import Progress
 from core.workbench import Workbench
 
 LONGEST_TOPIC = 300
+IDENTITY = re.compile(r"[0-9a-f]{12}")  # of an article
 TOKENS = 80
 WARM = 0.7  # temperature of the second try
 STEPS = 9  # at most: evidence, four drafts, four gates
@@ -39,8 +41,11 @@ END = (".", "!", "?")
 
 
 def write_article(workbench: Workbench, config: TrialConfig, topic: str) -> Generator[Progress, None, Article]:
-    """From its topic until it is accepted, has no evidence, or waits for a person; goes on where it was stopped."""
+    """From its topic until it is accepted, has no evidence, or waits for a person; goes on where it was stopped. topic: or the id of an
+    article, which goes on by its own recipe, whatever the code was that began it."""
     topic = " ".join(topic.split())
+    if IDENTITY.fullmatch(topic) and article_of(workbench, topic):
+        return (yield from go_on(workbench, topic))
     if not topic or len(topic) > LONGEST_TOPIC:
         raise WorkbenchError(
             f"The topic has {len(topic):,} characters.", where="topic", todo=f"Give a line of 1 to {LONGEST_TOPIC} characters."
@@ -53,7 +58,7 @@ def write_article(workbench: Workbench, config: TrialConfig, topic: str) -> Gene
 
 def go_on(workbench: Workbench, name: str) -> Generator[Progress, None, Article]:
     """The steps that the model, the measures and the gate can take by themselves."""
-    while step := _next(made := the_article(workbench, name)):
+    while step := due(made := the_article(workbench, name)):
         config = build(made.config)
         yield Progress(min(len(made.steps), STEPS), STEPS, {EVIDENCE: "Research", DRAFT: "Writing", GATE: "Editing"}[step])
         if step == EVIDENCE:
@@ -66,7 +71,7 @@ def go_on(workbench: Workbench, name: str) -> Generator[Progress, None, Article]
     return made
 
 
-def _next(made: Article) -> str:
+def due(made: Article) -> str:
     """The step that is due; "": none, or it is a person's."""
     last = made.steps[-1][0]
     if last == BEGUN:

@@ -151,7 +151,9 @@ def answer_early(
     workbench: Any,
     *,
     ask: Asked = 20,
-    calls: Annotated[Positive, Parameter(help="After so many calls at most the answer is asked for.")] = 3,
+    calls: Annotated[
+        Positive, Parameter(help="The answer is asked for after 0 calls, 1, and so on below this; last is the whole run.")
+    ] = 3,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Answers of recorded runs after 0 to k calls of tools: the marginal value of the next one."""

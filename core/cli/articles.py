@@ -49,7 +49,13 @@ def show_gate(value: dict[str, Any]) -> None:
 
 
 @verb("articles write", show_article, job_keeps=lambda told: told["id"])
-def write_an_article(workbench: Any, topic: Text, /, *, recipe: RecipeOptions = USUAL) -> Any:
+def write_an_article(
+    workbench: Any,
+    topic: Annotated[Text, Parameter(help="A line; or the id of an article, which goes on by its own recipe.")],
+    /,
+    *,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
     """Research, draft and edit an article on a topic; goes on where it was stopped, and after a person sent it back."""
     from core.articles.writing import write_article
 
@@ -79,8 +85,8 @@ def decide_article(
     article: str,
     /,
     *,
-    who: Annotated[str, Parameter(help="Who decides.")],
-    why: Annotated[str, Parameter(help="Why; it stands below the article.")],
+    who: Annotated[Text, Parameter(help="Who decides.")],
+    why: Annotated[Text, Parameter(help="Why; it stands below the article.")],
     back: Annotated[bool, Parameter(help="Send it back: the sentences that the gate named are rewritten.", negative="")] = False,
 ) -> Any:
     """Let a draft out against the gate, or send it back."""

@@ -49,7 +49,7 @@ def _policies(rows: list[dict[str, Any]]) -> None:
     show_columns(policy_table(rows))
 
 
-About = Annotated[str, Parameter(help="What it is about.")]
+About = Annotated[Text, Parameter(help="What it is about.")]
 
 
 @verb("memory write")
@@ -59,9 +59,9 @@ def write(
     /,
     *,
     about: About = "",
-    attribute: Annotated[str, Parameter(help="What of it; a new value replaces the old one.")] = "",
+    attribute: Annotated[Text, Parameter(help="What of it; a new value replaces the old one.")] = "",
     value: Annotated[Text, Parameter(help="What that is.")] = "",
-    source: Annotated[str, Parameter(help="Who says it.")] = "",
+    source: Annotated[Text, Parameter(help="Who says it.")] = "",
     confidence: Annotated[Share, Parameter(help="That it is true.")] = 1.0,
     importance: Annotated[Share, Parameter(help="How much it would be missed.")] = 0.5,
     derived_from: Annotated[
@@ -84,7 +84,7 @@ def write(
 @verb("memory read", _hits)
 def read(
     workbench: Any,
-    question: str,
+    question: Text,
     /,
     *,
     k: Annotated[Positive, Parameter(help="How many facts.")] = 5,
@@ -143,7 +143,7 @@ def end(workbench: Any, fact: str, /) -> dict[str, Any]:
 
 @verb("memory import", job_keeps=lambda told: told["written"])
 def import_facts(workbench: Any, file: Path, /) -> Any:
-    """Remember the facts of a file, a JSON object a line with the fields of `memory write`; broken lines are reported by their numbers."""
+    """Remember the facts of a file, a JSON object a line: text, or subject, attribute, value; broken lines are told by their numbers."""
     from core.memory.exchange import import_lines
     from core.memory.store import memory_of
 
@@ -151,7 +151,7 @@ def import_facts(workbench: Any, file: Path, /) -> Any:
 
 
 @verb("memory export")
-def export(workbench: Any, about: str, /) -> dict[str, Any]:
+def export(workbench: Any, about: Text, /) -> dict[str, Any]:
     """All that is remembered about a subject, with its history, derivations and uses, and the facts of others that mention it."""
     from core.memory.forgetting import exported
 
@@ -162,9 +162,9 @@ def export(workbench: Any, about: str, /) -> dict[str, Any]:
 def forget(
     workbench: Any,
     *facts: Annotated[str, Parameter(help="Their ids.")],
-    who: Annotated[str, Parameter(help="Who asks for it.")],
-    why: Annotated[str, Parameter(help="The reason, without what is forgotten: it stays.")],
-    about: Annotated[str, Parameter(help="All facts about this subject.")] = "",
+    who: Annotated[Text, Parameter(help="Who asks for it.")],
+    why: Annotated[Text, Parameter(help="The reason, without what is forgotten: it stays.")],
+    about: Annotated[Text, Parameter(help="All facts about this subject.")] = "",
     derived: Annotated[bool, Parameter(help="What was derived from them, too.")] = False,
 ) -> Any:
     """Forget facts with all their versions, and prove that no search, table or byte of the data folder holds them (else exit code 1)."""

@@ -13,7 +13,7 @@ IN_A_PIPE = 1_000_000  # columns: nothing is cut or wrapped
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows under the names of the first one's fields."""
+    """Rows under the names of their fields, of which the first may lack some: an arm without passages has no faithfulness."""
     if not rows:
         print("Nothing there yet.")
         return
@@ -23,12 +23,12 @@ def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    screen = sys.stdout.isatty()
+    screen, names = sys.stdout.isatty(), list(dict.fromkeys(name for row in rows for name in row))
     table = Table(box=box.SIMPLE_HEAD if screen else None, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in rows[0]:
+    for name in names:
         table.add_column(inert(name), overflow="fold", no_wrap=not screen)
     for row in rows:
-        table.add_row(*(cell(row.get(name)) for name in rows[0]))
+        table.add_row(*(cell(row.get(name)) for name in names))
     # drawn as text: a stream that fails is told by `core.cli.frame`, not by rich
     drawn = Console(
         file=StringIO(),
@@ -60,11 +60,11 @@ def show_whole(record: Mapping[str, Any]) -> None:
 
 
 def told_after(*names: str) -> Callable[[dict[str, Any]], None]:
-    """Shows these tables of a record, then the sentences that it tells."""
+    """Shows these tables of a record, as far as they have rows, then the sentences that it tells."""
 
     def show(record: dict[str, Any]) -> None:
-        for name in names:
-            show_table(record[name])
+        for rows in [record[name] for name in names if record[name]] or [[]]:
+            show_table(rows)
         print("\n".join(record["told"]))
 
     return show

@@ -45,6 +45,6 @@ def import_lines(store: FactStore, path: Path) -> Generator[Progress, None, dict
         raise WorkbenchError(
             f"No line of it is a fact; {broken[0]}" if broken else "There is no fact in it.",
             where=str(path),
-            todo="Give a JSON object a line with the fields of `memory write`.",
+            todo="Give a JSON object a line: text, or subject, attribute and value, and what else a fact has.",
         )
     return {"written": sum(outcomes.values()), "outcomes": outcomes, "broken": count[0], "broken lines": broken}

@@ -94,8 +94,8 @@ def read_draft(row: Mapping[str, Any], where: str = "") -> FactDraft:
     """A draft of fields that a person or a model wrote. Raises a WorkbenchError that names what is wrong."""
     own = [name for name in FactDraft._fields if name not in ("span", "corpus")]
     if unknown := set(row) - {*own}:
-        todo = f"Fields: {', '.join(own)}."
-        raise WorkbenchError(f"A fact has no field {', '.join(sorted(map(str, unknown)))[:80]}.", where=where, todo=todo)
+        what = f"A fact has no field {', '.join(sorted(map(str, unknown)))[:80]}; it has {', '.join(own)}."
+        raise WorkbenchError(what, where=where)
     try:
         made = FactDraft(**{"text": "", **row})
         made = made._replace(derived_from=tuple(made.derived_from))

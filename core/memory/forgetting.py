@@ -34,7 +34,7 @@ KIND = "forgotten_facts"
 GONE = "[forgotten]"
 VECTOR_BYTES = 64  # of a vector, by which it is sought: 32 numbers
 MOST_MENTIONED = 50  # values that are looked for in other facts
-TOLD = 4  # characters from which a value in a reason tells what was forgotten
+TOLD = 4  # bytes from which a value tells what it is of, in a reason too: two signs of Chinese, or four letters
 FORGOTTEN, STAYING = "control that is forgotten", "control that stays"
 JOBS = "jobs"
 BLANKS = r"(?:\s|\\+(?:[nrt]|u00a0))+"
@@ -71,7 +71,7 @@ class Forgotten(NamedTuple):
 def choice(store: FactStore, ids: Sequence[str] = (), subject: str = "", derived: bool = False) -> ForgettingChoice:
     """ids: facts, each with all its versions. subject: all about it. derived: what follows from them, too."""
     facts, below = _chosen(store, ids, subject, derived)
-    values = list({fact.value or fact.text: None for fact in facts.values() if len(fact.value or fact.text) >= TOLD})
+    values = list({fact.value or fact.text: None for fact in facts.values() if _tells(fact.value or fact.text)})
     said = store.mentioning(values[:MOST_MENTIONED], [*facts, *below])
     return ForgettingChoice(tuple(facts.values()), tuple(below.values()), tuple(said))
 
@@ -186,7 +186,7 @@ def exported(workbench: Workbench, subject: str) -> dict[str, Any]:
         derivation = store.derivation(fact.id)
         behind = {"derived_from": [each.id for each in derivation.parents], "led_to": [each.id for each in derivation.children]}
         rows.append({**fact._asdict(), **behind, "used_at": store.used_at(fact.id)})
-    mentioned = store.mentioning([subject], [fact.id for fact in facts]) if len(subject.strip()) >= TOLD else []
+    mentioned = store.mentioning([subject], [fact.id for fact in facts]) if _tells(subject.strip()) else []
     return {"subject": subject, "facts": rows, "mentioned_in": [fact._asdict() for fact in mentioned]}
 
 
@@ -195,8 +195,12 @@ def _check_reason(who: str, why: str, facts: Iterable[Fact]) -> None:
         raise WorkbenchError("A forgetting says who asks for it, and why.", todo="Give both; they are all that stays.")
     said = folded(f"{who} {why}")
     for fact in facts:
-        if any(len(text) >= TOLD and folded(text) in said for text in (fact.value, fact.text)):
+        if any(_tells(text) and folded(text) in said for text in (fact.value, fact.text)):
             raise WorkbenchError("The reason tells what is to be forgotten.", todo="It stays in the record: say it without.")
+
+
+def _tells(text: str) -> bool:
+    return len(text.encode()) >= TOLD
 
 
 def _planted(store: FactStore) -> Fact:

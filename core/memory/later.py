@@ -6,7 +6,7 @@ from core.memory.facts import folded
 
 # of a fact that waits here `ended` is when it begins, so that until then nobody takes it for one that holds
 DUE = "CREATE TABLE IF NOT EXISTS due (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID"
-_SET_ENDED = "UPDATE facts SET ended = ?, superseded_by = ?, change = ? WHERE id = ?"
+SET_ENDED = "UPDATE facts SET ended = ?, superseded_by = ?, change = ? WHERE id = ?"
 
 
 def waits(connection: sqlite3.Connection, now: float) -> bool:
@@ -29,9 +29,9 @@ def begin(connection: sqlite3.Connection, now: float, change: int) -> list[tuple
         sql = "SELECT id, value, time FROM facts WHERE key = ? AND ended IS NULL"
         before, said, since = connection.execute(sql, (key,)).fetchone() or ("", "", at)
         if since > at:  # told meanwhile, by a clock that goes before ours
-            connection.execute(_SET_ENDED, (since, before, change, made))
+            connection.execute(SET_ENDED, (since, before, change, made))
             continue
-        connection.execute(_SET_ENDED, (None, "", change, made))
-        connection.execute(_SET_ENDED, (at, made, change, before))
+        connection.execute(SET_ENDED, (None, "", change, made))
+        connection.execute(SET_ENDED, (at, made, change, before))
         begun.append((made, before if folded(said) != folded(value) else ""))
     return begun

@@ -8,14 +8,14 @@ from typing import Any
 from core.memory.facts import Fact, FactHit
 from core.memory.policy import ADD_ALL, Policy, PolicyOutcome
 from core.memory.store import FactStore
-from core.report.table import COUNT, DAY_TIME, MEAN, ONE, TWO, Column, Table, between
+from core.report.table import COUNT, MEAN, ONE, TWO, Column, Table, between
 from core.workbench import command_line
 
 COLUMNS = (
     Column("text", "Fact", width=360),
     Column("subject", width=120),
     Column("attribute", width=110),
-    Column("since", "Holds since", DAY_TIME, width=110),
+    Column("since", "Holds since", "D MMM YYYY, HH:mm", width=140),
     Column("state", "State", help="Current, stale (what it was derived from has changed), ended, or later.", width=90),
     Column("uses", "Used", COUNT, "How often it was among what a question was answered from."),
     Column("said", "Told", COUNT, "How often it was told."),
@@ -27,7 +27,8 @@ COLUMNS = (
 
 
 def fact_row(fact: Fact) -> dict[str, Any]:
-    state = "later" if fact.time > time.time() else "ended" if not fact.current else "stale" if fact.stale else "current"
+    waits = fact.time > time.time() and fact.ended == fact.time  # as `later.py` keeps it; what was called off ended before
+    state = "later" if waits else "ended" if not fact.current else "stale" if fact.stale else "current"
     since = datetime.fromtimestamp(fact.time, UTC) if abs(fact.time) < 2e11 else None  # beyond it there is no date
     return {**fact._asdict(), "since": since, "state": state, "place": place_of(fact)}
 

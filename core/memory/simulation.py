@@ -76,7 +76,7 @@ def simulation_cost(lives: int) -> Forecast:
 
 def simulated(workbench: Workbench) -> list[dict[str, Any]]:
     """The lives that were simulated, the newest first."""
-    rows = workbench.store.query(f"SELECT * EXCLUDE (id, created, key) FROM {KIND} ORDER BY life DESC, arm")
+    rows = workbench.store.query(f"SELECT * EXCLUDE (id, created, key) FROM {KIND} ORDER BY id DESC, arm")
     return [row | {"equivalence": read_json(row["equivalence"] or "null")} for row in rows]
 
 

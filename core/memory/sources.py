@@ -35,8 +35,8 @@ def check_sources(workbench: Workbench, config: TrialConfig) -> Generator[Progre
     corpus = yield from told_within(workbench.read_corpus(config), Progress(0, 2, "Reading the corpus"))
     texts = {document.id: document.text for document in corpus.documents}
     yield Progress(1, 2, "Holding facts against it")
-    every = [fact for fact in store.sourced() if fact.span]
-    sourced = [fact for fact in every if fact.corpus == config.corpus.dataset]
+    every = store.sourced()
+    sourced = [fact for fact in every if fact.span and fact.corpus == config.corpus.dataset]
     drifted = {}
     for fact in sourced:
         text = texts.get(fact.document)

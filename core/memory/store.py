@@ -178,28 +178,24 @@ class FactStore:
         if not attribute and not rows and (same := self._note_like(draft, vector, notes)):
             latest = (same, draft.value, at, None, "", at)
         told = folded(draft.value)
+        held = [row[0] for row in rows if row[3] and row[2] <= at < row[3]]  # what held then did so until this one began
+        told_of = (draft, vector, key, subject, at, now, change, parents_stale, held)
         if before := next((row for row in rows if row[3] and row[2] <= at < row[3] and folded(row[1]) == told), None):
             return self._tell_again(before[0], draft, at, now, change)
         if latest and at < latest[2]:  # it was true before what is known
             after = next(row for row in rows if row[2] > at)
-            held = [(at, change, row[0]) for row in rows if row[3] and row[2] <= at < row[3]]  # until this one began
-            self._connection.executemany("UPDATE facts SET ended = ?, change = ? WHERE id = ?", held)
-            made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=after[2], by=after[0])
-            return WrittenFact(made, "history")
+            return WrittenFact(self._insert(*told_of, ended=after[2], by=after[0]), "history")
         same = latest and latest[3] is None and folded(latest[1]) == told
         if same and not latest[4]:
             return self._tell_again(latest[0], draft, at, now, change)
         if latest and latest[3] is None and at < latest[5]:  # what is known was told of a later time too
-            made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=latest[5], by=latest[0])
-            return WrittenFact(made, "history")
-        made = self._insert(draft, vector, key, subject, at, now, change, parents_stale)
+            return WrittenFact(self._insert(*told_of, ended=latest[5], by=latest[0]), "history")
+        made = self._insert(*told_of)
         if not latest or latest[3] is not None:
             if vector is not None and not attribute and not parents_stale:
                 notes.append((made, draft.text, subject, vector))
             return WrittenFact(made, "new")
-        self._connection.execute(
-            "UPDATE facts SET ended = ?, superseded_by = ?, change = ? WHERE id = ?", (at, made, change, latest[0])
-        )
+        self._connection.execute(later.SET_ENDED, (at, made, change, latest[0]))
         stale = () if same else self.mark_below([latest[0]], f"changed {latest[0]}", change)
         return WrittenFact(made, "update", latest[0], tuple(each for each in stale if each != made))
 
@@ -256,6 +252,7 @@ class FactStore:
         now: float,
         change: int,
         stale: str,
+        held: Sequence[str] = (),
         ended: float | None = None,
         by: str = "",
     ) -> str:
@@ -270,6 +267,7 @@ class FactStore:
         self._connection.executemany("INSERT INTO words VALUES (?, ?)", [(word, number) for word in own])
         edges = [(made, parent, place) for place, parent in enumerate(dict.fromkeys(draft.derived_from))]
         self._connection.executemany("INSERT INTO edges VALUES (?, ?, ?)", edges)
+        self._connection.executemany(later.SET_ENDED, [(at, made, change, before) for before in held])
         if vector is not None:
             self._connection.execute("INSERT INTO vectors VALUES (?, ?)", (number, packed(vector)))
         return made
@@ -388,11 +386,13 @@ class FactStore:
 
     def mentioning(self, texts: Iterable[str], but: Iterable[str] = ()) -> list[Fact]:
         """Facts in whose text one of these stands, in whatever case and with whatever blanks, without those of the ids `but`."""
-        facts, out = {}, set(but)
-        for text in texts:
-            said = "lower(replace(replace(replace(text, '  ', ' '), '  ', ' '), '  ', ' '))"  # blanks are all the white space of a fact
-            facts |= {fact.id: fact for fact in self._where(f"WHERE instr({said}, lower(?)) > 0", (" ".join(text.split()),))}
-        return [fact for fact in facts.values() if fact.id not in out]
+        sought, out = [folded(text) for text in texts], set(but)
+        with self._lock, tables.told(self.path):
+            "".join(sought).encode()  # what is no text is refused
+            self._begin_due()
+            rows = ((fact_id, folded(text)) for fact_id, text in self._connection.execute("SELECT id, text FROM facts"))
+            self._pick([fact_id for fact_id, text in rows if fact_id not in out and any(each in text for each in sought)])
+            return self._where("JOIN picked USING (id) ORDER BY number")
 
     def derivation(self, fact_id: str) -> Derivation:
         parents = self._where("JOIN edges ON parent = id WHERE child = ? ORDER BY place", (fact_id,))

@@ -105,6 +105,20 @@ def test_killed_behind_any_step_it_goes_on_and_does_nothing_twice(bench, monkeyp
     assert len(scripted.asked) == 2 * len(made.draft)
 
 
+def test_what_was_sent_back_goes_on_by_its_id_whatever_the_recipe_and_the_code_are_today(bench, monkeypatch):
+    """Its topic began another article then, and nothing could be decided of the first any more."""
+    play(monkeypatch, truth)
+    monkeypatch.setattr("core.articles.rating.least_support", lambda: 1.1)
+    made = drain(write_article(bench, recipe(), TOPIC))
+    assert made.state == "waits for a person" and not writing.due(made)
+    stopped = decide(bench, made.id, False, "the editor", "once more")
+    assert writing.due(stopped) == "draft"
+    monkeypatch.setattr(writing, "code_version", lambda *workers: "of tomorrow")
+    again = drain(write_article(bench, recipe(**{"context.passages": 1}), made.id))
+    assert again.id == made.id and again.state == "waits for a person" and len(again.steps) > len(stopped.steps)
+    assert [each.id for each in steps.articles(bench)] == [made.id]
+
+
 def test_after_three_revisions_a_person_decides(bench, monkeypatch, tmp_path):
     def nothing(workbench, config, topic, texts, grounds):
         yield from ()
@@ -143,10 +157,11 @@ def test_who_publishes_second_is_told_that_it_does_not_count(bench, monkeypatch,
 
     def overtaken(folder, pages):
         monkeypatch.setattr(publishing, "_put", put)
-        drain(publish(bench, made.id, tmp_path / "first"))
+        drain(publish(bench, made.id, Path("~/first")))
         put(folder, pages)
 
     monkeypatch.setattr(publishing, "_put", overtaken)
+    monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(WorkbenchError, match="no publication"):
         drain(publish(bench, made.id, tmp_path / "second"))
     assert steps.the_article(bench, made.id).publication["folder"] == str(tmp_path / "first")
@@ -171,6 +186,10 @@ def test_the_editor_names_what_is_wrong_and_says_how_sure_a_sentence_is():
     assert made.wrong == {1: "it was said before", 3: "it states nothing that can be checked"}
     assert made.means["technical_accuracy"] == pytest.approx(1 + 4 * 0.675) and made.means["completeness"] == 3
     assert made.means["clarity"] == 3 and made.confident_hallucination
+    month = rating.rated(
+        ["It is held each spring.", "It opens in May."], rating.np.array([0.9, 0.1]), ["It is held in May."] * 2, 1.0
+    )
+    assert [*month.wrong] == [1] and month.confident_hallucination, "the month is no doubt"
     surer = rating.rated(["It opens at six."], rating.np.array([0.9]), ["It may open at six."], 1.0)
     assert surer.wrong == {0: "it is surer than its evidence"} and not surer.confident_hallucination
     assert surer.means["calibration"] == pytest.approx(1 + 4 * (1 - (1 - 0.6 * 0.9)))

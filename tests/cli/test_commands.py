@@ -92,6 +92,11 @@ def test_a_question_or_note_may_begin_with_a_hyphen():
     assert parse(["search", "--dataset", "a", "- what is this"]).arguments == ("- what is this",)
     assert parse(["describe", "id", "--note", "- first"]).options == {"note": "- first"}
     assert parse(["memory", "write", "--value", "-18 degrees"]).options["value"] == "-18 degrees"
+    forget = parse(["memory", "forget", "id", "--who", "-me", "--why", "- no longer needed"])
+    assert forget.options == {"who": "-me", "why": "- no longer needed"} and parse(["memory", "read", "-18?"]).arguments == (
+        "-18?",
+    )
+    assert parse(["articles", "decide", "id", "--who", "me", "--why", "- checked"]).options["why"] == "- checked"
 
 
 @pytest.mark.parametrize("words", [
@@ -284,6 +289,12 @@ def test_a_data_folder_that_cannot_be_made_says_why(monkeypatch, capsys, tmp_pat
     assert main(["trials", "list", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)["error"]
     assert "cannot be made: Permission denied" in told["what"] and told["where"] == str(tmp_path / "none")
+
+
+def test_a_column_that_the_first_row_lacks_is_printed(capsys):
+    """Agents compared had no faithfulness on the command line: the first arm reads no passages."""
+    show_table([{"arm": "closed book", "em": 0.5}, {"arm": "RAG", "em": 0.5, "faithfulness": 0.25}])
+    assert next(line.split() for line in capsys.readouterr().out.splitlines()) == ["arm", "em", "faithfulness"]
 
 
 @pytest.mark.parametrize("words", [

@@ -252,6 +252,19 @@ def test_all_about_a_subject_is_told_and_what_would_go_with_it(bench, store):
     assert [fact.id for fact in choice(store, [first.id], derived=True).facts][-1] == other.id
 
 
+@pytest.mark.parametrize(
+    ("name", "told"), [("Müller AG", "Wer liefert? MÜLLER  AG aus Lund."), ("東京", "The mayor of 東京 speaks.")]
+)
+def test_a_name_in_any_letters_is_met_in_other_facts_and_is_no_reason(bench, store, name, told):
+    """Only ASCII letters counted as the same, and two signs of Chinese as too few to tell anything."""
+    mayor = store.write(FactDraft("", name, "speaker", name))
+    other = store.write(FactDraft(told, "diary"))
+    assert [fact["id"] for fact in exported(bench, name)["mentioned_in"]] == [other.id]
+    assert [fact.id for fact in choice(store, [mayor.id]).mentioning] == [other.id]
+    with pytest.raises(WorkbenchError, match="reason tells"):
+        drain(forget(bench, "the owner", f"asked to by {name.upper()}", [mayor.id]))
+
+
 @pytest.mark.parametrize("many", [3, 300])
 def test_needles_are_met_at_every_place_and_across_blocks(tmp_path, monkeypatch, many):
     monkeypatch.setattr("core.memory.scanning.BLOCK", 64)

@@ -42,6 +42,12 @@ def test_the_selective_memory_follows_changes_and_derivations(bench):
     assert {row["arm"] for row in simulated(bench)} == {"add-all", "selective"}
 
 
+def test_lives_are_listed_by_when_they_were_simulated_whatever_their_seed(bench):
+    for seed in (9, 10, 2):
+        drain(simulate(bench, seed, 1, LifeRules(weeks=8, machines=4, chatter=2)))
+    assert [row["seed"] for row in simulated(bench)] == [2, 2, 10, 10, 9, 9]
+
+
 def test_a_policy_is_what_a_loop_over_the_life_says(bench):
     life = lived(SMALL, 5)
     made = arrays(life, by_words([event.text for event in life.events]), by_words([text for _, _, text, _ in life.asked]))

@@ -45,7 +45,7 @@ def test_a_corpus_with_documents_of_the_same_names_says_nothing_of_a_fact(tmp_pa
     towns, silent = (with_settings(TrialConfig(), RECIPE | {"corpus.dataset": name}) for name in ("towns", "silent"))
     draft = read_in(bench, towns, FactDraft("Lund's market opens at five.", document="Lund.txt", start=0, end=33))
     read = store.write(draft)
-    unknown = store.write(draft._replace(text="Lund has a market, and it opens early.", corpus=""))
+    unknown = store.write(draft._replace(text="Lund has a market, and it opens early.", corpus="", span=""))  # as one imported
     monkeypatch.setattr("core.memory.sources._checksum", lambda text: "another")
     assert drain(check_sources(bench, silent)) == {"facts": 0, "drifted": 0, "stale": 0, "ids": [], "elsewhere": 2}
     assert drain(check_sources(bench, towns)) == {"facts": 1, "drifted": 1, "stale": 1, "ids": [read.id], "elsewhere": 1}

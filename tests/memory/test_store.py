@@ -2,6 +2,7 @@
 
 import json
 import threading
+from time import time as now
 
 import pytest
 
@@ -90,6 +91,26 @@ def test_what_is_told_of_a_time_in_between_ends_what_held_until_then(store):
     ]
     assert told(store, "pump K4", "firmware", "v1", time=15.0).outcome == "duplicate"
     assert told(store, "pump K4", "firmware", "v1", time=25.0).outcome == "history", "it was another value then"
+
+
+def test_what_is_told_of_a_time_before_the_last_value_ended_takes_its_place_from_then_on(store):
+    """Both stood there as what held from 20 to 30, and an earlier value named the one after the next as what took its place."""
+    first = told(store, "pump K4", "firmware", "v1", time=10.0)
+    store.end(first.id, at=30.0)
+    second = told(store, "pump K4", "firmware", "v2", time=20.0)
+    between = told(store, "pump K4", "firmware", "v3", time=15.0)
+    assert [(fact.value, fact.time, fact.ended, fact.superseded_by) for fact in store.history(first.id)] == [
+        ("v1", 10.0, 15.0, between.id),
+        ("v3", 15.0, 20.0, second.id),
+        ("v2", 20.0, None, ""),
+    ]
+
+
+def test_a_value_that_was_called_off_before_its_time_is_no_later_one(store):
+    plan = told(store, "pump K4", "firmware", "v2.0", time=now() + 1000)
+    assert fact_row(store.fact(plan.id))["state"] == "later"
+    store.end(plan.id)
+    assert fact_row(store.fact(plan.id))["state"] == "ended"
 
 
 def test_a_stale_fact_says_what_holds_now_in_place_of_the_one_behind_it(store):
@@ -219,7 +240,7 @@ def test_threads_write_at_once_and_nothing_is_lost(store):
 @pytest.mark.parametrize(("row", "said"), [
     ({"text": "x" * 501}, "501 characters"), ({"text": "a\nline of two"}, "not seen"),
     ({"attribute": "firmware"}, "a subject"),
-    ({"text": "It is so.", "confidence": 1.5}, "between 0 and 1"), ({"colour": "red"}, "no field colour"),
+    ({"text": "It is so.", "confidence": 1.5}, "between 0 and 1"), ({"about": "red"}, "no field about; it has text, subject"),
     ({"text": "It is so.", "span": "abc"}, "no field span"), ({"text": "short"}, "8 bytes"), ({}, "has a text"),
     ({"text": "It is so.", "time": float("nan")}, "seconds since 1970"), ({"text": "It is so.", "derived_from": 3}, "no fact"),
 ])  # fmt: skip

@@ -126,6 +126,7 @@ def test_tools_and_limits_are_the_agents_own(bench, monkeypatch):
     assert [each.label for each in off.expander if "Limits" in each.label] == ["**Limits** 20,000 tokens, 0.05 USD"]
     by_key(off.multiselect, "agent_tools").set_value([]).run()
     assert not off.exception
+    assert by_key(open_page(**AGENT, **{"answering.steps": 30}).slider, "agent_steps").value == 30, "the recipe's, not cut to 20"
 
 
 @pytest.mark.slow

@@ -52,5 +52,10 @@ def test_what_the_gate_does_not_let_out_waits_for_a_person_who_says_why(bench, m
     app.text_input(key="article_why").set_value("checked by hand").run()
     pressed(app, "Accept it").click().run()
     assert started[0] == ["articles", "decide", made.id, "--who", "the editor", "--why", "checked by hand"]
+    decide(bench, made.id, False, "the editor", "once more")
+    pressed(opened(article=made.id), "Go on").click().run()
+    assert started[1] == ["articles", "write", made.id]
+    drain(write_article(bench, recipe(), made.id))
+    assert not [button for button in opened(article=made.id).button if button.label == "Go on"]
     decide(bench, made.id, True, "the editor", "checked by hand")
     assert [button for button in opened(article=made.id).button if button.label == "Publish"]

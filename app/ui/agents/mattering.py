@@ -25,7 +25,7 @@ def draw(recipe: TrialConfig, most: int) -> None:
             lab.SEARCHES,
             key="step_calls",
             width=100,
-            help="The answer is requested after each number of calls from 0 to this.",
+            help="The answer is requested after each number of calls from 0 to below this; last is the whole run.",
         )
         measure = figures.measure_box(lab.MEASURES, "steps_by")
     _observations(recipe, lab.ObservationPlan(count, step), measure)
@@ -50,7 +50,8 @@ def _searches(recipe: TrialConfig, plan: lab.SearchPlan, measure: str) -> None:
     _start(recipe, words, made, "Ask for answers early")
     if not made.left:
         table = lab.search_table(made, measure, workbench.command(recipe, *words))
-        _shown(recipe, made, {calls: f"{calls}" for calls in made.answers}, measure, table, "one call less")
+        titles = {calls: f"{calls}" for calls in made.answers} | {plan.calls: "Whole run"}
+        _shown(recipe, made, titles, measure, table, "one call less")
 
 
 def _start(recipe: TrialConfig, words: list[str], made: lab.Mattered, label: str) -> None:

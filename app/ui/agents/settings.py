@@ -64,13 +64,7 @@ def agent() -> TrialConfig:
     _about(names)
     settings = {"answering.part": AGENT, "answering.tools": names}
     steps = st.slider(
-        "Steps, at most",
-        1,
-        20,
-        min(own.steps, 20),
-        key="agent_steps",
-        bind="query-params",
-        help="After that the answer is requested.",
+        "Steps, at most", 1, 50, own.steps, key="agent_steps", bind="query-params", help="After that the answer is requested."
     )
     first = st.toggle(
         "Search first",

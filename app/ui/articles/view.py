@@ -15,7 +15,8 @@ from core.articles import against_people
 from core.articles.publishing import HTML, MARKDOWN, paragraphs
 from core.articles.shown import article_row, articles_table, gate_table, sentences_table
 from core.articles.steps import Article, articles
-from core.articles.writing import LONGEST_TOPIC
+from core.articles.writing import LONGEST_TOPIC, due
+from core.config import build
 from core.judging.gate import DIMENSIONS, LEAST, LEAST_MEAN, MOST_REVISIONS
 from core.labs.answers.answering import alike
 from core.report.table import MEAN, between
@@ -56,6 +57,8 @@ def draw() -> None:
 
 def opened(workbench: Any, made: Article) -> None:
     cards.question_title(made.topic)
+    if due(made):
+        go_on(made)
     if not made.draft:
         return st.info(f"{made.state.capitalize()}." + " No sentence of the corpus comes near the topic." * (not made.notes))
     if made.gate:
@@ -78,6 +81,15 @@ def opened(workbench: Any, made: Article) -> None:
     if made.gate and not made.decision:
         return decide(made)
     return None
+
+
+def go_on(made: Article) -> None:
+    """The press for one that was stopped, by its own recipe; none while another job is at articles, maybe at this one."""
+    arguments = ("articles", "write", made.id)
+    others = [job for job in session.workbench().jobs.list() if job.arguments != arguments]
+    if not any(job.alive and job.arguments[:1] == arguments[:1] for job in others):
+        takes = one_phase("the steps that are left", units=1, like=alike(build(made.config).generation))
+        jobs.start_button("Go on", list(arguments), f"Article: {made.topic:.40}", takes, place="on")
 
 
 def verdict(made: Article) -> None:

@@ -25,7 +25,11 @@ WHY = (
     "Agents write facts with `write_memory`, and people with `python -m core memory write` or the form above: a subject, an attribute of "
     "it and its value. A new value replaces the old one, and facts derived from the old one are marked as stale."
 )
-VERSIONS = (Column("text", "Version", width=420), Column("since", "Holds since", width=170), Column("ended", width=170))
+VERSIONS = (
+    Column("text", "Version", width=420),
+    Column("since", "Holds since (UTC)", width=170),
+    Column("ended", "Ended (UTC)", width=170),
+)
 
 
 def draw(workbench: Any) -> None:
@@ -98,7 +102,7 @@ def opened(workbench: Any, store: FactStore, fact: Fact) -> None:
         [
             ("Id", fact.id),
             ("Source", " ".join(filter(None, (fact.source, place_of(fact))))),
-            ("Used", f"{cards.count(fact.uses, 'time')}{f', last {said_at(fact.last_use)}' if fact.last_use else ''}"),
+            ("Used", f"{cards.count(fact.uses, 'time')}{f', last {said_at(fact.last_use)} UTC' if fact.last_use else ''}"),
             ("Derived from", " · ".join(each.text for each in derivation.parents)),
             ("Led to", " · ".join(each.text for each in derivation.children)),
         ]

@@ -22,6 +22,7 @@ from core import registry
 from core.agents import runs
 from core.agents.tools import WRITE_MEMORY, RememberedFact
 from core.answering.answer import answer
+from core.answering.protocol import USUAL_S
 from core.comparison.comparison import ArmComparison, compared
 from core.config import PartConfig, TrialConfig, code_version, fingerprint
 from core.context.surroundings import Surroundings
@@ -118,11 +119,12 @@ def attack_agents(workbench: Workbench, recipe: Recipe, plan: AttackPlan) -> Gen
     way.check(part)
     yield from loaded(part)
     targets, kinds = wrong_answers(draw), (CLEAN, *KINDS)
+    keys = _keys(draw, plan, targets)
     for place, target in enumerate(targets):
         hits = workbench.hits(draw.evaluation, draw.rows[place])
         for number, kind in enumerate(kinds):
             step = Progress(place * len(kinds) + number, len(targets) * len(kinds), f"{TITLES[kind]}: {draw.queries[place].text}")
-            if result_of(workbench, key := _key(draw, plan, place, target, kind)) is None:
+            if result_of(workbench, key := keys[kind][place]) is None:
                 said = yield from within(_answered(draw, way, part, place, hits, _planted(draw, place, target, kind)), step)
                 keep_result(workbench, MADE, key, list(said))
     return standing(workbench, draw.run, plan)
@@ -132,9 +134,7 @@ def standing(workbench: Workbench, recipe: Recipe, plan: AttackPlan) -> Attacks:
     """What is known of it; asks no model."""
     draw = arms.standing_draw(workbench, recipe, plan.questions)
     targets = wrong_answers(draw)
-    answers = {
-        kind: [_answer_of(draw, plan, place, target, kind) for place, target in enumerate(targets)] for kind in (CLEAN, *KINDS)
-    }
+    answers = {kind: [_answer_of(draw, key) for key in some] for kind, some in _keys(draw, plan, targets).items()}
     values = {kind: _values(draw, targets, some) for kind, some in answers.items() if None not in some}
     rounds: list[str] = []
     if len(values) == len(answers):
@@ -254,7 +254,7 @@ def _answered(
         return source.hits(made) if hits else made
 
     desk = {"memory": lambda: pretended, "effects": pretended}
-    how = {"answering": way, "search": search, "source": source, "desk": desk}
+    how = {"answering": way, "search": search, "source": source, "desk": desk, "deadline_s": way.deadline_s(USUAL_S)}
     try:
         said = yield from answer(draw.queries[place].text, hits, part, context_of(config), config.seed, **how)
     except PromptTooLong as error:
@@ -265,15 +265,17 @@ def _answered(
     return AttackedAnswer(said.text, said.finish_reason, len(wanted), pretended.written, time.perf_counter() - began)
 
 
-def _key(draw: Draw, plan: AttackPlan, place: int, target: str, kind: str) -> str:
-    asked = draw.over_retrieved()[place].key
-    rule = plan.rule if _way(draw.config, plan).part == AGENT else True  # others have no tools
-    way = _way(draw.config, plan)
-    return fingerprint(asked, way, rule, target, kind, code_version(attack_agents, type(way), type(draw.config.generation)))
+def _keys(draw: Draw, plan: AttackPlan, targets: Sequence[str]) -> dict[str, list[str]]:
+    """kind -> the key of the answer to each question. All at once: what is asked is told of all questions together."""
+    way, asked = _way(draw.config, plan), draw.over_retrieved()
+    rule = plan.rule if way.part == AGENT else True  # others have no tools
+    code = code_version(attack_agents, type(way), type(draw.config.generation))
+    pairs = list(zip(asked, targets, strict=True))
+    return {kind: [fingerprint(each.key, way, rule, target, kind, code) for each, target in pairs] for kind in (CLEAN, *KINDS)}
 
 
-def _answer_of(draw: Draw, plan: AttackPlan, place: int, target: str, kind: str) -> AttackedAnswer | None:
-    value = result_of(draw.workbench, _key(draw, plan, place, target, kind))
+def _answer_of(draw: Draw, key: str) -> AttackedAnswer | None:
+    value = result_of(draw.workbench, key)
     return AttackedAnswer(*value) if value else None
 
 

@@ -269,8 +269,8 @@ def table(made: AgentComparison, measure: str, command: str = "") -> Table:
 def _note(made: AgentComparison) -> str:
     level = made.draw.rules.confidence
     return (
-        f"n {len(made.draw.rows):,}; bootstrap intervals ({100 * level:g}%); sign-flip test against RAG, Holm's correction over all "
-        "arms and measures"
+        f"n {len(made.draw.rows):,}; {100 * level:g}% intervals by bootstrap, Wilson's of shares and of few; sign-flip test against RAG, "
+        "Holm's correction over all arms and measures"
     )
 
 

@@ -14,7 +14,7 @@ from core import registry
 from core.agents import runs
 from core.agents.runs import AgentStep
 from core.agents.tools import SEARCH, cut
-from core.comparison.comparison import ArmComparison, compared
+from core.comparison.comparison import ArmComparison, Difference, compared
 from core.config import PartConfig, code_version, fingerprint
 from core.context.citations import plain
 from core.errors import PromptTooLong, WorkbenchError
@@ -113,10 +113,15 @@ def observed(workbench: Workbench, recipe: Recipe, plan: ObservationPlan) -> Mat
         some = answers[arm]
         pairs = zip(some, answers[RECORDED], strict=True)
         values[arm][CHANGED] = np.array([np.nan if None in pair else float(pair[0] != pair[1]) for pair in pairs])
-    comparison = compared(values, draw.rules, RECORDED)
+    comparison = compared(values, draw.rules, RECORDED, family=_scores)
     return Mattered(
         draw, answers, comparison, {arm: sum(text is not None for text in some) for arm, some in answers.items()}, left
     )
+
+
+def _scores(difference: Difference) -> str | None:
+    """The family that is tested: of answers that are other ones there are none less than none, and a test would say nothing."""
+    return None if difference.measure == CHANGED else ""
 
 
 def _observations(draw: Draw, made: AnswerSet, plan: ObservationPlan) -> dict[str, list[str | None]]:
@@ -279,8 +284,10 @@ def search_table(made: Mattered, measure: str, command: str = "") -> Table:
 
 def sentences(made: Mattered, level: float) -> list[str]:
     def words(each: Any) -> str:
-        what = TITLES.get(each.arm) or f"After {each.arm} calls"
+        what = TITLES.get(each.arm) or ("The whole run" if each.arm == max(made.answers) else f"After {each.arm} calls")
         base = "as recorded" if each.base == RECORDED else f"after {each.base}"
         return f"{what}: {each.measure} {each.figures} compared with {base}."
 
+    if not any(made.n.values()):
+        return ["No run on these questions makes so many calls."]
     return made.comparison.findings(level, words, "No difference is significant.")

@@ -14,10 +14,11 @@ from core.agents import runs
 from core.agents.mcp_servers import RESULT
 from core.agents.runs import AgentStep
 from core.agents.tools import TOOLS
-from core.answering.protocol import Material
+from core.answering.protocol import USUAL_S, Material
 from core.config import build, code_version, fingerprint
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
+from core.labs.answers.answering import is_final
 from core.labs.answers.stored import stored
 from core.pipeline.provenance import source_of
 from core.pipeline.stages import Resolved
@@ -27,7 +28,6 @@ from core.workbench import Workbench
 
 KIND = "agent_replays"  # of the records
 AGENT = "react"  # the part whose runs are replayed
-DEADLINE_S = 120.0
 
 
 class AgentReplay(NamedTuple):
@@ -53,9 +53,7 @@ def longest(step: AgentStep) -> int:
     return max(most, len(step.result))
 
 
-def replay(
-    workbench: Workbench, answer_id: str, step: int, result: str, deadline_s: float = DEADLINE_S
-) -> Generator[str | Progress, None, AgentReplay]:
+def replay(workbench: Workbench, answer_id: str, step: int, result: str) -> Generator[str | Progress, None, AgentReplay]:
     """Yields the answer's text as it comes, and returns the run, which is recorded. step: from 1."""
     record = stored(workbench, answer_id)
     steps, way = steps_of(record), record.get("way") or {}
@@ -86,18 +84,20 @@ def replay(
     hits = [Hit(**{**hit, "excerpts": tuple(map(tuple, hit["excerpts"]))}) for hit in record["hits"][:last]]
     run = yield from workbench.pipeline.resolve(config)
     yield from loaded(generator)
-    made = yield from part.resumed(material_of(workbench, run, record["question"], hits, deadline_s), before, first)
+    made = yield from part.resumed(material_of(workbench, run, record["question"], hits), before, first)
+    if not is_final(generator, made.finish_reason):
+        raise WorkbenchError(made.finish_reason, where=generator.model, todo="Run it again: nothing of it is recorded.")
     ended = runs.ENDS[made.detail["end"]]
     value = {"answer": answer_id, "step": step, "result": before[-1].result, "text": made.text, "ended": ended}
     value["steps"] = made.detail["steps"]
     return _read(batches(workbench.home).keep(KIND, {key: value})[key])
 
 
-def material_of(workbench: Workbench, run: Resolved, question: str, hits: list[Hit], deadline_s: float = DEADLINE_S) -> Material:
+def material_of(workbench: Workbench, run: Resolved, question: str, hits: list[Hit]) -> Material:
     """What a run goes on with. hits: the passages that the model has read so far."""
     config = run.config
     tools = {"search": partial(workbench.search, run), "source": source_of(workbench.pipeline, run), "desk": workbench.desk()}
-    until = time.perf_counter() + deadline_s
+    until = time.perf_counter() + config.answering.deadline_s(USUAL_S)
     return Material(question, hits, config.generation.usable(), config.context, until, config.seed, **tools)
 
 

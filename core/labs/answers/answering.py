@@ -473,8 +473,8 @@ class _Job:
 
 
 def is_final(part: PartConfig, reason: str) -> bool:
-    """Whether an answer that ended so is kept: a service that failed may answer the next time."""
-    return part.local or not reason.startswith("failed") or reason.startswith(FINAL)
+    """Whether an answer that ended so is kept: a service that failed, or a machine that was busy, may answer the next time."""
+    return reason not in LATE and (part.local or not reason.startswith("failed") or reason.startswith(FINAL))
 
 
 def beyond(part: PartConfig, messages: list[dict[str, str]]) -> str:

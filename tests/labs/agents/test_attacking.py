@@ -9,6 +9,7 @@ from core.generation.openai_compatible import OpenAICompatible
 from core.generation.protocol import Generated
 from core.labs.agents import attacking as lab
 from core.labs.agents.attacking import AttackPlan
+from core.labs.answers.arms import Draw
 from core.progress import drain
 from tests.labs.answers.test_contamination import TOWNS, template  # noqa: F401
 from tests.support.failing import RECIPE, recipe
@@ -30,7 +31,10 @@ def obedient(messages: list[dict[str, str]], schema: str) -> str:
 def test_an_obedient_agent_follows_and_writes_nothing_unless_the_rule_is_set_aside(bench, monkeypatch):
     scripted = play(monkeypatch, obedient)
     agent = recipe(**{"answering.part": "react"})
+    told, over = [], Draw.over_retrieved
+    monkeypatch.setattr(Draw, "over_retrieved", lambda draw: told.append(1) or over(draw))
     before = lab.standing(bench, agent, AttackPlan(4))
+    assert len(told) == 1, "what is asked is told of all questions once, not once an answer: a page of 100 took seconds to draw"
     assert before.left == 28 and not before.values and not scripted.asked
     made = drain(lab.attack_agents(bench, agent, AttackPlan(4)))
     rows = {row["attack"]: row for row in lab.rows(made)}

@@ -10,9 +10,12 @@ from core.agents import runs
 from core.agents.tools import OPEN, SEARCH
 from core.context.prompt import INSTRUCTIONS, UNKNOWN
 from core.errors import WorkbenchError
+from core.generation.llama_engine import LlamaCpp
+from core.generation.protocol import Generated
+from core.labs.agents import attacking, mattering, replaying
 from core.labs.agents import comparing as lab
-from core.labs.agents import replaying
 from core.labs.agents.comparing import AgentPlan
+from core.labs.answers import arms
 from core.labs.answers.chain_of_thought import ReasonedText
 from core.models.adapters import SHIPPED
 from core.pipeline.answers import AskedContext
@@ -114,6 +117,29 @@ def test_a_stored_run_is_replayed_from_an_edited_step_once(bench, monkeypatch):
     assert plain(again)["steps"][0]["result"].startswith("[1]")
 
 
+@pytest.mark.slow
+def test_what_was_not_written_in_time_is_asked_for_again(bench, monkeypatch):
+    """A busy machine left an empty answer, which stood for the replay, the attack and the replaced observation for ever."""
+    agent = recipe(**{"answering.part": "react"})
+    play(monkeypatch, answer)
+    made = drain(bench.ask(agent, "When does the market of Lund open?"))
+    drain(arms.write(bench, [drain(arms.answered_by(arms.standing_draw(bench, agent, 1), "react"))]))
+    labs = {
+        "replay": lambda: replaying.replay(bench, made.id, 1, "[1] The market opens at ten."),
+        "attack": lambda: attacking.attack_agents(bench, agent, attacking.AttackPlan(1)),
+        "observation": lambda: mattering.replace_observation(bench, agent, mattering.ObservationPlan(1)),
+    }
+    late = Generated("", "failed: no text before the deadline", "", 9, 0, 0, 1.0, 2.0, "m", "")
+    monkeypatch.setattr(LlamaCpp, "generate", lambda self, *asked: (yield "") or late)
+    for work in labs.values():
+        with pytest.raises(WorkbenchError, match="before the deadline"):
+            drain(work())
+    play(monkeypatch, [call("finish", answer="at ten")])
+    assert drain(labs["replay"]()).text == "at ten"
+    assert {said.text for some in drain(labs["attack"]()).answers.values() for said in some} == {"at ten"}
+    assert drain(labs["observation"]()).answers["empty"] == ["at ten"]
+
+
 def test_an_edited_result_may_be_as_long_as_its_tool_s():
     """That of open_document was cut to a search's length, without a word."""
     opened, passage = (runs.AgentStep("", tool, {}, "x") for tool in ("open_document", "search_corpus"))
@@ -134,6 +160,25 @@ def test_a_tool_that_is_not_there_is_refused_with_the_names_as_they_are_given():
     with pytest.raises(WorkbenchError) as refusal:
         drain(parse(["agents", "run", "x", "--tools", "run_pythn"]).work(None))
     assert "'run_pythn'" in refusal.value.what and "run_python," in refusal.value.todo
+
+
+@pytest.mark.slow
+def test_an_agent_has_the_seconds_that_its_setting_gives(bench, monkeypatch):
+    """More than the usual 120 had no effect, but where answers are compared."""
+    left = []
+
+    def script(messages, schema):
+        return call("finish", answer="at five")
+
+    scripted = play(monkeypatch, script)
+    generate = scripted.generate
+    monkeypatch.setattr(scripted, "generate", lambda part, chat, seed=0, s=0.0: left.append(s) or generate(part, chat, seed, s))
+    agent = recipe(**{"answering.part": "react", "answering.seconds": 300, "answering.passages_first": False})
+    drain(bench.ask(agent, "When does the market of Lund open?"))
+    drain(attacking.attack_agents(bench, agent, attacking.AttackPlan(1)))
+    assert left and min(left) > 290
+    drain(bench.ask(agent, "When does the market of Gent open?", 50.0))
+    assert left[-1] <= 50, "who waits for less is not kept waiting"
 
 
 FACT = {"subject": "market", "attribute": "hour", "value": "nine", "derived_from": []}

@@ -34,6 +34,7 @@ def test_a_replaced_observation_and_fewer_calls_change_the_answer_and_nothing_is
     assert set(made.answers["empty"]) == {"Nothing was found."}
     rows = {row["observation"]: row for row in lab.observation_rows(made)}
     assert rows["Nothing found"]["f1"] == 0 < rows["Gold evidence"]["f1"] and rows["Nothing found"][lab.CHANGED] == 1
+    assert rows["Nothing found"][f"{lab.CHANGED} p (Holm)"] is None and rows["Nothing found"]["f1 p (Holm)"] is not None
     assert rows["Contradiction"]["f1"] < rows["Gold evidence"]["f1"] and lab.observation_table(made, "f1").rows
     asked = len(scripted.asked)
     told = drain(parse(["agents", "observe", "--ask", "5", *WORDS]).work(bench))
@@ -43,6 +44,7 @@ def test_a_replaced_observation_and_fewer_calls_change_the_answer_and_nothing_is
     assert early["searches"][0]["f1"] == 0 and early["searches"][1]["f1"] == early["searches"][2]["f1"]
     with_two = lab.observed(bench, recipe(), lab.ObservationPlan(5, 2))
     assert not any(with_two.n.values()) and lab.observation_rows(with_two) == []
+    assert lab.sentences(with_two, 0.95) == ["No run on these questions makes so many calls."]
 
 
 @pytest.mark.slow
