@@ -45,3 +45,10 @@ def test_answers_from_the_ladders_lower_rungs_are_not_good(workbench):
 def test_a_target_without_a_budget_is_refused(workbench):
     with pytest.raises(WorkbenchError, match="no budget"):
         objectives(workbench, target=1.0)
+
+
+def test_a_budget_that_burns_at_just_the_rate_of_an_alert_is_told_as_one_now(workbench):
+    """1 of 100 is bad where 1% may be: 0.01 / (1 - 0.99) is a rounding below 1."""
+    record(workbench, *(request(3600 + place, status=503 if place == 50 else 200) for place in range(100)))
+    *_, ticket = [row for row in objectives(workbench, target=0.99) if row["objective"] == "answered"]
+    assert (ticket["rate"], ticket["alerts"], ticket["burning"]) == (1, 1, True)
