@@ -54,10 +54,11 @@ class ServedComparison(NamedTuple):
 def compare_arms(
     workbench: Workbench, name: str, by: str = THUMBS, hours: float = HOURS, margin: float = MARGIN
 ) -> ServedComparison:
-    """Of what was answered as `name` in the last hours while it had a second recipe. margin: a smaller difference is none. Judges nothing:
-    by a measure those answers count that came before the first without a score, so that their order is the same at every look."""
+    """Of what was answered as `name` in the last hours by the two recipes that answered last. margin: a smaller difference is none. Judges
+    nothing: by a measure those answers count that came before the first without a score, so that their order is the same at every look."""
     if by == THUMBS:
-        said = [each for each in reversed(feedback(workbench, hours, name)) if each.answer and each.answer.arm]
+        heard = {each.span for each in _of_recipes(_side_by_side(served_answers(workbench, hours, name)))}
+        said = [each for each in reversed(feedback(workbench, hours, name)) if each.answer and each.answer.span in heard]
         first, second = ([float(each.thumb == "up") for each in said if each.answer.arm == arm] for arm in (FIRST, SECOND))
         return _compared(by, False, np.array(first), np.array(second), margin, 0)
     measure, answers = _measure(by), _of_arms(workbench, name, hours)
@@ -93,12 +94,29 @@ def arms_table(told: ServedComparison) -> Table:
 
 
 def _of_arms(workbench: Workbench, name: str, hours: float) -> list[ServedAnswer]:
-    """In their order: those of A/B, or those that the shadow answered too, with its own."""
+    """In their order: those of A/B, or those that the shadow answered too, with its own; which of both was the last."""
     answers = served_answers(workbench, hours, name, (*ANSWERING, SHADOW))
-    shadowed = {
-        (answer.shadow_of, answer.question) for answer in answers if answer.shadow_of
-    }  # a trace may have several questions
-    return [each for each in answers if each.shadow_of or ((each.trace, each.question) in shadowed if shadowed else each.arm)]
+    last = next((each for each in reversed(answers) if each.arm), None)
+    if last is None or not last.shadow_of:
+        return _of_recipes(_side_by_side(answers))
+    answers = _of_recipes(_shadowed([each for each in answers if each.shadow_of or not each.arm]))
+    return _shadowed(answers)  # those whose shadow was another recipe's are out
+
+
+def _side_by_side(answers: Sequence[ServedAnswer]) -> list[ServedAnswer]:
+    return [each for each in answers if each.arm and not each.shadow_of]
+
+
+def _shadowed(answers: Sequence[ServedAnswer]) -> list[ServedAnswer]:
+    there = {(each.shadow_of, each.question) for each in answers if each.shadow_of}  # a trace may have several questions
+    return [each for each in answers if each.shadow_of or (each.trace, each.question) in there]
+
+
+def _of_recipes(answers: Sequence[ServedAnswer]) -> list[ServedAnswer]:
+    """Those since either side has the recipe that it had last: what an earlier one of the same name answered says nothing of it."""
+    last = {each.arm == SECOND: each.recipe for each in answers}
+    other = [each.start_s for each in answers if each.recipe != last[each.arm == SECOND]]
+    return [each for each in answers if each.start_s > max(other, default=0.0)]
 
 
 def _measure(by: str) -> AnswerMeasure:

@@ -192,3 +192,39 @@ def test_a_b_by_a_measure_takes_two_samples(workbench):
 def test_a_measure_that_a_served_answer_does_not_feed_is_refused(workbench):
     with pytest.raises(WorkbenchError, match="passages alone"):
         compare_arms(workbench, "towns", "em")
+
+
+def test_a_second_recipe_is_not_compared_by_what_an_earlier_one_answered(workbench):
+    """`serve --published towns --against b1`, and a week later `--against b2`: both are arm B of towns."""
+    for place in range(30):
+        about = {"recipe": "b1" if place < 20 else "b2", "arm": SECOND}
+        record(workbench, answer(900 - place, f"{place}?", WRONG if place < 20 else PASSAGE, **about))
+        record(workbench, answer(899.5 - place, f"First {place}?", PASSAGE, arm=FIRST))
+    drain(judge_arms(workbench, "towns", "containment", most=1000))
+    told = compare_arms(workbench, "towns", "containment")
+    assert [(row["answers"], row["mean"]) for row in told.rows] == [(11, 1.0), (10, 1.0)] and told.waiting == 0
+
+
+def test_thumbs_for_an_earlier_second_recipe_say_nothing_of_the_last(workbench):
+    thumbs(workbench, [1] * 15, [0] * 15)
+    assert compare_arms(workbench, "towns").stopping.verdict == WORSE
+    record(workbench, answer(500, "When now?", PASSAGE, recipe="b2", arm=SECOND))
+    told = compare_arms(workbench, "towns")
+    assert told.stopping.pairs == 0 and told.stopping.verdict == ON
+
+
+def test_of_a_shadow_and_of_a_b_the_last_is_compared(workbench):
+    shadowed(workbench, 20, PASSAGE, WRONG)
+    for place in range(10):
+        record(
+            workbench,
+            answer(900 - place, f"{place}?", PASSAGE, recipe="b2" if place % 2 else "r", arm=SECOND if place % 2 else FIRST),
+        )
+    drain(judge_arms(workbench, "towns", "containment", most=1000))
+    told = compare_arms(workbench, "towns", "containment")
+    assert not told.paired and [(row["answers"], row["mean"]) for row in told.rows] == [(5, 1.0), (5, 1.0)]
+    record(workbench, answer(300, "Last?", PASSAGE, trace="e" * 32))
+    record(workbench, answer(299, "Last?", PASSAGE, path="/shadow", recipe="b2", arm=SECOND, shadow_of="e" * 32))
+    drain(judge_arms(workbench, "towns", "containment", most=1000))
+    told = compare_arms(workbench, "towns", "containment")
+    assert told.paired and [(row["answers"], row["mean"]) for row in told.rows] == [(1, 1.0), (1, 1.0)]
