@@ -88,7 +88,14 @@ def test_arms_are_named_by_what_is_varied():
         lab.arms(recipe(), {}, [8])
 
 
-@pytest.mark.parametrize("changes, why", [({"measure": "wrongly_abstained"}, "no share"), ({"seconds": 9.0}, "fewer than")])
+@pytest.mark.parametrize(
+    "changes, why",
+    [
+        ({"measure": "wrongly_abstained"}, "no share"),
+        ({"seconds": 9.0}, "fewer than"),
+        ({"seconds": 2.0, "seed": 2}, "8 questions are fewer than the 12 requests"),  # their mean is 8
+    ],
+)
 def test_what_cannot_be_compared_is_refused(bench, changes, why):
     plan = {"rates": [4.0], "seconds": 1.0, "ask": 8, "measure": "f1", "slo_ms": 100.0} | changes
     with pytest.raises(WorkbenchError, match=why):
