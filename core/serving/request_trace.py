@@ -36,6 +36,8 @@ class RequestTrace:
     def replied(self, made: Mapping[str, Any], status: int) -> None:
         """Notes what came of it: status and way, what it cost, and an answer with its passages, by which it can be judged later."""
         told: dict[str, Any] = {"status": status, "way": made.get("way", "")}
+        if not told["way"] and "cached" in made:  # a search; of an answer the way tells it
+            told["cached"] = made["cached"]
         if "cost_usd" in made:
             told["cost_usd"] = made["cost_usd"]
         if made.get("answer"):
