@@ -62,10 +62,14 @@ def cache_curve(
 def capacity(
     points: Sequence[Mapping[str, Any]], rates: Sequence[float], servers: int, slo_ms: float, hour_usd: float = 0.0
 ) -> list[dict[str, Any]]:
-    """A row a rate: latency of a queue whose service times are those of a load test's slowest rate (`service_times`), simulated with so
-    many servers; beside it Erlang's formula, that of constant times, and what was measured at that rate; the fewest machines that hold
-    the p95 below slo_ms, and what they cost a day; a note says why a cell is empty. One request is served at a time."""
-    lightest = min(points, key=lambda point: point["rate"])
+    """A row a rate: latency of a queue whose service times are those of a load test's slowest rate at which the driver was not the limit
+    (`service_times`), simulated with so many servers; beside it Erlang's formula, that of constant times, and what was measured at that
+    rate; the fewest machines that hold the p95 below slo_ms, and what they cost a day; a note says why a cell is empty. One request is
+    served at a time."""
+    lightest = min(points, key=lambda point: (bool(point["limit"]), point["rate"]))
+    if lightest["limit"]:
+        told = f"At each rate the load generator was the limit, so no service time is known: {lightest['limit']}."
+        raise WorkbenchError(told, where=lightest["url"], todo="Load it at a lower rate, or end other work.")
     service, beside_ms = service_times(lightest)
     if len(service) < 2:
         raise WorkbenchError(
@@ -138,9 +142,13 @@ def capacity_table(rows: Sequence[dict[str, Any]], slo_ms: float) -> Table:
 
 def budget(points: Sequence[Mapping[str, Any]], target: float, scale: float) -> list[dict[str, Any]]:
     """A row a rate of the load test: share of requests within its SLO against the target, how fast that burns the error budget, and the
-    alerts of the SRE workbook's windows, times `scale`, with the seconds until the first."""
+    alerts of the SRE workbook's windows, times `scale`, with the seconds until the first; where the driver was the limit no number."""
     rows = []
     for point in points:
+        row = dict.fromkeys(("rate", "good", "target", "burn", "alerts", "severity", "first_alert_s", "note"))
+        rows.append(row | {"rate": point["rate"], "target": target, "note": point["limit"]})
+        if point["limit"]:
+            continue
         times = np.asarray(point["intended_s"], float)
         limit = point["slo_ms"] / 1000
         good = [
@@ -150,17 +158,13 @@ def budget(points: Sequence[Mapping[str, Any]], target: float, scale: float) -> 
         bad = 1.0 - np.array(good, float)
         alerts = burn_alerts(times, bad, target, scale)
         whole = burn_rate(times, bad, target, float(times[-1] - times[0]) + 1e-9, times[-1:])[0]
-        rows.append(
-            {
-                "rate": point["rate"],
-                "good": float(1 - bad.mean()),
-                "target": target,
-                "burn": float(whole),
-                "alerts": len(alerts),
-                "severity": alerts[0].rule.severity if alerts else "",
-                "first_alert_s": alert_times(alerts, 0.0, float(times[-1])).detection_s,
-            }
-        )
+        rows[-1] |= {
+            "good": float(1 - bad.mean()),
+            "burn": float(whole),
+            "alerts": len(alerts),
+            "severity": alerts[0].rule.severity if alerts else "",
+            "first_alert_s": alert_times(alerts, 0.0, float(times[-1])).detection_s,
+        }
     return rows
 
 
