@@ -36,6 +36,8 @@ def cache_curve(
     """A row a size and age of the answer cache: the hit rate of the stored questions in the order they were asked, replayed, and as Zipf's
     law fitted to their counts and Che's approximation tell it; no model is run. ages_s: inf is for ever. answers: hits and misses of a
     service's answer cache, whose rate stands beside what is told of its size and age."""
+    _check("--sizes", sizes, 1)
+    _check("--ages", ages_s)
     asked = workbench.store.query(_ASKED, [list(ANSWERING), dataset, dataset])
     sizes, ages_s = (list(dict.fromkeys([*own, *[of] * bool(answers)])) for own, of in ((sizes, MOST), (ages_s, AGE_S)))
     if len(asked) < 2:
@@ -66,6 +68,7 @@ def capacity(
     (`service_times`), simulated with so many servers; beside it Erlang's formula, that of constant times, and what was measured at that
     rate; the fewest machines that hold the p95 below slo_ms, and what they cost a day; a note says why a cell is empty. One request is
     served at a time."""
+    _check("--rates", rates)
     lightest = min(points, key=lambda point: (bool(point["limit"]), point["rate"]))
     if lightest["limit"]:
         told = f"At each rate the load generator was the limit, so no service time is known: {lightest['limit']}."
@@ -105,6 +108,15 @@ def capacity(
             }
         )
     return rows
+
+
+def _check(option: str, values: Sequence[float], least: float = 0.0) -> None:
+    """least: 0: any number above it."""
+    for value in values:
+        if not (value >= least and value > 0):  # nor NaN
+            raise WorkbenchError(
+                f"{value:g} is too small.", where=option, todo=f"Give numbers {f'from {least:g} on' if least else 'above 0'}."
+            )
 
 
 def service_times(point: Mapping[str, Any]) -> tuple[np.ndarray, float]:

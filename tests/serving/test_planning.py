@@ -126,6 +126,15 @@ def test_without_measurements_it_says_which(workbench):
         cache_curve(workbench, "", [1], [math.inf])
 
 
+def test_numbers_of_which_there_is_no_plan_are_refused(workbench):
+    loaded(workbench, 1.0, 100)
+    with pytest.raises(WorkbenchError, match="0 is too small"):
+        capacity(points_of(workbench), [0.0, 2.0], 1, slo_ms=1000.0)
+    for sizes, ages in (([0, 10], [math.inf]), ([10], [math.inf, 0.0])):
+        with pytest.raises(WorkbenchError, match="0 is too small"):
+            cache_curve(workbench, "", sizes, ages)
+
+
 def test_a_tail_that_no_number_of_machines_shortens_ends_the_search(monkeypatch):
     """Of 20 times one is slow: their quantile lies between two of them, the simulated one on the slow side."""
     monkeypatch.setattr(planning, "SIMULATED", 2000)
