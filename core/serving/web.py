@@ -108,12 +108,13 @@ class ChatStream(BaseModel):
 
 
 class ChatBody(BaseModel):
-    """OpenAI's form; its fields about sampling are the recipe's to decide, and passed over."""
+    """OpenAI's form; its fields about sampling, length and tools are the recipe's to decide, and passed over."""
 
     model_config = ConfigDict(extra="ignore")
     model: str = ""
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    stream: bool = False
+    n: Annotated[int, Field(ge=1, le=1, description="A recipe gives one answer.")] | None = None
+    stream: bool | None = None
     stream_options: ChatStream | None = None
 
 
