@@ -31,7 +31,7 @@ class RequestTrace:
         self.id, self._parent = caller.groups() if caller else (os.urandom(16).hex(), "")
         self.root, self._path, self.question = os.urandom(8).hex(), path, question
         self.attributes: dict[str, Any] = dict(about)
-        self.start_ns = time.time_ns()
+        self.start_ns = question.now_ns()
 
     def replied(self, made: Mapping[str, Any], status: int) -> None:
         """Notes what came of it: status and way, what it cost, and an answer with its passages, by which it can be judged later."""
@@ -46,7 +46,7 @@ class RequestTrace:
         self.attributes |= told
 
     def spans(self, status: str, message: str = "") -> list[TraceSpan]:
-        end_ns = time.time_ns()
+        end_ns = self.question.now_ns()
         told = {"question": self.question.text, "tried": self.question.tried, **self.attributes}
         whole = TraceSpan(self.id, self.root, self._parent, self._path, "other", self.start_ns, end_ns, status, message, told)
         return [whole] + [

@@ -425,7 +425,7 @@ def make_app(
         began, question, loop = time.perf_counter(), asked(request, body), asyncio.get_running_loop()
 
         async def work() -> Reply:
-            start_ns = time.time_ns()
+            start_ns = question.now_ns()
             made = await loop.run_in_executor(pool, service.search, body.question, body.k)
             question.mark("search", "retrieval", start_ns, query=body.question, depth=body.k)
             return made
