@@ -256,6 +256,7 @@ def test_a_backup_restores_by_copying(store, tmp_path):
         "papers/mine/items/main.json": "{}",
         "prices.yaml": "[]",
         "chains.json": "{}",
+        "serving/keys.json": "{}",
     }
     for name, text in written.items():
         (store.home / name).parent.mkdir(parents=True, exist_ok=True)
