@@ -234,6 +234,7 @@ class Service:
             return held
         self._route([question])
         if question.route != CORPUS:
+            question.fresh = True  # the cache was asked, and has counted it
             reply = yield from self._whole(question)
             yield reply["answer"]
             return reply
