@@ -38,6 +38,8 @@ class ServedComparison(NamedTuple):
     @property
     def sentence(self) -> str:
         verdict, difference = self.stopping.verdict, self.stopping.difference
+        if verdict == ON and difference.mean is not None and difference.low is None:  # it drifts: more pairs decide nothing
+            return f"After {self.stopping.pairs:,} pairs the difference is {difference.note}"
         if verdict == ON:
             about = (
                 f"about {self.more:,} more pairs, if they are like those so far"

@@ -9,7 +9,7 @@ import pytest
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.progress import drain
-from core.serving.arm_comparison import arms_table, compare_arms, judge_arms
+from core.serving.arm_comparison import THUMBS, _compared, arms_table, compare_arms, judge_arms
 from core.serving.arms import FIRST, SECOND, SecondRecipe, arm_of
 from core.serving.dashboard import dashboard
 from core.serving.feedback import FeedbackBook
@@ -192,6 +192,14 @@ def test_a_b_by_a_measure_takes_two_samples(workbench):
 def test_a_measure_that_a_served_answer_does_not_feed_is_refused(workbench):
     with pytest.raises(WorkbenchError, match="passages alone"):
         compare_arms(workbench, "towns", "em")
+
+
+def test_a_difference_that_drifts_is_told_as_such():
+    first = np.repeat([1.0, 0.0], 200)
+    told = _compared(THUMBS, False, first, 1 - first, 0.05, 0)
+    assert told.stopping.verdict == ON and told.sentence.startswith(
+        "After 400 pairs the difference is undefined: the values drift"
+    )
 
 
 def test_a_second_recipe_is_not_compared_by_what_an_earlier_one_answered(workbench):
