@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong, WorkbenchError
 from core.serving.admission import Refusal
 from core.serving.service import ServedQuestion
 from core.serving.spans import Recorder, TraceSpan
@@ -90,7 +90,12 @@ def _status(error: BaseException) -> int:
         return error.status
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         return LEFT
-    return 422 if isinstance(error, WorkbenchError) else 500
+    return status_of(error) if isinstance(error, WorkbenchError) else 500
+
+
+def status_of(error: WorkbenchError) -> int:
+    """A question that does not fit is its client's; that a corpus or an index is gone, or a disk full, no client can help."""
+    return 422 if isinstance(error, PromptTooLong) else 503
 
 
 class RefusedRequests:

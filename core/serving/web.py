@@ -30,7 +30,7 @@ from core.serving.feedback import MOST_SAID, FeedbackBook
 from core.serving.guard import MOST_BYTES, Guard
 from core.serving.keys import Keys
 from core.serving.publishing import MOST_ASKED, MOST_K
-from core.serving.request_trace import LEFT, RefusedRequests, RequestTrace, traced
+from core.serving.request_trace import LEFT, RefusedRequests, RequestTrace, status_of, traced
 from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Reply, ServedQuestion, Service
 from core.serving.spans import Recorder
 
@@ -258,7 +258,7 @@ def make_app(
 
     @app.exception_handler(WorkbenchError)
     async def wrong(request: Request, error: WorkbenchError) -> JSONResponse:
-        return failed(request, 422, str(error))
+        return failed(request, status_of(error), str(error))
 
     @app.exception_handler(OSError)
     async def unreadable(request: Request, error: OSError) -> JSONResponse:

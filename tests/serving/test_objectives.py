@@ -4,6 +4,10 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.serving.objectives import objectives, objectives_table
+from core.serving.service import Service
+from core.serving.stored_spans import recorder
+from core.serving.web import ServiceLimits
+from tests.support.failing import recipe
 from tests.support.served_spans import record, request
 
 HOUR = 3600.0
@@ -40,6 +44,23 @@ def test_late_answers_burn_their_own_budget_and_what_the_client_did_burns_none(w
 def test_answers_from_the_ladders_lower_rungs_are_not_good(workbench):
     record(workbench, request(10, status=206, way="passages"), request(11, status=203, way="cached"), request(12))
     assert objectives(workbench)[0]["good"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("path", ["/search", "/answer"])
+def test_a_service_whose_corpus_is_gone_is_not_called_good(bench, reader, serve, monkeypatch, path):
+    own, served = recorder(bench.home), Service(bench, recipe(), "towns")
+    client = serve(served, ServiceLimits(rate=1e6, burst=1000), recorder=own)
+
+    def gone(*_):
+        raise WorkbenchError("There is no corpus 'towns'.")
+
+    monkeypatch.setattr(served, "stamp", gone)
+    monkeypatch.setattr(bench, "resolve", gone)
+    response = client.post(path, json={"question": "When does the market of Lund open?"})
+    assert response.status_code == 503 and "no corpus" in response.json()["error"]
+    own.close()
+    answered = objectives(bench, "towns")[0]
+    assert (answered["requests"], answered["good"]) == (1, 0.0)
 
 
 def test_a_target_without_a_budget_is_refused(workbench):
