@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from core import registry
+from core.__main__ import parse
 from core.config import with_settings
 from core.errors import Refused, WorkbenchError
 from core.progress import drain
@@ -133,6 +134,10 @@ def test_a_loss_after_a_long_good_time_is_told_though_its_share_has_no_interval(
     assert told.lost.mean == pytest.approx(100 / 600) and told.lost.low is None
     assert (told.since, told.stage) == ("second", "pool") and told.change == "16.7% lost: regression"
     assert told.sentence.startswith("16.7% of 600 canaries are lost (no one share fits them all). Regression found at canary 40")
+    batches(workbench.home).keep("published_recipes", {made.key: made._asdict()})
+    call = parse(["serving", "canaries", "towns", "--url", ""])
+    shown = drain(call.work(workbench))
+    assert f"at canary {shown['alarm']}; it began" in shown["sentence"] == told.sentence and not call.verb.healthy(shown)
 
 
 def test_canaries_wait_where_a_service_lets_in_no_more(bench, reader, serve, monkeypatch):
