@@ -37,6 +37,7 @@ from core.workbench import Workbench
 
 REMOTE, LOCAL, PASSAGES, CACHED, REFUSED = "remote", "local", "passages", "cached", "refused"
 DEADLINE_S = 60.0
+NOT_READY, STARTING = "Not ready: ", "It is starting."
 FAILED = "failed: "  # so begins the finish reason of an answer without text
 LATE = "The deadline passed before it was written."
 WHOLE = ("stop", "abstained")  # finish reasons of answers that may be given again
@@ -116,7 +117,7 @@ class Service:
             own = registry.find("generator", "llama_cpp")()
             self.rungs.append(LadderRung(LOCAL, config.model_copy(update={"generation": own}), Breaker()))
         self.question = ""  # one that the corpus answers
-        self.missing = "It is starting."  # what it is not ready for; "": it is
+        self.missing = STARTING  # what it is not ready for; "": it is
         self.cache = AnswerCache(similarity=similarity, encode=self._vector)
         self.searches = search_caches()
         self.prefix = {"hits": 0, "misses": 0}  # tokens of prompts that were still in the model's cache, or were read

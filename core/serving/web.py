@@ -31,7 +31,7 @@ from core.serving.guard import MOST_BYTES, Guard
 from core.serving.keys import Keys
 from core.serving.publishing import MOST_ASKED, MOST_K
 from core.serving.request_trace import LEFT, RefusedRequests, RequestTrace, status_of, traced
-from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Reply, ServedQuestion, Service
+from core.serving.service import CACHED, DEADLINE_S, NOT_READY, PASSAGES, Again, Reply, ServedQuestion, Service
 from core.serving.spans import Recorder
 
 WAY, ARM = "x-groundwork-way", "x-groundwork-arm"
@@ -250,7 +250,7 @@ def make_app(
 
     def ready() -> None:
         if missing := service.missing or (against.service.missing if against else ""):
-            raise Refusal(503, f"Not ready: {missing}", 1.0)
+            raise Refusal(503, f"{NOT_READY}{missing}", 1.0)
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, error: Refusal) -> JSONResponse:

@@ -1,5 +1,6 @@
 """Quality beside latency under load: what is late is worth nothing, arms are paired, and one is recommended."""
 
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -109,6 +110,15 @@ def test_a_service_that_does_not_start_is_told(bench, monkeypatch):
         lab.started(bench.home, lab.FrontierArm("batch 2", recipe(), 2)),
     ):
         pass
+
+
+def test_a_service_that_lacks_something_is_not_waited_for(bench):
+    """It is up and says so, and waiting brings no model."""
+    arm = lab.FrontierArm("batch 2", recipe(**{"generation.model": "/nowhere/model.gguf"}), 2)
+    began = time.monotonic()
+    with pytest.raises(WorkbenchError, match="batch 2 did not start: Not ready: "), lab.started(bench.home, arm):
+        pass
+    assert time.monotonic() - began < starting.START_S / 2
 
 
 def test_the_command_shows_the_table_and_the_recommendation(in_process, monkeypatch, capsys):
