@@ -164,7 +164,7 @@ def canaries(
         "lost": told.lost.mean,
         "low": told.lost.low,
         "high": told.lost.high,
-        "alarm": told.alarm,
+        "alarm": None if told.alarm is None else told.alarm + 1,  # the canary that raised it, counted as the sentence does
         "since": told.since,
         "stage": told.stage,
         "sentence": told.sentence,

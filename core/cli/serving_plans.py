@@ -9,6 +9,7 @@ from cyclopts.validators import Number
 from core.cli.frame import verb
 from core.cli.options import Positive
 from core.cli.tables import show_table
+from core.errors import WorkbenchError
 from core.files.grids import read_numbers
 
 Run = Annotated[str, Parameter(help="Of `serving load`, as the table load_tests names it; empty: the newest.")]
@@ -30,8 +31,12 @@ def cache_plan(
     from core.serving.planning import cache_curve
 
     numbers = [int(size) for size in read_numbers(sizes, "--sizes")]
-    answers = service_state(url).caches.get("answer") if url else None
-    return cache_curve(workbench, dataset, numbers, [math.inf, *read_numbers(ages, "--ages")], answers)
+    said = service_state(url) if url else None
+    if said and not said.ready:
+        raise WorkbenchError(
+            f"No service is ready at {url}: {said.why}", where="--url", todo="Start it with `serve`, or leave --url out."
+        )
+    return cache_curve(workbench, dataset, numbers, [math.inf, *read_numbers(ages, "--ages")], said and said.caches.get("answer"))
 
 
 @verb("serving capacity", show_table)

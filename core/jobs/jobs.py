@@ -146,9 +146,13 @@ class Jobs:
             return job_id
 
     def resume(self, job_id: str) -> str:
-        """Runs a job's command again under its id. What its stages had cached is not computed again."""
+        """Runs a job's command again under its id; returns the id of another where the very same is under way by that. What its stages had
+        cached is not computed again."""
         with self._starting():
             job = self.get(job_id)
+            others = (other for other in self.list() if other.alive and other.arguments == job.arguments and other.id != job_id)
+            if not job.alive and (other := next(others, None)):
+                return other.id
             if not job.active:
                 self._kill(job_id)  # it may hang rather than be gone
                 about = self._about(job_id)

@@ -47,7 +47,7 @@ def service_state(url: str) -> ServiceState:
     import httpx2  # 0.1 s, which a start need not wait for
 
     try:
-        body = httpx2.get(f"{url}/ready", timeout=LOOK_S).json()
+        body = httpx2.get(f"{url.rstrip('/')}/ready", timeout=LOOK_S).json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
         return ServiceState(False, "Nothing answers there yet.")
     body = body if isinstance(body, dict) else {}

@@ -11,7 +11,6 @@ from core.report.table import COUNT, ONE, PERCENT, TWO, Column, Table, between, 
 from core.serving.load import SHARES, percentiles
 from core.serving.request_trace import REFUSED
 from core.serving.served import HOURS, PATHS, ServedRequest, served_requests, since_ns
-from core.serving.service import CACHED
 from core.statistics.proportion import wilson
 from core.statistics.queueing import LittlesLaw, littles_law
 from core.workbench import Workbench
@@ -118,7 +117,7 @@ def _paths(timed: Sequence[ServedRequest]) -> list[dict[str, Any]]:
         row = {"path": path, "requests": len(own), "a_minute": 60 * len(own) / length_s if length_s else None}
         row |= {
             "answered": np.mean([each.status == 200 for each in own]),
-            "cached": np.mean([each.way == CACHED for each in own]),
+            "cached": np.mean([bool(each.cached) for each in own]) if any(each.cached is not None for each in own) else None,
         }
         row |= {"usd": np.mean(costs) if costs else None} | percentiles([each.ms for each in own if each.status == 200])
         rows.append({key: float(value) if isinstance(value, np.floating) else value for key, value in row.items()})

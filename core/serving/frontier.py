@@ -27,6 +27,7 @@ from core.pipeline.recipe_words import setting_words
 from core.progress import counted_within
 from core.records import Progress
 from core.report.table import MEAN, ONE, PERCENT, TWO, Column, Table, between, written
+from core.serving.arrivals import moments
 from core.serving.load import LoadPlan, asking_order, load
 from core.serving.planning import points_of
 from core.serving.starting import running_service
@@ -97,8 +98,10 @@ def frontier(
         raise WorkbenchError(f"{measure} is no share of which more is better.", where="--measure", todo="Choose another, as f1.")
     queries = (yield from workbench.read_corpus(served[0].config)).queries
     rows = drawn(queries, served[0].config.seed, ask)
-    if len(rows) < (most := max(rates) * seconds):
-        what = f"{len(rows):,} questions are fewer than the {most:,.0f} requests of a rate, and one that was answered is not asked again"
+    if len(rows) < (
+        most := max(len(moments("poisson", rate, seconds, seed)) for rate in rates)
+    ):  # of chance more than their mean
+        what = f"{len(rows):,} questions are fewer than the {most:,} requests of a rate, and one that was answered is not asked again"
         raise WorkbenchError(f"{what}.", where="--ask, --seconds", todo="Give a lower rate or fewer seconds, or another corpus.")
     made, told, place = [], [], 0
     for rate in rates:

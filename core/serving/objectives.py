@@ -82,7 +82,7 @@ def _burning(objective: str, events: np.ndarray, target: float) -> Iterator[dict
             "long_burn": burns[0],
             "short_burn": burns[1],
             "rate": rule.rate,
-            "burning": min(burns) >= rule.rate,
+            "burning": bool(own) and own[-1].end_s == np.inf,  # by the one rounding that the alerts have
             "severity": rule.severity,
             "alerts": len(own),
             "last": datetime.fromtimestamp(own[-1].start_s, UTC) if own else None,

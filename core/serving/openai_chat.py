@@ -25,6 +25,8 @@ async def chunks(
         return f"data: {json.dumps(told | others)}\n\n"
 
     def chunk(delta: dict[str, Any], end: str | None = None, **others: Any) -> str:
+        nonlocal role
+        delta, role = role | delta, {}
         return event([{"index": 0, "delta": delta, "finish_reason": end}], **others)
 
     def told(step: Any) -> str:
@@ -39,7 +41,7 @@ async def chunks(
         last = chunk({"content": rest} if rest else {}, reason(step), groundwork=step)
         return last + event([], usage=usage(step)) * counts
 
-    written = ""
+    written, role = "", {"role": "assistant"}  # whose the message is stands in its first piece alone
     try:
         yield told(first)
         async for step in steps:

@@ -36,6 +36,8 @@ def cache_curve(
     """A row a size and age of the answer cache: the hit rate of the stored questions in the order they were asked, replayed, and as Zipf's
     law fitted to their counts and Che's approximation tell it; no model is run. ages_s: inf is for ever. answers: hits and misses of a
     service's answer cache, whose rate stands beside what is told of its size and age."""
+    _check("--sizes", sizes, 1)
+    _check("--ages", ages_s)
     asked = workbench.store.query(_ASKED, [list(ANSWERING), dataset, dataset])
     sizes, ages_s = (list(dict.fromkeys([*own, *[of] * bool(answers)])) for own, of in ((sizes, MOST), (ages_s, AGE_S)))
     if len(asked) < 2:
@@ -62,10 +64,15 @@ def cache_curve(
 def capacity(
     points: Sequence[Mapping[str, Any]], rates: Sequence[float], servers: int, slo_ms: float, hour_usd: float = 0.0
 ) -> list[dict[str, Any]]:
-    """A row a rate: latency of a queue whose service times are those of a load test's slowest rate (`service_times`), simulated with so
-    many servers; beside it Erlang's formula, that of constant times, and what was measured at that rate; the fewest machines that hold
-    the p95 below slo_ms, and what they cost a day; a note says why a cell is empty. One request is served at a time."""
-    lightest = min(points, key=lambda point: point["rate"])
+    """A row a rate: latency of a queue whose service times are those of a load test's slowest rate at which the driver was not the limit
+    (`service_times`), simulated with so many servers; beside it Erlang's formula, that of constant times, and what was measured at that
+    rate; the fewest machines that hold the p95 below slo_ms, and what they cost a day; a note says why a cell is empty. One request is
+    served at a time."""
+    _check("--rates", rates)
+    lightest = min(points, key=lambda point: (bool(point["limit"]), point["rate"]))
+    if lightest["limit"]:
+        told = f"At each rate the load generator was the limit, so no service time is known: {lightest['limit']}."
+        raise WorkbenchError(told, where=lightest["url"], todo="Load it at a lower rate, or end other work.")
     service, beside_ms = service_times(lightest)
     if len(service) < 2:
         raise WorkbenchError(
@@ -103,6 +110,15 @@ def capacity(
     return rows
 
 
+def _check(option: str, values: Sequence[float], least: float = 0.0) -> None:
+    """least: 0: any number above it."""
+    for value in values:
+        if not (value >= least and value > 0):  # nor NaN
+            raise WorkbenchError(
+                f"{value:g} is too small.", where=option, todo=f"Give numbers {f'from {least:g} on' if least else 'above 0'}."
+            )
+
+
 def service_times(point: Mapping[str, Any]) -> tuple[np.ndarray, float]:
     """(seconds [n] float64 for which each answered request held its place; ms in the middle that it took beside that and its wait). Where
     the service does not say it, the whole time from sending to the answer, and 0."""
@@ -138,9 +154,13 @@ def capacity_table(rows: Sequence[dict[str, Any]], slo_ms: float) -> Table:
 
 def budget(points: Sequence[Mapping[str, Any]], target: float, scale: float) -> list[dict[str, Any]]:
     """A row a rate of the load test: share of requests within its SLO against the target, how fast that burns the error budget, and the
-    alerts of the SRE workbook's windows, times `scale`, with the seconds until the first."""
+    alerts of the SRE workbook's windows, times `scale`, with the seconds until the first; where the driver was the limit no number."""
     rows = []
     for point in points:
+        row = dict.fromkeys(("rate", "good", "target", "burn", "alerts", "severity", "first_alert_s", "note"))
+        rows.append(row | {"rate": point["rate"], "target": target, "note": point["limit"]})
+        if point["limit"]:
+            continue
         times = np.asarray(point["intended_s"], float)
         limit = point["slo_ms"] / 1000
         good = [
@@ -150,17 +170,13 @@ def budget(points: Sequence[Mapping[str, Any]], target: float, scale: float) -> 
         bad = 1.0 - np.array(good, float)
         alerts = burn_alerts(times, bad, target, scale)
         whole = burn_rate(times, bad, target, float(times[-1] - times[0]) + 1e-9, times[-1:])[0]
-        rows.append(
-            {
-                "rate": point["rate"],
-                "good": float(1 - bad.mean()),
-                "target": target,
-                "burn": float(whole),
-                "alerts": len(alerts),
-                "severity": alerts[0].rule.severity if alerts else "",
-                "first_alert_s": alert_times(alerts, 0.0, float(times[-1])).detection_s,
-            }
-        )
+        rows[-1] |= {
+            "good": float(1 - bad.mean()),
+            "burn": float(whole),
+            "alerts": len(alerts),
+            "severity": alerts[0].rule.severity if alerts else "",
+            "first_alert_s": alert_times(alerts, 0.0, float(times[-1])).detection_s,
+        }
     return rows
 
 

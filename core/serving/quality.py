@@ -115,7 +115,7 @@ def quality(
     bad = np.array([value * part.direction < least * part.direction for _, value in measured], np.float64)
     waiting = [answer for answer, score in zip(answers, scores, strict=True) if score is None]
     judged = len(answers) - len(waiting)
-    rows, note = _rows([answer for answer, _ in measured], bad, waiting, sample, said, target)
+    rows, note = _rows([answer for answer, _ in measured], bad, waiting, sample, said, target, answers)
     about = {"name": name, "measure": part.label, "least": least, "target": target, "answers": len(answers)}
     about |= {"judged": len(measured), "unmeasured": judged - len(measured), "waiting": len(waiting)}
     of_people = {"study": sample.study, "drawn": sample.drawn} if sample else {"study": "", "drawn": 0}
@@ -147,20 +147,27 @@ def _rows(
     sample: ServedSample | None,
     said: dict[tuple[str, str], bool],
     target: float,
+    every: Sequence[ServedAnswer],
 ) -> tuple[list[dict[str, Any]], str]:
-    """bad [n]: 1 where the measure calls an answer unfaithful. waiting: answers that it has not judged."""
+    """bad [n]: 1 where the measure calls an answer unfaithful. waiting: answers that it has not judged. every: all."""
     wordings = [wording(answer.question, answer.text) for answer in answers]
     groups = numbered(np.array([fingerprint(each) for each in wordings]))
     rows = [_row(ALONE, _over(wilson_grouped(bad, groups), target), len(bad), 0)]
     if sample is None:
         return rows, "No sample of its answers was given to people, so it is not corrected for the measure's errors."
+    words = (wording(answer.question, answer.text) for answer in every if sample.holds(answer))
+    if not (judged := [each for each in words if each in said]):
+        return rows, f"Nobody has judged answers of the study {sample.study} yet, so it is not corrected."
+    alone = wilson_grouped(
+        np.array([said[each] for each in judged], np.float64), numbered(np.array(list(map(fingerprint, judged))))
+    )
+    rows.append(_row(PEOPLE, _over(alone, target), 0, len(judged)))
     covered = np.flatnonzero([sample.covers(answer) for answer in answers])
     drawn, bad, groups = np.array([sample.holds(answers[row]) for row in covered], bool), bad[covered], groups[covered]
     human = np.where(drawn, [float(said.get(wordings[row], np.nan)) for row in covered], np.nan)
     labelled = ~np.isnan(human)
     if not labelled.any():
-        return rows, f"Nobody has judged answers of the study {sample.study} yet, so it is not corrected."
-    rows.append(_row(PEOPLE, _over(wilson_grouped(human[labelled], groups[labelled]), target), 0, labelled.sum()))
+        return rows, "The measure has judged none of the answers that people have, so it is not corrected."
     correct = partial(prediction_powered, groups=groups[labelled], other_groups=groups[~labelled])
     rows.append(_row(CORRECTED, quality_budget(bad, human, target, correct), len(bad), labelled.sum()))
     missing = np.flatnonzero(drawn & ~labelled)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from core.errors import WorkbenchError
+from core.errors import PromptTooLong, WorkbenchError
 from core.serving.admission import Refusal
 from core.serving.service import ServedQuestion
 from core.serving.spans import Recorder, TraceSpan
@@ -31,11 +31,13 @@ class RequestTrace:
         self.id, self._parent = caller.groups() if caller else (os.urandom(16).hex(), "")
         self.root, self._path, self.question = os.urandom(8).hex(), path, question
         self.attributes: dict[str, Any] = dict(about)
-        self.start_ns = time.time_ns()
+        self.start_ns = question.now_ns()
 
     def replied(self, made: Mapping[str, Any], status: int) -> None:
         """Notes what came of it: status and way, what it cost, and an answer with its passages, by which it can be judged later."""
         told: dict[str, Any] = {"status": status, "way": made.get("way", "")}
+        if not told["way"] and "cached" in made:  # a search; of an answer the way tells it
+            told["cached"] = made["cached"]
         if "cost_usd" in made:
             told["cost_usd"] = made["cost_usd"]
         if made.get("answer"):
@@ -44,7 +46,7 @@ class RequestTrace:
         self.attributes |= told
 
     def spans(self, status: str, message: str = "") -> list[TraceSpan]:
-        end_ns = time.time_ns()
+        end_ns = self.question.now_ns()
         told = {"question": self.question.text, "tried": self.question.tried, **self.attributes}
         whole = TraceSpan(self.id, self.root, self._parent, self._path, "other", self.start_ns, end_ns, status, message, told)
         return [whole] + [
@@ -88,7 +90,12 @@ def _status(error: BaseException) -> int:
         return error.status
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         return LEFT
-    return 422 if isinstance(error, WorkbenchError) else 500
+    return status_of(error) if isinstance(error, WorkbenchError) else 500
+
+
+def status_of(error: WorkbenchError) -> int:
+    """A question that does not fit is its client's; that a corpus or an index is gone, or a disk full, no client can help."""
+    return 422 if isinstance(error, PromptTooLong) else 503
 
 
 class RefusedRequests:

@@ -16,13 +16,15 @@ PATHS = (*ANSWERING, "/search", "/classify")
 _REQUESTS = """
 WITH wholes AS (
     SELECT trace, span, name AS path, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 AS ms, json_extract_string(attributes, [
-        '$.status', '$.way', '$.served_as', '$.recipe', '$.question', '$.requests', '$.cost_usd', '$.queue.since', '$.queue.request_s'
+        '$.status', '$.way', '$.served_as', '$.recipe', '$.question', '$.requests', '$.cost_usd', '$.queue.since', '$.queue.request_s',
+        '$.cached'
     ]) AS told
     FROM spans WHERE start_ns >= $since AND name IN (SELECT unnest($paths))
 )
 SELECT trace, span, path, start_s, ms, try_cast(told[1] AS INTEGER) AS status, coalesce(told[2], '') AS way, told[3] AS served_as,
     coalesce(told[4], '') AS recipe, coalesce(told[5], '') AS question, coalesce(try_cast(told[6] AS INTEGER), 1) AS requests,
-    try_cast(told[7] AS DOUBLE) AS cost_usd, try_cast(told[8] AS BIGINT) AS queue, try_cast(told[9] AS DOUBLE) AS request_s
+    try_cast(told[7] AS DOUBLE) AS cost_usd, try_cast(told[8] AS BIGINT) AS queue, try_cast(told[9] AS DOUBLE) AS request_s,
+    CASE WHEN told[2] <> '' THEN told[2] = 'cached' ELSE told[10] = 'true' END AS cached
 FROM wholes WHERE try_cast(told[1] AS INTEGER) IS NOT NULL AND told[3] IS NOT NULL AND $name IN ('', told[3])
 ORDER BY start_s, trace"""
 _ANSWERS = """
@@ -57,6 +59,7 @@ class ServedRequest(NamedTuple):
     cost_usd: float | None  # None: not known
     queue: int | None  # which queue it stood in
     request_s: float | None  # that queue's count at its end: see `Admission.request_s`
+    cached: bool | None  # whether it was found or answered before; None: it is not told
 
 
 class ServedAnswer(NamedTuple):

@@ -37,6 +37,7 @@ from core.workbench import Workbench
 
 REMOTE, LOCAL, PASSAGES, CACHED, REFUSED = "remote", "local", "passages", "cached", "refused"
 DEADLINE_S = 60.0
+NOT_READY, STARTING = "Not ready: ", "It is starting."
 FAILED = "failed: "  # so begins the finish reason of an answer without text
 LATE = "The deadline passed before it was written."
 WHOLE = ("stop", "abstained")  # finish reasons of answers that may be given again
@@ -66,10 +67,16 @@ class ServedQuestion:
     tried: list[dict[str, str]] = field(default_factory=list)
     route: str = CORPUS
     marks: list[Mark] = field(default_factory=list)
+    began_ns: int = field(default_factory=time.time_ns)
+    _clock: int = field(default_factory=time.perf_counter_ns)
+
+    def now_ns(self) -> int:
+        """Nanoseconds since 1970 by a clock that nobody sets while the question is answered: its spans have the lengths that it took."""
+        return self.began_ns + time.perf_counter_ns() - self._clock
 
     def mark(self, name: str, kind: str, start_ns: int, **attributes: Any) -> None:
-        """Notes what was done for it until now, for its trace."""
-        self.marks.append(Mark(name, kind, start_ns, time.time_ns(), attributes))
+        """Notes what was done for it until now, for its trace. start_ns: by `now_ns`."""
+        self.marks.append(Mark(name, kind, start_ns, self.now_ns(), attributes))
 
     @property
     def left_s(self) -> float:
@@ -110,7 +117,7 @@ class Service:
             own = registry.find("generator", "llama_cpp")()
             self.rungs.append(LadderRung(LOCAL, config.model_copy(update={"generation": own}), Breaker()))
         self.question = ""  # one that the corpus answers
-        self.missing = "It is starting."  # what it is not ready for; "": it is
+        self.missing = STARTING  # what it is not ready for; "": it is
         self.cache = AnswerCache(similarity=similarity, encode=self._vector)
         self.searches = search_caches()
         self.prefix = {"hits": 0, "misses": 0}  # tokens of prompts that were still in the model's cache, or were read
@@ -189,7 +196,7 @@ class Service:
         steps = {question: QuestionSteps(self.searches) for question in asked if question.route != CLOSED_BOOK}
         self.workbench.read_together(run, [question.text for question in steps], list(steps.values()))
         for question in asked:
-            began, start_ns = time.perf_counter(), time.time_ns()
+            began, start_ns = time.perf_counter(), question.now_ns()
             alone = question not in steps
             hits[question] = [] if alone else self.workbench.search(run, question.text, steps[question])
             contexts[question] = asker.alone(question.text) if alone else asker.over(question.text, hits[question])
@@ -197,7 +204,7 @@ class Service:
             about = _searched(question.text, hits[question]) | {"cached": [] if alone else list(steps[question].hits)}
             question.mark("search", "retrieval", start_ns, **about, **ranking_noted(run.corpus.fingerprint, hits[question]))
             yield
-        start_ns, why, replies = time.time_ns(), LATE, {}
+        start_ns, why, replies = {question: question.now_ns() for question in asked}, LATE, {}
         try:
             for _ in write(self.workbench, run, list(contexts.values())):
                 yield
@@ -212,7 +219,7 @@ class Service:
                 continue
             used = _used(run.config.generation.model, said)
             noted = recipe_noted(rung.config) | ({ALONE: True} if question.route == CLOSED_BOOK else {})
-            question.mark("write", "model", start_ns, batch=len(asked), **used, **noted)
+            question.mark("write", "model", start_ns[question], batch=len(asked), **used, **noted)
             times = {"retrieval": took[question], "generation": 1000 * said.seconds}
             shown = said.shown or spans_read(hits[question][: run.config.context.passages])
             replies[question] = self._told(run, rung, question, said, hits[question], shown, times, used)
@@ -228,13 +235,14 @@ class Service:
             return held
         self._route([question])
         if question.route != CORPUS:
+            question.fresh = True  # the cache was asked, and has counted it
             reply = yield from self._whole(question)
             yield reply["answer"]
             return reply
         for rung in self.rungs:
             if not (question.left_s and self._lets_in(rung, [question])):
                 continue
-            began, start_ns, steps = False, time.time_ns(), QuestionSteps(self.searches)
+            began, start_ns, steps = False, question.now_ns(), QuestionSteps(self.searches)
             try:
                 stamp, asking = self.stamp(), (rung.config, question.text, question.left_s, steps)
                 with within_budget(self.retries):

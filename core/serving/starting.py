@@ -11,6 +11,7 @@ from pathlib import Path
 from core.errors import WorkbenchError
 from core.jobs.child import environment
 from core.serving.asking import service_state
+from core.serving.service import NOT_READY, STARTING
 
 START_S, STOP_S, LOOK_S = 300.0, 70.0, 0.2
 
@@ -25,7 +26,8 @@ def running_service(home: Path, words: Callable[[int], Sequence[str]], name: str
     try:
         url, until = f"http://127.0.0.1:{port}", time.monotonic() + START_S
         while not (state := service_state(url)).ready:
-            if process.poll() is not None or time.monotonic() > until:
+            given_up = state.why.startswith(NOT_READY) and STARTING not in state.why  # what is missing does not come by waiting
+            if given_up or process.poll() is not None or time.monotonic() > until:
                 raise WorkbenchError(f"The service {name} did not start: {state.why}", todo="Try it with `serve`.")
             time.sleep(LOOK_S)
         yield url, process.pid

@@ -199,7 +199,14 @@ def import_file(workbench: Workbench, path: Path) -> ImportedSpans:
 
 
 def export_file(workbench: Workbench, path: Path, ids: Sequence[str]) -> int:
-    """Writes the spans of these traces as a file of OTLP JSON lines; returns how many."""
+    """Writes the spans of these traces as a file of OTLP JSON lines, each under the program that recorded it; returns how many."""
     read = spans(workbench, ids)
-    files.write_whole(path, "".join(otlp.lines(read, SERVICE)).encode("utf-8", "replace"))
+    asked = "SELECT trace, span, service FROM spans WHERE trace IN (SELECT unnest(?)) ORDER BY id DESC"  # of two records the first holds
+    rows = workbench.store.query(asked, [list({span.trace for span in read})])
+    service_of = {(row["trace"], row["span"]): row["service"] for row in rows}
+    by_service: dict[str, list[TraceSpan]] = {}
+    for span in read:
+        by_service.setdefault(service_of.get((span.trace, span.span), SERVICE) or "", []).append(span)
+    text = "".join(line for service, own in by_service.items() for line in otlp.lines(own, service))
+    files.write_whole(path, text.encode("utf-8", "replace"))
     return len(read)

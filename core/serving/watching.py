@@ -52,7 +52,10 @@ class Watched(NamedTuple):
     def sentence(self) -> str:
         if not self.asked:
             return "No canary was asked yet."
-        share = f"{self.lost.mean:.1%} of {self.asked:,} canaries are lost ({self.lost.low:.1%} to {self.lost.high:.1%})"
+        bounds = "no one share fits them all"  # after a long good time
+        if self.lost.low is not None:
+            bounds = f"{self.lost.low:.1%} to {self.lost.high:.1%}"
+        share = f"{self.lost.mean:.1%} of {self.asked:,} canaries are lost ({bounds})"
         if self.alarm is None:
             return f"{share}: no more than the noise explains, at any look so far."
         where = (

@@ -30,14 +30,15 @@ from core.serving.feedback import MOST_SAID, FeedbackBook
 from core.serving.guard import MOST_BYTES, Guard
 from core.serving.keys import Keys
 from core.serving.publishing import MOST_ASKED, MOST_K
-from core.serving.request_trace import LEFT, RefusedRequests, RequestTrace, traced
-from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Reply, ServedQuestion, Service
+from core.serving.request_trace import LEFT, RefusedRequests, RequestTrace, status_of, traced
+from core.serving.service import CACHED, DEADLINE_S, NOT_READY, PASSAGES, Again, Reply, ServedQuestion, Service
 from core.serving.spans import Recorder
 
 WAY, ARM = "x-groundwork-way", "x-groundwork-arm"
 HOST, STOPPING_S = "127.0.0.1", 60
 LOCAL = (HOST, "localhost")  # names by which a service without keys may be called
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds
+LATER_S = (2.0, 2.0, 2.0)  # looks for an answer again: another service behind the same address records its spans every EVERY_S
 EVENTS = {"media_type": "text/event-stream", "headers": {"cache-control": "no-store"}}
 
 
@@ -108,12 +109,13 @@ class ChatStream(BaseModel):
 
 
 class ChatBody(BaseModel):
-    """OpenAI's form; its fields about sampling are the recipe's to decide, and passed over."""
+    """OpenAI's form; its fields about sampling, length and tools are the recipe's to decide, and passed over."""
 
     model_config = ConfigDict(extra="ignore")
     model: str = ""
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    stream: bool = False
+    n: Annotated[int, Field(ge=1, le=1, description="A recipe gives one answer.")] | None = None
+    stream: bool | None = None
     stream_options: ChatStream | None = None
 
 
@@ -248,7 +250,7 @@ def make_app(
 
     def ready() -> None:
         if missing := service.missing or (against.service.missing if against else ""):
-            raise Refusal(503, f"Not ready: {missing}", 1.0)
+            raise Refusal(503, f"{NOT_READY}{missing}", 1.0)
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, error: Refusal) -> JSONResponse:
@@ -256,7 +258,7 @@ def make_app(
 
     @app.exception_handler(WorkbenchError)
     async def wrong(request: Request, error: WorkbenchError) -> JSONResponse:
-        return failed(request, 422, str(error))
+        return failed(request, status_of(error), str(error))
 
     @app.exception_handler(OSError)
     async def unreadable(request: Request, error: OSError) -> JSONResponse:
@@ -424,7 +426,7 @@ def make_app(
         began, question, loop = time.perf_counter(), asked(request, body), asyncio.get_running_loop()
 
         async def work() -> Reply:
-            start_ns = time.time_ns()
+            start_ns = question.now_ns()
             made = await loop.run_in_executor(pool, service.search, body.question, body.k)
             question.mark("search", "retrieval", start_ns, query=body.question, depth=body.k)
             return made
@@ -444,7 +446,14 @@ def make_app(
         """A thumb for an answer, and what it should have been."""
         began, loop = time.perf_counter(), asyncio.get_running_loop()
         said = body.model_dump() | {"client": name if keys else ""}  # without keys a name is an address
-        await loop.run_in_executor(pool, book.add, said)
+        for wait_s in (*LATER_S, None):
+            try:
+                await loop.run_in_executor(pool, book.add, said)
+                break
+            except Refusal as error:
+                if error.status != 404 or wait_s is None:
+                    raise
+            await asyncio.sleep(wait_s)
         figures.count("/feedback", 200, body.thumb, began)
         return {"trace": body.trace, "thumb": body.thumb}
 

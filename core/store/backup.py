@@ -19,7 +19,8 @@ from core.store.looks import ENDING, FOLDER
 MEMORY = Path("memory", "facts.sqlite")  # of the data folder; see core/memory/tables.py
 # what people wrote, or took from a page, stands in small files: nothing computes it again
 WRITTEN = (
-    "papers/*/paper.yaml", "papers/*/items/*.json", "chains.json", "prices.yaml", "training_arguments/*.yaml", "drafts/*.json"
+    "papers/*/paper.yaml", "papers/*/items/*.json", "chains.json", "prices.yaml", "training_arguments/*.yaml", "drafts/*.json",
+    "serving/keys.json",  # hashes: a service that is restored goes on to know its clients
 )  # fmt: skip
 
 

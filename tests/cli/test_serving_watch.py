@@ -86,3 +86,12 @@ def test_nobody_is_told_that_a_service_is_up_on_a_port_that_another_has(workbenc
         with pytest.raises(WorkbenchError, match=f"Port {port} cannot be listened on"):
             said.extend(parse(["serve", "--dataset", "python-reference", "--port", str(port)]).work(workbench))
     assert not any(step.message.startswith("Up on") for step in said)
+
+
+def test_a_measured_rate_that_is_asked_for_is_not_left_out_without_a_word(workbench):
+    record(workbench, *(answer(100 - n, f"{n % 2}?", PASSAGE) for n in range(4)))
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        port = place.getsockname()[1]
+    with pytest.raises(WorkbenchError, match="No service is ready at"):
+        told(workbench, "serving", "cache-plan", "--url", f"http://127.0.0.1:{port}")
+    assert told(workbench, "serving", "cache-plan", "--sizes", "10")[0]["questions"] == 4

@@ -124,7 +124,8 @@ def test_the_same_job_is_not_started_twice(jobs):
     assert jobs.start(["count", "100000"], "Counting") == job_id == Jobs(jobs.home, PREFIX).start(["count", "100000"], "again")
     assert jobs.start(["count", "100001"], "Counting") != job_id
     jobs.cancel(job_id)
-    assert jobs.start(["count", "100000"], "Counting") != job_id
+    other = jobs.start(["count", "100000"], "Counting")
+    assert other != job_id and jobs.resume(job_id) == other and jobs.get(job_id).status == "cancelled"
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.progress import drain
-from core.serving.arm_comparison import arms_table, compare_arms, judge_arms
+from core.serving.arm_comparison import THUMBS, _compared, arms_table, compare_arms, judge_arms
 from core.serving.arms import FIRST, SECOND, SecondRecipe, arm_of
 from core.serving.dashboard import dashboard
 from core.serving.feedback import FeedbackBook
@@ -111,13 +111,14 @@ def test_a_service_is_ready_when_both_recipes_are(bench, reader, serve):
     assert client.post("/answer", json={"question": LUND}).json()["error"] == "Not ready: Its model is gone."
 
 
-def thumbs(workbench, first, second):
-    """So many up and down."""
+def thumbs(workbench, first, second, question=""):
+    """So many up and down, each to a question of its own unless one is given."""
     values = [(FIRST, up) for up in first] + [(SECOND, up) for up in second]
     traces = [f"{n:032x}" for n in range(1, len(values) + 1)]
     of_arms = zip(traces, values, strict=True)
     record(
-        workbench, *(answer(1000, f"{trace}?", PASSAGE, trace=trace, span=trace[-16:], arm=arm) for trace, (arm, _) in of_arms)
+        workbench,
+        *(answer(1000, question or f"{trace}?", PASSAGE, trace=trace, span=trace[-16:], arm=arm) for trace, (arm, _) in of_arms),
     )
     book = FeedbackBook(workbench)
     for trace, (_, up) in zip(traces, values, strict=True):
@@ -192,3 +193,73 @@ def test_a_b_by_a_measure_takes_two_samples(workbench):
 def test_a_measure_that_a_served_answer_does_not_feed_is_refused(workbench):
     with pytest.raises(WorkbenchError, match="passages alone"):
         compare_arms(workbench, "towns", "em")
+
+
+def test_a_question_that_is_asked_again_and_again_counts_once(workbench):
+    """It goes to the same recipe each time: 30 of each would say that the second is worse, by a single question each."""
+    for place in range(30):
+        record(
+            workbench, answer(900 - place, "Popular?", PASSAGE, arm=FIRST), answer(899.5 - place, " Another?", WRONG, arm=SECOND)
+        )
+    drain(judge_arms(workbench, "towns", "containment", most=1000))
+    told = compare_arms(workbench, "towns", "containment")
+    assert [row["answers"] for row in told.rows] == [1, 1] and told.stopping.verdict == ON and told.waiting == 0
+
+
+def test_of_a_question_that_the_shadow_answered_again_and_again_one_pair_counts(workbench):
+    for place in range(20):
+        trace = f"{place + 1:032x}"
+        record(workbench, answer(900 - place, "Popular?", PASSAGE, trace=trace))
+        record(workbench, answer(899.5 - place, "Popular?", WRONG, path="/shadow", arm=SECOND, shadow_of=trace))
+    drain(judge_arms(workbench, "towns", "containment", most=1000))
+    told = compare_arms(workbench, "towns", "containment")
+    assert told.paired and told.stopping.pairs == 1 and told.waiting == 0
+
+
+def test_thumbs_of_one_client_for_one_question_are_one(workbench):
+    thumbs(workbench, [1, 0], [0, 1], "Popular?")
+    assert [(row["answers"], row["mean"]) for row in compare_arms(workbench, "towns").rows] == [(1, 1.0), (1, 0.0)]
+
+
+def test_a_difference_that_drifts_is_told_as_such():
+    first = np.repeat([1.0, 0.0], 200)
+    told = _compared(THUMBS, False, first, 1 - first, 0.05, 0)
+    assert told.stopping.verdict == ON and told.sentence.startswith(
+        "After 400 pairs the difference is undefined: the values drift"
+    )
+
+
+def test_a_second_recipe_is_not_compared_by_what_an_earlier_one_answered(workbench):
+    """`serve --published towns --against b1`, and a week later `--against b2`: both are arm B of towns."""
+    for place in range(30):
+        about = {"recipe": "b1" if place < 20 else "b2", "arm": SECOND}
+        record(workbench, answer(900 - place, f"{place}?", WRONG if place < 20 else PASSAGE, **about))
+        record(workbench, answer(899.5 - place, f"First {place}?", PASSAGE, arm=FIRST))
+    drain(judge_arms(workbench, "towns", "containment", most=1000))
+    told = compare_arms(workbench, "towns", "containment")
+    assert [(row["answers"], row["mean"]) for row in told.rows] == [(11, 1.0), (10, 1.0)] and told.waiting == 0
+
+
+def test_thumbs_for_an_earlier_second_recipe_say_nothing_of_the_last(workbench):
+    thumbs(workbench, [1] * 15, [0] * 15)
+    assert compare_arms(workbench, "towns").stopping.verdict == WORSE
+    record(workbench, answer(500, "When now?", PASSAGE, recipe="b2", arm=SECOND))
+    told = compare_arms(workbench, "towns")
+    assert told.stopping.pairs == 0 and told.stopping.verdict == ON
+
+
+def test_of_a_shadow_and_of_a_b_the_last_is_compared(workbench):
+    shadowed(workbench, 20, PASSAGE, WRONG)
+    for place in range(10):
+        record(
+            workbench,
+            answer(900 - place, f"{place}?", PASSAGE, recipe="b2" if place % 2 else "r", arm=SECOND if place % 2 else FIRST),
+        )
+    drain(judge_arms(workbench, "towns", "containment", most=1000))
+    told = compare_arms(workbench, "towns", "containment")
+    assert not told.paired and [(row["answers"], row["mean"]) for row in told.rows] == [(5, 1.0), (5, 1.0)]
+    record(workbench, answer(300, "Last?", PASSAGE, trace="e" * 32))
+    record(workbench, answer(299, "Last?", PASSAGE, path="/shadow", recipe="b2", arm=SECOND, shadow_of="e" * 32))
+    drain(judge_arms(workbench, "towns", "containment", most=1000))
+    told = compare_arms(workbench, "towns", "containment")
+    assert told.paired and [(row["answers"], row["mean"]) for row in told.rows] == [(1, 1.0), (1, 1.0)]

@@ -54,6 +54,19 @@ def test_requests_are_told_with_their_ways_stages_and_answers(bench, reader, ser
     assert [len(table(told).rows) for table in (paths_table, ends_table, stages_table)] == [2, 4, 3]
 
 
+def test_searches_from_the_cache_are_told_and_where_nothing_is_cached_nothing(bench, reader, serve):
+    own, searched = recorder(bench.home), Service(bench, recipe(), "towns")
+    client = serve(searched, FREE, recorder=own)
+    searched.quick = False  # it stands in line, as on a busy machine
+    assert [client.post("/search", json={"question": LUND}).json()["cached"] for _ in range(2)] == [False, True]
+    searched.quick = True
+    assert client.post("/search", json={"question": LUND}).json()["cached"]
+    own.close()
+    record(bench, request(9, path="/classify", way=""))
+    told = {row["path"]: row["cached"] for row in dashboard(bench, name="towns").paths}
+    assert told == {"/search": pytest.approx(2 / 3), "/classify": None}
+
+
 def test_what_is_turned_away_is_counted_and_no_flood_of_it_fills_the_buffer(bench, reader, serve):
     own, keys = recorder(bench.home), Keys(bench.home)
     client = serve(Service(bench, recipe(), "towns"), ServiceLimits(rate=0.001, burst=1), keys, own)

@@ -4,12 +4,14 @@ import pytest
 
 from core.annotation.versions import load
 from core.errors import WorkbenchError
+from core.serving import web
 from core.serving.admission import Refusal
 from core.serving.feedback import FeedbackBook, feedback, feedback_table
 from core.serving.judged_by_people import study_of_feedback
 from core.serving.keys import Keys
 from core.serving.service import Service
-from core.serving.stored_spans import recorder
+from core.serving.spans import Recorder, SpanBuffer
+from core.serving.stored_spans import recorder, to_journal
 from core.serving.web import ServiceLimits
 from tests.serving.test_watching import FREE
 from tests.support.failing import TEXTS, recipe
@@ -53,10 +55,22 @@ def test_feedback_stands_beside_its_answer_and_becomes_an_item_with_the_correcti
         ({"trace": TRACE, "thumb": "up", "comment": "x" * 200_000}, 413),
     ],
 )
-def test_what_is_no_feedback_on_an_answer_is_refused_and_not_recorded(bench, reader, serve, body, status):
+def test_what_is_no_feedback_on_an_answer_is_refused_and_not_recorded(bench, reader, serve, monkeypatch, body, status):
+    monkeypatch.setattr(web, "LATER_S", (0.01,))
     client = serve(Service(bench, recipe(), "towns"), FREE)
     response = client.post("/feedback", json=body)
     assert response.status_code == status and response.json()["error"] and feedback(bench, 1.0) == []
+
+
+def test_feedback_may_come_to_another_service_than_the_answer_did(bench, reader, serve, monkeypatch):
+    """Two services behind one address: the second knows of the first one's answers once their spans are recorded."""
+    monkeypatch.setattr(web, "LATER_S", (0.2,) * 25)
+    own = Recorder({"journal": SpanBuffer(to_journal(bench.home, "groundwork"), every_s=0.5)})
+    first = serve(Service(bench, recipe(), "towns"), FREE, recorder=own)
+    second = serve(Service(bench, recipe(), "towns"), FREE)
+    trace = first.post("/answer", json={"question": LUND}).json()["trace"]
+    assert second.post("/feedback", json={"trace": trace, "thumb": "up"}).status_code == 200
+    assert [each.trace for each in feedback(bench, 1.0, "towns")] == [trace]
 
 
 def test_half_a_character_is_no_feedback(bench, reader, serve):

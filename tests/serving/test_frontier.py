@@ -1,5 +1,6 @@
 """Quality beside latency under load: what is late is worth nothing, arms are paired, and one is recommended."""
 
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -88,7 +89,14 @@ def test_arms_are_named_by_what_is_varied():
         lab.arms(recipe(), {}, [8])
 
 
-@pytest.mark.parametrize("changes, why", [({"measure": "wrongly_abstained"}, "no share"), ({"seconds": 9.0}, "fewer than")])
+@pytest.mark.parametrize(
+    "changes, why",
+    [
+        ({"measure": "wrongly_abstained"}, "no share"),
+        ({"seconds": 9.0}, "fewer than"),
+        ({"seconds": 2.0, "seed": 2}, "8 questions are fewer than the 12 requests"),  # their mean is 8
+    ],
+)
 def test_what_cannot_be_compared_is_refused(bench, changes, why):
     plan = {"rates": [4.0], "seconds": 1.0, "ask": 8, "measure": "f1", "slo_ms": 100.0} | changes
     with pytest.raises(WorkbenchError, match=why):
@@ -102,6 +110,15 @@ def test_a_service_that_does_not_start_is_told(bench, monkeypatch):
         lab.started(bench.home, lab.FrontierArm("batch 2", recipe(), 2)),
     ):
         pass
+
+
+def test_a_service_that_lacks_something_is_not_waited_for(bench):
+    """It is up and says so, and waiting brings no model."""
+    arm = lab.FrontierArm("batch 2", recipe(**{"generation.model": "/nowhere/model.gguf"}), 2)
+    began = time.monotonic()
+    with pytest.raises(WorkbenchError, match="batch 2 did not start: Not ready: "), lab.started(bench.home, arm):
+        pass
+    assert time.monotonic() - began < starting.START_S / 2
 
 
 def test_the_command_shows_the_table_and_the_recommendation(in_process, monkeypatch, capsys):

@@ -4,6 +4,10 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.serving.objectives import objectives, objectives_table
+from core.serving.service import Service
+from core.serving.stored_spans import recorder
+from core.serving.web import ServiceLimits
+from tests.support.failing import recipe
 from tests.support.served_spans import record, request
 
 HOUR = 3600.0
@@ -42,6 +46,30 @@ def test_answers_from_the_ladders_lower_rungs_are_not_good(workbench):
     assert objectives(workbench)[0]["good"] == pytest.approx(1 / 3)
 
 
+@pytest.mark.parametrize("path", ["/search", "/answer"])
+def test_a_service_whose_corpus_is_gone_is_not_called_good(bench, reader, serve, monkeypatch, path):
+    own, served = recorder(bench.home), Service(bench, recipe(), "towns")
+    client = serve(served, ServiceLimits(rate=1e6, burst=1000), recorder=own)
+
+    def gone(*_):
+        raise WorkbenchError("There is no corpus 'towns'.")
+
+    monkeypatch.setattr(served, "stamp", gone)
+    monkeypatch.setattr(bench, "resolve", gone)
+    response = client.post(path, json={"question": "When does the market of Lund open?"})
+    assert response.status_code == 503 and "no corpus" in response.json()["error"]
+    own.close()
+    answered = objectives(bench, "towns")[0]
+    assert (answered["requests"], answered["good"]) == (1, 0.0)
+
+
 def test_a_target_without_a_budget_is_refused(workbench):
     with pytest.raises(WorkbenchError, match="no budget"):
         objectives(workbench, target=1.0)
+
+
+def test_a_budget_that_burns_at_just_the_rate_of_an_alert_is_told_as_one_now(workbench):
+    """1 of 100 is bad where 1% may be: 0.01 / (1 - 0.99) is a rounding below 1."""
+    record(workbench, *(request(3600 + place, status=503 if place == 50 else 200) for place in range(100)))
+    *_, ticket = [row for row in objectives(workbench, target=0.99) if row["objective"] == "answered"]
+    assert (ticket["rate"], ticket["alerts"], ticket["burning"]) == (1, 1, True)

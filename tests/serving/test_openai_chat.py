@@ -44,6 +44,23 @@ def test_an_openai_client_uses_the_recipe_as_a_model(service, serve):
     assert last.usage.completion_tokens > 0 and not last.choices and {piece.usage for piece in pieces} == {None}
 
 
+def test_a_streamed_message_is_the_assistants_and_can_be_handed_back(service, serve):
+    from openai import OpenAI
+
+    client, messages = OpenAI(base_url=f"{serve(service, FREE).base_url}/v1", api_key="none"), [{"role": "user", "content": LUND}]
+    with client.chat.completions.stream(model="towns", messages=messages) as stream:
+        said = stream.get_final_completion().choices[0].message
+    assert (said.role, said.content) == ("assistant", TEXTS["Lund.txt"])
+    again = client.chat.completions.create(model="towns", messages=[*messages, said, *messages], stream=None, n=1)
+    assert again.choices[0].message.content == TEXTS["Lund.txt"]
+
+
+def test_several_answers_are_refused_not_one_given_for_them(service, serve):
+    body = {"messages": [{"role": "user", "content": LUND}], "n": 2}
+    reply = serve(service, FREE).post("/v1/chat/completions", json=body)
+    assert reply.status_code == 422 and reply.json()["error"]["message"].startswith("n: ")
+
+
 @pytest.mark.parametrize(
     "text, kind, words",
     [

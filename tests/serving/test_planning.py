@@ -16,13 +16,13 @@ from tests.support.failing import recipe
 SERVICE_S = 0.1
 
 
-def loaded(workbench, rate, seconds, ms=100.0, run="run", beside_ms=None):
+def loaded(workbench, rate, seconds, ms=100.0, run="run", beside_ms=None, cpu=0.1):
     """A load test as it is recorded: service times are exponential, and nobody waits. beside_ms: what a service that says them takes
     beside them."""
     schedule = np.arange(0.0, seconds, 1 / rate)
     service, n = np.random.default_rng(0).exponential(ms / 1000, len(schedule)), len(schedule)
     done, work = schedule + service + (beside_ms or 0.0) / 1000, np.full(n, np.nan) if beside_ms is None else service
-    noted = Noted(schedule, done, done, work, ["200"] * n, [""] * n, np.ones(n, int), np.ones(n, int), 0.1)
+    noted = Noted(schedule, done, done, work, ["200"] * n, [""] * n, np.ones(n, int), np.ones(n, int), cpu)
     plan = load.LoadPlan(url="http://127.0.0.1:8600/search", questions="towns", rates=(rate,), seconds=seconds)
     load.keep(workbench, run, plan, load.point(plan, rate, schedule, noted), schedule, noted)
 
@@ -71,6 +71,18 @@ def test_a_budget_burns_by_what_is_beyond_the_limit(workbench):
     assert late["first_alert_s"] < 10
 
 
+def test_where_the_driver_was_the_limit_neither_budget_nor_capacity_takes_its_numbers(workbench):
+    loaded(workbench, 10.0, 100, ms=5000.0, cpu=0.99)
+    [alone] = points_of(workbench)
+    with pytest.raises(WorkbenchError, match="the load generator was the limit"):
+        capacity([alone], [1.0], 1, slo_ms=1000.0)
+    loaded(workbench, 20.0, 100, ms=10.0)
+    limited, calm = budget(points_of(workbench), target=0.99, scale=0.001)
+    assert (limited["good"], limited["burn"], limited["alerts"]) == (None, None, None) and "99% of a core" in limited["note"]
+    assert (calm["good"], calm["burn"], calm["alerts"], calm["note"]) == (1.0, 0.0, 0, "") and calm.keys() == limited.keys()
+    assert capacity(points_of(workbench), [1.0], 1, slo_ms=1000.0)[0]["p95_ms"] < 100
+
+
 def test_the_cache_is_replayed_over_the_stored_questions(workbench):
     asked = ["a", "b", "a", "c", "b", "a"]
     for question in asked:
@@ -112,6 +124,15 @@ def test_without_measurements_it_says_which(workbench):
         points_of(workbench)
     with pytest.raises(WorkbenchError, match="Fewer than two questions"):
         cache_curve(workbench, "", [1], [math.inf])
+
+
+def test_numbers_of_which_there_is_no_plan_are_refused(workbench):
+    loaded(workbench, 1.0, 100)
+    with pytest.raises(WorkbenchError, match="0 is too small"):
+        capacity(points_of(workbench), [0.0, 2.0], 1, slo_ms=1000.0)
+    for sizes, ages in (([0, 10], [math.inf]), ([10], [math.inf, 0.0])):
+        with pytest.raises(WorkbenchError, match="0 is too small"):
+            cache_curve(workbench, "", sizes, ages)
 
 
 def test_a_tail_that_no_number_of_machines_shortens_ends_the_search(monkeypatch):

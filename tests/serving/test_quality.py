@@ -83,6 +83,18 @@ def test_for_all_looks_only_answers_up_to_the_first_open_label_count(workbench, 
     assert "no verdict of people" in rows[ALWAYS]["note"]
 
 
+def test_what_people_judged_counts_also_where_the_measure_has_not(workbench, served):
+    study = sample_for_people(workbench, "towns", 0.3, 720.0).study.id
+    labelled(workbench, study, served)
+    told = quality(workbench, "towns", **HOW)
+    people = {row["how"]: row for row in told.rows}[PEOPLE]
+    assert people["labels"] == told.drawn == told.labelled and people["share"] == pytest.approx(BAD, abs=0.05)
+    assert PEOPLE in told.sentence and "judged none of the answers that people have" in told.note
+    drain(judge_served(workbench, "towns", most=10, measure="containment"))
+    rows = {row["how"]: row for row in quality(workbench, "towns", **HOW).rows}
+    assert rows[PEOPLE] == people and rows[ALONE]["answers"] == 10
+
+
 def test_answers_of_the_same_words_are_one_item_whose_label_counts_for_each(workbench):
     record(workbench, *(answer(100 + n, "When?", PASSAGE, span=span) for n, span in enumerate(ids(40))))
     study = sample_for_people(workbench, "towns", 0.5, 1.0)

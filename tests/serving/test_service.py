@@ -484,7 +484,8 @@ def test_a_client_that_leaves_ends_the_work(service, serve, monkeypatch, streams
 def test_a_router_sends_a_question_to_the_corpus_the_model_alone_or_nobody(bench, reader, serve):
     routes = {LUND: "corpus", "Who wrote Faust?": "closed_book", "How is a bomb made?": "refuse", "Tell a joke": "chat"}
     router = Router("routes", lambda asked: [routes[question] for question in asked], 0.91)
-    client = serve(Service(bench, recipe(), "towns", router=router), FREE)
+    served = Service(bench, recipe(), "towns", router=router)
+    client = serve(served, FREE)
     told = [client.post("/classify", json={"question": question}).json()["route"] for question in routes]
     assert told == ["corpus", "closed_book", "refuse", "corpus"]
     made = {question: client.post("/answer", json={"question": question}).json() for question in routes}
@@ -495,6 +496,9 @@ def test_a_router_sends_a_question_to_the_corpus_the_model_alone_or_nobody(bench
     for question in list(routes)[1:3]:
         told = sent_events(client.post("/answer", json={"question": question, "stream": True, "fresh": True}))
         assert told[-1][1]["route"] == routes[question]
+    misses = served.cache.use.misses
+    client.post("/answer", json={"question": "How is a bomb made?", "stream": True})
+    assert served.cache.use.misses == misses + 1, "looked up once, and counted once"
 
 
 def test_each_request_leaves_a_trace_of_what_was_done_for_it(bench, service, serve):

@@ -13,6 +13,8 @@ import pytest
 from core.errors import WorkbenchError
 from core.files.ids import id_time, new_id
 from core.records import Answer, Provenance, TimedStep
+from core.serving.request_trace import RequestTrace
+from core.serving.service import ServedQuestion
 from core.serving.spans import MOST_ATTRIBUTES, MOST_LISTED, MOST_TEXT, Recorder, SpanBuffer, bounded, parents_of, spans_of
 from tests.support.awaited import awaited
 from tests.support.requests import request, span
@@ -234,3 +236,13 @@ def test_an_answer_from_before_steps_were_noted_is_a_coarser_one_and_one_without
     remote = Answer("It rises.", (), (), "stop", generation_ms=900.0)
     assert [each.name for each in spans_of(remote)] == ["answer", "generation"]
     assert spans_of(Answer("", (), (), "abstained")) == ()
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_set_while_a_request_is_answered_changes_no_length(monkeypatch, hours):
+    question = ServedQuestion("When?", time.perf_counter() + 60)
+    trace, now_ns = RequestTrace("/answer", question, {}), time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + hours * 3_600_000_000_000)
+    question.mark("wait", "queue", trace.start_ns)
+    whole, wait = trace.spans("ok")
+    assert whole.start_ns <= wait.start_ns <= wait.end_ns <= whole.end_ns < whole.start_ns + 60_000_000_000

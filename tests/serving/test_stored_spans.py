@@ -117,6 +117,7 @@ def test_a_file_is_taken_in_once_and_written_out(tmp_path, bench):
     assert told(other, "serving", "import-traces", str(path))["recorded"] == 0
     ids = [f"{n:032x}" for n in (1, 9)]
     assert "8 spans" in told(other, "serving", "export-traces", str(again), *ids)
+    assert set(otlp.read(again).services) == {"rehearsal"}, "the program that recorded them, not the one that wrote the file"
     with pytest.raises(WorkbenchError, match="No trace is named"):  # the file is as it was
         told(other, "serving", "export-traces", str(again))
     assert by_id(otlp.read(again).spans) == [*request(1), FAILED]

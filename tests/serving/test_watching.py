@@ -9,15 +9,17 @@ from types import SimpleNamespace
 import pytest
 
 from core import registry
+from core.__main__ import parse
 from core.config import with_settings
 from core.errors import Refused, WorkbenchError
 from core.progress import drain
 from core.serving import asking, publishing, web
 from core.serving.admission import RateLimit
-from core.serving.publishing import publications, publish, published, recipe_of
+from core.serving.publishing import Publication, publications, publish, published, recipe_of
 from core.serving.service import Service
 from core.serving.watching import ask_canaries, watched
 from core.serving.web import ServiceLimits
+from core.store.batches import batches
 from tests.support.failing import QUESTIONS, TEXTS, recipe
 from tests.support.small_corpora import with_towns
 
@@ -109,6 +111,33 @@ def test_a_regression_is_told_with_its_deployment_and_stage(bench, reader, serve
     assert told.alarm is not None and told.stage == stage
     assert told.since != "" and stage in told.sentence
     assert watched(bench, made) == told  # the next day
+
+
+def test_a_loss_after_a_long_good_time_is_told_though_its_share_has_no_interval(workbench):
+    """Of 400 canaries none is lost, of the next 200 each second one: no one share fits both."""
+    made = Publication("towns", "", "r", {}, {}, {"pool": "a"}, [], 0.005, 10, "2026-01-01T00:00:00+00:00")
+    rows = {
+        f"2026-01-02 {number:06}": {
+            "publication": made.key,
+            "deployment": "first" if number < 400 else "second",
+            "stages": {"pool": "a" if number < 400 else "b"},
+            "question": f"{number}?",
+            "before": True,
+            "now": number < 400 or number % 2 == 0,
+            "ms": 1.0,
+            "asked": "2026-01-02",
+        }
+        for number in range(600)
+    }
+    batches(workbench.home).keep("canary_answers", rows)
+    told = watched(workbench, made)
+    assert told.lost.mean == pytest.approx(100 / 600) and told.lost.low is None
+    assert (told.since, told.stage) == ("second", "pool") and told.change == "16.7% lost: regression"
+    assert told.sentence.startswith("16.7% of 600 canaries are lost (no one share fits them all). Regression found at canary 40")
+    batches(workbench.home).keep("published_recipes", {made.key: made._asdict()})
+    call = parse(["serving", "canaries", "towns", "--url", ""])
+    shown = drain(call.work(workbench))
+    assert f"at canary {shown['alarm']}; it began" in shown["sentence"] == told.sentence and not call.verb.healthy(shown)
 
 
 def test_canaries_wait_where_a_service_lets_in_no_more(bench, reader, serve, monkeypatch):

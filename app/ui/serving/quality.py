@@ -26,7 +26,7 @@ def draw(name: str) -> None:
             ),
         ]
     )
-    if told.judged:
+    if told.judged or told.labelled:
         used_up = any(row["used"] is not None and row["used"] >= 1 for row in told.rows)
         (st.warning if used_up else st.info)(cards.plain(told.sentence))
         tables.draw(quality_table(told))

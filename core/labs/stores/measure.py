@@ -81,6 +81,9 @@ def measure(
 
     The vectors and questions are those of the recipe. Sizes beyond its chunks are left out, and that is told.
     """
+    for option, numbers in (("--sizes", plan.sizes), ("--writers", plan.writers)):
+        if wrong := [number for number in numbers if number < 1]:
+            raise WorkbenchError(f"{wrong[0]} cannot be measured.", where=option, todo="Give numbers from 1 on.")
     pipeline = workbench.pipeline
     run = yield from pipeline.resolve(config)
     vectors = (yield from pipeline.transformed(run)).full

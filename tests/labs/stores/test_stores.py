@@ -230,6 +230,12 @@ def test_an_operation_of_an_agent_that_a_store_refuses_is_not_confirmed():
     assert row["failed"] == 3 and row["acknowledged"] == 0 and row["p99_ms"] is None
 
 
+@pytest.mark.parametrize("none", [{"sizes": (106, 0)}, {"writers": (0, 1)}])
+def test_no_rows_and_no_writers_are_refused_before_anything_is_measured(home, none):
+    with pytest.raises(WorkbenchError, match="0 cannot be measured"):
+        next(measure.measure(home, TrialConfig(), measure.QUICK._replace(**none)))
+
+
 def test_a_speed_counts_the_rows_that_were_written_where_the_corpus_has_fewer_than_the_plan(home, monkeypatch):
     def together(run, writers, *_):
         yield Progress(0, 1, "")
