@@ -31,11 +31,11 @@ def source(monkeypatch):
     return told
 
 
-def written(name: str, f1: list[float], **settings) -> None:
-    """An adapter as training leaves it."""
+def written(name: str, f1: list[float], first: int = 0, **settings) -> None:
+    """An adapter as training leaves it. first: of the questions that it was tested on."""
     folder = adapters_home() / name
     folder.mkdir(parents=True)
-    tested = [{"id": str(i), "after": {"em": float(v == 1), "f1": v}} for i, v in enumerate(f1)]
+    tested = [{"id": str(i), "question": f"{i}?", "after": {"em": float(v == 1), "f1": v}} for i, v in enumerate(f1, first)]
     record = {
         "config": AdapterTraining(**settings).model_dump(),
         "base": {"model": "bundled"},
@@ -67,6 +67,18 @@ def test_values_are_held_against_the_first_over_the_same_questions():
     assert made.comparison.means[0, "f1"].mean == pytest.approx(base.mean() + 0.005, abs=0.001)
     told = lab.table(made, "rank")
     assert told[0]["f1 difference"] is None and told[1]["memory_mb"] == 7 and told[1]["rank"] == 8
+
+
+def test_seeds_that_draw_other_questions_for_the_test_are_held_against_each_other_by_question():
+    for rank, gain in ((4, 0.0), (8, 0.2)):
+        written(f"s-rank-{rank}-0", [0.1 + gain, 0.5 + gain], rank=rank, seed=0)  # questions 0 and 1
+        written(f"s-rank-{rank}-1", [0.3 + gain, 0.7 + gain], first=1, rank=rank, seed=1)  # 1 and 2
+    made = drain(lab.study(None, CONFIG, "s", "rank", [4, 8], [0, 1], {}))
+    mean = made.comparison.means[0, "f1"]
+    assert mean.n == 3 and mean.mean == pytest.approx((0.1 + (0.5 + 0.3) / 2 + 0.7) / 3)
+    gain = made.comparison.of(1, "f1").paired
+    assert gain.n == 3 and gain.difference == pytest.approx(0.2)
+    assert made.rows[0].sd["f1"] == pytest.approx(np.std([0.3, 0.5], ddof=1))
 
 
 def test_only_what_is_not_trained_is_trained(monkeypatch):
