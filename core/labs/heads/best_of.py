@@ -16,10 +16,10 @@ import numpy as np
 from core.comparison.comparison import rules_of, spread
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.files import read_json, read_text
 from core.generation.loading import loaded
 from core.generation.model_texts import Request, written
 from core.judging.diversity import answer_f1
+from core.labs.heads.trained import predictions
 from core.records import Progress
 from core.statistics.bootstrap import intervals
 from core.training.adapters.preferences import shortened
@@ -125,8 +125,7 @@ def compared_answers(model: HeadModel) -> list[ComparedAnswers]:
     """Of the model's test part, with what it said of each answer there."""
     rewards: dict[str, dict[str, float]] = {}
     results: dict[str, dict[str, list[float]]] = {}
-    for line in read_text(model.folder / "predictions.jsonl", "The predictions").splitlines():
-        row = read_json(line, "A prediction", of=dict)
+    for row in predictions(model.folder):
         prompt, *pair = row["read"]
         for answer, reward, won in zip(pair, row["prediction"], (1.0, 0.0), strict=True):
             rewards.setdefault(prompt, {})[answer] = reward
