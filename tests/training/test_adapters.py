@@ -110,6 +110,22 @@ def test_a_test_that_was_stopped_within_a_line_goes_on_again_and_again(tmp_path)
         assert drain(work) == whole and sorted(journal.read_text().splitlines(keepends=True)) == sorted(lines)
 
 
+def test_an_answer_is_held_against_its_reference_without_the_citations_of_either(tmp_path):
+    class Citing:
+        def answers(self, knobs, prompts, draws, deadline):
+            yield from ()
+            return [SimpleNamespace(text="Paris [2].") for _ in prompts]
+
+    [row] = read_examples(written_file(tmp_path, {"prompt": "Where?", "completion": "Paris [1]."}))[0]
+    [said] = drain(measuring.asked(Citing(), None, [row], "Test", tmp_path / "a.jsonl"))
+    assert (said.answer, said.em, said.f1) == ("Paris [2].", 1.0, 1.0)
+
+
+def written_file(folder, *rows):
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder / "rows.jsonl"
+
+
 # Data
 
 

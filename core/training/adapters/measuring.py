@@ -57,8 +57,9 @@ def asked(
         write_line(journal.parent, "answers", number=len(group), seconds=round(time.monotonic() - began, 3))
     cited, rows = pattern(), []
     for i, example in enumerate(examples):
-        said = cited.sub(" ", answers[i])
-        rows.append(TestAnswer(example.id, answers[i], answer_em(said, example.references), answer_f1(said, example.references)))
+        # references too: in a file, or as a preferred answer, they may be whole answers
+        said, *right = (cited.sub(" ", text) for text in (answers[i], *example.references))
+        rows.append(TestAnswer(example.id, answers[i], answer_em(said, right), answer_f1(said, right)))
     return rows
 
 
