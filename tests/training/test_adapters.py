@@ -121,6 +121,16 @@ def test_an_answer_is_held_against_its_reference_without_the_citations_of_either
     assert (said.answer, said.em, said.f1) == ("Paris [2].", 1.0, 1.0)
 
 
+def test_no_answer_of_the_test_is_cut_by_the_clock(tmp_path):
+    class Slow:
+        def answers(self, knobs, prompts, draws, deadline):
+            yield from ()
+            return [SimpleNamespace(text="Paris" if deadline > time.perf_counter() + 3600 else "Par") for _ in prompts]
+
+    [row] = read_examples(written_file(tmp_path, {"prompt": "Where?", "completion": "Paris"}))[0]
+    assert drain(measuring.asked(Slow(), None, [row], "Test", tmp_path / "a.jsonl"))[0].em == 1.0
+
+
 def written_file(folder, *rows):
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder / "rows.jsonl"
