@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core import files
+from core.__main__ import parse
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.adapters import experiment as lab
@@ -103,6 +104,12 @@ def test_what_learnt_from_other_data_is_not_taken_for_this_studys(source):
     source[0] = "villages 456"
     with pytest.raises(WorkbenchError, match="other data: towns 123; now it is villages 456"):
         drain(lab.study(None, CONFIG, "s", "rank", [4], [0], {}))
+
+
+def test_a_second_setting_does_not_take_the_place_of_the_first():
+    call = parse(["adapter-study", "s", "--grid", "rank=4,8", "--grid", "alpha=8,16"])
+    with pytest.raises(WorkbenchError, match="varies one setting"):
+        drain(call.work(None))
 
 
 def test_other_questions_and_no_setting_are_told():
