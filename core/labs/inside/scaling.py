@@ -65,10 +65,15 @@ def configs(settings: dict[str, Any], widths: Sequence[int], steps: Sequence[int
     ]
 
 
-def study(workbench: Workbench, config: TrialConfig, wanted: Sequence[MoeConfig]) -> Generator[Progress, None, ScalingStudy]:
-    """Trains what is not trained yet, and fits the law; raises before, where no law could be fitted to these."""
+def check(wanted: Sequence[MoeConfig]) -> None:
+    """Raises where no law could be fitted to these."""
     with _no_law():
         check_determined(np.array([(parameters(each), _tokens(each)) for each in wanted]))
+
+
+def study(workbench: Workbench, config: TrialConfig, wanted: Sequence[MoeConfig]) -> Generator[Progress, None, ScalingStudy]:
+    """Trains what is not trained yet, and fits the law; raises before, where no law could be fitted to these."""
+    check(wanted)
     corpus = yield from workbench.read_corpus(config)
     for number, each in enumerate(wanted):
         step = Progress(number, len(wanted), f"Width {each.width}, {each.steps:,} steps")
