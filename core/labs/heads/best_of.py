@@ -7,6 +7,7 @@ goes on. The answers of the file itself, which people compared, are chosen from 
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from itertools import count, takewhile
 from typing import Any, NamedTuple
@@ -182,7 +183,8 @@ def curve_rows(scores: np.ndarray, tables: dict[str, np.ndarray], config: TrialC
 def people_rows(every: Sequence[ComparedAnswers], config: TrialConfig) -> list[dict[str, Any]]:
     """The share of pairs that people let the chosen answer win, chosen among n of a prompt's answers by several scores. Prompts with as
     many answers as most have."""
-    most = max(len(each.answers) for each in every)
+    often = Counter(len(each.answers) for each in every)
+    most = max(often, key=lambda size: (often[size], size))
     some = [each for each in every if len(each.answers) == most]
     ways: dict[str, Callable[[ComparedAnswers], Sequence[float]]] = {
         REWARD: lambda each: each.rewards,

@@ -66,6 +66,14 @@ def kept(name: str, prompts: list[str]) -> None:
     (folder / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
+def test_a_prompt_that_was_asked_more_often_than_others_does_not_stand_for_all():
+    def one(prompt: str, answers: int) -> lab.ComparedAnswers:
+        return lab.ComparedAnswers(prompt, tuple("abc"[:answers]), np.arange(answers, dtype=float), np.eye(answers)[0])
+
+    rows = lab.people_rows([one("p", 2), one("q", 2), one("r", 2), one("s", 3)], CONFIG)
+    assert [(row["n"], row["prompts"]) for row in rows] == [(1, 3), (2, 3)]
+
+
 def test_a_text_with_other_ends_of_lines_is_read_as_it_was_written(monkeypatch, tmp_path):
     monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
     folder, rows = heads_home() / "m", [{"read": f"a{end}b", "truth": ["x"], "prediction": ["y"]} for end in "\u2028\x85\n"]
