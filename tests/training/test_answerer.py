@@ -199,3 +199,11 @@ def test_a_model_that_hands_no_branches_on_reads_each_by_itself(kind, together, 
     assert steps._branches == together and loop.beginning(some) >= loop.ALIKE
     alone = [float(steps.log_likelihoods([each]).detach()[0]) for each in some]
     assert steps.log_likelihoods(some).detach().numpy() == pytest.approx(alone, rel=1e-4)
+
+
+def test_a_model_without_linear_matrices_is_told_as_one():
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    gpt2 = GPT2LMHeadModel(GPT2Config(vocab_size=60, n_embd=32, n_layer=1, n_head=2, n_positions=16))
+    with pytest.raises(WorkbenchError, match="no linear matrices"):
+        loop.adapted(gpt2, AnswererTraining())

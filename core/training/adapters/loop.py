@@ -312,6 +312,12 @@ def adapted(model: Any, config: LoraTraining) -> Any:
 
     out = model.get_output_embeddings()
     names = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and module is not out]
+    if not names:
+        raise WorkbenchError(
+            "The model has no linear matrices that an adapter could stand beside; GPT-2's are of another kind.",
+            where="generation.model",
+            todo="Choose another model, such as Llama, Qwen, Gemma or SmolLM.",
+        )
     if config.targets != "all":
         names = [name for name in names if re.fullmatch(MODULES[config.targets], name)]
     if not names:
