@@ -131,6 +131,24 @@ def test_no_answer_of_the_test_is_cut_by_the_clock(tmp_path):
     assert drain(measuring.asked(Slow(), None, [row], "Test", tmp_path / "a.jsonl"))[0].em == 1.0
 
 
+def test_what_is_tested_is_what_is_written_also_where_that_is_rounded(corpus, model, monkeypatch):
+    from safetensors.torch import load_file
+
+    tested = []
+
+    def asked(base, knobs, examples, what, journal):
+        yield from ()
+        tested.append({name: w.detach().clone() for name, w in base.model.named_parameters() if "lora_" in name})
+        return [measuring.TestAnswer(each.id, "", 0.0, 0.0) for each in examples]
+
+    monkeypatch.setattr(training, "asked", asked)
+    drain(trained(corpus, model, "rounded", stored_as="bfloat16", keep="last", max_steps=2, samples=0))
+    written = load_file(adapters_home() / "rounded" / WEIGHTS)
+    held = {name.replace(".default", ""): weight for name, weight in tested[-1].items()}
+    assert len(held) == len(written)
+    assert all((held[name.removeprefix("base_model.model.")] == weight.float()).all() for name, weight in written.items())
+
+
 def written_file(folder, *rows):
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder / "rows.jsonl"

@@ -289,6 +289,14 @@ class AdapterLoop(TrainingSteps):
     def _enough(self) -> bool:
         return self.config.keep == "best" and super()._enough()
 
+    def round(self) -> None:
+        """The weights as the numbers that are written of them, so that what is tested is what is there."""
+        import torch
+
+        with torch.no_grad():
+            for weight in self._weights.values():
+                weight.copy_(weight.to(getattr(torch, self.config.stored_as)))
+
     def _write_samples(self) -> None:
         if not self._examples:
             return
