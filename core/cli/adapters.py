@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, keep_apart, read_settings
 from core.cli.tables import kept_of, log_parts, show_parts, show_table, told_after
+from core.errors import WorkbenchError
 from core.files.grids import read_grid
 from core.records import plain
 
@@ -78,8 +79,9 @@ def adapter_study(
     /,
     *,
     grid: Annotated[
-        str, Parameter(help="FIELD=A,B,C: a setting of the training and its values, the first of which is compared with.")
-    ] = ("rank=4,8,16,32,64"),
+        tuple[str, ...],
+        Parameter(help="FIELD=A,B,C: one setting of the training and its values, the first of which is compared with."),
+    ] = ("rank=4,8,16,32,64",),
     seeds: Annotated[Positive, Parameter(help="So many trainings of each value.")] = 3,
     file: Examples = None,
     train: Training = (),
@@ -88,7 +90,9 @@ def adapter_study(
     """How a setting of the training changes what an adapter is worth: each value with the same seeds, data and test questions."""
     from core.labs.adapters import experiment as lab
 
-    [(field, values)] = read_grid([grid]).items()
+    if len(grid) != 1:
+        raise WorkbenchError("An experiment varies one setting.", where="--grid", todo="Name one; the others stay, by --train.")
+    [(field, values)] = read_grid(grid).items()
     made = yield from lab.study(workbench, recipe.read(), name, field, values, range(seeds), read_settings(train), file)
     return lab.table(made, field)
 

@@ -48,8 +48,7 @@ def scaling_law(
     """n [runs] parameters, d [runs] tokens, loss [runs] nats a token. Raises ValueError for fewer than FEWEST trainings, or where sizes or
     data do not vary: then the law is not determined."""
     table = np.column_stack([np.asarray(each, np.float64) for each in (n, d, loss)])
-    if not _determined(table):
-        raise ValueError(f"a law needs {FEWEST} trainings of at least two sizes and two amounts of data")
+    check_determined(table)
     law, draw = _fitted(table, STARTS), np.random.default_rng(seed)
     draws = []
     while len(draws) < resamples:
@@ -60,6 +59,12 @@ def scaling_law(
     bounds = np.quantile(np.array(draws), [tail, 1 - tail], axis=0)
     intervals = {name: (float(bounds[0, i]), float(bounds[1, i])) for i, name in enumerate(ScalingLaw._fields)}
     return FittedScaling(law, intervals, tuple(draws))
+
+
+def check_determined(table: np.ndarray) -> None:
+    """table [runs, 2 or more]: parameters and tokens. Raises ValueError where trainings of these determine no law."""
+    if not _determined(table):
+        raise ValueError(f"a law needs {FEWEST} trainings of at least two sizes and two amounts of data")
 
 
 def _determined(table: np.ndarray, fewest: int = FEWEST) -> bool:

@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 
 from core import files
+from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.generation.llama_engine import LlamaCpp
+from core.generation.odds import log_softmax
 from core.generation.torch_lm import Transformers
+from core.labs.sampling import searches
+from core.labs.sampling.prompts import Reading
 from core.models.adapters import RECORD, SETTINGS, WEIGHTS, checked_adapter
 from core.models.hub import adapters_home
 from core.progress import Running, drain
+from core.sampling.search import BeamSearch
 from tests.generation.test_torch_lm import tiny_model
 
 HELLO = [{"role": "user", "content": "Tell a story about a fox."}]
@@ -338,3 +344,20 @@ def test_merging_refuses_what_wearing_refuses(model):
         own.adapter.merge("a", 1.0)
     assert own.model.state_dict().keys() == before.keys()
     assert all((weight == before[name]).all() for name, weight in own.model.state_dict().items())
+
+
+def test_a_search_reads_with_the_adapter_that_the_recipe_names(model):
+    adapter("a", model, 1)
+    worn = model.model_copy(update={"adapter": "a", "adapter_scale": 0.5})
+    prompt = model.read(HELLO)
+    logits(model)  # the last to ask wore none
+    found = drain(searches.search(TrialConfig(generation=worn), Reading(prompt, HELLO, (), ""), BeamSearch(width=1), 4))
+    odds = log_softmax(
+        np.float64([worn.next_logits(prompt, found.lines[0].tokens[:n]) for n in range(len(found.lines[0].tokens))])
+    )
+    assert found.lines[0].logprob == pytest.approx(odds[range(len(odds)), found.lines[0].tokens].sum(), abs=1e-4)
+
+
+def test_a_search_with_the_model_of_llama_cpp_wears_what_that_wears():
+    part = searches.searcher(LlamaCpp(adapter="a:0.7,b:0.3", adapter_scale=0.5))
+    assert (part.part, part.adapter, part.adapter_scale) == ("transformers", "a:0.7,b:0.3", 0.5)

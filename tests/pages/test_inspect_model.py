@@ -283,6 +283,15 @@ def test_the_law_of_scaling_is_drawn_once_all_are_trained(page, bench, monkeypat
     assert "9 small transformers of 9 still to train" in html(app)
     next(button for button in app.button if button.label == "Train 9").click().run()
     assert started[0][:3] == ["scaling", "--width", "32"]
+    few = (
+        app.multiselect(key="scaling_widths")
+        .set_value([32, 64])
+        .run()
+        .multiselect(key="scaling_steps")
+        .set_value([100, 200])
+        .run()
+    )
+    assert "a law needs 6 trainings" in few.info[0].value and not any(b.label.startswith("Train") for b in few.button)
 
     def scaled(config):
         size, tokens = lab.parameters(config), config.steps * config.batch * config.context

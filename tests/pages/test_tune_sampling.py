@@ -184,6 +184,9 @@ def test_samples_without_an_answer_are_counted_beside_the_measures(monkeypatch):
     one = study.ChainResult("greedy", dict.fromkeys(study.MEASURES, half), 3, 15, 4, None)
     study_table([one], {"greedy": "a<b"}, ("f1", "distinct_2"))
     assert "11 of 15" in shown[0] and "2 of 3 questions" in shown[0] and "a&lt;b" in shown[0] and "not counted as 0" in shown[1]
+    none = dict.fromkeys(study.MEASURES, Interval(None, None, None, 0, 3))  # no passage fits into the window
+    study_table([one._replace(measures=none, failed=15)], {"greedy": "a"}, ("f1", "distinct_2"))
+    assert "0 of 15" in shown[2] and shown[2].count("not measured") == 3
 
 
 @pytest.mark.slow

@@ -110,6 +110,50 @@ def test_a_test_that_was_stopped_within_a_line_goes_on_again_and_again(tmp_path)
         assert drain(work) == whole and sorted(journal.read_text().splitlines(keepends=True)) == sorted(lines)
 
 
+def test_an_answer_is_held_against_its_reference_without_the_citations_of_either(tmp_path):
+    class Citing:
+        def answers(self, knobs, prompts, draws, deadline):
+            yield from ()
+            return [SimpleNamespace(text="Paris [2].") for _ in prompts]
+
+    [row] = read_examples(written_file(tmp_path, {"prompt": "Where?", "completion": "Paris [1]."}))[0]
+    [said] = drain(measuring.asked(Citing(), None, [row], "Test", tmp_path / "a.jsonl"))
+    assert (said.answer, said.em, said.f1) == ("Paris [2].", 1.0, 1.0)
+
+
+def test_no_answer_of_the_test_is_cut_by_the_clock(tmp_path):
+    class Slow:
+        def answers(self, knobs, prompts, draws, deadline):
+            yield from ()
+            return [SimpleNamespace(text="Paris" if deadline > time.perf_counter() + 3600 else "Par") for _ in prompts]
+
+    [row] = read_examples(written_file(tmp_path, {"prompt": "Where?", "completion": "Paris"}))[0]
+    assert drain(measuring.asked(Slow(), None, [row], "Test", tmp_path / "a.jsonl"))[0].em == 1.0
+
+
+def test_what_is_tested_is_what_is_written_also_where_that_is_rounded(corpus, model, monkeypatch):
+    from safetensors.torch import load_file
+
+    tested = []
+
+    def asked(base, knobs, examples, what, journal):
+        yield from ()
+        tested.append({name: w.detach().clone() for name, w in base.model.named_parameters() if "lora_" in name})
+        return [measuring.TestAnswer(each.id, "", 0.0, 0.0) for each in examples]
+
+    monkeypatch.setattr(training, "asked", asked)
+    drain(trained(corpus, model, "rounded", stored_as="bfloat16", keep="last", max_steps=2, samples=0))
+    written = load_file(adapters_home() / "rounded" / WEIGHTS)
+    held = {name.replace(".default", ""): weight for name, weight in tested[-1].items()}
+    assert len(held) == len(written)
+    assert all((held[name.removeprefix("base_model.model.")] == weight.float()).all() for name, weight in written.items())
+
+
+def written_file(folder, *rows):
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder / "rows.jsonl"
+
+
 # Data
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -177,3 +178,32 @@ def test_questions_over_the_same_passages_are_read_together_and_come_to_the_same
     order = steps._order(0)
     places = [order.index(place) for place in max(steps._groups, key=len)]
     assert places == list(range(places[0], places[0] + len(places)))  # side by side
+
+
+@pytest.mark.parametrize(("kind", "together"), [("llama", True), ("falcon", False), ("stablelm", False)])
+def test_a_model_that_hands_no_branches_on_reads_each_by_itself(kind, together, tmp_path):
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+
+    sizes = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "intermediate_size": 64,
+    }
+    config = CONFIG_MAPPING[kind](**sizes, vocab_size=60, max_position_embeddings=512, bos_token_id=1, eos_token_id=2)
+    base = SimpleNamespace(model=AutoModelForCausalLM.from_config(config).eval(), device="cpu")
+    start = tuple(range(3, 53)) * 3
+    some = [loop.TokenSequence((*start, *ends), 3) for ends in ((5, 6, 7, 8), (9, 8, 7, 6, 5), (50, 6, 40, 8))]
+    steps = loop.AdapterLoop(AnswererTraining(rank=2), base, None, some, some, [], tmp_path, "")
+    assert steps._branches == together and loop.beginning(some) >= loop.ALIKE
+    alone = [float(steps.log_likelihoods([each]).detach()[0]) for each in some]
+    assert steps.log_likelihoods(some).detach().numpy() == pytest.approx(alone, rel=1e-4)
+
+
+def test_a_model_without_linear_matrices_is_told_as_one():
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    gpt2 = GPT2LMHeadModel(GPT2Config(vocab_size=60, n_embd=32, n_layer=1, n_head=2, n_positions=16))
+    with pytest.raises(WorkbenchError, match="no linear matrices"):
+        loop.adapted(gpt2, AnswererTraining())

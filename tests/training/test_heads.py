@@ -172,6 +172,15 @@ def test_preferences_come_as_trl_has_them_and_as_qa_feedback_has_them(tmp_path):
     (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     some, notes = examples.compared(tmp_path / "p.jsonl")
     assert some == [("", Compared("q", "a", "b", "q"))] and any("two different answers" in note for note in notes)
+    asked, told = {"role": "user", "content": "q"}, ({"role": "assistant", "content": text} for text in "abcdef")
+    talks = [[asked, next(told)] for _ in range(4)]  # whole conversations, as of UltraFeedback; of one there is no prompt besides
+    rows = [{"prompt": "q", "chosen": talks[0], "rejected": talks[1]}, {"chosen": talks[2], "rejected": talks[3]}]
+    later = [[{"role": "assistant", "content": "x"}, asked, each] for each in told]  # goes on behind its prompt
+    rows.append({"prompt": [asked | {"content": "p"}], "chosen": later[0], "rejected": later[1]})
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    some, _ = examples.compared(tmp_path / "p.jsonl")
+    wanted = [("q", "a", "b"), ("q", "c", "d"), ("p", "x\n\nq\n\ne", "x\n\nq\n\nf")]
+    assert [(e.prompt, e.chosen, e.rejected) for _, e in some] == wanted
     answers = {f"prediction {i}": f"p{i}" for i in range(1, 5)}
     entry = {"question": "q", "passages": [["t", "x", "y"]], "preference": [1, 2, 0, 0, 0, 2], **answers}
     (tmp_path / "f.json").write_text(json.dumps([entry]))

@@ -7,6 +7,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, jobs, tables
 from core.config import TrialConfig
+from core.errors import WorkbenchError
 from core.labs.inside import scaling as lab
 from core.labs.inside.scaling import ScalingStudy
 from core.workbench import one_phase
@@ -21,10 +22,12 @@ def scaling(config: TrialConfig) -> None:
         about = "Amounts of data: each step reads a batch of texts."
         steps = st.multiselect("Training steps", STEPS, lab.STEPS, key="scaling_steps", width=380, help=about)
         seeds = int(st.number_input("Trainings of each", 1, 10, 1, key="scaling_seeds", width=140))
-    if len(widths) < 2 or len(steps) < 2:
-        return st.info("A law takes at least two sizes and two amounts of data.", icon=":material/info:")
-    corpus = jobs.drain(workbench.read_corpus(config), "Reading the corpus")
     wanted = lab.configs({}, sorted(widths), sorted(steps), range(seeds))
+    try:
+        lab.check(wanted)
+    except WorkbenchError as error:
+        return st.info(f"{error.what} {error.todo}", icon=":material/info:")
+    corpus = jobs.drain(workbench.read_corpus(config), "Reading the corpus")
     left = len(wanted) - len(lab.trained(corpus, wanted))
     words = command(widths, steps, seeds)
     if left:

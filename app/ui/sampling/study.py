@@ -211,9 +211,9 @@ def study_table(measured: Sequence[ChainResult], names: dict[str, str], shown: S
             tested = f'<br><span class="gw-small">p {p_words(p)}</span>' if p is not None else ""
             body += f"{num}{number(d.difference, d.low, d.high, '+') if d else '–'}{tested}</td>"
         speed = f"{result.tokens_per_s:,.0f}" if result.tokens_per_s else "–"
-        body += (
-            f"{num}{result.measures['tokens'].mean:.1f}</td>{num}{result.samples - result.failed:,} of {result.samples:,}</td>"
-        )
+        length = result.measures["tokens"].mean
+        body += f"{num}{'not measured' if length is None else f'{length:.1f}'}</td>"
+        body += f"{num}{result.samples - result.failed:,} of {result.samples:,}</td>"
         body += f"{num}{speed}</td></tr>"
     st.html(
         f'<div style="overflow-x:auto"><table class="gw gw-table"><tr><th>Chain</th>{head}<th class="num">Tokens</th>'

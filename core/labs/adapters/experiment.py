@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core.comparison.comparison import ArmComparison, compared, rules_of
-from core.config import TrialConfig, fingerprint, valid
+from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
 from core.labs.adapters.training import adapter_data, adapter_log, base_of, train_adapter
 from core.models.adapters import adapter_record, is_tested
@@ -37,8 +37,10 @@ class StudyRow(NamedTuple):
 
 
 class AdapterStudy(NamedTuple):
+    """comparison: of the rows' places on the questions, each the mean over the seeds whose test asked it; minus the first."""
+
     rows: list[StudyRow]
-    comparison: ArmComparison  # of the rows' places on the test's questions, each the mean over seeds; minus the first
+    comparison: ArmComparison
 
 
 def study(
@@ -102,24 +104,34 @@ def check_same(name: str, wanted: LoraTraining, config: TrialConfig, source: str
 def compared_values(groups: Sequence[tuple[Any, list[str]]], config: TrialConfig) -> AdapterStudy:
     """Of values with their adapters, a seed each; the first is what the others are held against."""
     records = [[adapter_record(name) for name in names] for _, names in groups]
-    asked = {fingerprint([row["id"] for row in record["tested"]]) for some in records for record in some}
-    if len(asked) > 1:
+    asked = [[[_question(row) for row in record["tested"]] for record in some] for some in records]
+    if any(own != asked[0] for own in asked):  # each seed draws its own, which all values share
         todo = "Set test_examples and alike to values with which all keep the same test questions."
         raise WorkbenchError("The adapters were not tested on the same questions.", where="test", todo=todo)
-    tables = [
-        np.array([[[row["after"][m] for m in MEASURES] for row in record["tested"]] for record in some], float)
-        for some in records
-    ]
-    values = {place: dict(zip(MEASURES, table.mean(axis=0).T, strict=True)) for place, table in enumerate(tables)}
+    values = {place: dict(zip(MEASURES, _by_question(some).T, strict=True)) for place, some in enumerate(records)}
     rows = []
-    for (value, names), some, table in zip(groups, records, tables, strict=True):
-        sd = [float(each) for each in table.mean(axis=1).std(axis=0, ddof=1)] if len(some) > 1 else [None] * len(MEASURES)
+    for (value, names), some in zip(groups, records, strict=True):
+        means = np.array([_by_question([record]).mean(axis=0) for record in some])
+        sd = [float(each) for each in means.std(axis=0, ddof=1)] if len(some) > 1 else [None] * len(MEASURES)
         loss = float(np.mean([record["loss"]["after"] for record in some]))
         minutes = float(np.mean([record["seconds"]["training"] for record in some])) / 60
         memory = [line.get("memory_mb", 0) for name in names for line in adapter_log(name) if line["kind"] == "step"]
         by_name = dict(zip(MEASURES, sd, strict=True))
         rows.append(StudyRow(value, list(names), some[0]["trainable"], loss, by_name, minutes, float(max(memory, default=0))))
     return AdapterStudy(rows, compared(values, rules_of(config), 0))
+
+
+def _question(row: dict[str, Any]) -> tuple[str, str]:
+    """Which question of the test it is: where an engine writes them, other seeds number others alike."""
+    return row["id"], row["question"]
+
+
+def _by_question(records: Sequence[dict[str, Any]]) -> np.ndarray:
+    """[questions, measures]: of each question that was asked in one of these tests the mean over those that asked it."""
+    asked: dict[tuple[str, str], list[list[float]]] = {}
+    for row in (row for record in records for row in record["tested"]):
+        asked.setdefault(_question(row), []).append([row["after"][name] for name in MEASURES])
+    return np.array([np.mean(values, axis=0) for values in asked.values()], float)
 
 
 def table(made: AdapterStudy, field: str) -> list[dict[str, Any]]:

@@ -159,9 +159,16 @@ class AdapterEntry(NamedTuple):
 
 
 def has_learnt_from(name: str, corpus: str) -> bool:
-    """Whether the adapter was trained on something of this corpus, as far as its record says."""
-    source = str(adapter_record(name).get("data", {}).get("source", ""))
-    return source.startswith(f"{corpus} ") or f" over {corpus} " in source
+    """Whether the adapter, or one that its training went on from, was trained on something of this corpus, as far as records say."""
+    seen = set()
+    while name and name not in seen:
+        seen.add(name)
+        record = adapter_record(name)
+        source = str(record.get("data", {}).get("source", ""))
+        if source.startswith(f"{corpus} ") or f" over {corpus} " in source:
+            return True
+        name = record.get("config", {}).get("begin_with", "")
+    return False
 
 
 def in_use(config: TrialConfig, entry: AdapterEntry) -> dict[str, Any]:

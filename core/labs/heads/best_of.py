@@ -7,6 +7,7 @@ goes on. The answers of the file itself, which people compared, are chosen from 
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from itertools import count, takewhile
 from typing import Any, NamedTuple
@@ -16,10 +17,10 @@ import numpy as np
 from core.comparison.comparison import rules_of, spread
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.files import read_json, read_text
 from core.generation.loading import loaded
 from core.generation.model_texts import Request, written
 from core.judging.diversity import answer_f1
+from core.labs.heads.trained import predictions
 from core.records import Progress
 from core.statistics.bootstrap import intervals
 from core.training.adapters.preferences import shortened
@@ -125,8 +126,7 @@ def compared_answers(model: HeadModel) -> list[ComparedAnswers]:
     """Of the model's test part, with what it said of each answer there."""
     rewards: dict[str, dict[str, float]] = {}
     results: dict[str, dict[str, list[float]]] = {}
-    for line in read_text(model.folder / "predictions.jsonl", "The predictions").splitlines():
-        row = read_json(line, "A prediction", of=dict)
+    for row in predictions(model.folder):
         prompt, *pair = row["read"]
         for answer, reward, won in zip(pair, row["prediction"], (1.0, 0.0), strict=True):
             rewards.setdefault(prompt, {})[answer] = reward
@@ -183,7 +183,8 @@ def curve_rows(scores: np.ndarray, tables: dict[str, np.ndarray], config: TrialC
 def people_rows(every: Sequence[ComparedAnswers], config: TrialConfig) -> list[dict[str, Any]]:
     """The share of pairs that people let the chosen answer win, chosen among n of a prompt's answers by several scores. Prompts with as
     many answers as most have."""
-    most = max(len(each.answers) for each in every)
+    often = Counter(len(each.answers) for each in every)
+    most = max(often, key=lambda size: (often[size], size))
     some = [each for each in every if len(each.answers) == most]
     ways: dict[str, Callable[[ComparedAnswers], Sequence[float]]] = {
         REWARD: lambda each: each.rewards,

@@ -25,6 +25,7 @@ KINDS = {
         'JSONL with "prompt", "chosen" and "rejected" as TRL has them, or JSON in QA-Feedback\'s form.',
     ),
 }
+PREDICTIONS = "predictions.jsonl"
 SUFFIXES = ("jsonl", "csv", "json", "conll", "txt", "gz")
 
 
@@ -79,11 +80,16 @@ def head_log(name: str, since: float = 0.0) -> list[dict[str, Any]]:
 
 def head_examples(name: str, most: int) -> list[HeadExample]:
     """Of the test, those that it got wrong first."""
-    file = heads_home() / name / "predictions.jsonl"
-    if not file.exists():
-        return []
-    lines = [read_json(line, "A prediction", of=dict, where=str(file)) for line in read_text(file).splitlines()]
+    folder = heads_home() / name
+    lines = predictions(folder) if (folder / PREDICTIONS).exists() else []
     return sorted(map(_example, lines), key=lambda example: example.right)[:most]
+
+
+def predictions(folder: Path) -> list[dict[str, Any]]:
+    """What the model of this folder said of its test, as training left it, a line each: a text may hold other ends of lines."""
+    file = folder / PREDICTIONS
+    lines = read_text(file, "The predictions").split("\n")
+    return [read_json(line, "A prediction", of=dict, where=str(file)) for line in lines if line]
 
 
 def _example(line: dict[str, Any]) -> HeadExample:

@@ -7,8 +7,9 @@ from typing import Any
 from core.config import valid
 from core.corpus.library import split
 from core.errors import WorkbenchError
-from core.files import path_of, read_json, read_text
+from core.files import path_of
 from core.labs.answers.results import keep_rows
+from core.labs.heads.trained import predictions
 from core.models.hub import heads_home
 from core.records import Corpus, Progress
 from core.workbench import Workbench
@@ -73,13 +74,12 @@ def export_onnx(name: str) -> Generator[Progress, None, dict[str, Any]]:
     from core.training.heads.trained import HeadModel
 
     trained = HeadModel(name)
-    lines = read_text(trained.folder / "predictions.jsonl", "The predictions").splitlines()
     make: Callable[[Any], Any] = {
         "tags": lambda read: Tagged(tuple(read), ("O",) * len(read)),
         "spans": lambda read: PassageQuestion(*read, ()),
         "preference": lambda read: Compared(*read),
     }.get(trained.task.kind, lambda read: Labelled(read, ()))
-    return (yield from trained.export_onnx([make(read_json(line, "A prediction", of=dict)["read"]) for line in lines]))
+    return (yield from trained.export_onnx([make(line["read"]) for line in predictions(trained.folder)]))
 
 
 def _examples(

@@ -4,7 +4,8 @@ how well it foretold the largest of them, and what it says of the next size.
 Each training is the small mixture of experts with one expert, which is a plain transformer; the same settings are never trained twice.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from core.labs.inside.experts import moe_folder, train_moe
 from core.progress import counted_within
 from core.records import Corpus, Progress
 from core.report.table import Column, Table
-from core.statistics.scaling import FittedScaling, scaling_law
+from core.statistics.scaling import FittedScaling, check_determined, scaling_law
 from core.training.experts import RUN, ExpertRun, MoeConfig, read_run
 from core.workbench import Workbench
 
@@ -64,8 +65,15 @@ def configs(settings: dict[str, Any], widths: Sequence[int], steps: Sequence[int
     ]
 
 
+def check(wanted: Sequence[MoeConfig]) -> None:
+    """Raises where no law could be fitted to these."""
+    with _no_law():
+        check_determined(np.array([(parameters(each), _tokens(each)) for each in wanted]))
+
+
 def study(workbench: Workbench, config: TrialConfig, wanted: Sequence[MoeConfig]) -> Generator[Progress, None, ScalingStudy]:
-    """Trains what is not trained yet, and fits the law."""
+    """Trains what is not trained yet, and fits the law; raises before, where no law could be fitted to these."""
+    check(wanted)
     corpus = yield from workbench.read_corpus(config)
     for number, each in enumerate(wanted):
         step = Progress(number, len(wanted), f"Width {each.width}, {each.steps:,} steps")
@@ -94,8 +102,12 @@ def parameters(config: MoeConfig) -> int:
     return config.layers * (4 * w * w + 3 * w * config.hidden + 3 * w) + w
 
 
+def _tokens(config: MoeConfig) -> int:
+    return config.steps * config.batch * config.context
+
+
 def scaled(run: ExpertRun) -> ScaledRun:
-    size, tokens = parameters(run.config), run.config.steps * run.config.batch * run.config.context
+    size, tokens = parameters(run.config), _tokens(run.config)
     return ScaledRun(run.config.width, size, tokens, 6.0 * size * tokens, run.held_out_loss)
 
 
@@ -108,18 +120,25 @@ def fitted(runs: Sequence[ScaledRun], config: TrialConfig) -> ScalingStudy:
 
     largest = max(runs, key=lambda run: run.compute)
     rest = [run for run in runs if run.compute < largest.compute]
-    try:
+    with _no_law():
         whole = law(runs)
-    except ValueError as error:
-        raise WorkbenchError(
-            f"No law can be fitted: {error}.", where="trainings", todo="Train more sizes and amounts of data."
-        ) from None
     try:
         foretold = law(rest).predicted(largest.parameters, largest.tokens, rules.confidence)
     except ValueError:
         foretold = None
     size, tokens = 4 * largest.parameters, 2 * largest.tokens  # twice the width is four times the parameters
     return ScalingStudy(list(runs), whole, largest, foretold, size, tokens, whole.predicted(size, tokens, rules.confidence))
+
+
+@contextmanager
+def _no_law() -> Iterator[None]:
+    """What the law says against the trainings, in words."""
+    try:
+        yield
+    except ValueError as error:
+        raise WorkbenchError(
+            f"No law can be fitted: {error}.", where="trainings", todo="Train more sizes and amounts of data."
+        ) from None
 
 
 def record(made: ScalingStudy) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from core.generation.loading import loaded
 from core.labs.sampling.prompts import Reading, token_texts
 from core.progress import Running
 from core.records import Progress
-from core.sampling.search import ContrastiveStep, beam_search, contrastive_search, torch_states
+from core.sampling.search import ContrastiveStep, HiddenStates, beam_search, contrastive_search, torch_states
 from core.sampling.writing import rate, room
 
 
@@ -40,10 +40,25 @@ class Searched(NamedTuple):
 
 
 def searcher(part: PartConfig) -> PartConfig:
-    """The engine that searches with this part's model: it reads several texts at once and shows its hidden states, in this process."""
+    """The engine that searches with this part's model and what it wears: it reads several texts at once and shows its hidden states,
+    in this process."""
     if part.part == "transformers":
         return part.model_copy(update={"own_process": "no"})
-    return registry.find("generator", "transformers")(model=part.model, own_process="no")
+    worn = {"adapter": part.adapter, "adapter_scale": part.adapter_scale}
+    return registry.find("generator", "transformers")(model=part.model, own_process="no", **worn)
+
+
+def _states(part: PartConfig) -> HiddenStates:
+    """Of the part's model, wearing its adapter."""
+    engine = part.load()
+    read = torch_states(engine)
+
+    def asked(texts: list[tuple[int, ...]]) -> Any:
+        with engine.lock:
+            engine.ready(part)  # each time: an answer that came between may have worn another
+        return read(texts)
+
+    return asked
 
 
 def search(
@@ -53,7 +68,7 @@ def search(
     part, ends = config.generation, config.generation.ends()
     most = room(part, reading.prompt, max_tokens)
     yield from loaded(searcher(part))
-    states, prompt = torch_states(searcher(part).load()), tuple(reading.prompt.tokens)
+    states, prompt = _states(searcher(part)), tuple(reading.prompt.tokens)
     started, first_s, chosen, logprob = time.perf_counter(), 0.0, [], 0.0
     if how.part == "beam":
         steps = beam_search(

@@ -4,6 +4,7 @@ The attention of such a row is computed block by block, each with the part of th
 over the whole row would hide. Several rows are computed as one batch, where a GPU would wait for its next small matrix otherwise.
 """
 
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -53,7 +54,37 @@ def takes_branches(model: Any) -> bool:
     AttentionInterface.register(NAME, _attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)
     model.set_attn_implementation(NAME)
-    return True
+    if _reach_all(model, config.num_hidden_layers):
+        return True
+    model.set_attn_implementation("sdpa")
+    return False
+
+
+class _Counted(list):
+    """Blocks, and how often they were read."""
+
+    read = 0
+
+    def __iter__(self):
+        self.read += 1
+        return super().__iter__()
+
+
+def _reach_all(model: Any, layers: int) -> bool:
+    """Whether branches come to the attention of so many layers: some architectures (Falcon, StableLM) do not hand them on."""
+    import torch
+
+    ids = torch.zeros(1, 2, dtype=torch.long, device=model.device)
+    told = _Counted(blocks(torch.arange(2, device=model.device)[None], 1, model.dtype))
+    with torch.no_grad(), suppress(Exception):  # each architecture raises what it likes
+        model(
+            input_ids=ids,
+            attention_mask=ids.new_zeros(1, 1, 1, 1),
+            position_ids=torch.arange(2, device=model.device)[None],
+            use_cache=False,
+            branches=told,
+        )
+    return told.read == layers
 
 
 def _attention(module, query, key, value, attention_mask, branches=None, dropout=0.0, scaling=None, **told):

@@ -289,6 +289,14 @@ class AdapterLoop(TrainingSteps):
     def _enough(self) -> bool:
         return self.config.keep == "best" and super()._enough()
 
+    def round(self) -> None:
+        """The weights as the numbers that are written of them, so that what is tested is what is there."""
+        import torch
+
+        with torch.no_grad():
+            for weight in self._weights.values():
+                weight.copy_(weight.to(getattr(torch, self.config.stored_as)))
+
     def _write_samples(self) -> None:
         if not self._examples:
             return
@@ -312,6 +320,12 @@ def adapted(model: Any, config: LoraTraining) -> Any:
 
     out = model.get_output_embeddings()
     names = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and module is not out]
+    if not names:
+        raise WorkbenchError(
+            "The model has no linear matrices that an adapter could stand beside; GPT-2's are of another kind.",
+            where="generation.model",
+            todo="Choose another model, such as Llama, Qwen, Gemma or SmolLM.",
+        )
     if config.targets != "all":
         names = [name for name in names if re.fullmatch(MODULES[config.targets], name)]
     if not names:

@@ -149,6 +149,7 @@ def write_untested(
     loop: AdapterLoop, generator: Transformers, folder: Path, work: Path, card: dict[str, Any], seconds: PhaseSeconds
 ) -> None:
     """The adapter in its folder, trained and not tested yet. The seconds count those before a stop; of the steps the loop knows them."""
+    loop.round()
     for name, value in adapter_record(folder.name).get("seconds", {}).items():
         seconds[name] = seconds[name] if name == "training" else round(seconds.get(name, 0.0) + value, 3)
     write_adapter(loop, generator, work, TunedGenerator.by(loop, folder, seconds, **of_adapter(loop, folder, card)))

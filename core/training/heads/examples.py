@@ -2,9 +2,9 @@
 
 Labelled texts: JSONL or CSV with `text` and `label`, or JSONL with a list `labels`; CLINC150's JSON (Larson et al. 2019). Tagged
 words: CoNLL (a word, a tab or space, its tag; a blank line ends the sentence), or JSONL with `tokens` and `tags`. Questions with
-answers: SQuAD's JSON. Preferences: JSONL with `prompt`, `chosen` and `rejected` as TRL has them (texts, or lists of messages),
-and QA-Feedback's JSON (Wu et al. 2023). `part` (train, validation, test) and `group` (document, article) of a row are used where
-they are there.
+answers: SQuAD's JSON. Preferences: JSONL with `prompt`, `chosen` and `rejected` as TRL has them (texts, or lists of messages, which
+may begin with the prompt's), and QA-Feedback's JSON (Wu et al. 2023). `part` (train, validation, test) and `group` (document, article)
+of a row are used where they are there.
 """
 
 import re
@@ -160,13 +160,24 @@ def compared(path: Path) -> tuple[list[Part], tuple[str, ...]]:
     some = []
     for row in rows(source, name):
         with shape_reported(row.where, "preferences"):
-            prompt, chosen, rejected = (said(row.fields.get(key)) for key in ("prompt", "chosen", "rejected"))
+            prompt, chosen, rejected = map(said, _pair(*(row.fields.get(key) for key in ("prompt", "chosen", "rejected"))))
             if not chosen or not rejected or chosen == rejected:
                 source.notes.add("Row without two different answers, skipped", row.where)
                 continue
             group = text_of(row.fields, "group", "document") or prompt
             some.append((_part(text_of(row.fields, "part", "split"), row.where), Compared(prompt, chosen, rejected, group)))
     return _filled(some, path, '"prompt", "chosen" and "rejected"'), source.notes.lines()
+
+
+def _pair(prompt: Any, chosen: Any, rejected: Any) -> tuple[Any, Any, Any]:
+    """The same; where both answers are whole conversations, what they begin with alike is the prompt and no part of either."""
+    if not (isinstance(chosen, list) and isinstance(rejected, list)):
+        return prompt, chosen, rejected
+    most = min(len(chosen), len(rejected)) - 1
+    alike = next((place for place in range(most) if chosen[place] != rejected[place]), max(0, most))
+    if not alike or isinstance(prompt, list) and chosen[: len(prompt)] != prompt:  # they go on behind the prompt that is given
+        return prompt, chosen, rejected
+    return chosen[:alike], chosen[alike:], rejected[alike:]
 
 
 def said(value: Any) -> str:

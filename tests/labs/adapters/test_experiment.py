@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core import files
+from core.__main__ import parse
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.adapters import experiment as lab
@@ -31,11 +32,11 @@ def source(monkeypatch):
     return told
 
 
-def written(name: str, f1: list[float], **settings) -> None:
-    """An adapter as training leaves it."""
+def written(name: str, f1: list[float], first: int = 0, **settings) -> None:
+    """An adapter as training leaves it. first: of the questions that it was tested on."""
     folder = adapters_home() / name
     folder.mkdir(parents=True)
-    tested = [{"id": str(i), "after": {"em": float(v == 1), "f1": v}} for i, v in enumerate(f1)]
+    tested = [{"id": str(i), "question": f"{i}?", "after": {"em": float(v == 1), "f1": v}} for i, v in enumerate(f1, first)]
     record = {
         "config": AdapterTraining(**settings).model_dump(),
         "base": {"model": "bundled"},
@@ -69,6 +70,18 @@ def test_values_are_held_against_the_first_over_the_same_questions():
     assert told[0]["f1 difference"] is None and told[1]["memory_mb"] == 7 and told[1]["rank"] == 8
 
 
+def test_seeds_that_draw_other_questions_for_the_test_are_held_against_each_other_by_question():
+    for rank, gain in ((4, 0.0), (8, 0.2)):
+        written(f"s-rank-{rank}-0", [0.1 + gain, 0.5 + gain], rank=rank, seed=0)  # questions 0 and 1
+        written(f"s-rank-{rank}-1", [0.3 + gain, 0.7 + gain], first=1, rank=rank, seed=1)  # 1 and 2
+    made = drain(lab.study(None, CONFIG, "s", "rank", [4, 8], [0, 1], {}))
+    mean = made.comparison.means[0, "f1"]
+    assert mean.n == 3 and mean.mean == pytest.approx((0.1 + (0.5 + 0.3) / 2 + 0.7) / 3)
+    gain = made.comparison.of(1, "f1").paired
+    assert gain.n == 3 and gain.difference == pytest.approx(0.2)
+    assert made.rows[0].sd["f1"] == pytest.approx(np.std([0.3, 0.5], ddof=1))
+
+
 def test_only_what_is_not_trained_is_trained(monkeypatch):
     trained = []
 
@@ -91,6 +104,12 @@ def test_what_learnt_from_other_data_is_not_taken_for_this_studys(source):
     source[0] = "villages 456"
     with pytest.raises(WorkbenchError, match="other data: towns 123; now it is villages 456"):
         drain(lab.study(None, CONFIG, "s", "rank", [4], [0], {}))
+
+
+def test_a_second_setting_does_not_take_the_place_of_the_first():
+    call = parse(["adapter-study", "s", "--grid", "rank=4,8", "--grid", "alpha=8,16"])
+    with pytest.raises(WorkbenchError, match="varies one setting"):
+        drain(call.work(None))
 
 
 def test_other_questions_and_no_setting_are_told():

@@ -85,6 +85,17 @@ def test_other_text_is_by_itself_none_that_the_adapter_learnt_from(bench, reads,
     assert lab.other_corpus(bench, ["a:0.5,b:0.5"], other) not in (corpus, other)
 
 
+def test_what_an_adapter_went_on_from_has_learnt_for_it_too(monkeypatch):
+    records = {
+        "a": {"data": {"source": "towns 0123"}, "config": {"begin_with": ""}},
+        "b": {"data": {"source": "rivers 4567"}, "config": {"begin_with": "a"}},
+        "again": {"data": {"source": "hills 89"}, "config": {"begin_with": "again"}},  # of a name that was another's before
+    }
+    monkeypatch.setattr("core.labs.adapters.training.adapter_record", lambda name: records.get(name, {}))
+    assert lab.learnt(["b"], "towns") == lab.learnt(["b"], "rivers") == ["b"] and lab.learnt(["a"], "rivers") == []
+    assert lab.learnt(["again", "gone"], "towns") == []
+
+
 def test_a_page_reads_no_corpus_that_was_never_read(bench, reads, monkeypatch):
     monkeypatch.setattr(type(bench.library), "open", lambda self, name: pytest.fail("it takes minutes"))
     assert lab.standing(bench, recipe(), ["a"], [1.0], "python-api") is None

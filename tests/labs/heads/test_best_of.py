@@ -11,6 +11,7 @@ from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.generation.protocol import Generated
 from core.labs.heads import best_of as lab
+from core.labs.heads.trained import head_examples, predictions
 from core.models.hub import heads_home
 from core.progress import drain
 from core.workbench import Workbench
@@ -63,6 +64,24 @@ def kept(name: str, prompts: list[str]) -> None:
     pairs = [[prompt, f"yes {prompt}", f"no {prompt} {'at all ' * extra}"] for prompt in prompts for extra in (0, 2)]
     lines = [{"read": pair, "prediction": [len(pair[1]), len(pair[2])]} for pair in pairs]
     (folder / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_a_prompt_that_was_asked_more_often_than_others_does_not_stand_for_all():
+    def one(prompt: str, answers: int) -> lab.ComparedAnswers:
+        return lab.ComparedAnswers(prompt, tuple("abc"[:answers]), np.arange(answers, dtype=float), np.eye(answers)[0])
+
+    rows = lab.people_rows([one("p", 2), one("q", 2), one("r", 2), one("s", 3)], CONFIG)
+    assert [(row["n"], row["prompts"]) for row in rows] == [(1, 3), (2, 3)]
+
+
+def test_a_text_with_other_ends_of_lines_is_read_as_it_was_written(monkeypatch, tmp_path):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
+    folder, rows = heads_home() / "m", [{"read": f"a{end}b", "truth": ["x"], "prediction": ["y"]} for end in "\u2028\x85\n"]
+    folder.mkdir(parents=True)
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)  # as training writes them
+    (folder / "predictions.jsonl").write_text(text, "utf-8")
+    assert predictions(folder) == rows and [each.read for each in head_examples("m", 9)] == ["a\u2028b", "a\x85b", "a\nb"]
+    assert head_examples("none", 9) == []
 
 
 @pytest.fixture

@@ -28,6 +28,12 @@ def test_a_setting_that_the_study_sets_itself_is_refused_and_not_ignored(name):
         lab.configs({"layers": 1, name: 1}, [32], [10], [0])
 
 
+@pytest.mark.parametrize("widths, steps", [([32, 64], [10, 20]), ([32], [10, 20, 30, 40, 50, 60])])
+def test_nothing_is_trained_where_no_law_could_be_fitted(widths, steps):
+    with pytest.raises(WorkbenchError, match="No law can be fitted: a law needs 6 trainings"):
+        next(lab.study(None, TrialConfig(), lab.configs({}, widths, steps, [0])))
+
+
 @pytest.mark.slow
 def test_the_largest_is_foretold_and_the_next_is_told():
     law, draw = ScalingLaw(1.0, 60.0, 0.4, 200.0, 0.4), np.random.default_rng(0)

@@ -254,7 +254,7 @@ def test_searches_write_texts_that_come_back_from_their_line(bench, model, monke
         logits = np.stack([model.logits(reading.prompt, text[size:]) for text in texts])
         return logits, np.ones((len(texts), len(texts[0]), 2))
 
-    monkeypatch.setattr(searches, "torch_states", lambda engine: states)
+    monkeypatch.setattr(searches, "_states", lambda part: states)
     monkeypatch.setattr(searches, "loaded", lambda part: iter(()))
     monkeypatch.setattr(searches, "searcher", lambda part: part)
     how = read_search(line)
