@@ -215,10 +215,12 @@ def test_a_cascade_is_chosen_on_other_folds_and_none_is_among_them(bench):
     assert cascades.in_words(tried[-1]) == "maxsim 3 × 1, then cross_encoder 2 × 1"
 
 
-def test_the_values_of_a_curve_against_the_highest(bench):
+def test_the_values_of_a_curve_against_the_highest(bench, capsys):
     rows = told(bench, "curve", *WORDS, "--grid", "sparse.k1=0.1,1.2,3", "--metric", "mrr", "--best")
     [best] = [row for row in rows if row["mrr difference"] is None]
     assert best["mrr"] == max(row["mrr"] for row in rows) and max(row["mrr difference"] or 0 for row in rows) <= 0
+    shown = capsys.readouterr().out.splitlines()
+    assert sum(", p " in line and line.endswith(" (Holm)") for line in shown) == len(rows) - 1, "each difference has its p"
 
 
 @pytest.mark.slow
