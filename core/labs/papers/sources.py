@@ -4,6 +4,7 @@ The words are those of the command line, and the answers the same; a bundle of o
 no way from them to any other verb, and each value is checked.
 """
 
+import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
@@ -214,8 +215,10 @@ def _agreed(workbench: Workbench, words: list[str], options: dict[str, Any]) -> 
 
 
 def _selected(workbench: Workbench, words: list[str], options: dict[str, Any]) -> list[dict[str, Any]]:
+    """A time and what else JSON has no value for as text, as the command line prints it."""
     result = workbench.sql(words[0])
-    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+    rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+    return json.loads(json.dumps(plain(rows), default=str))
 
 
 SOURCES = {

@@ -81,6 +81,16 @@ def test_sql_answers_as_the_verb_does(bench):
     assert 0 < papers.taken(bench, "small", "mean").content < 1
 
 
+def test_a_table_of_sql_may_hold_times(bench):
+    trials = three_trials(bench)
+    papers.create(bench, "Small")
+    words = ("sql", "SELECT id, created FROM trials ORDER BY id")
+    papers.add(bench, "small", {"kind": "table", "name": "when", "command": words, "trials": trials})
+    rows = papers.taken(bench, "small", "when").content["data"]
+    assert [row["created"] for row in rows] == [str(row[1]) for row in bench.sql(words[1]).rows]
+    assert [row.holds for row in drain(checking.check(bench, "small"))] == [True]
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [
