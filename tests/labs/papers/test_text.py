@@ -117,7 +117,9 @@ def test_metrics_that_a_command_means_without_a_word_are_named(tmp_path):
         kind = {"kind": "number", "value": "difference"} if name == "gain" else {"kind": "table"}
         papers.add(bench, name, {**kind, "name": name, "command": command})
     methods = [texts_of(bench, name)["text/methods.tex"] for name in ("gain", "table")]
-    assert all(r"nDCG@10~\cite{jarvelin2002}" in words for words in methods) and "MRR@10" in methods[1] and "MRR" not in methods[0]
+    assert (
+        all(r"nDCG@10~\cite{jarvelin2002}" in words for words in methods) and "MRR@10" in methods[1] and "MRR" not in methods[0]
+    )
 
 
 def test_the_smallest_difference_is_that_of_the_power_of_a_paired_test(bench, texts):
