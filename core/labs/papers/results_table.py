@@ -116,7 +116,8 @@ def _chosen(workbench: Workbench, words: list[str], reference: str) -> tuple[lis
     base = trials[ids.index(reference_id)]
     for trial in trials:
         if not trial.metrics:
-            raise WorkbenchError(f"Trial {trial.short} has no results: {trial.status}.", todo="Leave it out.")
+            why = "it measured no question" if trial.status == "ok" else trial.status
+            raise WorkbenchError(f"Trial {trial.short} has no results: {why}.", todo="Leave it out.")
         if trial.group != base.group:
             raise WorkbenchError(
                 f"Trial {trial.short} answered other questions, or under other rules, than {base.short}: their means do not "

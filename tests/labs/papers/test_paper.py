@@ -230,7 +230,9 @@ def test_what_an_item_showed_cannot_be_changed_unseen(bench, tmp_path):
 def test_a_trial_that_failed_gives_no_table_and_a_table_is_of_one_set_of_questions(bench):
     [trial, *_] = three_trials(bench)
     failed, other = add_failed(bench.store), add_trial(bench.store, add_questions(bench.store, name="b", dataset="b"))
-    for second, what in [(failed, "has no results"), (other, "answered other questions")]:
+    bare = add_trial(bench.store, add_questions(bench.store, n=1, name="bare", dataset="bare"))
+    no_results = [(failed, "has no results: failed"), (bare, "has no results: it measured no question")]
+    for second, what in [*no_results, (other, "answered other questions")]:
         with pytest.raises(WorkbenchError, match=what):
             sources.answer(bench, ("trials-table", trial, second))
     with pytest.raises(WorkbenchError, match="no metric 'bleu'"):
