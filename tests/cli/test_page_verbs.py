@@ -456,6 +456,17 @@ def test_trials_are_listed_with_what_each_measured_at_whatever_depth(capsys):
     assert head[-2:] == ["f1", "recall@5"] and first[-2:] == ["0.5", "0.25"] and second[-1] == "0.75"
 
 
+def test_a_cost_below_one_is_told_in_digits_that_say_something(capsys):
+    from core.cli.trials import show_trial
+
+    costs = [("answer_s", 0.0321, 0.0279, 0.0405), ("context_at_k", 2147.53, 2131.1, 2163.9), ("chunks", 705, None, None)]
+    spread = [dict(zip(("cost", "value", "low", "high"), cost, strict=True)) | {"n": 30} for cost in costs]
+    show_trial({"metrics": [], "spread": spread, "repeat_of": [], "id": "a"})
+    told = capsys.readouterr().out
+    assert "Median time of an answer: 0.032 s (0.028 to 0.041; n 30)" in told
+    assert "2,147.5 tokens (2,131.1 to 2,163.9; n 30)" in told and "705 chunks\n" in told
+
+
 @pytest.mark.parametrize("verb", ["compare", "side-by-side", "matrix", "compare-with", "every-test"])
 @pytest.mark.parametrize("metric", ["ndcg", ""])
 def test_a_metric_that_no_trial_has_is_told(workbench, verb, metric):
