@@ -81,6 +81,30 @@ def test_sql_answers_as_the_verb_does(bench):
     assert 0 < papers.taken(bench, "small", "mean").content < 1
 
 
+def test_a_figure_of_nothing_is_refused(bench):
+    trial, other, _ = three_trials(bench)
+    papers.create(bench, "Small")
+    figure = {"kind": "figure", "name": "gap", "drawing": "differences"}
+    with pytest.raises(WorkbenchError, match="no differences to draw"):
+        papers.add(bench, "small", {**figure, "command": ["trials-table", trial, "--metric", "mrr"]})
+    papers.add(bench, "small", {**figure, "command": ["trials-table", trial, other, "--metric", "mrr"]})
+    papers.add(bench, "small", {**figure, "name": "mean", "drawing": "means", "command": ["trials-table", trial]})
+
+
+def test_words_of_a_paper_are_taken_as_they_are_typed(bench):
+    papers.create(bench, "Small")
+    papers.add_text(bench, "small", "Words")
+    said = {"title": "Hybrid search: a study # 2", "authors": "A: B & C", "abstract": "# Aim", "serif": "false"}
+    paper = parse(["paper", "change", "small", *(word for name in said for word in ("--set", f"{name}={said[name]}"))]).work(
+        bench
+    )
+    assert {name: paper[name] for name in said} == said | {"serif": False}
+    parse(["paper", "change", "small", "text", "--set", "text=# Results: all = 1"]).work(bench)
+    parse(["paper", "change", "small", "--set", "title=2024"]).work(bench)
+    paper = papers.load(bench, "small")
+    assert paper.title == "2024" and paper.item("text").text == "# Results: all = 1"
+
+
 def test_a_table_of_sql_may_hold_times(bench):
     trials = three_trials(bench)
     papers.create(bench, "Small")
