@@ -159,7 +159,12 @@ def content(workbench: Workbench, item: Any) -> Any:
             todo="`trials table`, `trials leaderboard` and `sql` with rows do.",
         )
     if item.kind == "figure":
-        return drawings.drawn(item.drawing or "means", result)
+        way = item.drawing or "means"
+        made = drawings.drawn(way, result)
+        if not made["data"]:
+            todo = "Name trials that measured it; differences are those of the others from the first."
+            raise WorkbenchError(f"There are no {way} to draw.", where=shown(item.command), todo=todo)
+        return made
     return look_up(result, item.value) if item.kind == "number" else result
 
 
