@@ -157,12 +157,13 @@ class StoredTrials:
             )
         return ids[0]
 
-    def measured(self, trial: str) -> dict[str, Any]:
-        """The record of a trial with what follows from it: the mean of each metric with its interval, and equal trials."""
+    def measured(self, trial: str, confidence: float | None = None) -> dict[str, Any]:
+        """The record of a trial with what follows from it: the mean of each metric with its interval, and equal trials. confidence: of
+        the intervals, else that of its recipe."""
         record = self.show(trial)
         if record["status"] != "ok":
             return {**record, "metrics": [], "spread": [], "repeat_of": []}
-        rules = record["config"]["evaluation"]
+        rules = record["config"]["evaluation"] | ({"confidence": confidence} if confidence else {})
         try:
             questions = self.store.questions(record["questions_fingerprint"])
         except WorkbenchError:  # merged without its questions: the record alone can be shown

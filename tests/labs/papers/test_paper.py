@@ -81,6 +81,14 @@ def test_sql_answers_as_the_verb_does(bench):
     assert 0 < papers.taken(bench, "small", "mean").content < 1
 
 
+def test_all_intervals_of_a_table_have_the_level_that_it_says(bench):
+    questions = add_questions(bench.store)
+    wide, narrow = (add_trial(bench.store, questions, {"evaluation.confidence": level}, 0.6, 1) for level in (0.99, 0.8))
+    table = sources.answer(bench, ("trials-table", wide, narrow, "--metric", "mrr"))
+    first, second = (row["cells"]["mrr"] for row in table["rows"])
+    assert table["confidence"] == 0.99 and (first["low"], first["high"]) == (second["low"], second["high"])
+
+
 def test_a_figure_of_nothing_is_refused(bench):
     trial, other, _ = three_trials(bench)
     papers.create(bench, "Small")
