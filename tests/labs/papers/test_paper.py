@@ -111,6 +111,9 @@ def test_words_of_a_paper_are_taken_as_they_are_typed(bench):
     parse(["paper", "change", "small", "--set", "title=2024"]).work(bench)
     paper = papers.load(bench, "small")
     assert paper.title == "2024" and paper.item("text").text == "# Results: all = 1"
+    with pytest.raises(WorkbenchError, match="no figure, table or number is called so") as error:
+        papers.add_text(bench, "small", "It gained {zzz}")
+    assert "list settings" not in error.value.todo, "which has no field of a paper"
 
 
 def test_a_table_of_sql_may_hold_times(bench):
