@@ -4,7 +4,6 @@ The words are those of the command line, and the answers the same; a bundle of o
 no way from them to any other verb, and each value is checked.
 """
 
-import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
@@ -220,10 +219,17 @@ def _agreed(workbench: Workbench, words: list[str], options: dict[str, Any]) -> 
 
 
 def _selected(workbench: Workbench, words: list[str], options: dict[str, Any]) -> list[dict[str, Any]]:
-    """A time and what else JSON has no value for as text, as the command line prints it."""
     result = workbench.sql(words[0])
-    rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-    return json.loads(json.dumps(plain(rows), default=str))
+    return [dict(zip(result.columns, map(_worded, row), strict=True)) for row in result.rows]
+
+
+def _worded(value: Any) -> Any:
+    """A time and what else JSON has no value for as text, as the command line prints it."""
+    if isinstance(value, dict):
+        return {str(name): _worded(own) for name, own in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_worded, value))
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 SOURCES = {
