@@ -576,7 +576,7 @@ def as_options(option: str, settings: dict[str, Any]) -> list[str]:
 
 def _as_yaml(value: Any) -> str:
     """One line that YAML reads as this value: words as they are where that is possible."""
-    if isinstance(value, str) and files.read_value(value) == value:
+    if isinstance(value, str) and value.isprintable() and files.read_value(value) == value:
         return value
     return json.dumps(value, ensure_ascii=False)  # YAML takes JSON, but not its halves of surrogate pairs
 

@@ -10,6 +10,7 @@ import yaml
 from core import files
 from core.errors import WorkbenchError
 from core.files import texts
+from core.workbench import as_options
 from tests.support.hostile_texts import ALIAS_BOMB, FILES, NO_FILES, TEXTS, lay
 
 MOST_S = 5.0  # of the processor, on a loaded machine
@@ -33,6 +34,28 @@ def test_a_text_behind_an_option_is_a_value_or_a_word(name):
     value = files.read_value(TEXTS[name])
     assert value is None or len(str(value)) <= len(TEXTS[name]) + 100
     assert time.process_time() - began < MOST_S
+
+
+@pytest.mark.parametrize(
+    "text", ["Answer in one word: {question}", "In 3 words # no more", "# Task", "- be brief", "12:30", "2024-05-01", "a\nb: c"]
+)
+def test_words_behind_an_option_stay_as_they_are_typed(text):
+    assert files.read_value(text) == text
+    [_, said] = as_options("--set", {"context.template": text})
+    assert said.isprintable() and files.read_value(said.partition("=")[2]) == text
+
+
+def test_what_yaml_is_asked_to_read_behind_an_option_is_read():
+    values = {
+        "{part: rrf}": {"part": "rrf"},
+        "[1, 2]": [1, 2],
+        '"12:30"': "12:30",
+        "0.5": 0.5,
+        "yes": True,
+        "null": None,
+        " a ": "a",
+    }
+    assert {text: files.read_value(text) for text in values} == values
 
 
 def test_a_file_that_is_no_file_is_told_apart(tmp_path):

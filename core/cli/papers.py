@@ -13,6 +13,7 @@ from core.cli.tables import show_table, show_value
 
 subject("paper", "Papers and their items.")
 
+WORDS = ("title", "authors", "abstract", "caption", "panel", "unit", "text")  # which are no YAML
 Digits = Annotated[int, Parameter(help="Digits behind the point.")]
 Trials = Annotated[
     tuple[str, ...],
@@ -198,7 +199,8 @@ def change_paper(
     """Another title, abstract, caption, width, text, place or way of writing; what the items show stays."""
     from core.labs.papers import paper
 
-    fields = read_settings(settings)
+    words = (text.partition("=") for text in settings)  # of an author: a title may be 2024, and hold ": " or " # "
+    fields = read_settings(settings) | {field: value for field, _, value in words if field in WORDS}
     return _told(paper.change_item(workbench, paper_id, name, **fields) if name else paper.change(workbench, paper_id, **fields))
 
 

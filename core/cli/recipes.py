@@ -13,6 +13,7 @@ from core.cli.tables import between, rows_of, show_parts, show_table
 from core.cli.trials import show_trial
 from core.errors import WorkbenchError
 from core.files.grids import read_grid, read_numbers
+from core.report.table import P_VALUE, written
 
 subject("recipe", "A recipe: prepared, varied, chosen on dev questions.")
 
@@ -62,7 +63,7 @@ def sweep(workbench: Any, *, recipe: RecipeOptions = USUAL, grids: Annotated[Gri
 
 def show_curve(rows: list[dict[str, Any]]) -> None:
     """Each metric with its interval in one column."""
-    names = [key for key in rows[0] if f"{key} low" in rows[0]]
+    names = [key for key in rows[0] if f"{key} low" in rows[0] and not key.endswith(" difference")]
     setting = next(iter(rows[0]))
     filled = any(row["full"] < 1 for row in rows)
     show_table(
@@ -85,7 +86,7 @@ def _curve_cells(row: dict[str, Any], name: str) -> dict[str, str]:
     if (difference := f"{name} difference") in row:
         p = row[f"{name} p (Holm)"]
         told = between({"value": row[difference], "low": row[f"{difference} low"], "high": row[f"{difference} high"]})
-        cells[difference] = told + ("" if p is None else f", p {p:.3f} (Holm)")
+        cells[difference] = told + ("" if p is None else f", p {written(p, P_VALUE)} (Holm)")
     return cells
 
 

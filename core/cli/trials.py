@@ -42,6 +42,7 @@ def show_trials(rows: list[dict[str, Any]]) -> None:
 def show_trial(record: dict[str, Any]) -> None:
     """What a run found: each metric with its interval, its costs, and by what it is found again."""
     from core.labs.trials.comparison import COSTS
+    from core.report.tables import cost_digits
 
     if record["metrics"]:
         level = f"{100 * record['metrics'][0]['confidence']:g}% interval"
@@ -61,9 +62,9 @@ def show_trial(record: dict[str, Any]) -> None:
         )
         print()
     for row in record["spread"]:
-        what, unit = COSTS[row["cost"]]
-        spread = "" if row["low"] is None else f" ({row['low']:,.1f} to {row['high']:,.1f}; n {row['n']:,})"
-        print(f"{what}: {row['value']:,.{1 if spread else 0}f} {unit}{spread}")
+        (what, unit), digits = COSTS[row["cost"]], cost_digits(row["value"])
+        spread = "" if row["low"] is None else f" ({row['low']:,.{digits}f} to {row['high']:,.{digits}f}; n {row['n']:,})"
+        print(f"{what}: {row['value']:,.{digits if spread or digits > 1 else 0}f} {unit}{spread}")
     if record["metrics"] and not any(row["cost"] == "latency_ms" for row in record["spread"]):
         print(f"{COSTS['latency_ms'][0]}: unmeasured in this trial; `trials frontier` joins trials that do the same work")
     if before := record["repeat_of"]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core.config import TrialConfig
+from core.report.table import P_VALUE, written
 from core.statistics.bootstrap import Interval, mean_bounds
 from core.statistics.corrections import correct_defined, holm
 from core.statistics.paired import Paired, paired_difference, without_rounding
@@ -60,7 +61,7 @@ class Difference(NamedTuple):
     @property
     def figures(self) -> str:
         """ "+0.120 (+0.050 to +0.200), p 0.012", corrected; of a difference that was tested."""
-        return f"{self.paired.difference:+.3f} ({self.paired.between}), p {self.p_holm:.3f}"
+        return f"{self.paired.difference:+.3f} ({self.paired.between}), p {written(self.p_holm, P_VALUE)}"
 
     def columns(self, name: str = "difference") -> dict[str, float | None]:
         """As columns of a table of which each row is a difference."""

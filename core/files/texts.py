@@ -9,6 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from datetime import date
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +30,7 @@ MOST_VALUES = 100_000  # of a YAML text
 DEEPEST = 64  # of lists and mappings in one another
 LONGEST_NAME = 1_024  # characters, as YAML has it of a name that stands on its line
 LONGEST_NUMBER = 100  # characters; the cost of YAML's numbers of base 60 grows with their square
+BRACKETED = "{[\"'|>!&*"  # beginnings of what YAML is asked to read
 _KINDS = {dict: "mapping of names to values", list: "list"}
 
 
@@ -82,11 +84,18 @@ def read_text(
 
 
 def read_value(text: str) -> Any:
-    """A value as YAML reads it; what is no YAML is a word."""
+    """A value as YAML reads it; what is no YAML is a word, and so is what stands in no brackets or quotes and would be a mapping, a list,
+    a date, a number of base 60, or less than is written: a prompt may hold ": " and " # "."""
     try:
-        return read_yaml(text)
+        value = read_yaml(text)
     except WorkbenchError:
         return text
+    written = text.strip()
+    if not written or written[0] in BRACKETED:
+        return value
+    cut = value != written if isinstance(value, str) else value is None and written[0] == "#"
+    other = isinstance(value, dict | list | date) or isinstance(value, int | float) and ":" in written
+    return text if cut or other else value
 
 
 def contents(path: Path, most: int | None = None) -> bytes:

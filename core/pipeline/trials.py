@@ -157,12 +157,13 @@ class StoredTrials:
             )
         return ids[0]
 
-    def measured(self, trial: str) -> dict[str, Any]:
-        """The record of a trial with what follows from it: the mean of each metric with its interval, and equal trials."""
+    def measured(self, trial: str, confidence: float | None = None) -> dict[str, Any]:
+        """The record of a trial with what follows from it: the mean of each metric with its interval, and equal trials. confidence: of
+        the intervals, else that of its recipe."""
         record = self.show(trial)
         if record["status"] != "ok":
             return {**record, "metrics": [], "spread": [], "repeat_of": []}
-        rules = record["config"]["evaluation"]
+        rules = record["config"]["evaluation"] | ({"confidence": confidence} if confidence else {})
         try:
             questions = self.store.questions(record["questions_fingerprint"])
         except WorkbenchError:  # merged without its questions: the record alone can be shown
@@ -300,6 +301,9 @@ class StoredTrials:
         if not len(first):
             raise WorkbenchError("The two trials share no measured question.", todo="Compare trials on the same corpus.")
         [result] = paired_difference(second, first, recipe["resamples"], recipe["confidence"], seed=records[0]["seed"])
+        better = metric_or_measure(metric).direction  # where less is better the lower value wins
+        won, lost = (result.wins, result.losses)[::better]
+        result = result._replace(wins=won, losses=lost)
         measured_a, measured_b = (sum(value == value for value in of.values()) for of in values)
         return {
             "metric": metric,

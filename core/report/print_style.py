@@ -21,6 +21,7 @@ SERIF = "'Latin Modern Roman', 'CMU Serif', 'Nimbus Roman', 'Times New Roman', '
 INK, GRID = "#1a1a1a", "#e3e5e8"
 SCREEN_PX = 300  # height of a chart that says none
 TALLEST_MM = 200
+BESIDE_PX = 12  # of a mark beside others of its name
 
 
 def size_px(figure: dict[str, Any], width_mm: float, panel: str = "") -> tuple[int, int]:
@@ -29,8 +30,9 @@ def size_px(figure: dict[str, Any], width_mm: float, panel: str = "") -> tuple[i
     if rows := _wrapped_rows(figure, width):
         lines = _text_lines(figure["data"])
         inside = sum(max(19, 4 + LINE_PX * max(1 + text.count("<br>"), lines[name])) for name, text in rows.items())
-    else:
-        inside = max(130, (figure["layout"].get("height") or SCREEN_PX) * (0.5 if width_mm < 120 else 0.62))
+    if not rows or _named_places(figure):
+        least = max(130, (figure["layout"].get("height") or SCREEN_PX) * (0.5 if width_mm < 120 else 0.62))
+        inside = max(least, inside, BESIDE_PX * _marks(figure["data"])) if rows else least
     # plotly gives no more than half of the height to what stands around
     around += LINE_PX * bool(panel)
     return width, round(min(max(inside, 1.05 * around) + around, TALLEST_MM * MM_PX))
@@ -137,11 +139,24 @@ def _in_family(part: Any, family: str) -> Any:
     return [_in_family(element, family) for element in part] if isinstance(part, list | tuple) else part
 
 
-def _wrapped_rows(figure: dict[str, Any], width: int) -> dict[str, str]:
-    """Names at the left, where the y axis has some: as on the screen -> whole, on as many lines as they need."""
-    names = _categories(figure["data"], "y")
+def _wrapped_rows(figure: dict[str, Any], width: int) -> dict[Any, str]:
+    """Names at the left, where the y axis has some: as on the screen, or its place -> whole, on as many lines as they need."""
     whole = (figure["layout"].get("meta") or {}).get("whole", {})
-    return {name: _wrap(whole.get(name, name), 0.42 * width / CHAR_PX) for name in names}
+    names = _named_places(figure) or {name: whole.get(name, name) for name in _categories(figure["data"], "y")}
+    return {place: _wrap(name, 0.42 * width / CHAR_PX) for place, name in names.items()}
+
+
+def _named_places(figure: dict[str, Any]) -> dict[int, str]:
+    """Place along the y axis -> its name, where the names stand at 0, 1, 2 … and marks beside each other at each."""
+    axis = figure["layout"].get("yaxis", {})
+    names = list(axis.get("ticktext") or ())
+    counted = list(axis.get("tickvals") or ()) == list(range(len(names)))
+    return dict(enumerate(names)) if counted and not all(map(_number, names)) else {}
+
+
+def _marks(data: list[dict]) -> int:
+    """How many marks stand below each other."""
+    return len({place for trace in data if trace.get("type") != "heatmap" for place in trace.get("y") or ()})
 
 
 def _text_lines(data: list[dict]) -> Counter:

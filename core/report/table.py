@@ -92,7 +92,9 @@ def written(value: float, pattern: str) -> str:
         return "< 0.001" if 0 <= value < 0.001 else f"{value:.3f}"
     if pattern == PERCENT:
         return written(100 * value, "%.1f%%")
-    return minus(f"{value:,}" if pattern == COUNT else pattern % value if "%" in pattern else str(value))
+    if pattern == COUNT:  # a mean of counts in tenths
+        return minus(f"{round(value, 1):,}".removesuffix(".0"))
+    return minus(pattern % value if "%" in pattern else str(value))
 
 
 def minus(text: str) -> str:

@@ -173,7 +173,7 @@ def _parts(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int) -> t
     gap = column["name"] == DIFFERENCE
     if gap and cell.get("mean") is None:
         return "", "", ""
-    digits = digits if "p" in cell or gap else _cost_digits(cell.get("mean"))
+    digits = digits if "p" in cell or gap else cost_digits(cell.get("mean"))
     value, p = number(cell.get("mean"), digits), cell.get("p")
     mark = next((mark for level, mark in LEVELS if p is not None and p < level), "")
     low, high = cell.get("low"), cell.get("high")
@@ -181,7 +181,7 @@ def _parts(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int) -> t
     return value, mark, interval
 
 
-def _cost_digits(cost: float | None) -> int:
+def cost_digits(cost: float | None) -> int:
     """One, of tokens, chunks and milliseconds; below 1, as of parts of a second, so many that two say something."""
     return 1 - math.floor(math.log10(cost)) if cost and 0 < cost < 1 else 1
 

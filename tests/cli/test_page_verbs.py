@@ -215,10 +215,12 @@ def test_a_cascade_is_chosen_on_other_folds_and_none_is_among_them(bench):
     assert cascades.in_words(tried[-1]) == "maxsim 3 × 1, then cross_encoder 2 × 1"
 
 
-def test_the_values_of_a_curve_against_the_highest(bench):
+def test_the_values_of_a_curve_against_the_highest(bench, capsys):
     rows = told(bench, "curve", *WORDS, "--grid", "sparse.k1=0.1,1.2,3", "--metric", "mrr", "--best")
     [best] = [row for row in rows if row["mrr difference"] is None]
     assert best["mrr"] == max(row["mrr"] for row in rows) and max(row["mrr difference"] or 0 for row in rows) <= 0
+    shown = capsys.readouterr().out.splitlines()
+    assert sum(", p " in line and line.endswith(" (Holm)") for line in shown) == len(rows) - 1, "each difference has its p"
 
 
 @pytest.mark.slow
@@ -452,6 +454,17 @@ def test_trials_are_listed_with_what_each_measured_at_whatever_depth(capsys):
     show_trials([row | {"metrics": {"f1@5": 0.5, "recall@5": 0.25}}, row | {"id": "b", "metrics": {"f1@10": 0.75}}])
     head, first, second = (line.split() for line in capsys.readouterr().out.splitlines())
     assert head[-2:] == ["f1", "recall@5"] and first[-2:] == ["0.5", "0.25"] and second[-1] == "0.75"
+
+
+def test_a_cost_below_one_is_told_in_digits_that_say_something(capsys):
+    from core.cli.trials import show_trial
+
+    costs = [("answer_s", 0.0321, 0.0279, 0.0405), ("context_at_k", 2147.53, 2131.1, 2163.9), ("chunks", 705, None, None)]
+    spread = [dict(zip(("cost", "value", "low", "high"), cost, strict=True)) | {"n": 30} for cost in costs]
+    show_trial({"metrics": [], "spread": spread, "repeat_of": [], "id": "a"})
+    told = capsys.readouterr().out
+    assert "Median time of an answer: 0.032 s (0.028 to 0.041; n 30)" in told
+    assert "2,147.5 tokens (2,131.1 to 2,163.9; n 30)" in told and "705 chunks\n" in told
 
 
 @pytest.mark.parametrize("verb", ["compare", "side-by-side", "matrix", "compare-with", "every-test"])

@@ -58,7 +58,8 @@ def test_a_verdict_is_by_the_corrected_p_in_the_measures_direction():
     assert (up.verdict(0.95), down.verdict(0.95), none.verdict(0.95)) == ("better", "worse", "not significant")
     assert up.verdict(0.95, direction=-1) == "worse" and down.verdict(0.95, ("higher", "lower")) == "lower"
     assert made.of("worse", "em").verdict(0.95) == "" and made.significant(0.95) == [up, down]
-    assert up.figures == f"+0.200 ({up.paired.between}), p {up.p_holm:.3f}"
+    assert up.p_holm < 0.001 and up.figures == f"+0.200 ({up.paired.between}), p < 0.001", "no p is 0"
+    assert up._replace(p_holm=0.0123).figures == f"+0.200 ({up.paired.between}), p 0.012"
     assert made.findings(0.95, lambda change: change.arm, "none") == ["better", "worse"]
     assert made.findings(1.0, str, "none") == ["none"]
     assert up.columns("gap") == {"gap": up.paired.difference, "low": up.paired.low, "high": up.paired.high} | {

@@ -57,9 +57,10 @@ def test_what_was_asked_stands_with_its_cost_and_gain(bench):
 def test_a_gain_is_told_by_where_its_interval_lies():
     from app.ui.search import asked
 
-    told = lambda low, high: asked._difference(Paired((low + high) / 2, low, high, 0.04, True, 0.5, 6, 4, 0, 10, 10))  # noqa: E731
+    told = lambda low, high, p=0.04: asked._difference(Paired((low + high) / 2, low, high, p, True, 0.5, 6, 4, 0, 10, 10))  # noqa: E731
     assert told(-0.25, 0.05) == "\N{MINUS SIGN}0.100 [\N{MINUS SIGN}0.250, +0.050], p 0.040: not significant"
     assert told(0.1, 0.3).endswith(": better") and told(-0.3, -0.1).endswith(": worse")
+    assert told(0.1, 0.3, 0.0002) == "+0.200 [+0.100, +0.300], p < 0.001: better", "no p is 0"
 
 
 def test_a_gain_of_few_questions_is_told_without_an_interval():

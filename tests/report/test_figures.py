@@ -15,6 +15,7 @@ from pypdf.generic import DictionaryObject, NameObject
 from app.ui import charts, dots, export
 from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.labs.papers.drawings import drawn
 from core.report import figures
 from core.report.caption import caption, escape, interval_method, latex
 from core.report.print_style import FONT_PX, print_style, size_px
@@ -204,6 +205,27 @@ def test_a_row_is_as_high_as_the_text_that_is_written_in_it():
         return {"data": [words], "layout": {}}
 
     assert size_px(rows("a<br>b<br>c"), 84)[1] > size_px(rows("a"), 84)[1] + 150
+
+
+def results(recipes: list[str], metrics: int) -> dict:
+    """A table of results, as far as it is drawn."""
+    cell = {"mean": 0.5, "low": 0.4, "high": 0.6, "difference": 0.1, "difference_low": 0.0, "difference_high": 0.2, "p": None}
+    columns = [{"name": f"m{i}", "label": f"Metric {i}"} for i in range(metrics)]
+    rows = [{"name": name, "cells": {column["name"]: cell for column in columns}} for name in recipes]
+    return {"columns": columns, "rows": rows, "reference": recipes[0], "confidence": 0.95}
+
+
+def test_recipes_drawn_from_a_table_of_results_have_whole_names_and_lines_apart():
+    long = "Hybrid convex, k1 0.9, weight 0.25, python-reference"
+    few, many = (drawn("means", results([long.replace("0.25", str(n)) for n in range(n)], 3))["figure"] for n in (2, 20))
+    lines = print_style(few, 84)["layout"]["yaxis"]["ticktext"][0].split("<br>")
+    assert " ".join(lines) == long.replace("0.25", "0") and max(map(len, lines)) < 25, "a longer one is cut at the paper's edge"
+    assert size_px(many, 84)[1] >= 20 * 3 * 9 > 2 * size_px(few, 84)[1]
+
+
+def test_a_recipes_name_is_no_markup_in_the_title_of_an_axis():
+    made = drawn("differences", results(["<b>bold</b> & all", "other"], 1))["figure"]
+    assert "from &lt;b&gt;bold&lt;/b&gt; &amp; all" in made["layout"]["xaxis"]["title"]["text"]
 
 
 @pytest.mark.slow

@@ -105,6 +105,8 @@ def test_a_screen_shows_numbers_texts_and_marks_as_wide_as_they_are():
     [
         (0.1234, PERCENT, "12.3%"),
         (1234, "", "1,234"),
+        (2147.5307, COUNT, "2,147.5"),
+        (705.0, COUNT, "705"),
         (0.5, "", "0.500"),
         (float("nan"), MEAN, ""),
         (["a", 2], "", "a, 2"),

@@ -10,7 +10,7 @@ from app.ui.agreement.results import compute_once
 from app.ui.agreement.tables import between, figure, inside, table
 from core.agreement import annotators, views
 from core.agreement.views import View
-from core.report.table import COUNT, MEAN, ONE, Column, Table, with_values, written
+from core.report.table import COUNT, MEAN, ONE, P_VALUE, Column, Table, with_values, written
 
 OF_SEVERAL = ("Alpha without", "With majority", "95% interval")  # say nothing of two annotators
 CHANGE = (
@@ -141,4 +141,4 @@ def person_row(row: annotators.Person) -> dict[str, Any]:
 def change(drift: Any) -> str:
     if drift is None or drift.trend is None:
         return ""
-    return f"r {written(drift.trend, '%+.2f')}" + ("" if drift.p_holm is None else f", p {drift.p_holm:.3f}")
+    return f"r {written(drift.trend, '%+.2f')}" + ("" if drift.p_holm is None else f", p {written(drift.p_holm, P_VALUE)}")

@@ -9,6 +9,7 @@ from app.ui import cards, evidence, jobs
 from app.ui.encoders.cells import signed
 from core.labs.queries import effect as queries
 from core.labs.trials.comparison import label
+from core.report.table import P_VALUE, written
 from core.statistics.paired import Paired
 from core.workbench import Evaluation
 
@@ -72,6 +73,6 @@ def _difference(paired: Paired) -> str:
         return paired.note or "unmeasured"
     if told.low is None:
         return f"{signed(told.value)} ({told.note})"
-    p = "" if paired.p is None else f", p {paired.p:.3f}"
+    p = "" if paired.p is None else f", p {written(paired.p, P_VALUE)}"
     verdict = "better" if told.low > 0 else "worse" if told.high < 0 else "not significant"
     return f"{signed(told.value)} [{signed(told.low)}, {signed(told.high)}]{p}: {verdict}"

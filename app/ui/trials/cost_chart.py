@@ -13,7 +13,7 @@ from core.labs.trials import costs as trial_costs
 from core.labs.trials.comparison import COSTS, Spread, Trial
 from core.labs.trials.listing import Listing
 from core.labs.trials.membership import Member, chart_rows, membership
-from core.report.table import COUNT, MEAN, PERCENT, Column, Table
+from core.report.table import COUNT, MEAN, PERCENT, TWO, Column, Table
 from core.workbench import command_line
 
 BEATEN, BEHIND, ON = "Beaten by another", "Behind it, not beaten", "On the frontier"
@@ -141,7 +141,7 @@ def _table(members: list[Member], measures: list[str]) -> None:
         Column("trial", width=360),
         Column("share", "On the frontier in", PERCENT, "Share of resamples of the questions."),
         Column("measured", "As measured", width=96),
-        *(Column(name, heads[name], COUNT if name in COSTS else MEAN) for name in measures),
+        *(Column(name, heads[name], MEAN if name not in COSTS else TWO if name == "answer_s" else COUNT) for name in measures),
     )
     rows = [
         {"trial": name, "share": member.share, "measured": "on it" if member.on_frontier else ""}
@@ -156,9 +156,10 @@ def _table(members: list[Member], measures: list[str]) -> None:
 
 
 def _rounded(member: Member, measures: list[str]) -> list[float]:
-    """A cost as it is read: times to a tenth, tokens and chunks whole."""
+    """A cost as it is read: milliseconds to a tenth, seconds to a hundredth, tokens and chunks whole."""
+    digits = {"ms": 1, "s": 2}
     return [
-        value if name not in COSTS else round(value, 1) if name in trial_costs.TIMED else round(value)
+        value if name not in COSTS else round(value, digits.get(COSTS[name][1]))
         for value, name in zip(member.values, measures, strict=True)
     ]
 

@@ -14,6 +14,7 @@ from core.labs.trials import comparison
 from core.labs.trials.comparison import COSTS, MOST_CHARACTERS, OF_ANSWERS, Spread, Trial
 from core.labs.trials.costs import own_or_alike
 from core.labs.trials.listing import Listing
+from core.report.tables import cost_digits
 
 PROBLEM = "trial_problem"
 
@@ -99,7 +100,7 @@ def spread_words(cost: Spread | None, unit: str) -> str:
     """A cost with its spread: "8.2 ms (6.2 to 14.6 over 30 questions)"."""
     if cost is None:
         return "unmeasured"
-    digits = 1 if cost.value < 100 else 0
+    digits = cost_digits(cost.value) if cost.value < 100 else 0
     spread = "" if cost.low is None else f" ({cost.low:,.{digits}f} to {cost.high:,.{digits}f} over {cost.n:,} questions)"
     return f"{cost.value:,.{digits}f} {unit}{spread}"
 

@@ -30,7 +30,7 @@ from core.pipeline.answers import Asker, KeptAnswer
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Hit, Progress, Query
-from core.report.table import MEAN, SIGNED, Column, Table, between, corrected_p
+from core.report.table import MEAN, P_VALUE, SIGNED, Column, Table, between, corrected_p, in_words
 from core.statistics.bootstrap import Interval
 from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired
@@ -408,7 +408,7 @@ def sentences(made: AdapterGrid, level: float) -> list[str]:
     """What is told apart from the model without adapter, and whom it follows."""
     told = [
         f"{change.arm[0].title}, {CONTEXTS[change.arm[1]].lower()}: token F1 {change.paired.difference:+.3f}, "
-        f"{change.verdict(level)} than without it (p {change.p_holm:.3f})."
+        f"{change.verdict(level)} than without it (p {in_words(change.p_holm, P_VALUE)})."
         for change in made.cells.comparison.significant(level)
         if change.measure == MAIN
     ]

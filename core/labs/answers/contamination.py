@@ -33,7 +33,7 @@ from core.pipeline.stages import Recipe
 from core.progress import counted, counted_within, drain
 from core.queries.by_model import plain as one_line
 from core.records import Progress, Query
-from core.report.table import MEAN, P_VALUE, SIGNED, TWO, Column, Table, corrected_p
+from core.report.table import MEAN, P_VALUE, SIGNED, TWO, Column, Table, corrected_p, in_words
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired
 from core.workbench import Workbench
@@ -382,7 +382,7 @@ def sentences(made: Contamination, level: float) -> list[str]:
     if likely and likely.mean.p is not None:
         told.append(
             f"Log-probability a token: questions {likely.original:.3f}, rephrasings {likely.rephrased:.3f} "
-            f"(difference {likely.mean.difference:+.3f}, p {likely.mean.p:.3f})."
+            f"(difference {likely.mean.difference:+.3f}, p {in_words(likely.mean.p, P_VALUE)})."
             + " A model finds its own rephrasings likely, whatever it was trained on."
             * (not made.by_hand)
         )

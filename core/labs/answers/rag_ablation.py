@@ -26,7 +26,7 @@ from core.pipeline.forecast import Phase
 from core.pipeline.stages import Recipe, Resolved, pooled
 from core.progress import counted_within, drain
 from core.records import Progress
-from core.report.table import MEAN, ONE, SIGNED, WHOLE, Column, Table, corrected_p
+from core.report.table import MEAN, ONE, P_VALUE, SIGNED, WHOLE, Column, Table, corrected_p, written
 from core.workbench import Evaluation, Workbench, fetched
 
 QUESTIONS = 200  # where nobody says how many
@@ -234,5 +234,5 @@ def sentences(made: RagAblation, level: float) -> list[str]:
         measure = registry.find("measure", change.measure)
         word = change.verdict(level, direction=measure.direction)
         by = f"{change.paired.difference:+.3f}".replace("-", "\N{MINUS SIGN}")
-        told.append(f"{titles[change.arm]}: {measure.label} {by}, {word} than naive (p {change.p_holm:.3f}).")
+        told.append(f"{titles[change.arm]}: {measure.label} {by}, {word} than naive (p {written(change.p_holm, P_VALUE)}).")
     return told or ["No variant differs significantly from naive on these questions."]

@@ -18,6 +18,7 @@ from core.labs.trials.comparison import Trial, TrialComparison, Versus, named_gr
 from core.labs.trials.leaderboard import AT_TOP, WORSE, Leaderboard, leaderboard
 from core.labs.trials.listing import everything
 from core.labs.trials.values import recipe_key, scores
+from core.progress import counted
 from core.statistics.bootstrap import Interval
 from core.workbench import Workbench
 
@@ -42,7 +43,7 @@ class Chosen(NamedTuple):
 
     name: str  # what they were asked: "xquad-en, 1,190 questions, k 10"
     members: list[Trial]
-    left_out: list[str]  # of their study, and why: a sentence each
+    left_out: list[str]  # of their study, of a sweep, or of those that were named, and why: a sentence each
 
 
 class StudyResults(NamedTuple):
@@ -158,7 +159,8 @@ def select(
     part: only those on the dev, or on the test questions."""
     version = book.latest(workbench).get(sweep)
     if version is None or only or metric and not judges(metric):
-        return Chosen(*values.select(workbench, sweep, dataset, only, metric, part), [])
+        name, shown = values.select(workbench, sweep, dataset, only, metric, part)
+        return Chosen(name, shown, _elsewhere(workbench, sweep, dataset, only, part, len(shown)))
     experiment = version.experiment
     stored = [trial for trial in of_study(workbench, experiment) if dataset in ("", trial.dataset)]
     members = {trial.id: trial for trial in stored if part in ("", trial.settings.get("corpus.questions"))}
@@ -178,6 +180,18 @@ def select(
         )
     shown = [members[trial_id] for trial_id in first]
     return Chosen(next(iter(named_groups(shown))), shown, sentences)
+
+
+def _elsewhere(workbench: Workbench, sweep: str, dataset: str, only: Collection[str], part: str, shown: int) -> list[str]:
+    """What of the trials that were named, or of a sweep, does not stand beside the `shown`, and why: a sentence each."""
+    if not (sweep or only):
+        return []
+    listed = everything(workbench).matching(dataset, sweep=sweep)
+    listed = listed.among(only) if only else listed
+    listed = listed.asked(part) if part else listed
+    without = len(listed.narrowed("measured = 0"))
+    reasons = {"on other questions or documents, or by other rules": len(listed) - without - shown, "without a result": without}
+    return [f"{counted(number, 'trial')} {why}." for why, number in reasons.items() if number]
 
 
 def results(workbench: Workbench, experiment: Experiment, members: Sequence[Trial], metric: str) -> StudyResults:

@@ -52,12 +52,13 @@ def drawn(drawing: str, table: Any) -> dict[str, Any]:
     title = TITLES[drawing].format(level=100 * table["confidence"], reference=table["reference"])
     if len(columns) == 1:  # of several the legend says which
         title = f"{columns[0]['label']}: {title[0].lower()}{title[1:]}"
+    title = html.escape(title, quote=False)  # plotly reads markup there
     layout = {
         "xaxis": {"title": {"text": title}},
         "yaxis": {
             "range": [len(names) - 0.5, -0.5],
             "tickvals": list(range(len(names))),
-            "ticktext": [html.escape(name, quote=False) for name in names],  # plotly reads markup there
+            "ticktext": [html.escape(name, quote=False) for name in names],
         },
         "showlegend": len(traces) > 1,
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},

@@ -186,7 +186,7 @@ def load(workbench: Workbench, paper_id: str) -> Paper:
 
 def read(source: Path | str | bytes, where: str = "") -> Paper:
     """The paper in a YAML file or text; WorkbenchError names what is wrong with it."""
-    return valid(Paper, files.read_yaml(source, "The paper", of=dict, where=where))
+    return _valid(Paper, files.read_yaml(source, "The paper", of=dict, where=where))
 
 
 def written(paper: Paper) -> str:
@@ -199,7 +199,7 @@ def written(paper: Paper) -> str:
 def create(workbench: Workbench, title: str, paper_id: str = "") -> Paper:
     """A new paper; its id comes from its title where none is said."""
     _check_title(title)
-    paper = valid(Paper, {"id": paper_id or _slug(title), "title": title})
+    paper = _valid(Paper, {"id": paper_id or _slug(title), "title": title})
     path = _folder(workbench, paper.id) / "paper.yaml"
     if path.exists():
         raise WorkbenchError(f"There is already a paper '{paper.id}'.", todo="Give it another id.")
@@ -229,7 +229,7 @@ def add(
     fields: those of the item, with its kind. content: what it shows, where that is no source's answer: of a page's chart
     {"figure": the plotly mapping, "data": its rows}. looks: how many recipes had been looked at, else as many as by now.
     """
-    item = valid(Paper, {"id": "paper", "items": [fields]}).items[0]
+    item = _valid(Paper, {"id": "paper", "items": [fields]}).items[0]
     _check_macro(load(workbench, paper_id), item)
     if content is None:
         words, trials = sources.exact(workbench, item.command, item.trials)
@@ -359,7 +359,7 @@ def change_item(workbench: Workbench, paper_id: str, name: str, **fields: Any) -
 
 def add_text(workbench: Workbench, paper_id: str, text: str = "", at: int | None = None, place: Place = "results") -> Paper:
     """Words among the items: the one of that number, counted from 1, else the last."""
-    item = valid(PaperText, {"name": free_name(load(workbench, paper_id), "text"), "text": text, "place": place})
+    item = _valid(PaperText, {"name": free_name(load(workbench, paper_id), "text"), "text": text, "place": place})
     return _changed(workbench, paper_id, lambda paper: {"items": _at(paper, item, at or len(paper.items) + 1)})
 
 
@@ -473,6 +473,14 @@ def _check_title(title: str) -> None:
         raise WorkbenchError("The paper has no title.", todo="Give the one that is to stand on its first page.")
 
 
+def _valid(model: type[StageConfig], mapping: dict[str, Any]) -> Any:
+    """What is wrong is told without the settings of recipes, which say nothing of a paper's."""
+    try:
+        return valid(model, mapping)
+    except WorkbenchError as error:
+        raise WorkbenchError(error.what, where=error.where) from None
+
+
 def _only(fields: dict[str, Any], names: tuple[str, ...]) -> None:
     if other := sorted(fields.keys() - {*names}):
         raise WorkbenchError(f"'{other[0]}' is not changed so.", todo=f"What is: {', '.join(names)}. Else take the item again.")
@@ -482,7 +490,7 @@ def _changed(workbench: Workbench, paper_id: str, fields: Callable[[Paper], dict
     """The paper with the fields that are made of it, as it stands at this moment."""
     with files.changing(_document(workbench, paper_id)):
         before = load(workbench, paper_id)
-        paper = valid(Paper, dict(before) | fields(before))
+        paper = _valid(Paper, dict(before) | fields(before))
         _save(workbench, paper)
     return paper
 

@@ -31,7 +31,8 @@ def table(
             raise WorkbenchError(f"There is no '{name[:100]}' of a trial.", todo=f"Choose among {', '.join(names)}.")
     labels = dict(zip((trial.id for trial in trials), comparison.labels(trials), strict=True))
     metrics = list(dict.fromkeys(metrics or headlines()))
-    measured = {t.id: {row["metric"]: row for row in workbench.measured(t.id)["metrics"]} for t in trials}
+    level = base.config["evaluation"]["confidence"]  # of all intervals, whatever each trial's recipe says
+    measured = {t.id: {row["metric"]: row for row in workbench.measured(t.id, level)["metrics"]} for t in trials}
     tests = {metric: _tests(workbench, base, trials, metric) for metric in metrics}
     changes = corrected({(trial, base.id, metric): paired for metric, of in tests.items() for trial, paired in of.items()})
     equals = {metric: _equals(workbench, trials, metric, measured) for metric in metrics}
@@ -61,7 +62,7 @@ def table(
         "reference": labels[base.id],
         "tests": len(changes),
         "questions": base.total,
-        "confidence": base.config["evaluation"]["confidence"],
+        "confidence": level,
     }
 
 
@@ -116,7 +117,8 @@ def _chosen(workbench: Workbench, words: list[str], reference: str) -> tuple[lis
     base = trials[ids.index(reference_id)]
     for trial in trials:
         if not trial.metrics:
-            raise WorkbenchError(f"Trial {trial.short} has no results: {trial.status}.", todo="Leave it out.")
+            why = "it measured no question" if trial.status == "ok" else trial.status
+            raise WorkbenchError(f"Trial {trial.short} has no results: {why}.", todo="Leave it out.")
         if trial.group != base.group:
             raise WorkbenchError(
                 f"Trial {trial.short} answered other questions, or under other rules, than {base.short}: their means do not "

@@ -158,7 +158,12 @@ def content(workbench: Workbench, item: Any) -> Any:
             todo="`trials table`, `trials leaderboard` and `sql` with rows do.",
         )
     if item.kind == "figure":
-        return drawings.drawn(item.drawing or "means", result)
+        way = item.drawing or "means"
+        made = drawings.drawn(way, result)
+        if not made["data"]:
+            todo = "Name trials that measured it; differences are those of the others from the first."
+            raise WorkbenchError(f"There are no {way} to draw.", where=shown(item.command), todo=todo)
+        return made
     return look_up(result, item.value) if item.kind == "number" else result
 
 
@@ -215,7 +220,16 @@ def _agreed(workbench: Workbench, words: list[str], options: dict[str, Any]) -> 
 
 def _selected(workbench: Workbench, words: list[str], options: dict[str, Any]) -> list[dict[str, Any]]:
     result = workbench.sql(words[0])
-    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+    return [dict(zip(result.columns, map(_worded, row), strict=True)) for row in result.rows]
+
+
+def _worded(value: Any) -> Any:
+    """A time and what else JSON has no value for as text, as the command line prints it."""
+    if isinstance(value, dict):
+        return {str(name): _worded(own) for name, own in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_worded, value))
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 SOURCES = {

@@ -10,13 +10,14 @@ from typing import Any
 
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.evaluation.metric import metric_names, metric_or_measure, metrics_and_measures
+from core.evaluation.metric import MAIN, headlines, metric_names, metric_or_measure, metrics_and_measures
 from core.jobs.verbs import as_recorded
 from core.labs.papers import bibliography, contamination, derived, sources
 from core.labs.papers.bibliography import cited
 from core.labs.papers.paper import Item, Paper, Taken
 from core.labs.papers.wording import STAGES, counted, listed, one_of, sentence
 from core.labs.papers.words import called
+from core.labs.trials.listing import TIMED
 from core.pipeline.recipe_words import OF_ANSWERS, doing, recipe_fingerprint
 from core.pipeline.stages import unused
 from core.registry import parts
@@ -45,7 +46,7 @@ def texts(workbench: Workbench, paper: Paper, showed: Mapping[str, Taken]) -> di
     trials, looked = recipes(workbench, paper), looked_at(paper, showed)
     sections = {
         "text/methods.tex": methods(workbench, paper, trials, looked),
-        "text/limitations.tex": "\n".join(_listed(limitations(workbench, paper, trials))),
+        "text/limitations.tex": "\n".join(_listed(limitations(workbench, paper, trials, looked))),
         "text/checklist.tex": "\n".join(_listed(checklist(paper, trials, looked))),
     }
     keys = {key for text in sections.values() for group in re.findall(r"\\cite{([^}]*)}", text) for key in group.split(",")}
@@ -89,7 +90,7 @@ def methods(workbench: Workbench, paper: Paper, trials: Trials, looked: Mapping[
     return "\n".join(lines)
 
 
-def limitations(workbench: Workbench, paper: Paper, trials: Trials) -> list[str]:
+def limitations(workbench: Workbench, paper: Paper, trials: Trials, looked: Mapping[str, int]) -> list[str]:
     """What was found that limits the results, as LaTeX."""
     said = []
     for fingerprint, of in _by(trials, "questions_fingerprint").items():
@@ -98,15 +99,16 @@ def limitations(workbench: Workbench, paper: Paper, trials: Trials) -> list[str]
             have = "has no gold evidence and counts" if bare == 1 else "have no gold evidence and count"
             asked = f"{bare:,} of {counted(len(queries), 'question')} on {escape(corpus_words(of[0]))}"
             said.append(f"{asked} {have} in no mean.")
-    if trials and all(trial["config"]["corpus"].get("questions", "all") == "all" for trial in trials):
+    seeds = {(recipe_fingerprint(trial["config"]), trial["config"].get("seed", 0)) for trial in trials}
+    several = len({recipe for recipe, _ in seeds}) > 1 or any(number > 1 for number in looked.values())
+    if several and all(trial["config"]["corpus"].get("questions", "all") == "all" for trial in trials):
         said.append(
             "Recipes were compared on all questions: the best was chosen on the questions on which it is reported, which flatters it."
         )
-    seeds = {(recipe_fingerprint(trial["config"]), trial["config"].get("seed", 0)) for trial in trials}
     if trials and len(seeds) == len({recipe for recipe, _ in seeds}):
         said.append("Each recipe was measured with one seed: the intervals are over questions, not over seeds.")
     said += _low_power(workbench, paper)
-    if any("--cost" in item.command for item in paper.items):
+    if any({*TIMED, "answer_s"} & {*item.command} for item in paper.items):
         said.append("Times were measured on machines with other work.")
     with_encoder = [trial for trial in trials if "embedding" not in _unused(trial["config"])]
     return said + contamination.findings(workbench, trials, with_encoder)
@@ -182,7 +184,7 @@ def _bare(part: str) -> bool:
 
 def _measures(paper: Paper, trials: Trials) -> list[str]:
     values = [item.value.split(".") for item in paper.items if item.kind == "number"]
-    words = {word for said in (*(as_recorded(item.command) for item in paper.items), *values) for word in said}
+    words = {word for said in (*map(_with_metrics, paper.items), *values) for word in said}
     rules = [trial["config"]["evaluation"] for trial in trials]
     depths, shares = sorted({rule["k"] for rule in rules}), one_of(sorted({100 * rule["overlap"] for rule in rules}))
     depth = depths[0] if len(depths) == 1 else "k"
@@ -200,6 +202,14 @@ def _measures(paper: Paper, trials: Trials) -> list[str]:
     said = [f"Rankings are measured by {listed(labels)}{k}" if labels else f"Rankings are judged at depth k = {one_of(depths)}"]
     said.append(f"A chunk is relevant where it shares at least {shares}\\% of the shorter of itself and a gold span")
     return said + [f"Answers are measured by {listed(of_answers)}"] * bool(of_answers)
+
+
+def _with_metrics(item: Item) -> list[str]:
+    """The words of its command, and the metrics that these mean where they name none."""
+    said = as_recorded(item.command)
+    if "--metric" in said or _verb(item) not in {"compare", *derived.VERBS} - {"study-results"}:
+        return said
+    return [*said, *(headlines() if _verb(item) == "trials-table" else [MAIN])]
 
 
 def _tests(paper: Paper, trials: Trials) -> list[str]:

@@ -38,7 +38,8 @@ class OwnColumn(NamedTuple):
             return Column(self.name, self.title(k), MEAN, direction=direction(self.name), width=90)
         if self.kind == "cost":
             unit = COSTS[self.name][1]
-            return Column(self.name, self.title(), COUNT if unit in ("chunks", "tokens") else f"%.1f {unit}", direction=-1)
+            form = COUNT if unit in ("chunks", "tokens") else f"%.{2 if unit == 's' else 1}f {unit}"
+            return Column(self.name, self.title(), form, direction=-1)
         return Column(self.name, self.title(), help=f"Setting {self.name}; {ABSENT}: the recipe does not have it.")
 
 

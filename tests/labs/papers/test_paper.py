@@ -81,6 +81,51 @@ def test_sql_answers_as_the_verb_does(bench):
     assert 0 < papers.taken(bench, "small", "mean").content < 1
 
 
+def test_all_intervals_of_a_table_have_the_level_that_it_says(bench):
+    questions = add_questions(bench.store)
+    wide, narrow = (add_trial(bench.store, questions, {"evaluation.confidence": level}, 0.6, 1) for level in (0.99, 0.8))
+    table = sources.answer(bench, ("trials-table", wide, narrow, "--metric", "mrr"))
+    first, second = (row["cells"]["mrr"] for row in table["rows"])
+    assert table["confidence"] == 0.99 and (first["low"], first["high"]) == (second["low"], second["high"])
+
+
+def test_a_figure_of_nothing_is_refused(bench):
+    trial, other, _ = three_trials(bench)
+    papers.create(bench, "Small")
+    figure = {"kind": "figure", "name": "gap", "drawing": "differences"}
+    with pytest.raises(WorkbenchError, match="no differences to draw"):
+        papers.add(bench, "small", {**figure, "command": ["trials-table", trial, "--metric", "mrr"]})
+    papers.add(bench, "small", {**figure, "command": ["trials-table", trial, other, "--metric", "mrr"]})
+    papers.add(bench, "small", {**figure, "name": "mean", "drawing": "means", "command": ["trials-table", trial]})
+
+
+def test_words_of_a_paper_are_taken_as_they_are_typed(bench):
+    papers.create(bench, "Small")
+    papers.add_text(bench, "small", "Words")
+    said = {"title": "Hybrid search: a study # 2", "authors": "A: B & C", "abstract": "# Aim", "serif": "false"}
+    paper = parse(["paper", "change", "small", *(word for name in said for word in ("--set", f"{name}={said[name]}"))]).work(
+        bench
+    )
+    assert {name: paper[name] for name in said} == said | {"serif": False}
+    parse(["paper", "change", "small", "text", "--set", "text=# Results: all = 1"]).work(bench)
+    parse(["paper", "change", "small", "--set", "title=2024"]).work(bench)
+    paper = papers.load(bench, "small")
+    assert paper.title == "2024" and paper.item("text").text == "# Results: all = 1"
+    with pytest.raises(WorkbenchError, match="no figure, table or number is called so") as error:
+        papers.add_text(bench, "small", "It gained {zzz}")
+    assert "list settings" not in error.value.todo, "which has no field of a paper"
+
+
+def test_a_table_of_sql_may_hold_times(bench):
+    trials = three_trials(bench)
+    papers.create(bench, "Small")
+    words = ("sql", "SELECT id, created FROM trials ORDER BY id")
+    papers.add(bench, "small", {"kind": "table", "name": "when", "command": words, "trials": trials})
+    rows = papers.taken(bench, "small", "when").content["data"]
+    assert [row["created"] for row in rows] == [str(row[1]) for row in bench.sql(words[1]).rows]
+    assert [row.holds for row in drain(checking.check(bench, "small"))] == [True]
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [
@@ -220,7 +265,9 @@ def test_what_an_item_showed_cannot_be_changed_unseen(bench, tmp_path):
 def test_a_trial_that_failed_gives_no_table_and_a_table_is_of_one_set_of_questions(bench):
     [trial, *_] = three_trials(bench)
     failed, other = add_failed(bench.store), add_trial(bench.store, add_questions(bench.store, name="b", dataset="b"))
-    for second, what in [(failed, "has no results"), (other, "answered other questions")]:
+    bare = add_trial(bench.store, add_questions(bench.store, n=1, name="bare", dataset="bare"))
+    no_results = [(failed, "has no results: failed"), (bare, "has no results: it measured no question")]
+    for second, what in [*no_results, (other, "answered other questions")]:
         with pytest.raises(WorkbenchError, match=what):
             sources.answer(bench, ("trials-table", trial, second))
     with pytest.raises(WorkbenchError, match="no metric 'bleu'"):

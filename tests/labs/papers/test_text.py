@@ -89,6 +89,39 @@ def test_only_where_each_recipe_has_one_seed_it_is_said(tmp_path):
     assert said == {"repeated": False, "single": True}
 
 
+def test_what_nothing_was_chosen_or_timed_for_is_no_limit(tmp_path):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    first, second = (add_trial(bench.store, questions, {"sparse.k1": k1}, 0.8, 2) for k1 in (0.8, 1.2))
+    tables = {
+        "alone": f"trials table {first}",
+        "two": f"trials table {first} {second} --cost chunks",
+        "timed": f"trials table {first} --cost latency_ms",
+    }
+    for name, command in tables.items():
+        papers.create(bench, name)
+        papers.add_table(bench, name, "main", command)
+    said = {name: texts_of(bench, name)["text/limitations.tex"] for name in tables}
+    assert [name for name, words in said.items() if "machines with other work" in words] == ["timed"]
+    paper = papers.load(bench, "alone")
+    alone = text.limitations(bench, paper, text.recipes(bench, paper), {})
+    assert "flatters" in said["two"] and not any("flatters" in words for words in alone), "one recipe was chosen among none"
+
+
+def test_metrics_that_a_command_means_without_a_word_are_named(tmp_path):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    pair = [add_trial(bench.store, questions, {"sparse.k1": k1}, 0.8, 2) for k1 in (0.8, 1.2)]
+    for name, command in (("gain", ["compare", *pair]), ("table", ["trials-table", *pair])):
+        papers.create(bench, name)
+        kind = {"kind": "number", "value": "difference"} if name == "gain" else {"kind": "table"}
+        papers.add(bench, name, {**kind, "name": name, "command": command})
+    methods = [texts_of(bench, name)["text/methods.tex"] for name in ("gain", "table")]
+    assert (
+        all(r"nDCG@10~\cite{jarvelin2002}" in words for words in methods) and "MRR@10" in methods[1] and "MRR" not in methods[0]
+    )
+
+
 def test_the_smallest_difference_is_that_of_the_power_of_a_paired_test(bench, texts):
     from scipy.stats import norm
 

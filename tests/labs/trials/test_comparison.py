@@ -132,6 +132,8 @@ def test_of_a_measure_of_which_less_is_better_the_lower_value_wins(tmp_path):
     result = comparison.compare(bench, base, [other], "noise")
     [row] = comparison.rows(result, {other.id: "other"})
     assert row["Difference"] < 0 and row["Verdict"] == "better" and (row["Won"], row["Lost"], row["Tied"]) == (30, 9, 0)
+    pair = comparison.pair(bench, base.id, other.id, "noise")
+    assert pair["difference"] < 0 and (pair["wins"], pair["losses"], pair["ties"]) == (30, 9, 0)
 
 
 def test_other_evidence_for_the_same_questions_is_told_on_the_command_line_too(tmp_path, monkeypatch, capsys):

@@ -123,6 +123,15 @@ def test_what_cannot_be_ranked_together_is_told(bench, tmp_path):
         values.select(Workbench(tmp_path))
 
 
+def test_named_trials_that_do_not_compare_with_the_others_are_told(home, bench, members, monkeypatch, capsys):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(home))
+    others = [trial.id for trial in comparison.trials(bench) if trial.sweep != "s"]
+    assert main(["trials", "leaderboard", "--only", members[0].id, members[-1].id, *others, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["left out"] == "1 trial on other questions or documents, or by other rules. 1 trial without a result."
+    assert main(["trials", "leaderboard", "s", "--json"]) == 0 and not json.loads(capsys.readouterr().out)["left out"]
+
+
 def test_beyond_what_is_compared_at_once_the_lowest_means_fall_out(bench, members, monkeypatch):
     monkeypatch.setattr(values, "MOST", 2)
     measured = values._scores(bench, members, "ndcg_linear")

@@ -121,3 +121,19 @@ def test_a_view_counts_as_soon_as_it_is_saved_and_whatever_the_clock_says(tmp_pa
     monkeypatch.setattr(identifiers, "_last", 0)
     views.drop_view(bench, "mine")
     assert views.views(bench) == {} == views.views(Workbench(tmp_path))
+
+
+def test_costs_are_written_in_digits_that_a_person_reads(workbench):
+    from app.ui.trials.details import spread_words
+    from core.labs.trials.comparison import Spread
+    from core.report.table import in_words
+
+    questions = add_questions(workbench.store)
+    costs = {"context_at_k": 2092.315972, "answer_s": 0.3217, "latency_ms": 5.24, "chunks": 705}
+    add_trial(workbench.store, questions, costs=costs)
+    columns = own_columns.read(workbench, ["context_at_k", "answer_s", "latency_ms", "chunks"])
+    [row] = own_columns.rows(everything(workbench), columns)
+    said = [in_words(row[column.name], column.drawn().format) for column in columns]
+    assert said == ["2,092.3", "0.32 s", "5.2 ms", "705"]
+    assert spread_words(Spread(0.0321, 0.0279, 0.0405, 30), "s") == "0.032 s (0.028 to 0.041 over 30 questions)"
+    assert spread_words(Spread(5.24, 5.1, 5.4, 30), "ms") == "5.2 ms (5.1 to 5.4 over 30 questions)"
