@@ -301,8 +301,7 @@ class StoredTrials:
         if not len(first):
             raise WorkbenchError("The two trials share no measured question.", todo="Compare trials on the same corpus.")
         [result] = paired_difference(second, first, recipe["resamples"], recipe["confidence"], seed=records[0]["seed"])
-        better = metric_or_measure(metric).direction  # where less is better the lower value wins
-        won, lost = (result.wins, result.losses)[::better]
+        won, lost = result.won_and_lost(metric_or_measure(metric).direction)
         result = result._replace(wins=won, losses=lost)
         measured_a, measured_b = (sum(value == value for value in of.values()) for of in values)
         return {

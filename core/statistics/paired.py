@@ -27,12 +27,16 @@ class Paired(NamedTuple):
     p: float | None  # two-sided sign-flip permutation test
     exact: bool  # all sign patterns were counted
     effect_size: float | None  # dz: mean difference / standard deviation of the differences
-    wins: int  # questions on which a is better
+    wins: int  # questions on which a is above b
     losses: int
     ties: int
     n: int
     total: int
     note: str = ""
+
+    def won_and_lost(self, direction: int) -> tuple[int, int]:
+        """By a; where less is better (direction -1) the lower value wins."""
+        return (self.wins, self.losses)[::direction]
 
     @property
     def between(self) -> str:

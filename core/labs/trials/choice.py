@@ -124,7 +124,7 @@ def record(workbench: Workbench, result: Reported) -> dict[str, Any]:
                 "low": paired.low,
                 "high": paired.high,
                 "p": paired.p,
-                **dict(zip(("won", "lost"), (paired.wins, paired.losses)[::better], strict=True)),
+                **dict(zip(("won", "lost"), paired.won_and_lost(better), strict=True)),
                 "tied": paired.ties,
                 "n": paired.n,
             }

@@ -328,7 +328,7 @@ def rows(result: TrialComparison, names: dict[str, str]) -> list[dict[str, Any]]
     table = []
     for row in result.rows:
         p = row.paired or Paired(*[None] * 11)
-        won, lost = (p.wins, p.losses)[:: direction(result.metric)]  # of a metric of which less is better the lower value wins
+        won, lost = p.won_and_lost(direction(result.metric))
         table.append(
             {
                 "Trial": names[row.trial.id],
