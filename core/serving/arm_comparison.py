@@ -12,7 +12,7 @@ from core.pipeline.scores import at_hand, judge_tools
 from core.records import Progress
 from core.report.table import COUNT, MEAN, SIGNED, Column, Table, between, written
 from core.serving.arms import FIRST, SECOND, SHADOW
-from core.serving.feedback import feedback
+from core.serving.feedback import FeedbackOn, feedback
 from core.serving.quality import judge_in_order, measure_of_served
 from core.serving.served import ANSWERING, ServedAnswer, served_answers
 from core.statistics.proportion import unit_intervals
@@ -56,12 +56,18 @@ class ServedComparison(NamedTuple):
 def compare_arms(
     workbench: Workbench, name: str, by: str = THUMBS, hours: float = HOURS, margin: float = MARGIN
 ) -> ServedComparison:
-    """Of what was answered as `name` in the last hours by the two recipes that answered last. margin: a smaller difference is none. Judges
-    nothing: by a measure those answers count that came before the first without a score, so that their order is the same at every look."""
+    """Of what was answered as `name` in the last hours by the two recipes that answered last. Chance sends a question to one of them, not
+    each time that it is asked, so that each counts once. margin: a smaller difference is none. Judges nothing: by a measure those answers
+    count that came before the first without a score, so that their order is the same at every look."""
     if by == THUMBS:
         heard = {each.span for each in _of_recipes(_side_by_side(served_answers(workbench, hours, name)))}
-        said = [each for each in reversed(feedback(workbench, hours, name)) if each.answer and each.answer.span in heard]
-        first, second = ([float(each.thumb == "up") for each in said if each.answer.arm == arm] for arm in (FIRST, SECOND))
+        said: dict[tuple[str, ...], FeedbackOn] = {}
+        for each in reversed(feedback(workbench, hours, name)):
+            if each.answer and each.answer.span in heard:
+                said.setdefault((each.answer.arm, each.client, _words(each.answer)), each)
+        first, second = (
+            [float(each.thumb == "up") for each in said.values() if each.answer.arm == arm] for arm in (FIRST, SECOND)
+        )
         return _compared(by, False, np.array(first), np.array(second), margin, 0)
     measure, answers = _measure(by), _of_arms(workbench, name, hours)
     scores = _scores(workbench, measure, answers)
@@ -87,7 +93,7 @@ def judge_arms(
 def arms_table(told: ServedComparison) -> Table:
     columns = (
         Column("arm", "Recipe", width=110),
-        Column("answers", format=COUNT, help="That count so far."),
+        Column("answers", format=COUNT, help="That count so far: one a question."),
         Column("mean", format=MEAN, help="Of thumbs the share that is up.", direction=1),
         Column("low", "From", MEAN, "Of its 95% interval, for one look."),
         Column("high", "To", MEAN),
@@ -98,11 +104,13 @@ def arms_table(told: ServedComparison) -> Table:
 def _of_arms(workbench: Workbench, name: str, hours: float) -> list[ServedAnswer]:
     """In their order: those of A/B, or those that the shadow answered too, with its own; which of both was the last."""
     answers = served_answers(workbench, hours, name, (*ANSWERING, SHADOW))
-    last = next((each for each in reversed(answers) if each.arm), None)
+    last = next((each for each in reversed(answers) if each.arm or each.shadow_of), None)
     if last is None or not last.shadow_of:
-        return _of_recipes(_side_by_side(answers))
+        return _once(_of_recipes(_side_by_side(answers)))
     answers = _of_recipes(_shadowed([each for each in answers if each.shadow_of or not each.arm]))
-    return _shadowed(answers)  # those whose shadow was another recipe's are out
+    first = _once([each for each in _shadowed(answers) if not each.shadow_of])  # whose shadow is the last recipe's
+    pairs = {(each.trace, each.question) for each in first}
+    return [each for each in answers if (each.shadow_of or each.trace, each.question) in pairs]
 
 
 def _side_by_side(answers: Sequence[ServedAnswer]) -> list[ServedAnswer]:
@@ -116,9 +124,23 @@ def _shadowed(answers: Sequence[ServedAnswer]) -> list[ServedAnswer]:
 
 def _of_recipes(answers: Sequence[ServedAnswer]) -> list[ServedAnswer]:
     """Those since either side has the recipe that it had last: what an earlier one of the same name answered says nothing of it."""
-    last = {each.arm == SECOND: each.recipe for each in answers}
-    other = [each.start_s for each in answers if each.recipe != last[each.arm == SECOND]]
+    last = {_is_second(each): each.recipe for each in answers}
+    other = [each.start_s for each in answers if each.recipe != last[_is_second(each)]]
     return [each for each in answers if each.start_s > max(other, default=0.0)]
+
+
+def _is_second(answer: ServedAnswer) -> bool:
+    return bool(answer.shadow_of) or answer.arm == SECOND
+
+
+def _once(answers: Sequence[ServedAnswer]) -> list[ServedAnswer]:
+    """Of each question the first answer of either side."""
+    first = {(each.arm, _words(each)): each for each in reversed(answers)}
+    return [each for each in answers if first[each.arm, _words(each)] is each]
+
+
+def _words(answer: ServedAnswer) -> str:
+    return " ".join(answer.question.split())
 
 
 def _measure(by: str) -> AnswerMeasure:

@@ -111,13 +111,14 @@ def test_a_service_is_ready_when_both_recipes_are(bench, reader, serve):
     assert client.post("/answer", json={"question": LUND}).json()["error"] == "Not ready: Its model is gone."
 
 
-def thumbs(workbench, first, second):
-    """So many up and down."""
+def thumbs(workbench, first, second, question=""):
+    """So many up and down, each to a question of its own unless one is given."""
     values = [(FIRST, up) for up in first] + [(SECOND, up) for up in second]
     traces = [f"{n:032x}" for n in range(1, len(values) + 1)]
     of_arms = zip(traces, values, strict=True)
     record(
-        workbench, *(answer(1000, f"{trace}?", PASSAGE, trace=trace, span=trace[-16:], arm=arm) for trace, (arm, _) in of_arms)
+        workbench,
+        *(answer(1000, question or f"{trace}?", PASSAGE, trace=trace, span=trace[-16:], arm=arm) for trace, (arm, _) in of_arms),
     )
     book = FeedbackBook(workbench)
     for trace, (_, up) in zip(traces, values, strict=True):
@@ -192,6 +193,32 @@ def test_a_b_by_a_measure_takes_two_samples(workbench):
 def test_a_measure_that_a_served_answer_does_not_feed_is_refused(workbench):
     with pytest.raises(WorkbenchError, match="passages alone"):
         compare_arms(workbench, "towns", "em")
+
+
+def test_a_question_that_is_asked_again_and_again_counts_once(workbench):
+    """It goes to the same recipe each time: 30 of each would say that the second is worse, by a single question each."""
+    for place in range(30):
+        record(
+            workbench, answer(900 - place, "Popular?", PASSAGE, arm=FIRST), answer(899.5 - place, " Another?", WRONG, arm=SECOND)
+        )
+    drain(judge_arms(workbench, "towns", "containment", most=1000))
+    told = compare_arms(workbench, "towns", "containment")
+    assert [row["answers"] for row in told.rows] == [1, 1] and told.stopping.verdict == ON and told.waiting == 0
+
+
+def test_of_a_question_that_the_shadow_answered_again_and_again_one_pair_counts(workbench):
+    for place in range(20):
+        trace = f"{place + 1:032x}"
+        record(workbench, answer(900 - place, "Popular?", PASSAGE, trace=trace))
+        record(workbench, answer(899.5 - place, "Popular?", WRONG, path="/shadow", arm=SECOND, shadow_of=trace))
+    drain(judge_arms(workbench, "towns", "containment", most=1000))
+    told = compare_arms(workbench, "towns", "containment")
+    assert told.paired and told.stopping.pairs == 1 and told.waiting == 0
+
+
+def test_thumbs_of_one_client_for_one_question_are_one(workbench):
+    thumbs(workbench, [1, 0], [0, 1], "Popular?")
+    assert [(row["answers"], row["mean"]) for row in compare_arms(workbench, "towns").rows] == [(1, 1.0), (1, 0.0)]
 
 
 def test_a_difference_that_drifts_is_told_as_such():
