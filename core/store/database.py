@@ -162,10 +162,11 @@ class Store:
         return self._read(fetch)
 
     def recorded(self, kind: str, sql: str, params: Sequence | dict = ()) -> list[dict[str, Any]]:
-        """A row each of what the query tells, in its order: its columns, of which `key` is one, and the value that is recorded under it."""
+        """A row each of what the query tells, in its order: its columns, of which `key` is one, and the value that is recorded under it;
+        of what several records hold under one key, as of merged journals, the first."""
         rows = self.query(sql, params)
         values = batches(self.home).read(kind, [row["key"] for row in rows])
-        return [row | values[row["key"]] for row in rows if row["key"] in values]
+        return [row | values.pop(row["key"]) for row in rows if row["key"] in values]
 
     def stored(
         self, kind: str, sql: str, params: Sequence, row: Callable[[Record], dict[str, Any] | None]

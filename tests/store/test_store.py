@@ -12,6 +12,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.progress import drain
 from core.store import database, tables
+from core.store.batches import batches
 from core.store.database import Store
 from core.store.journal import Journal
 
@@ -277,6 +278,14 @@ def test_a_backup_restores_by_copying(store, tmp_path):
     next(half)
     half.close()
     assert [item.name for item in tmp_path.glob("*half*")] + [item.name for item in tmp_path.glob(".*")] == []
+
+
+def test_what_two_records_hold_under_a_key_is_told_once(tmp_path):
+    """As of two people who ran the same again, and merged their journals."""
+    for question in ("first", "second"):
+        batches(tmp_path).add("canary_answers", {"a": {"question": question}}, {})
+    told = Store(tmp_path).recorded("canary_answers", "SELECT key FROM canary_answers ORDER BY id")
+    assert [(row["key"], row["question"]) for row in told] == [("a", "first")]
 
 
 @pytest.mark.slow
