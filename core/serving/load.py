@@ -300,13 +300,14 @@ def point(plan: LoadPlan, rate: float, schedule: np.ndarray, noted: Noted) -> di
         told = percentiles(values)
         numbers |= told if not prefix else {f"{prefix}{name}_ms": told[f"{name}_ms"] for name in SHARES}
     numbers["by_second"] = _by_second(schedule, latency, right, good)
-    if limit := driver_limit(counts, numbers["sent_p50_ms"]):
+    spent = np.where(right, from_sending, np.where(outcome == "time-out", 1000 * plan.timeout_s, 0.0))[counted]
+    if limit := driver_limit(counts, float(np.median(spent)) if len(spent) else None):
         numbers = dict.fromkeys(numbers)
     return plain(counts | {"limit": limit} | numbers)
 
 
 def driver_limit(counts: Mapping[str, Any], median_ms: float | None) -> str:
-    """Why the driver and not the service was the limit; "" where it was not. median_ms: latency from sending.
+    """Why the driver and not the service was the limit; "" where it was not. median_ms: from sending to the answer, or to the time-out.
 
     A driver later than LATE_MS is still none where that changes no latency by more than LATE_SHARE.
     """

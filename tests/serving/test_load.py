@@ -239,6 +239,8 @@ def test_where_the_driver_was_the_limit_no_number_is_told(latency, kinds, words)
 
 def test_a_driver_that_is_late_beside_what_it_measures_is_no_limit():
     assert told(np.full(200, 1000.0), late_ms=20.0)["limit"] == "" and told(np.full(200, 100.0), late_ms=20.0)["limit"]
+    lost = told(np.full(200, 100.0), ["200"] * 80 + ["time-out"] * 120, late_ms=20.0)  # an overload: a client waits for 30 s
+    assert lost["limit"] == "" and lost["good"] == 0.4 and told(np.full(200, 100.0), "reset", late_ms=20.0)["limit"]
 
 
 def test_no_answer_is_slower_than_any_and_a_refusal_is_no_latency():
