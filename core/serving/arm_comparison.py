@@ -104,7 +104,7 @@ def arms_table(told: ServedComparison) -> Table:
 def _of_arms(workbench: Workbench, name: str, hours: float) -> list[ServedAnswer]:
     """In their order: those of A/B, or those that the shadow answered too, with its own; which of both was the last."""
     answers = served_answers(workbench, hours, name, (*ANSWERING, SHADOW))
-    last = next((each for each in reversed(answers) if each.arm), None)
+    last = next((each for each in reversed(answers) if each.arm or each.shadow_of), None)
     if last is None or not last.shadow_of:
         return _once(_of_recipes(_side_by_side(answers)))
     answers = _of_recipes(_shadowed([each for each in answers if each.shadow_of or not each.arm]))
@@ -124,9 +124,13 @@ def _shadowed(answers: Sequence[ServedAnswer]) -> list[ServedAnswer]:
 
 def _of_recipes(answers: Sequence[ServedAnswer]) -> list[ServedAnswer]:
     """Those since either side has the recipe that it had last: what an earlier one of the same name answered says nothing of it."""
-    last = {each.arm == SECOND: each.recipe for each in answers}
-    other = [each.start_s for each in answers if each.recipe != last[each.arm == SECOND]]
+    last = {_is_second(each): each.recipe for each in answers}
+    other = [each.start_s for each in answers if each.recipe != last[_is_second(each)]]
     return [each for each in answers if each.start_s > max(other, default=0.0)]
+
+
+def _is_second(answer: ServedAnswer) -> bool:
+    return bool(answer.shadow_of) or answer.arm == SECOND
 
 
 def _once(answers: Sequence[ServedAnswer]) -> list[ServedAnswer]:
