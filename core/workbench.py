@@ -388,7 +388,6 @@ class Workbench(StoredTrials):
         """
         from core.agents.effects import AgentEffects
         from core.answering.answer import answer
-        from core.answering.protocol import USUAL_S
 
         started, way = time.perf_counter(), Way()
         effects = AgentEffects(self.home, fingerprint(config, question))
@@ -405,7 +404,7 @@ class Workbench(StoredTrials):
                 context_of(config),
                 config.seed,
                 retrieval_ms,
-                config.answering.deadline_s(USUAL_S) if deadline_s is None else deadline_s,
+                config.answering.deadline_s() if deadline_s is None else deadline_s,
                 answering=config.answering,
                 search=partial(self.search, run),
                 source=source_of(self.pipeline, run),

@@ -76,7 +76,7 @@ def answer_again(
     generator, made = type(generator).model_validate(first.receipt.settings), first.receipt
     way = registry.find("answering", first.way["part"]).model_validate(first.way) if first.way else OnePrompt()
     yield from loaded(generator)
-    until = time.perf_counter() + way.deadline_s(USUAL_S)
+    until = time.perf_counter() + way.deadline_s()
     hits = distinct(list(ranking), context)[0] or list(first.hits)[: first.detail.get("first")]  # those that it began with
     if not ranking:  # all that is done of these passages already
         settings = {"order": "best_first", "duplicates": 1.0, "hand_on": "chunk", "compress": 1.0, "passages": max(1, len(hits))}

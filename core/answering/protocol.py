@@ -70,9 +70,9 @@ class Answering(PartConfig):
         """How many texts of the model an answer over so many passages takes at most, for what it is expected to take; 0: of none."""
         return 1
 
-    def deadline_s(self, usual: float) -> float:
+    def deadline_s(self) -> float:
         """So long an answer may take where nobody waits for less: the usual time, or what its own limit lets it take."""
-        return usual
+        return USUAL_S
 
     def identity(self) -> str:
         """What besides its settings and the engine decides the text: of a way that has a model of its own."""

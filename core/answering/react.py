@@ -76,8 +76,8 @@ class React(Answering):
     def texts(self, passages: int) -> int:
         return self.steps + 1
 
-    def deadline_s(self, usual: float) -> float:
-        return max(usual, self.seconds + LAST_S)
+    def deadline_s(self) -> float:
+        return max(super().deadline_s(), self.seconds + LAST_S)
 
     def check(self, generator: PartConfig) -> None:
         self.needs_schema(generator)

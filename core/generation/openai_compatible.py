@@ -104,7 +104,7 @@ class OpenAICompatible(TextGenerator):
                             return
                         if event.data:
                             _take(remote.message(event.data), reply)
-            if not (reply.pieces or reply.reason):  # llama.cpp's server tells why only where nothing is streamed
+            if not (reply.shown.text or reply.reason):  # llama.cpp's server tells why only where nothing is streamed
                 small = {name: value for name, value in body.items() if not name.startswith("stream")}
                 async with connect() as client:  # anew: it leaves the first connection unusable
                     await check(await client.post(url, json={**small, self._limit(): 1}))

@@ -191,6 +191,7 @@ def spoken(text: str) -> str:
 
 
 def spoken_tokens(tokens: Sequence[Token]) -> tuple[Token, ...]:
+    """Those behind the thoughts that they begin with."""
     text = "".join(token.text for token in tokens)
     thoughts, ends = len(text) - len(spoken(text)), accumulate(len(token.text) for token in tokens)
     return tuple(token for token, end in zip(tokens, ends, strict=True) if end > thoughts or not thoughts)

@@ -58,7 +58,6 @@ class Reply:
     """The answer of one try as it comes: filled by the engine, read by `converse`."""
 
     max_tokens: int
-    pieces: list[str] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
     reason: str = ""  # once the endpoint has given one
     usage: prices.Usage | None = None  # once the answer has ended
@@ -76,9 +75,8 @@ class Reply:
         if "\ud800" <= piece[-1:] <= "\udbff":
             piece, self._half = piece[:-1], piece[-1]
         self._size += len(piece)
-        if said := self.shown.add(valid(piece)):
+        if self.shown.add(valid(piece)):
             self.first_at = self.first_at or time.perf_counter()
-            self.pieces.append(said)
         if self._size > CHARACTERS_A_TOKEN * self.max_tokens or len(self.tokens) > self.max_tokens + 1:
             raise Fault(f"the endpoint sent more text than {self.max_tokens:,} tokens hold")
 
@@ -142,7 +140,7 @@ def converse(
         while True:
             reply = Reply(max_tokens)
             fault = yield from _try(loop, step, talk(reply), reply, deadline)
-            if fault is None or not fault.again or reply.pieces or tried == retries:
+            if fault is None or not fault.again or reply.shown.text or tried == retries:
                 break
             wait_s = FIRST_WAIT_S * 2**tried * random.uniform(0.5, 1) if fault.wait_s is None else fault.wait_s
             resume = time.perf_counter() + wait_s
@@ -199,8 +197,9 @@ def _try(
     try:
         while not task.done() and (left := deadline - time.perf_counter()) > 0:
             step(asyncio.wait({task}, timeout=min(TICK_S, left)))
-            new, start = "".join(reply.pieces[start:]), len(reply.pieces)
-            yield new
+            text = reply.shown.text
+            yield text[start:]
+            start = len(text)
         if not task.done():
             reply.reason = reply.reason or "deadline"  # where only the goodbye is missing, the answer is whole
             return None

@@ -128,9 +128,8 @@ class Jobs:
         work it is, for what the next one is expected to take; like: what else decides that. expected: seconds, fewest and most, as
         they were told."""
         with self._starting():
-            for job in self.list():
-                if job.alive and job.arguments == tuple(arguments):
-                    return job.id
+            if under_way := self._under_way(tuple(arguments)):
+                return under_way
             self._prune()
             job_id = new_id()
             (self.folder / job_id).mkdir()
@@ -150,15 +149,18 @@ class Jobs:
         cached is not computed again."""
         with self._starting():
             job = self.get(job_id)
-            others = (other for other in self.list() if other.alive and other.arguments == job.arguments and other.id != job_id)
-            if not job.alive and (other := next(others, None)):
-                return other.id
+            if not job.alive and (other := self._under_way(job.arguments)):
+                return other
             if not job.active:
                 self._kill(job_id)  # it may hang rather than be gone
                 about = self._about(job_id)
                 (self.folder / job_id / "state.json").unlink(missing_ok=True)
                 self._spawn(job_id, {**about, "attempt": about["attempt"] + 1})
             return job_id
+
+    def _under_way(self, arguments: tuple[str, ...]) -> str:
+        """The id of the job with these that runs, or hangs; "": none."""
+        return next((job.id for job in self.list() if job.alive and job.arguments == arguments), "")
 
     def took(self, verb: str, like: str | None = None) -> list[tuple[int, float]]:
         """(units, seconds) of the jobs with this verb that went through at the first attempt, the newest first. like: of those alone

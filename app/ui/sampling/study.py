@@ -12,6 +12,7 @@ from core.config import TrialConfig
 from core.labs.answers.answering import alike, answer_phase
 from core.labs.sampling.chains import presets
 from core.labs.sampling.study import DIVERSITY, MEASURES, QUALITY, ChainResult, asked, results, rows
+from core.report.table import P_VALUE, written
 from core.workbench import Forecast
 
 WHAT = "Diversity against quality"
@@ -128,17 +129,13 @@ def verdicts(measured: Sequence[ChainResult], names: dict[str, str], measure: st
         name = f"**{cards.plain(names[change.arm])}**"
         if change.significant(level):
             word, by = change.verdict(level, ("higher", "lower")), abs(change.paired.difference)
-            words.append(f"{name} is {word} by {by:.3f} (p {p_words(change.p_holm)})")
+            words.append(f"{name} is {word} by {by:.3f} (p {written(change.p_holm, P_VALUE)})")
         elif change.p_holm is not None:
             same.append(name)
     if same:
         words.append(f"{', '.join(same)} not significantly different from it")
     against = f"{MEASURES[measure][0]} against **{cards.plain(names[measured[0].chain])}**"
     return f"{against}: {'; '.join(words)}." if words else ""
-
-
-def p_words(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def study_figure(measured: Sequence[ChainResult], names: dict[str, str], x: str, y: str) -> charts.Figure:
@@ -208,7 +205,7 @@ def study_table(measured: Sequence[ChainResult], names: dict[str, str], shown: S
             d, p = (change.paired, change.p_holm) if change else (None, None)
             cover = f'<br><span class="gw-small">{i.n:,} of {i.total:,} questions</span>' if i.n < i.total else ""
             body += f"{num}{number(i.mean, i.low, i.high)}{cover}</td>"
-            tested = f'<br><span class="gw-small">p {p_words(p)}</span>' if p is not None else ""
+            tested = f'<br><span class="gw-small">p {written(p, P_VALUE)}</span>' if p is not None else ""
             body += f"{num}{number(d.difference, d.low, d.high, '+') if d else '–'}{tested}</td>"
         speed = f"{result.tokens_per_s:,.0f}" if result.tokens_per_s else "–"
         length = result.measures["tokens"].mean

@@ -22,7 +22,6 @@ from core import registry
 from core.agents import runs
 from core.agents.tools import WRITE_MEMORY, RememberedFact
 from core.answering.answer import answer
-from core.answering.protocol import USUAL_S
 from core.comparison.comparison import ArmComparison, compared
 from core.config import PartConfig, TrialConfig, code_version, fingerprint
 from core.context.surroundings import Surroundings
@@ -254,7 +253,7 @@ def _answered(
         return source.hits(made) if hits else made
 
     desk = {"memory": lambda: pretended, "effects": pretended}
-    how = {"answering": way, "search": search, "source": source, "desk": desk, "deadline_s": way.deadline_s(USUAL_S)}
+    how = {"answering": way, "search": search, "source": source, "desk": desk, "deadline_s": way.deadline_s()}
     try:
         said = yield from answer(draw.queries[place].text, hits, part, context_of(config), config.seed, **how)
     except PromptTooLong as error:

@@ -14,7 +14,7 @@ from core.agents import runs
 from core.agents.mcp_servers import RESULT
 from core.agents.runs import AgentStep
 from core.agents.tools import TOOLS
-from core.answering.protocol import USUAL_S, Material
+from core.answering.protocol import Material
 from core.config import build, code_version, fingerprint
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
@@ -97,7 +97,7 @@ def material_of(workbench: Workbench, run: Resolved, question: str, hits: list[H
     """What a run goes on with. hits: the passages that the model has read so far."""
     config = run.config
     tools = {"search": partial(workbench.search, run), "source": source_of(workbench.pipeline, run), "desk": workbench.desk()}
-    until = time.perf_counter() + config.answering.deadline_s(USUAL_S)
+    until = time.perf_counter() + config.answering.deadline_s()
     return Material(question, hits, config.generation.usable(), config.context, until, config.seed, **tools)
 
 
