@@ -51,6 +51,12 @@ class WeightsChoice(NamedTuple):
     path: Path
     measured: tuple[Measured, ...] = ()  # empty where nothing was to be chosen
 
+    @property
+    def copied(self) -> str:
+        """The number format of a copy that has to be made in any case, as one with an adapter: the fastest of copies."""
+        copies = [row for row in self.measured if row.weights != "as_bundled" and row.divergence <= LARGEST_DIVERGENCE]
+        return min(copies, key=lambda row: row.question_cpu_s).weights if copies else self.weights
+
 
 def weights_knob():
     return knob(

@@ -94,7 +94,7 @@ class LlamaCpp(Local):
 
     def _choice(self) -> gguf_files.WeightsChoice:
         choice, worn = gguf_files.choice(self.path(), self.weights), self._worn()
-        return choice._replace(path=adapted_gguf.adapted(self.path(), choice.weights, worn)) if worn else choice
+        return choice._replace(path=adapted_gguf.adapted(self.path(), choice.copied, worn)) if worn else choice
 
     def wears(self) -> str:
         return self.adapter
@@ -119,7 +119,7 @@ class LlamaCpp(Local):
         worn = self._worn()
         return (
             bool(worn)
-            and not adapted_gguf.copy_of(self.path(), gguf_files.choice(self.path(), self.weights).weights, worn).is_dir()
+            and not adapted_gguf.copy_of(self.path(), gguf_files.choice(self.path(), self.weights).copied, worn).is_dir()
         )
 
     def identity(self) -> str:

@@ -1,18 +1,25 @@
-"""Whether the installed llama.cpp holds AMX kernels, which gcc 12 miscompiles: they end the process at their first use.
+"""llama.cpp's AMX kernels, where its library holds them, and where alone they are used.
 
-`requirements-llama.txt` builds it without them. A wheel that pip had built before, and kept, comes with them again: pip's
-cache does not know the settings of a build. `python -m core.models.amx` ends with 1 where the library holds them.
+They configure their tiles once a thread. torch configures and releases tiles too, so in a process that has both a kernel may find
+none, which ends the process: they are used by a model that has a process of its own, after a trial on this processor. A build
+without the settings of `requirements-llama.txt`, which pip's cache may still hold, fails it (gcc 12 miscompiles the kernels).
+`python -m core.models.amx` makes the trial anew and ends with 1 where it fails.
 """
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from core.jobs import child
+from core.models import probes
+
 LDTILECFG = bytes.fromhex("c4e27849")  # VEX.128.NP.0F38.W0 49 /0, what every AMX kernel begins with
-REBUILD = "python -m pip install --force-reinstall --no-deps --no-cache-dir -r requirements-llama.txt"
+PROBE = "AMX"
+trial = threading.Event()  # within it the kernels are used, wherever it runs
 
 
 @lru_cache(maxsize=1)
@@ -23,11 +30,16 @@ def holding() -> Path | None:
     return next((file for file in files if LDTILECFG in file.read_bytes()), None)
 
 
+def used() -> bool:
+    """Whether models that are loaded in this process use these kernels."""
+    return trial.is_set() or (child.serving() and not probes.result_of(PROBE).failed)
+
+
 @contextmanager
 def left_out() -> Iterator[None]:
-    """Models that are loaded inside do not use these kernels, where the library holds them: without its own layouts of
-    the weights (`use_extra_bufts`) llama.cpp has no way to them."""
-    if not holding():
+    """Models that are loaded inside do not use these kernels, unless this is the place for them: without its own layouts
+    of the weights (`use_extra_bufts`) llama.cpp has no way to them."""
+    if not holding() or used():
         yield
         return
     from llama_cpp import llama_cpp
@@ -47,5 +59,5 @@ def left_out() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    if file := holding():
-        sys.exit(f"{file} holds AMX kernels. Build it anew: {REBUILD}")
+    if holding() and (result := probes.tried(PROBE)).failed:
+        sys.exit(f"{holding()} holds AMX kernels that fail here: {result.said}. {probes.PROBES[PROBE].todo}")

@@ -45,11 +45,13 @@ class Probe(NamedTuple):
 
 
 REINSTALL = "Install {} anew: python -m pip install --force-reinstall --no-cache-dir -r requirements.txt. Meanwhile "
+REBUILD = "python -m pip install --force-reinstall --no-deps --no-cache-dir -r requirements-llama.txt"
 PROBES = {
     "llama.cpp": Probe(
         "generate a token", ("llama-cpp-python",),
-        "Build it anew on this machine: python -m pip install --force-reinstall --no-deps --no-cache-dir -r "
-        "requirements-llama.txt. Meanwhile choose the engine transformers."),
+        f"Build it anew on this machine: {REBUILD}. Meanwhile choose the engine transformers."),
+    "AMX": Probe("read a text by llama.cpp's AMX kernels", ("llama-cpp-python",),
+                 f"Build llama.cpp anew on this machine: {REBUILD}. Meanwhile it is used without them, and slower."),
     "torch": Probe("embed a text", ("torch",),
                    REINSTALL.format("torch") + "BM25 (fusion.part=sparse_only) needs no encoder."),
     "faiss": Probe("build a small graph", ("faiss-cpu",), REINSTALL.format("faiss-cpu") + "choose the index exact."),
@@ -164,7 +166,7 @@ def _place(name: str) -> Path:
 
 def _build(name: str) -> list[int]:
     """Changes where the package was installed anew in the same version."""
-    spec = find_spec({"llama.cpp": "llama_cpp", "PDF": "kaleido"}.get(name, name))
+    spec = find_spec({"llama.cpp": "llama_cpp", "AMX": "llama_cpp", "PDF": "kaleido"}.get(name, name))
     return [os.stat(spec.origin).st_mtime_ns] if spec and spec.origin else []
 
 

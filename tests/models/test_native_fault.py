@@ -18,6 +18,7 @@ import pytest
 
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError, missing_package
+from core.generation import gguf_files
 from core.index.faiss_hnsw import FaissHNSW
 from core.index.hnswlib_graph import Hnswlib
 from core.index.protocol import Index
@@ -29,6 +30,7 @@ from core.progress import drain
 
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = np.random.default_rng(0).standard_normal((300, 16), np.float32)
+AMX = amx.holding() and "amx_int8" in Path("/proc/cpuinfo").read_text("utf-8")
 needs_llama = pytest.mark.skipif(not importlib.util.find_spec("llama_cpp"), reason="needs llama-cpp-python")
 
 
@@ -142,31 +144,67 @@ def installed() -> list[Path]:
 @pytest.mark.slow
 @needs_llama
 @pytest.mark.skipif(not shutil.which("objdump"), reason="needs objdump, of binutils")
-def test_the_installed_library_holds_no_amx_kernel():
+def test_whether_the_installed_library_holds_amx_kernels_is_known_without_a_disassembler():
     assert installed()
+    held = False
     for file in {file.resolve() for file in installed()}:
         with subprocess.Popen(["objdump", "-d", "--no-show-raw-insn", file], stdout=subprocess.PIPE) as listing:
-            found = [line for line in listing.stdout if b"ldtilecfg" in line]
-        assert listing.returncode == 0 and found == [] and not amx.holding()
+            held |= bool([line for line in listing.stdout if b"ldtilecfg" in line])
+        assert listing.returncode == 0
+    assert held == bool(amx.holding())
 
 
-@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
-def test_the_settings_of_the_build_leave_the_kernels_out_on_a_processor_that_has_amx():
+@pytest.mark.slow
+@needs_llama
+@pytest.mark.skipif(not AMX, reason="needs a processor with AMX and a library built on one")
+def test_these_kernels_as_built_here_pass_their_trial(tried):
+    result = probes.tried(amx.PROBE)
+    assert not result.failed and "nats from those without the kernels" in result.said
+    assert float(result.said.split()[2]) <= gguf_files.LARGEST_DIVERGENCE
+
+
+CONFIGURED = """
+#include <immintrin.h>
+#include <cstdint>
+struct Tiles { uint8_t palette = 0, start = 0, reserved[14] = {0}; uint16_t columns[16] = {0}; uint8_t rows[16] = {0}; };
+extern "C" void configured() {
+    alignas(64) Tiles tiles = {};
+    tiles.palette = 1;
+    for (int i = 0; i < 8; i++) { tiles.rows[i] = i < 2 ? 8 : 16; tiles.columns[i] = i / 2 == 1 ? 32 : 64; }
+    _tile_loadconfig(&tiles);
+}
+"""
+SEEN = """
+#include <stdio.h>
+void configured(void);
+void seen(const unsigned char *tiles) { for (int i = 0; i < 64; i++) printf("%d ", tiles[i]); }
+int main(void) { configured(); }
+"""
+
+
+@pytest.mark.skipif(not shutil.which("g++") or os.uname().machine != "x86_64", reason="needs g++ on x86-64")
+def test_the_settings_of_the_build_keep_what_the_kernels_configure_their_tiles_with(tmp_path):
     [line] = [line for line in (ROOT / "requirements-llama.txt").read_text("utf-8").splitlines() if line.startswith("llama")]
     settings = dict(option.removeprefix("--config-settings=cmake.define.").split("=", 1) for option in shlex.split(line)[1:])
-    both = [settings.pop(name) for name in ("CMAKE_C_FLAGS", "CMAKE_CXX_FLAGS")]
-    assert settings == {"LLAVA_BUILD": "OFF"}
-    for given, wanted in ("", True), *((flags, False) for flags in both):
-        done = subprocess.run(
-            ["gcc", "-march=sapphirerapids", *given.split(), "-dM", "-E", "-x", "c", os.devnull], capture_output=True, text=True
-        )
-        if done.returncode:
-            pytest.skip("this gcc knows no Sapphire Rapids")
-        assert bool(re.search(r"__AMX_(INT8|TILE|BF16)__", done.stdout)) is wanted
+    flags = settings.pop("CMAKE_CXX_FLAGS")
+    assert settings == {"LLAVA_BUILD": "OFF", "CMAKE_C_FLAGS": flags}
+    (tmp_path / "seen.c").write_text(SEEN)
+    # as ggml-cpu/amx/mmq.cpp does it; the instruction's own operand is read instead, so that any x86-64 can run it
+    made = ["g++", "-x", "c++", "-O3", "-mamx-tile", "-mno-red-zone", *flags.split(), "-S", "-o", "-", "-"]
+    done = subprocess.run(made, input=CONFIGURED, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("this compiler knows no AMX")
+    assert "ldtilecfg" in done.stdout
+    (tmp_path / "configured.s").write_text(re.sub(r"ldtilecfg\s+(.*)", r"leaq \1, %rdi\n\tcall seen", done.stdout))
+    files = [tmp_path / "configured.s", tmp_path / "seen.c"]
+    subprocess.run(["gcc", "-no-pie", *files, "-o", tmp_path / "program"], check=True)
+    seen = subprocess.run([tmp_path / "program"], capture_output=True, text=True, check=True).stdout
+    columns = [number for i in range(8) for number in (32 if i // 2 == 1 else 64, 0)]
+    assert [int(number) for number in seen.split()] == [1, *[0] * 15, *columns, *[0] * 16, 8, 8, *[16] * 6, *[0] * 8]
 
 
 @needs_llama
-def test_a_library_with_these_kernels_is_known_and_they_are_not_used(monkeypatch, tmp_path):
+def test_these_kernels_are_used_by_a_model_of_its_own_process_alone_and_after_a_trial(monkeypatch, tmp_path):
     from llama_cpp import llama_cpp
 
     (tmp_path / "lib").mkdir()
@@ -175,15 +213,24 @@ def test_a_library_with_these_kernels_is_known_and_they_are_not_used(monkeypatch
     spec = importlib.util.spec_from_file_location("llama_cpp", tmp_path / "__init__.py")
     monkeypatch.setattr(amx, "find_spec", lambda name: spec)
     amx.holding.cache_clear()
+
+    def used() -> bool:
+        with amx.left_out():
+            return llama_cpp.llama_model_default_params().use_extra_bufts
+
+    ended = probes.Result("its process was ended by SIGSEGV", 0.3, "SIGSEGV", True)
     try:
         assert amx.holding().name == "libggml-cpu.so"
-        with amx.left_out():
-            assert not llama_cpp.llama_model_default_params().use_extra_bufts
-        assert llama_cpp.llama_model_default_params().use_extra_bufts
-        from core.labs.doctor.machine import _llama
+        monkeypatch.setattr(probes, "result_of", lambda name: probes.Result("read", 1.0))
+        assert not used() and llama_cpp.llama_model_default_params().use_extra_bufts, "torch may compute in this process"
+        monkeypatch.setattr(children, "serving", lambda: True)
+        assert used()
+        monkeypatch.setattr(probes, "result_of", lambda name: ended)
+        assert not used()
+        from core.labs.doctor.machine import _trial
 
-        [finding] = _llama()
-        assert finding.ok is False and "--no-cache-dir" in finding.todo
+        finding = _trial(amx.PROBE, reuse=True)
+        assert finding.ok is False and probes.REBUILD in finding.todo and "without them" in finding.todo
     finally:
         amx.holding.cache_clear()
 
@@ -210,7 +257,7 @@ def test_the_doctor_names_the_engine_that_failed_its_trial_and_what_to_do(monkey
     monkeypatch.setattr(probes, "result_of", lambda name: ended if name in ("llama.cpp", "torch") else went)
     found = {finding.name: finding for finding in doctor.doctor(tmp_path, reuse=True)}
     llama = found["Trial of llama.cpp: generate a token"]
-    assert llama.ok is False and "SIGILL" in llama.found and amx.REBUILD in llama.todo
+    assert llama.ok is False and "SIGILL" in llama.found and probes.REBUILD in llama.todo
     assert found["Trial of faiss: build a small graph"] == ("Trial of faiss: build a small graph", True, "4 tokens (1.2 s)", "")
     assert found["Device"].ok is False, "torch is not imported where it ends its process"
     assert found["Packages"].found.endswith("as pinned") or "llama-cpp-python" not in found["Packages"].found

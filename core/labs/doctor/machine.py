@@ -32,7 +32,8 @@ class Finding(NamedTuple):
 
 def doctor(home: Path, reuse: bool = False) -> list[Finding]:
     """reuse: the last trial of each library on this machine counts, where there is one; else each is tried anew."""
-    trials = [_trial(name, reuse) for name in probes.PROBES]  # first: what follows imports torch
+    names = [name for name in probes.PROBES if name != amx.PROBE or amx.holding()]
+    trials = [_trial(name, reuse) for name in names]  # first: what follows imports torch
     return [
         _python(),
         _memory(),
@@ -151,18 +152,9 @@ def _llama() -> list[Finding]:
         package = f"llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
     except importlib.metadata.PackageNotFoundError:
         return [Finding("llama.cpp", False, "not installed", "Run make app again; it needs a C++ compiler and cmake.")]
-    if amx.holding():
-        return [
-            Finding(
-                "llama.cpp",
-                False,
-                f"{package}, built with AMX kernels, which gcc 12 miscompiles; they are not used",
-                f"Build it without them, which pip's cache prevented: {amx.REBUILD}",
-            )
-        ]
     if llama_packages.offloads():
         return [Finding("llama.cpp", True, f"{package}, offers GPU offload")]
-    return [Finding("llama.cpp", True, f"{package}, CPU only", f'For a GPU: CMAKE_ARGS="-DGGML_CUDA=on" {amx.REBUILD}')]
+    return [Finding("llama.cpp", True, f"{package}, CPU only", f'For a GPU: CMAKE_ARGS="-DGGML_CUDA=on" {probes.REBUILD}')]
 
 
 def _trial(name: str, reuse: bool) -> Finding:

@@ -19,6 +19,33 @@ def _token() -> str:
     return f"{made.answer_tokens} tokens, the first after {made.first_token_ms:.0f} ms"
 
 
+def _amx() -> str:
+    """Reads a text with and without the kernels: a compiler may have broken them without ending the process."""
+    from pydoc_data.topics import topics
+
+    import numpy as np
+
+    from core.generation.gguf_files import LARGEST_DIVERGENCE, PLACES
+    from core.generation.llama_model import LlamaModel
+    from core.generation.odds import log_softmax
+    from core.models import amx, llama_packages
+
+    def read() -> np.ndarray:
+        model = LlamaModel(llama_packages.bundled(), 512, 2, 0)
+        tokens, rows = model.tokenize(topics["with"])[: 128 + PLACES], []
+        for at, end in [(0, 128), *((at, at + 1) for at in range(128, len(tokens)))]:
+            model.evaluate(tokens[at:end], at)
+            rows.append(model.logits())
+        return log_softmax(np.array(rows, np.float64))  # [places, vocabulary]
+
+    without = read()
+    amx.trial.set()
+    apart = float((np.exp(without) * (without - read())).sum(axis=1).mean())
+    if not apart <= LARGEST_DIVERGENCE:  # nor where it is no number
+        raise RuntimeError(f"predictions lie {apart:.3g} nats from those without the kernels")
+    return f"predictions lie {apart:.3g} nats from those without the kernels"
+
+
 def _embedding() -> str:
     import numpy as np
 
@@ -79,6 +106,7 @@ def _pdf() -> str:
 
 RUNS: dict[str, Callable[[], str]] = {
     "llama.cpp": _token,
+    "AMX": _amx,
     "torch": _embedding,
     "faiss": _faiss,
     "hnswlib": _hnswlib,
