@@ -8,7 +8,7 @@ from core.errors import WorkbenchError
 from core.generation.torch_lm import Transformers
 from core.models.adapters import RECORD, checked_adapter
 from core.models.hub import adapters_home
-from core.progress import drain
+from core.progress import Running, drain
 from core.training.adapters import preferences
 from core.training.adapters.preferences import PairMeasures, PreferenceLoop, TokenPair, both
 from core.training.adapters.settings import PreferenceTraining
@@ -52,8 +52,7 @@ def loop_of(model, beta=0.3):
     base = plain_knobs(model, 12).opens()[1]()
     loop = PreferenceLoop(PreferenceTraining(**SMALL | {"beta": beta}), base, model, [], [], [], adapters_home(), "")
     read = drain(preferences.tokenized(loop.config, {"train": pairs(3), "validation": [], "test": []}, base, 500))[0]["train"]
-    with loop.tuned.disable_adapter():
-        return loop, drain(preferences.referred(loop, [pair for _, pair in read], "train"))
+    return loop, drain(preferences.referred(loop, [pair for _, pair in read], plain_knobs(model, 12).opens()[0], "train"))
 
 
 def shaken(loop):
@@ -137,6 +136,19 @@ def test_stopped_it_goes_on_to_the_same_end(model):
     running.close()
     again = drain(start(model, "cut"))
     assert "resume" in {line["kind"] for line in read_log(again.folder)} and again.test == whole.test
+
+
+def test_a_second_training_asks_the_model_before_it_nothing_again(model):
+    def trained(name, **settings):
+        running = Running(start(model, name, max_steps=2, evaluate_every=2, **settings))
+        told = {progress.message.partition(" on the pairs")[0] for progress in running}
+        return running.result, told
+
+    (one, first), (other, second) = trained("one"), trained("other", beta=0.5)
+    of_base = {"The reference", "Test: answers of the base"}
+    assert of_base < first and not of_base & second and "Test: answers with the adapter" in second
+    assert one.by_likelihood == other.by_likelihood and one.answers["before"] == other.answers["before"]
+    assert one.comparison["f1"]["before"] == other.comparison["f1"]["before"]
 
 
 @pytest.mark.slow

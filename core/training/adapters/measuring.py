@@ -3,13 +3,14 @@
 import json
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from core import files
+from core.config import code_version, fingerprint
 from core.context.citations import pattern
 from core.generation.torch_model import TorchModel
 from core.judging.diversity import answer_em, answer_f1
@@ -17,6 +18,7 @@ from core.progress import Running
 from core.records import Progress
 from core.statistics.bootstrap import intervals
 from core.statistics.paired import paired_difference
+from core.store.cache import StageCache, cap_of_environment
 from core.training.adapters.examples import TrainingExample
 from core.training.log import write_line
 
@@ -61,6 +63,32 @@ def asked(
         said, *right = (cited.sub(" ", text) for text in (answers[i], *example.references))
         rows.append(TestAnswer(example.id, answers[i], answer_em(said, right), answer_f1(said, right)))
     return rows
+
+
+def of_base(
+    what: str, about: Any, computed: Callable[[], Generator[Progress, None, list[Any]]]
+) -> Generator[Progress, None, list[Any]]:
+    """What the model before training gives (JSON), which the trainings of one experiment have in common: kept in the cache. about: all
+    that it depends on."""
+    cache, key = StageCache(files.home() / "cache", cap_of_environment()), fingerprint(about)
+    if known := cache.load(what, key):
+        return known[1]["result"]
+    result = yield from computed()
+    cache.save(what, key, {}, {"result": result})
+    return result
+
+
+def asked_base(
+    loop: Any, knobs: Any, examples: Sequence[TrainingExample], weights: tuple, journal: Path
+) -> Generator[Progress, None, list[TestAnswer]]:
+    """As `asked`, of the model of a loop without its adapter. weights: by which the model is known."""
+    about = weights, knobs, [(example.id, example.messages, example.references) for example in examples], code_version(TorchModel)
+
+    def computed() -> Generator[Progress, None, list[Any]]:
+        with loop.tuned.disable_adapter():
+            return (yield from asked(loop.base, knobs, examples, "Test: answers of the base", journal))
+
+    return [TestAnswer(*row) for row in (yield from of_base("base_answers", about, computed))]
 
 
 def tested(

@@ -26,7 +26,7 @@ from core.records import Progress
 from core.statistics.bootstrap import mean_interval
 from core.training.adapters.examples import TrainingExample, candidates
 from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
-from core.training.adapters.measuring import TestAnswer, asked, compared, tested
+from core.training.adapters.measuring import TestAnswer, asked, asked_base, compared, of_base, tested
 from core.training.adapters.settings import PreferenceTraining
 from core.training.adapters.training import TunedGenerator, adapter_work, of_adapter, plain_knobs, write_adapter, write_untested
 from core.training.heads.examples import PARTS, Compared, Divided
@@ -158,9 +158,8 @@ def _train(config, parts, source, generator, folder, work):
     pairs = {name: [pair for _, pair in some] for name, some in read.items()}
     mark = fingerprint(config, asked_of, weights, code_version(PreferenceLoop))
     loop = PreferenceLoop(config, base, knobs, pairs["train"], pairs["validation"], prompts[: config.samples], work, mark)
-    with loop.tuned.disable_adapter():
-        for name in PARTS:
-            pairs[name][:] = yield from referred(loop, pairs[name], name)
+    for name in PARTS:
+        pairs[name][:] = yield from referred(loop, pairs[name], weights, name)
     seconds.end("preparing")
     yield from loop.run()
     seconds.end("training")
@@ -180,8 +179,7 @@ def _train(config, parts, source, generator, folder, work):
         name: dict(zip(("value", "low", "high"), mean_interval(rows[:, place], groups, seed=config.seed)[:3], strict=True))
         for place, name in enumerate(PairMeasures._fields)
     }
-    with loop.tuned.disable_adapter():
-        before = yield from asked(base, knobs, prompts, "Test: answers of the base", work / f"before-{mark}.jsonl")
+    before = yield from asked_base(loop, knobs, prompts, weights, work / f"before-{mark}.jsonl")
     after = yield from asked(base, knobs, prompts, "Test: answers with the adapter", work / f"after-{mark}.jsonl")
     answers = {"before": shape(prompts, before), "after": shape(prompts, after)}
     reference = np.array([(*pair.reference, pair.chosen.answer, pair.rejected.answer) for pair in pairs["test"]])
@@ -245,16 +243,22 @@ def tokenized(
     return read, {f"over {most:,} tokens, or an answer over {config.answer_tokens:,}": long} if long else {}
 
 
-def referred(loop: PreferenceLoop, pairs: list[TokenPair], name: str) -> Generator[Progress, None, list[TokenPair]]:
-    """The pairs with what the model as it is now gives their answers."""
+def referred(
+    loop: PreferenceLoop, pairs: list[TokenPair], weights: tuple, name: str
+) -> Generator[Progress, None, list[TokenPair]]:
+    """The pairs with what the model without its adapter gives their answers. weights: by which the model is known."""
     import torch
 
-    loop.base.model.eval()
-    result = []
-    for number, pair in enumerate(pairs):
-        if number % 20 == 0:
-            yield Progress(number, len(pairs), f"The reference on the pairs for {name}")
-        with torch.no_grad():
-            first, second = loop.log_likelihoods(both([pair])).tolist()
-        result.append(pair._replace(reference=(first, second)))
-    return result
+    def computed() -> Generator[Progress, None, list[Any]]:
+        loop.base.model.eval()
+        rows = []
+        for number, pair in enumerate(pairs):
+            if number % 20 == 0:
+                yield Progress(number, len(pairs), f"The reference on the pairs for {name}")
+            with torch.no_grad(), loop.tuned.disable_adapter():
+                rows.append(loop.log_likelihoods(both([pair])).tolist())
+        return rows
+
+    about = weights, [(each.ids, each.answer) for each in both(pairs)], code_version(PreferenceLoop)
+    rows = yield from of_base("reference", about, computed)
+    return [pair._replace(reference=tuple(row)) for pair, row in zip(pairs, rows, strict=True)]

@@ -24,7 +24,7 @@ from core.models.hub import adapters_home
 from core.records import Progress
 from core.training.adapters.examples import PARTS, AdapterData, check
 from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
-from core.training.adapters.measuring import asked, compared, tested
+from core.training.adapters.measuring import asked, asked_base, compared, tested
 from core.training.adapters.settings import AnswerTraining, LoraTraining
 from core.training.log import at_work, finish, new_folder, place, read_log, write_line
 from core.training.record import PhaseSeconds, TrainingResult
@@ -114,7 +114,7 @@ def _train(config, data, generator, folder, work):
     yield Progress(0, 0, "Test: loss of the base")
     with loop.tuned.disable_adapter():
         losses["before"] = loop.mean_loss(sequences["test"])
-        before = yield from asked(base, knobs, data.test, "Test: answers of the base", work / f"before-{mark}.jsonl")
+    before = yield from asked_base(loop, knobs, data.test, source, work / f"before-{mark}.jsonl")
     yield Progress(0, 0, "Test: loss with the adapter")
     losses["after"] = loop.mean_loss(sequences["test"])
     after = yield from asked(base, knobs, data.test, "Test: answers with the adapter", work / f"after-{mark}.jsonl")
