@@ -28,6 +28,8 @@ FOLLOWS = {"metric": "f1", "more": ("faithfulness",), "costs": ("answer_s", "ans
 CLOSED = "answering", "no passages"
 RETRIEVAL, ANSWERS, AGENTS = "What of retrieval pays", "Whether the answer follows", "Whether an agent searches better"
 THOUGHT = "Whether a chain of thought helps"
+# before anything is answered: a copy that is made half-way would be another model
+MODEL = Step("model", 1, lambda outcomes: ["engines", "convert"])
 TUNED, ADAPTER = "Whether light fine-tuning replaces retrieval", "xquad-light"
 
 
@@ -157,7 +159,14 @@ def steps(form: Form, quick: bool, datasets: Path) -> list[Step]:
     plans = sorted(
         (plan for plans in form.sections.values() for plan in plans), key=lambda plan: plan.minutes
     )  # much is whole soon
-    return [*studies.steps(plans[:1]), *of_people, *labs.steps(form.labs, datasets), *form.trainings, *studies.steps(plans[1:])]
+    return [
+        *studies.steps(plans[:1]),
+        MODEL,
+        *of_people,
+        *labs.steps(form.labs, datasets),
+        *form.trainings,
+        *studies.steps(plans[1:]),
+    ]
 
 
 def told(form: Form, outcomes: Outcomes) -> list[tuple[str, list[Told]]]:
