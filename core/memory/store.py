@@ -29,8 +29,7 @@ from core.workbench import Workbench
 CANDIDATES = 96  # that are looked at more closely: so many nearest by the code, and so many that share rare words
 COMMON = 200  # facts; a word of more finds no candidates
 ALIKE = 0.9  # cosine from which a note may be one that was told before; then the words decide
-# uses that are counted together, so that one read in 200 waits for the disk; a kill loses no more
-USES_AT_ONCE = 1_000
+USES_AT_ONCE = 1_000  # uses that are counted together, so that one read in 200 waits for the disk; a kill loses no more
 BATCH = 256  # drafts of a transaction
 _COLUMNS = ", ".join(f'facts."{name}"' for name in Fact._fields)
 _BELOW = """

@@ -71,8 +71,8 @@ def of_base(
     """What the model before training gives (JSON), which the trainings of one experiment have in common: kept in the cache. about: all
     that it depends on."""
     cache, key = StageCache(files.home() / "cache", cap_of_environment()), fingerprint(about)
-    if known := cache.load(what, key):
-        return known[1]["result"]
+    if entry := cache.load(what, key):
+        return entry[1]["result"]
     result = yield from computed()
     cache.save(what, key, {}, {"result": result})
     return result
