@@ -338,6 +338,18 @@ def test_failures_are_told_with_their_reason_and_retried(bench, started, monkeyp
 
 
 @pytest.mark.slow
+def test_with_a_failed_point_the_head_does_not_say_that_all_are_measured(bench):
+    factors = [{"setting": "embedding", "values": ["lsa", {"part": "trained", "name": "gone"}]}]
+    missing = {"id": "missing", "base": BASE | {"fusion": "dense_only"}}
+    drain(run(bench, made(missing | {"factors": factors}), workers=1))
+    for _ in range(2):
+        told = texts(open_page(study="missing"))
+        assert "Trials are missing" in told and "1 trial failed" in told and "no trained encoder" in told
+        assert "All trials are measured" not in told
+        book.describe(bench, "missing", title="Of the second version")
+
+
+@pytest.mark.slow
 def test_its_trials_are_a_press_away_the_open_study_is_there_again_and_a_clone_has_the_plan_alone(bench):
     drain(bench.run(with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only"})))
     app = press(open_page(study="measured"), "study_trials")

@@ -127,12 +127,12 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
         plan = outlook.of(here)
     except WorkbenchError as error:
         problem = error.what
-    left = plan.trials - plan.stored if plan else 0
+    left = plan.trials - plan.stored if plan else failed
     if plan and plan.about and stands.status == "done" and not here.changed:  # learnt points are not foreseen
         left = 0
     head = HEADS.get(stands.status, stands.status) if stands.trials or job else "Not started"
     if left and stands.status == "done":
-        head = "Changed" if here.version > 1 else "Trials are missing"
+        head = "Changed" if here.version > 1 and left > failed else "Trials are missing"
     if here.changed and here.trials:
         head = "Changed, not recorded yet"
     told = problem
