@@ -173,10 +173,9 @@ def select(
     first, sentences = workbench.pipeline.remember("study told by", key, told)  # ids: what people say of trials changes
     if not first:
         where = f" on the {part} questions" * bool(part)
-        failed = f": {len(members):,} without a result" * bool(members)
         raise WorkbenchError(
-            f"The experiment '{sweep}' has no measured trial{where}{failed}.",
-            todo=f"`python -m core experiment status {sweep}` says why; `python -m core experiment run {sweep}` measures what is missing.",
+            " ".join([f"The experiment '{sweep}' has no measured trial{where}.", *sentences]),
+            todo=f"`python -m core experiment run {sweep}` measures what is missing.",
         )
     shown = [members[trial_id] for trial_id in first]
     return Chosen(next(iter(named_groups(shown))), shown, sentences)
