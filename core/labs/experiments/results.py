@@ -209,11 +209,11 @@ def results(workbench: Workbench, experiment: Experiment, members: Sequence[Tria
 
 
 def rows(experiment: Experiment, result: StudyResults) -> list[dict[str, Any]]:
-    """As a table of one row a point."""
+    """As a table of one row a point; what is only compared with has no value of what is varied."""
     return [
         {
             "trial": row.trial.id,
-            **{factor.setting: row.settings.get(factor.setting) for factor in experiment.factors},
+            **{factor.setting: None if row.beside else row.settings.get(factor.setting) for factor in experiment.factors},
             result.metric: row.interval.mean,
             "low": row.interval.low,
             "high": row.interval.high,

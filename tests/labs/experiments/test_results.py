@@ -85,6 +85,8 @@ def test_a_recipe_that_is_no_point_may_be_compared_with_and_until_it_is_measured
     assert [row.settings["sparse.k1"] for row in told.rows if not row.beside] == [0.5, 1.0, 1.5]
     assert [row.trial.id for row in told.rows if row.beside] == [told.baseline.id]
     assert all(row.difference is not None for row in told.rows if not row.beside)
+    values = {row["trial"]: row["sparse.k1"] for row in results.rows(own, told)}
+    assert values.pop(told.baseline.id) is None and sorted(values.values()) == [0.5, 1.0, 1.5]
     assert results.baseline_of(bench, sets[0]) == ""  # the study is not recorded
     sets = results.question_sets(study(), results.of_study(bench, study()))
     assert len(results.results(bench, study(), sets[0], "recall").rows) == 3  # compared with the base it is left out
