@@ -378,6 +378,9 @@ def test_the_winner_on_dev_is_told_on_test(bench):
     )
     assert first > 1.2 * second and "times the context" in told, "larger chunks are more text"
     assert "All trials are measured: 7 (5 on dev, 2 on test)" in texts(app)  # the base among them
+    drain(run(bench, toy_study("halves", sizes=(24,), k1=(0.5,), base=base | {"retrieval.candidates": 50}), workers=1))
+    now = texts(open_page(study="halves"))
+    assert "All trials are measured: 2" in now and "on dev" not in now.split("All trials are measured")[1][:20], "of this base"
 
 
 @pytest.mark.slow

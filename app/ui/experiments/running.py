@@ -13,7 +13,7 @@ from app.ui import cards, jobs
 from app.ui.experiments import desk, engine, outlook
 from app.ui.experiments.desk import Draft, StudyDesk
 from core.errors import WorkbenchError
-from core.labs.experiments import book, standing
+from core.labs.experiments import book, results, standing
 from core.labs.experiments.estimate import Outlook
 from core.labs.experiments.standing import StudyStanding
 from core.workbench import Forecast, one_phase
@@ -143,9 +143,10 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
         failure = stands.message
     few = f"{cards.count(failed, 'trial')} failed" if failed else ""
     if not left and plan and stands.status == "done":
-        halves = Counter(trial.settings.get("corpus.questions", "all") for trial in reversed(here.trials))
+        own = {trial.equal: trial for trial in results.of_base(here.recorded, here.trials) if trial.metrics}
+        halves = Counter(trial.settings.get("corpus.questions", "all") for trial in reversed(own.values()))
         on = ", ".join(f"{number:,} on {half}" for half, number in halves.most_common())
-        head += f": {plan.trials:,}" + f" ({on})" * (len(halves) > 1)
+        head += f": {len(own):,}" + f" ({on})" * (len(halves) > 1)
     box(head, line(told), line(few, "gw-small"), line(failure, "gw-small"))
     with st.container(horizontal=True, vertical_alignment="center", width="content"):  # they wrap together
         _doings(here, plan, problem, left, ok, failed)
