@@ -186,7 +186,7 @@ def test_what_is_measured_is_ranked_with_the_best_and_its_equals(bench):
     assert {name.removesuffix("  (base)") for name in table["Recipe"]} == {
         f"BM25, fixed chunk {size}, k1 {k1}" for size in (16, 24, 32) for k1 in ("0.5", "1", "1.5")
     }
-    assert "The highest of 9 means is partly luck" in texts(app) and "BM25, fixed chunk" in texts(app).partition("Best: ")[2][:30]
+    assert "The best of 9 means is partly luck" in texts(app) and "BM25, fixed chunk" in texts(app).partition("Best: ")[2][:30]
     assert "All trials are measured" in texts(app) and not [b for b in app.button if b.key == "start_study"]
     board = [row["name"] for row in bench.store.query("SELECT id AS name FROM trials WHERE sweep = 'measured'")]
     assert len(board) == 9
