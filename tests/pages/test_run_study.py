@@ -347,6 +347,11 @@ def test_with_a_failed_point_the_head_does_not_say_that_all_are_measured(bench):
         assert "Trials are missing" in told and "1 trial failed" in told and "no trained encoder" in told
         assert "All trials are measured" not in told
         book.describe(bench, "missing", title="Of the second version")
+    factors[0]["values"].pop()
+    drain(run(bench, made(missing | {"factors": factors}), workers=1))
+    app = open_page(study="missing", study_view="Failures")
+    assert "All trials are measured" in texts(app) and "1 trial failed" not in texts(app) and "None: every point" in texts(app)
+    assert not [b for b in app.button if b.key in ("start_study", "retry_failed")], "a point of an earlier version"
 
 
 @pytest.mark.slow

@@ -63,6 +63,20 @@ def state(study_id: str) -> tuple[StudyStanding | None, Any, bool]:
     return stands, job, stands.status == "running" or bool(job and job.active)
 
 
+def failures(here: StudyDesk, stands: StudyStanding) -> list[dict[str, Any]]:
+    """What is left to retry: where every point is measured, a failure is one of an earlier version, but for those on the questions to
+    report on, whose recipes are not foreseen."""
+    try:
+        plan = outlook.of(here)
+    except WorkbenchError:
+        plan = None
+    if plan is None or plan.about or plan.stored < plan.trials or here.changed:
+        return list(stands.failures)
+    asked = {trial.id: trial.settings.get("corpus.questions") for trial in here.trials}
+    half = here.recorded.report_on
+    return [row for row in stands.failures if half and asked.get(row["id"]) == half]
+
+
 def stored(stands: StudyStanding | None) -> int:
     return sum(stands.trials.values()) if stands else 0
 
@@ -121,7 +135,7 @@ def working(study_id: str, stands: StudyStanding, job: Any) -> None:
 
 
 def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
-    ok, failed = stands.trials.get("ok", 0), len(stands.failures)
+    ok, failed = stands.trials.get("ok", 0), len(failures(here, stands))
     plan, problem = None, here.draft.problem
     try:
         plan = outlook.of(here)
