@@ -106,7 +106,11 @@ def place(seconds: float) -> Iterator[None]:
 
 def _refusal(kind: str, said: str, config: dict[str, str]) -> Exception:
     if kind == "count":
-        return WorkbenchError(f"One statement at a time, please; here are {said}.")
+        return WorkbenchError(f"One statement at a time, please; here are {said}." if int(said) else "There is no statement.")
+    if (kind, said) == ("kind", "MULTI"):
+        return WorkbenchError(
+            "PIVOT has to name the values of its columns.", todo="Write them: PIVOT … ON status IN ('ok', 'failed')."
+        )
     if kind == "kind":
         return WorkbenchError(f"Only reading is possible here, not {said}.", todo="Write a SELECT.")
     if kind in ("MemoryError", "OutOfMemoryException"):

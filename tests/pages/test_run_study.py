@@ -186,7 +186,7 @@ def test_what_is_measured_is_ranked_with_the_best_and_its_equals(bench):
     assert {name.removesuffix("  (base)") for name in table["Recipe"]} == {
         f"BM25, fixed chunk {size}, k1 {k1}" for size in (16, 24, 32) for k1 in ("0.5", "1", "1.5")
     }
-    assert "The highest of 9 means is partly luck" in texts(app) and "BM25, fixed chunk" in texts(app).partition("Best: ")[2][:30]
+    assert "The best of 9 means is partly luck" in texts(app) and "BM25, fixed chunk" in texts(app).partition("Best: ")[2][:30]
     assert "All trials are measured" in texts(app) and not [b for b in app.button if b.key == "start_study"]
     board = [row["name"] for row in bench.store.query("SELECT id AS name FROM trials WHERE sweep = 'measured'")]
     assert len(board) == 9
@@ -338,6 +338,23 @@ def test_failures_are_told_with_their_reason_and_retried(bench, started, monkeyp
 
 
 @pytest.mark.slow
+def test_with_a_failed_point_the_head_does_not_say_that_all_are_measured(bench):
+    factors = [{"setting": "embedding", "values": ["lsa", {"part": "trained", "name": "gone"}]}]
+    missing = {"id": "missing", "base": BASE | {"fusion": "dense_only"}}
+    drain(run(bench, made(missing | {"factors": factors}), workers=1))
+    for _ in range(2):
+        told = texts(open_page(study="missing"))
+        assert "Trials are missing" in told and "1 trial failed" in told and "no trained encoder" in told
+        assert "All trials are measured" not in told
+        book.describe(bench, "missing", title="Of the second version")
+    factors[0]["values"].pop()
+    drain(run(bench, made(missing | {"factors": factors}), workers=1))
+    app = open_page(study="missing", study_view="Failures")
+    assert "All trials are measured" in texts(app) and "1 trial failed" not in texts(app) and "None: every point" in texts(app)
+    assert not [b for b in app.button if b.key in ("start_study", "retry_failed")], "a point of an earlier version"
+
+
+@pytest.mark.slow
 def test_its_trials_are_a_press_away_the_open_study_is_there_again_and_a_clone_has_the_plan_alone(bench):
     drain(bench.run(with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only"})))
     app = press(open_page(study="measured"), "study_trials")
@@ -366,6 +383,9 @@ def test_the_winner_on_dev_is_told_on_test(bench):
     )
     assert first > 1.2 * second and "times the context" in told, "larger chunks are more text"
     assert "All trials are measured: 7 (5 on dev, 2 on test)" in texts(app)  # the base among them
+    drain(run(bench, toy_study("halves", sizes=(24,), k1=(0.5,), base=base | {"retrieval.candidates": 50}), workers=1))
+    now = texts(open_page(study="halves"))
+    assert "All trials are measured: 2" in now and "on dev" not in now.split("All trials are measured")[1][:20], "of this base"
 
 
 @pytest.mark.slow

@@ -36,6 +36,16 @@ def the_store_answers_all_the_same(store):
     assert store.sql("SELECT 6 * 7 AS answer") == (["answer"], [(42,)], False, 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("PIVOT trials ON status USING count(*)", "PIVOT has to name the values"), ("-- nothing", "There is no statement")],
+)
+def test_a_refusal_says_what_the_query_lacks(store, text, told):
+    with pytest.raises(WorkbenchError, match=told):
+        store.sql(text)
+    assert store.sql("PIVOT trials ON status IN ('ok') USING count(*)").rows == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("text", [
     f"SELECT max(levenshtein({LONG}, {LONG} || 'x')) FROM range(100) t(a)",

@@ -101,10 +101,10 @@ def recorded(listed: list[Shelved]) -> None:
     failed = (Column("failed", "", COUNT),) if any(row["failed"] for row in rows) else ()
     columns = (
         Column("experiment", width=min(250, titled)),
-        Column("best recipe", width=min(260, named), help="The highest mean on the questions that the choice is made on."),
+        Column("best recipe", width=min(260, named), help="The best mean on the questions that the choice is made on."),
         Column("measured by"),
         Column("mean", "", MEAN),
-        Column("interval", width=118, help="Of that mean over the questions, by itself: the highest of many is partly luck."),
+        Column("interval", width=118, help="Of that mean over the questions, by itself: the best of many is partly luck."),
         Column("n", "n", COUNT, "Questions that it measured."),
         Column(
             "recipes", "", COUNT, "Measured on the questions that the choice is made on; those on the other half are not counted."

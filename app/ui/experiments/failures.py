@@ -14,7 +14,7 @@ LISTED = 50
 def draw(here: StudyDesk) -> None:
     stands, _, works = running.state(here.id)
     by_id = {trial.id: trial for trial in here.trials}
-    failed = [by_id[row["id"]] for row in stands.failures if row["id"] in by_id]
+    failed = [by_id[row["id"]] for row in running.failures(here, stands) if row["id"] in by_id]
     if not failed:
         return cards.empty("Points without a result", "None: every point that was tried is measured.")
     names = words.coordinates(here.recorded, failed)

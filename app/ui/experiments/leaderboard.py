@@ -138,7 +138,7 @@ def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
     name = cards.plain(names.get(winner.id, winner.title))
     if told.on_dev is None:
         st.info(
-            f"The {reference} itself has the highest mean on dev ({name}): there is nothing to report on test.",
+            f"The {reference} itself has the best mean on dev ({name}): there is nothing to report on test.",
             icon=":material/flag:",
         )
     elif told.on_test is None:
@@ -150,7 +150,7 @@ def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
         paired = told.on_test
         st.info(
             f"Chosen on dev, reported on test: **{name}** has {label(metric, k)} {own:.3f}, {paired_words(paired, paired.p)} against the "
-            f"{reference} (n {paired.n:,}). Selection inflates its mean on dev by about {told.winner.optimism:.3f} "
+            f"{reference} (n {paired.n:,}). Selection flatters its mean on dev by about {told.winner.optimism:.3f} "
             f"(bootstrap). {told.more_context(reference)}".rstrip(),
             icon=":material/flag:",
         )
@@ -249,7 +249,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     if any(at_odds(change.low, change.high, change.p_holm, 1 - comparison.ALPHA) for change in changes):
         st.caption(f"{AT_ODDS}.")
     if shown.board.left_out:
-        st.caption(f"{shown.board.left_out:,} recipes of lower means are left out.")
+        st.caption(f"{shown.board.left_out:,} recipes of worse means are left out.")
     if row is not None and ranked[row].trial.id in own:
         with tables.opened():
             opened(ranked[row], shown, names)

@@ -13,7 +13,7 @@ from app.ui import cards, jobs
 from app.ui.experiments import desk, engine, outlook
 from app.ui.experiments.desk import Draft, StudyDesk
 from core.errors import WorkbenchError
-from core.labs.experiments import book, standing
+from core.labs.experiments import book, results, standing
 from core.labs.experiments.estimate import Outlook
 from core.labs.experiments.standing import StudyStanding
 from core.workbench import Forecast, one_phase
@@ -61,6 +61,20 @@ def state(study_id: str) -> tuple[StudyStanding | None, Any, bool]:
         return None, None, False
     stands, job = standing.standing(session.workbench(), study_id), newest_job(study_id)
     return stands, job, stands.status == "running" or bool(job and job.active)
+
+
+def failures(here: StudyDesk, stands: StudyStanding) -> list[dict[str, Any]]:
+    """What is left to retry: where every point is measured, a failure is one of an earlier version, but for those on the questions to
+    report on, whose recipes are not foreseen."""
+    try:
+        plan = outlook.of(here)
+    except WorkbenchError:
+        plan = None
+    if plan is None or plan.about or plan.stored < plan.trials or here.changed:
+        return list(stands.failures)
+    asked = {trial.id: trial.settings.get("corpus.questions") for trial in here.trials}
+    half = here.recorded.report_on
+    return [row for row in stands.failures if half and asked.get(row["id"]) == half]
 
 
 def stored(stands: StudyStanding | None) -> int:
@@ -121,18 +135,18 @@ def working(study_id: str, stands: StudyStanding, job: Any) -> None:
 
 
 def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
-    ok, failed = stands.trials.get("ok", 0), len(stands.failures)
+    ok, failed = stands.trials.get("ok", 0), len(failures(here, stands))
     plan, problem = None, here.draft.problem
     try:
         plan = outlook.of(here)
     except WorkbenchError as error:
         problem = error.what
-    left = plan.trials - plan.stored if plan else 0
+    left = plan.trials - plan.stored if plan else failed
     if plan and plan.about and stands.status == "done" and not here.changed:  # learnt points are not foreseen
         left = 0
     head = HEADS.get(stands.status, stands.status) if stands.trials or job else "Not started"
     if left and stands.status == "done":
-        head = "Changed" if here.version > 1 else "Trials are missing"
+        head = "Changed" if here.version > 1 and left > failed else "Trials are missing"
     if here.changed and here.trials:
         head = "Changed, not recorded yet"
     told = problem
@@ -143,9 +157,10 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
         failure = stands.message
     few = f"{cards.count(failed, 'trial')} failed" if failed else ""
     if not left and plan and stands.status == "done":
-        halves = Counter(trial.settings.get("corpus.questions", "all") for trial in reversed(here.trials))
+        own = {trial.equal: trial for trial in results.of_base(here.recorded, here.trials) if trial.metrics}
+        halves = Counter(trial.settings.get("corpus.questions", "all") for trial in reversed(own.values()))
         on = ", ".join(f"{number:,} on {half}" for half, number in halves.most_common())
-        head += f": {plan.trials:,}" + f" ({on})" * (len(halves) > 1)
+        head += f": {len(own):,}" + f" ({on})" * (len(halves) > 1)
     box(head, line(told), line(few, "gw-small"), line(failure, "gw-small"))
     with st.container(horizontal=True, vertical_alignment="center", width="content"):  # they wrap together
         _doings(here, plan, problem, left, ok, failed)

@@ -50,7 +50,7 @@ def summary(board: Leaderboard) -> str:
     if comparison.context_differs(contexts):
         text += f" Their contexts have {min(contexts):,.0f} to {max(contexts):,.0f} tokens: longer ones hold more evidence."
     if board.left_out:
-        text += f" {board.left_out:,} recipes of lower means are left out."
+        text += f" {board.left_out:,} recipes of worse means are left out."
     return text
 
 

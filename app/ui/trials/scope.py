@@ -83,7 +83,7 @@ def choose(shown: Listing, everything: Listing, chosen: list[Trial]) -> Scope | 
         more = len(members) - BEST
         members = members.best(metric, BEST).along(ticked)
         st.caption(
-            f"{more:,} recipes of lower means are left out: of more than {MOST:,} the best {BEST:,} are compared. "
+            f"{more:,} recipes of worse means are left out: of more than {MOST:,} the best {BEST:,} are compared. "
             "Filter the table above."
         )
     listed = list(members)

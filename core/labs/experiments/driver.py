@@ -225,9 +225,9 @@ class _Study:
                 self._tasks += 1
                 tasks[self._tasks] = point, run, work_key
                 waiting.add(self._tasks, shared_work(point.config))
-        total = total or len(tasks) + len(self._ids)
+        total = total or len(tasks) + len(self._ids) + len(self._failed)
         message = "Starting"
-        yield Progress(len(self._ids), total, message)
+        yield Progress(len(self._ids) + len(self._failed), total, message)
         if tasks and self._crew is None:
             self._crew = self._made_crew(waiting.groups)
         giving: dict[int, str] = {}  # task -> the work that it times

@@ -123,7 +123,7 @@ def reported(workbench: Workbench, experiment: Experiment, members: Sequence[Tri
     if not own:
         return None
     table = scores(workbench, [trial for trial in own if trial.group == own[0].group], metric)
-    base, others = _reference(experiment, table.repeats), list(reversed(range(len(table.recipes))))
+    (base, _), others = _base_row(workbench, experiment, table.repeats), list(reversed(range(len(table.recipes))))
     if base is None or len(others) < 2:
         return None
     others.remove(base)
@@ -173,10 +173,9 @@ def select(
     first, sentences = workbench.pipeline.remember("study told by", key, told)  # ids: what people say of trials changes
     if not first:
         where = f" on the {part} questions" * bool(part)
-        failed = f": {len(members):,} without a result" * bool(members)
         raise WorkbenchError(
-            f"The experiment '{sweep}' has no measured trial{where}{failed}.",
-            todo=f"`python -m core experiment status {sweep}` says why; `python -m core experiment run {sweep}` measures what is missing.",
+            " ".join([f"The experiment '{sweep}' has no measured trial{where}.", *sentences]),
+            todo=f"`python -m core experiment run {sweep}` measures what is missing.",
         )
     shown = [members[trial_id] for trial_id in first]
     return Chosen(next(iter(named_groups(shown))), shown, sentences)
@@ -210,11 +209,11 @@ def results(workbench: Workbench, experiment: Experiment, members: Sequence[Tria
 
 
 def rows(experiment: Experiment, result: StudyResults) -> list[dict[str, Any]]:
-    """As a table of one row a point."""
+    """As a table of one row a point; what is only compared with has no value of what is varied."""
     return [
         {
             "trial": row.trial.id,
-            **{factor.setting: row.settings.get(factor.setting) for factor in experiment.factors},
+            **{factor.setting: None if row.beside else row.settings.get(factor.setting) for factor in experiment.factors},
             result.metric: row.interval.mean,
             "low": row.interval.low,
             "high": row.interval.high,
@@ -264,14 +263,8 @@ def baseline_of(workbench: Workbench, members: Sequence[Trial]) -> str:
     where they are of no study."""
     if (experiment := study_of(workbench, members)) is None:
         return ""
-    row = _reference(experiment, [[trial] for trial in members])
+    row, _ = _base_row(workbench, experiment, [[trial] for trial in members])
     return members[row].id if row is not None else ""
-
-
-def _reference(experiment: Experiment, repeats: Sequence[Sequence[Trial]]) -> int | None:
-    """The place among these recipes of what the others are compared with: of the base where the trial that is named is not there."""
-    row, _ = _base_row(experiment, repeats)
-    return _base_row(experiment.model_copy(update={"baseline": ""}), repeats)[0] if row is None else row
 
 
 def _part(experiment: Experiment, factor: Factor, own: dict[str, Any]) -> Any:
@@ -297,7 +290,7 @@ def _results(workbench: Workbench, experiment: Experiment, members: Sequence[Tri
     table, board = scores(workbench, members, metric), leaderboard(workbench, members, metric)
     equal = {row.trial.id for row in board.rows if row.equal}
     intervals = {row.trial.id: row.interval for row in board.rows}
-    (base, reference), point = _base_row(experiment, table.repeats), _made_by(experiment)
+    (base, reference), point = _base_row(workbench, experiment, table.repeats), _made_by(experiment)
     differences: list[Gap | None] = [None] * len(table.recipes)
     others = [row for row in range(len(table.recipes)) if row != base]
     if base is not None and others:
@@ -324,15 +317,16 @@ def called(experiment: Experiment, trial: Trial) -> str:
     return BASE if recipe_key(trial, SAME) == _key(experiment.recipe, trial) else BASELINE
 
 
-def _base_row(experiment: Experiment, repeats: Sequence[Sequence[Trial]]) -> tuple[int | None, str]:
-    """(place among the recipes, what it is called) of what the others are compared with: the trial that the experiment names, or the
-    recipe, else the base recipe, as long as that recipe is not measured."""
-    if experiment.baseline:
-        return next((row for row, of in enumerate(repeats) if experiment.baseline in {trial.id for trial in of}), None), BASELINE
+def _base_row(workbench: Workbench, experiment: Experiment, repeats: Sequence[Sequence[Trial]]) -> tuple[int | None, str]:
+    """(place among the recipes, what it is called) of what the others are compared with: the recipe of the trial that the experiment
+    names, or that it names itself, else the base recipe, as long as that recipe is not measured on these questions."""
+    named = some(workbench, [experiment.baseline]) if experiment.baseline else []
+    keys = [(recipe_key(trial, SAME), BASELINE) for trial in named]
     for recipe, name in ((experiment.compared_with, BASELINE), (experiment.recipe, BASE)):
-        key = _key(recipe, repeats[0][0]) if recipe and repeats else ""
+        keys += [(_key(recipe, of[0]), name) for of in repeats[:1] if recipe]
+    for key, name in keys:
         for row, of in enumerate(repeats):
-            if key and recipe_key(of[0], SAME) == key:
+            if recipe_key(of[0], SAME) == key:
                 return row, name
     return None, BASE
 

@@ -53,7 +53,8 @@ def parsed(command: Sequence[str]) -> PaperCommand:
     """The source that the words name, and what it is given."""
     if not computable(command):
         able = ", ".join(" ".join(as_typed([name])) for name in SOURCES)
-        raise WorkbenchError(f"A paper cannot be computed by '{' '.join(command[:1])}'.", todo=f"What can: {able}.")
+        told = " ".join(as_typed(as_recorded(command)[:1]))
+        raise WorkbenchError(f"A paper cannot be computed by '{told}'.", todo=f"What can: {able}.")
     name, *rest = as_recorded(command)
     source, options = SOURCES[name], {}
     words, values_of = words_and_options(rest, several=("only",))

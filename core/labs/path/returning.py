@@ -14,13 +14,13 @@ def experiment_words(workbench: Workbench, row: Shelved) -> str:
     """How far an experiment is: on which corpus, and of what is measured the recipe with the best mean on the questions on which it
     is chosen."""
     of, corpus = row.experiment, row.experiment.recipe.corpus.dataset
-    highest = book.best(workbench, [of]).get(of.id)
+    best = book.best(workbench, [of]).get(of.id)
     if (stands := standing(workbench, of.id)).status == "running":
         return f"on {corpus}, running: {stands.words}"
-    if highest is None:
+    if best is None:
         return f"on {corpus}, {counted(row.trials['ok'], 'trial')}" if row.trials.get("ok") else f"on {corpus}, not started"
     half = "" if of.choose_on == "all" else f" ({of.choose_on})"
-    return f"on {corpus}{half}, highest of {highest.recipes:,}: {highest.title}, {highest.metric} {highest.mean:.3f}"
+    return f"on {corpus}{half}, best of {best.recipes:,}: {best.title}, {best.metric} {best.mean:.3f}"
 
 
 def last_experiment(workbench: Workbench) -> Shelved | None:

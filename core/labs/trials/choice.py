@@ -141,7 +141,7 @@ def record(workbench: Workbench, result: Reported) -> dict[str, Any]:
 def todo(workbench: Workbench, result: Reported) -> str:
     """What is left to do before the winner can be reported; "" if nothing is."""
     if result.on_dev is None:
-        return "The base itself has the highest mean on dev: there is nothing to report."
+        return "The base itself has the best mean on dev: there is nothing to report."
     commands = [on_test(workbench, trial) for trial in result.missing]
     return "Measure on the test questions: " + " and ".join(commands) if commands else ""
 

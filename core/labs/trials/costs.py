@@ -12,7 +12,7 @@ import numpy as np
 from core.config import fingerprint
 from core.labs.trials.comparison import ALPHA, Spread, Trial, direction
 from core.labs.trials.listing import TIMED, WORK
-from core.labs.trials.values import matrix
+from core.labs.trials.values import comparable
 from core.statistics.corrections import holm
 from core.statistics.t_test import t_p
 from core.workbench import Workbench
@@ -89,7 +89,7 @@ def unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spr
 
 
 def _unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spread], metric: str) -> set[str]:
-    values = matrix(workbench, points, metric)[0] * direction(metric)
+    values = comparable(workbench, points, metric) * direction(metric)
     better, means = _better(values), values.mean(axis=1).round(12)
     low = np.array([costs[t.id].value if costs[t.id].low is None else costs[t.id].low for t in points])
     high = np.array([costs[t.id].value if costs[t.id].high is None else costs[t.id].high for t in points])

@@ -76,7 +76,7 @@ def worth(board: Leaderboard) -> str:
     mean, low, high = board.chosen
     interval = "" if low is None else f" [{low:.3f}, {high:.3f}]".replace("-", "\u2212")
     return (
-        f"The highest of {len(board.rows):,} means is partly luck: on questions that had no part in the choice, the recipe chosen is "
+        f"The best of {len(board.rows):,} means is partly luck: on questions that had no part in the choice, the recipe chosen is "
         f"expected to reach {mean:.3f}{interval}."
     )
 
@@ -125,7 +125,7 @@ def table(board: Leaderboard) -> Table:
         Column("interval of it", width=150),
         Column("p (Holm)", "p (Holm)", P_VALUE, "Paired t test against the best."),
         Column("standing", "Group", help="The best, and those that do not differ significantly from it."),
-        Column("first in", "", PERCENT, "Share of resamples of the questions in which it has the highest mean."),
+        Column("first in", "", PERCENT, "Share of resamples of the questions in which it has the best mean."),
     ]
     if any(row.repeats > 1 for row in board.rows):
         columns.append(Column("repeats", help="Seeds behind the mean."))

@@ -16,7 +16,7 @@ from core.evaluation.metric import metrics_and_measures
 from core.labs.trials.comparison import COSTS, Spread, Trial, direction
 from core.labs.trials.costs import MOST, TIMED, spreads, unbeaten
 from core.labs.trials.listing import everything
-from core.labs.trials.values import matrix
+from core.labs.trials.values import comparable
 from core.pipeline.recipe_words import work
 from core.statistics.bootstrap import resampled_means
 from core.workbench import Workbench
@@ -154,7 +154,7 @@ def _membership(
             values, sign = np.array([costs[name][trial.id].value for trial in points]), -1
             drawn = _drawn(points, costs[name], name, rules["resamples"], seed)
         else:
-            table, sign = matrix(workbench, points, name)[0], direction(name)
+            table, sign = comparable(workbench, points, name), direction(name)
             values, drawn = table.mean(axis=1), resampled_means(np.ascontiguousarray(table.T), rules["resamples"], seed)
         own.append(np.round(sign * values, 12)), draws.append(np.round(sign * drawn, 12))
         signs.append(sign)

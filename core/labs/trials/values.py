@@ -113,10 +113,7 @@ def _scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> Reci
         raise WorkbenchError("None of these trials measured anything.", todo="Choose trials whose status is ok.")
     values, places = matrix(workbench, [trial for trials_of in shown for trial in trials_of], metric)
     if values.shape[1] < 2:
-        raise WorkbenchError(
-            "Fewer than two questions were measured by all of these trials.",
-            todo="Choose trials that measured the same questions.",
-        )
+        raise _too_few()
     bounds = np.cumsum([0, *(len(trials_of) for trials_of in shown)])
     means = np.add.reduceat(values, bounds[:-1], axis=0) / np.diff(bounds)[:, None]
     spread = [values[a:b].mean(axis=1).std(ddof=1) if b - a > 1 else np.nan for a, b in pairwise(bounds)]
@@ -131,6 +128,19 @@ def matrix(workbench: Workbench, members: Sequence[Trial], metric: str) -> tuple
     values = by_place(workbench, members, metric)
     places = np.flatnonzero(~np.isnan(values).any(axis=0))
     return np.ascontiguousarray(values[:, places]), places
+
+
+def comparable(workbench: Workbench, members: Sequence[Trial], metric: str) -> np.ndarray:
+    """The same values of trials that are compared; raises where they share fewer than two questions."""
+    values, _ = matrix(workbench, members, metric)
+    if values.shape[1] < min(2, len(members)):
+        raise _too_few()
+    return values
+
+
+def _too_few() -> WorkbenchError:
+    what = "Fewer than two questions were measured by all of these trials."
+    return WorkbenchError(what, todo="Choose trials that measured the same questions.")
 
 
 def by_place(workbench: Workbench, members: Sequence[Trial], metric: str) -> np.ndarray:

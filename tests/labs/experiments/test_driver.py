@@ -85,6 +85,21 @@ def test_a_failed_trial_is_told_kept_and_tried_again(bench, monkeypatch):
     assert not standing(bench, "toy").failures and standing(bench, "toy").trials == {"ok": 6, "failed": 2}
 
 
+@pytest.mark.slow
+def test_no_more_is_told_as_done_than_there_is_where_points_failed_before_the_test_questions(bench, monkeypatch):
+    search = BM25S.build
+
+    def broken(self, tokens):
+        if self.k1 == 1.0:
+            raise MemoryError("no room for k1")
+        return search(self, tokens)
+
+    monkeypatch.setattr(BM25S, "build", broken)
+    steps = [step for step in run(bench, toy_study(choose_on="dev", report_on="test"), workers=1) if step.total]
+    assert all(step.done <= step.total for step in steps) and steps[-1].done == steps[-1].total
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
+
+
 def test_a_point_that_failed_is_told_once_and_also_where_it_was_measured_before(tmp_path):
     """On fewer questions, as in a round of halving, or on documents that were changed since."""
     bench = Workbench(tmp_path)

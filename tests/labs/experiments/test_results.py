@@ -54,6 +54,25 @@ def test_another_trial_may_be_the_baseline(bench):
     assert told.baseline.id == outside and len(told.rows) == 4
 
 
+@pytest.mark.slow
+def test_of_a_baseline_that_was_chosen_the_recipe_counts_on_the_test_questions_too(tmp_path):
+    bench, halves = Workbench(tmp_path), {"choose_on": "dev", "report_on": "test", "confirm": "all"}
+    chosen = {}
+    for half, n in (("dev", 40), ("test", 60)):
+        questions = add_questions(bench.store, n, half)
+        for number, k1 in enumerate((1.5, 0.5, 1.0)):
+            settings = {"sparse.k1": k1, "corpus.questions": half}
+            chosen[half, k1] = add_trial(bench.store, questions, settings, 0.3 + number / 4, number, "s")
+    own = study(baseline=chosen["dev", 0.5], **halves)
+    members = results.of_study(bench, own)
+    assert results.reported(bench, own, members, "mrr").reference.id == chosen["test", 0.5]
+    for baseline, wanted, name in ((("test", 0.5), 0.5, "baseline"), (("test", 9), 1.5, "base")):
+        own = study(baseline=chosen.get(baseline, "gone"), **halves)
+        told = results.results(bench, own, results.question_sets(own, members)[0], "mrr")
+        assert (told.baseline.id, told.reference) == (chosen["dev", wanted], name)
+        assert sum(row.difference is not None for row in told.rows) == 2
+
+
 def test_a_recipe_that_is_no_point_may_be_compared_with_and_until_it_is_measured_the_base_is(bench):
     sets = results.question_sets(study(), results.of_study(bench, study()))
     own = study(against={"sparse.b": 0.1})
@@ -66,6 +85,8 @@ def test_a_recipe_that_is_no_point_may_be_compared_with_and_until_it_is_measured
     assert [row.settings["sparse.k1"] for row in told.rows if not row.beside] == [0.5, 1.0, 1.5]
     assert [row.trial.id for row in told.rows if row.beside] == [told.baseline.id]
     assert all(row.difference is not None for row in told.rows if not row.beside)
+    values = {row["trial"]: row["sparse.k1"] for row in results.rows(own, told)}
+    assert values.pop(told.baseline.id) is None and sorted(values.values()) == [0.5, 1.0, 1.5]
     assert results.baseline_of(bench, sets[0]) == ""  # the study is not recorded
     sets = results.question_sets(study(), results.of_study(bench, study()))
     assert len(results.results(bench, study(), sets[0], "recall").rows) == 3  # compared with the base it is left out

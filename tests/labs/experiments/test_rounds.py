@@ -104,6 +104,10 @@ def test_trials_of_an_older_version_are_in_no_table_of_the_study(bench, capsys):
     assert "5 trials of another base recipe" in told["left out"]
     assert main(["effects", STUDY["id"], "--json"]) == 0
     assert [row["recipes"] for row in json.loads(capsys.readouterr().out)["main effects"]] == [1, 1]
+    measured(bench, 30, *POINTS, **{"corpus.questions": "dev"})
+    assert main(["choice", STUDY["id"]]) == 1
+    told = capsys.readouterr().err
+    assert "no measured trial on the dev questions. 5 trials of another base recipe" in told and "without a result" not in told
 
 
 @pytest.mark.slow

@@ -130,6 +130,7 @@ def test_a_table_of_sql_may_hold_times(bench):
     ("words", "what"),
     [
         ("run", "cannot be computed by 'run'"),
+        ("trials frontier", "cannot be computed by 'trials frontier'"),
         ("rebuild", "cannot be computed"),
         ("show", "takes 1 to 1 words"),
         ("compare a", "takes 2 to 2 words"),
@@ -150,7 +151,7 @@ def test_an_item_from_before_verbs_had_subjects_keeps_its_words_and_is_computed_
     old, new = ("compare", "a", "b", "--metric", "mrr"), ("trials", "compare", "a", "b", "--metric", "mrr")
     assert sources.parsed(old) == sources.parsed(new) and sources.shown(old) == "python -m core compare a b --metric mrr --json"
     assert derived.able(("leaderboard", "s")) and derived.able(("trials", "leaderboard", "s"))
-    with pytest.raises(WorkbenchError, match="cannot be computed by 'recipe'"):
+    with pytest.raises(WorkbenchError, match="cannot be computed by 'recipe sweep'"):
         sources.parsed(("recipe", "sweep"))
 
 

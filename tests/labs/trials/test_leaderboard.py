@@ -112,6 +112,19 @@ def test_equal_trials_share_the_first_place(tmp_path):
     assert leaderboard.worth(board) == "", "nothing was chosen by chance"
 
 
+def test_of_a_measure_of_which_less_is_better_no_highest_mean_is_spoken_of(tmp_path):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    for number, weight in enumerate((0.1, 0.2)):
+        answered = {"noise": {f"q{place}": float(place % (2 + 2 * number) == 0) for place in range(10)}}
+        add_trial(bench.store, questions, {"fusion.weight": weight}, seed=number, answered=answered)
+    board = leaderboard.leaderboard(bench, comparison.trials(bench), "noise")
+    assert [row.interval.mean for row in board.rows] == [0.3, 0.5] and leaderboard.worth(board).startswith("The best of 2 means")
+    shown = leaderboard.table(board)
+    told = leaderboard.worth(board) + summary(board) + " ".join(column.help for column in shown.columns)
+    assert "highest" not in told and "lower" not in told
+
+
 def test_what_cannot_be_ranked_together_is_told(bench, tmp_path):
     with pytest.raises(WorkbenchError, match="answered other questions"):
         values.scores(bench, comparison.trials(bench), "ndcg_linear")

@@ -101,6 +101,18 @@ def test_the_command_prints_membership_over_three_measures(home, ids, monkeypatc
     assert main(["frontier", "--third", "colour"]) == 1 and "no 'colour'" in capsys.readouterr().err
 
 
+def test_trials_that_answered_other_questions_have_no_frontier_of_their_answers_and_it_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
+    store = Workbench(tmp_path).store
+    questions = add_questions(store, n=40)
+    for number in range(2):
+        answered = {"f1": {f"q{10 * number + place}": 0.5 for place in range(10)}}
+        add_trial(store, questions, {"sparse.k1": 0.5 + number}, 0.5, number, answered=answered)
+    for wanted in (["--metric", "f1"], ["--third", "f1"]):
+        assert main(["trials", "frontier", *wanted, "--cost", "chunks"]) == 1
+        assert "Fewer than two questions were measured by all" in capsys.readouterr().err
+
+
 def test_measures_have_to_be_two_or_three_different_ones(bench, ids):
     with pytest.raises(WorkbenchError, match="two or three different"):
         members(bench, ids, "mrr", "mrr")
