@@ -60,6 +60,9 @@ def test_an_address_opens_what_the_lesson_is_of(address, tmp_path, monkeypatch):
     views = {key for key in said if key.endswith("view")}
     assert {key: app.session_state[key] for key in views} == {key: said[key] for key in views}
     assert "was left out" not in " ".join(note.value for note in app.warning), "a setting of the address"
+    offered = {box.key: box.options for box in (*app.selectbox, *app.multiselect)}  # an address holds what a value is called
+    asked = parse_qsl(urlsplit(address).query)
+    assert not [value for key, value in asked if key in offered and value not in offered[key]]
 
 
 def test_every_command_of_the_readme_and_the_lessons_is_one():

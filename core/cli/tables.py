@@ -12,10 +12,10 @@ from core.report.table import Column, Table, in_words
 IN_A_PIPE = 1_000_000  # columns: nothing is cut or wrapped
 
 
-def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
+def show_table(rows: Sequence[Mapping[str, Any]], empty: str = "Nothing there yet.") -> None:
     """Rows under the names of their fields, of which the first may lack some: an arm without passages has no faithfulness."""
     if not rows:
-        print("Nothing there yet.")
+        print(empty)
         return
     from io import StringIO
 
@@ -119,7 +119,7 @@ def show_parts(record: Mapping[str, Any]) -> None:
             print(f"{name}: {cell(value)}")
     for name, rows in tables.items():
         print(f"\n{name.capitalize()}")
-        show_table(rows)
+        show_table(rows, "None.")
 
 
 def rows_of(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

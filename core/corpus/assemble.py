@@ -18,9 +18,12 @@ UNSPACED = re.compile(
 NUMBER = re.compile(r"\d[.,]\d")
 
 
-def spans(text: str, answer: str) -> Iterator[tuple[int, int]]:
-    """Every exact occurrence of an answer; any run of whitespace equals any other (line breaks move)."""
-    if words := _in_any_lines(answer):
+def spans(text: str, answer: str, printed: bool = False) -> Iterator[tuple[int, int]]:
+    """Every exact occurrence of an answer; any run of whitespace equals any other (line breaks move).
+
+    printed: in text read from printed pages a word may be divided at the end of a line, and white space may be missing, as
+    around the signs of a formula."""
+    if words := _as_printed(answer) if printed else _in_any_lines(answer):
         for match in words.finditer(text):
             yield match.span()
 
@@ -32,10 +35,7 @@ def _in_any_lines(answer: str) -> re.Pattern[str] | None:
 
 
 def answer_spans(text: str, answer: str, start: int, end: int, printed: bool = False) -> Iterator[tuple[int, int]]:
-    """As `spans`, from `start` to `end` of the text, but nothing that stands inside another word or number: 12 is not in 1200.
-
-    printed: in text read from printed pages a word may be divided at the end of a line, and white space may be missing, as
-    around the signs of a formula."""
+    """As `spans`, from `start` to `end` of the text, but nothing that stands inside another word or number: 12 is not in 1200."""
     words = _as_printed(answer) if printed else _in_any_lines(answer)
     while words and (match := words.search(text, start, end)):
         cut = _goes_on(text, match.start()) or _goes_on(text, match.end())

@@ -40,6 +40,7 @@ class Files(Loader):
 
     def read_documents(self, path: Path, notes: Notes) -> Generator[Progress, None, list[Document]]:
         documents: list[Document] = []
+        texts: set[str] = set()
         files = [(record, file) for file in (path / "files").glob("*.status.json") if (record := read_status(file))]
         for done, (record, file) in enumerate(sorted(files, key=lambda pair: pair[0]["name"])):
             if done % 20 == 0:
@@ -55,6 +56,9 @@ class Files(Loader):
                 pages = tuple(entry.get("pages", ()))
                 title = clean(entry.get("title", ""))  # where an earlier version read them, ids and titles may have half a sign
                 documents.append(Document(clean(entry["id"]), entry["text"], title, record["name"], pages))
+                if entry["text"].strip() in texts:
+                    notes.add("Document with the text of an earlier one", documents[-1].id)
+                texts.add(entry["text"].strip())
         return documents
 
 

@@ -168,7 +168,7 @@ def _resolve(asks: list[Ask], named: DocumentNames, documents: Sequence[Document
                 source.notes.add("Answer not found word for word in the documents", ask.id)
         elif ask.answerable and ask.passages:
             for number, passage in enumerate(ask.passages):
-                places = [(document.id, *span) for document in where or documents for span in spans(document.text, passage)]
+                places = [(document.id, *span) for document in where or documents for span in _passage(document, passage)]
                 gold += (Gold(*place, unit=unit + number * len(asks)) for place in places)
                 if not places:
                     source.notes.add("Passage not found word for word in the documents", ask.id)
@@ -186,8 +186,14 @@ def _resolve(asks: list[Ask], named: DocumentNames, documents: Sequence[Document
 def _evidence(ask: Ask, document: Document) -> Iterator[tuple[int, int]]:
     """Where an answer stands; only inside its context, where the file gives one."""
     text = document.text
-    regions = list(spans(text, ask.context)) if ask.context else [(0, len(text))]
+    regions = _passage(document, ask.context) if ask.context else [(0, len(text))]
     for region in regions:
         for answer in ask.answers:
             hits = list(answer_spans(text, answer, *region))
             yield from hits or (answer_spans(text, answer, *region, printed=True) if document.pages else ())
+
+
+def _passage(document: Document, passage: str) -> list[tuple[int, int]]:
+    """Where it stands as written, or else, in a PDF, as printed."""
+    places = list(spans(document.text, passage))
+    return places or (list(spans(document.text, passage, printed=True)) if document.pages else [])

@@ -32,10 +32,11 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
 def unit_intervals(values: np.ndarray, resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> list[Interval]:
     """Interval of each column's mean, of a measure that lies between 0 and 1; NaN = unmeasured, left out.
 
-    values [n] or [n, m] float64, as for `intervals`, whose percentile interval it is, but for three kinds of columns that have
+    values [n] or [n, m] float64, as for `intervals`, whose percentile interval it is, but for four kinds of columns that have
     Wilson's, with the sum of the values for the number of successes: those of 0 and 1 only, where the mean is a share; those of
-    fewer than FEW values; and those with few values off 0, or off 1 (EDGE), where a bootstrap collapses ("1.000 to 1.000" of 548 values
-    of 1). It is wide enough there: no measure between 0 and 1 varies more at a given mean than one of 0 and 1 only.
+    fewer than FEW values; those whose values are all the same; and those with few values off 0, or off 1 (EDGE), where a
+    bootstrap collapses ("1.000 to 1.000" of 548 values of 1). It is wide enough there: no measure between 0 and 1 varies more at
+    a given mean than one of 0 and 1 only.
     """
     values = np.asarray(values, np.float64)
     values = values[:, None] if values.ndim == 1 else values
@@ -58,8 +59,9 @@ def unit_interval_grouped(
 ) -> Interval:
     """Interval of the mean of a measure between 0 and 1, whose rows belong to groups [n]; NaN = unmeasured, left out.
 
-    By bootstrap over groups, as `mean_interval`, but for Wilson's of the effective number of rows where `unit_intervals` has Wilson's:
-    of values of 0 and 1 only, of few groups, here fewer than FEW_GROUPS, and where few groups (EDGE) hold a value off 0, or off 1.
+    By bootstrap over groups, as `mean_interval`, but for Wilson's of the effective number of rows where `unit_intervals` has
+    Wilson's: of values of 0 and 1 only or all the same, of few groups, here fewer than FEW_GROUPS, and where few groups (EDGE)
+    hold a value off 0, or off 1.
     """
     values, groups = np.asarray(values, np.float64), np.asarray(groups)
     measured = ~np.isnan(values)
@@ -80,7 +82,12 @@ def unit_interval_grouped(
 
 def _of_wilson(values: np.ndarray, off: int, few: bool) -> float:
     """How far Wilson's interval stands for the bootstrap's, from 0 to 1. off: values, or groups of them, off one end of the range."""
-    return 1.0 if few or np.isin(values, (0, 1)).all() else float(np.interp(off, EDGE, (1.0, 0.0)))
+    return 1.0 if few or _level(values) or np.isin(values, (0, 1)).all() else float(np.interp(off, EDGE, (1.0, 0.0)))
+
+
+def _level(values: np.ndarray) -> bool:
+    """Whether all values are the same one."""
+    return len(values) > 0 and bool((values == values[0]).all())
 
 
 def _between(share: Interval, bootstrap: Interval, weight: float) -> tuple[float, float]:
@@ -121,7 +128,7 @@ def effective(yes: np.ndarray, groups: np.ndarray | None = None, confidence: flo
     many, share = len(sums), sums[:, 0].sum() / n
     if many == n:
         return float(n)
-    if many == 1 or share in (0, 1):
+    if many == 1 or _level(yes):
         return float(many)
     variance = many / (many - 1) * ((sums[:, 0] - share * sums[:, 1]) ** 2).sum() / n**2
     few = (ndtri((1 + confidence) / 2) / stdtrit(many - 1, (1 + confidence) / 2)) ** 2

@@ -16,7 +16,7 @@ from core import registry
 from core.__main__ import main, parse
 from core.cli import frame
 from core.cli.frame import VERBS, Call
-from core.cli.tables import show_table
+from core.cli.tables import show_parts, show_table
 from core.jobs import verbs
 from core.store.database import Store
 from core.store.database_file import InUse
@@ -164,6 +164,11 @@ def test_a_table_in_a_pipe_is_cut_nowhere(capsys):
     rows = [{"a": 0.123456, "b [red]": "x" * 500}, {"a": None, "b [red]": ":smile: [bold]\nnext"}]
     show_table(rows)
     assert capsys.readouterr().out.splitlines() == ["a       b [red]", f"0.1235  {'x' * 500}", "        :smile: [bold] next"]
+
+
+def test_an_empty_part_of_a_result_is_none_and_not_to_come(capsys):
+    show_parts({"losses": 0, "lost": []})
+    assert capsys.readouterr().out == "losses: 0\n\nLost\nNone.\n"
 
 
 def test_a_call_gives_the_workbench_only_where_it_is_taken():

@@ -475,6 +475,11 @@ def test_ligatures_are_letters_and_a_passage_is_found_as_it_is_printed(library, 
     files = [datasets_root / "pdf" / "multicolumn.pdf"]
     found = drain(library.ingest("two", files, ("q.csv", asked)))
     assert "evidence found for 1" in found[-1].message
+    passage = "consectetuer adipiscing elit. Ut purus elit, vestibulum ut, placerat ac"
+    rows = ({"answer": "vestibulum", "context": passage}, {"reference_contexts": [passage]})
+    inside = "\n".join(json.dumps({"question": f"{number}?", **row}) for number, row in enumerate(rows)).encode()
+    found = drain(library.ingest("two", [], ("q.jsonl", inside)))
+    assert "evidence found for 2" in found[-1].message, found[-1].message
     corpus = drain(library.open("two"))
     assert not set("\ufb00\ufb01\ufb02") & set(corpus.documents[0].text)
     text = "The adip-\niscing x\u2208U0 of it"

@@ -110,3 +110,10 @@ def test_what_cannot_be_read_has_a_line_of_its_own_and_the_others_are_taken(libr
     }
     assert "Permission denied" in found["locked"].message and "a pipe" in found["pipe.txt"].message
     assert len(drain(library.open("f")).documents) == 2
+
+
+def test_a_copy_of_another_document_is_told(library):
+    """It takes a rank of the other's, which alone a question names."""
+    drain(library.ingest("c", [("a.txt", b"The mill of Gent."), ("b.txt", b"The mill of Gent."), ("c.txt", b"Another.")]))
+    corpus = drain(library.open("c"))
+    assert len(corpus.documents) == 3 and corpus.notes == ("Document with the text of an earlier one: 1 (b.txt).",)

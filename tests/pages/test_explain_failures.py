@@ -47,15 +47,21 @@ def test_retrieval_is_told_at_once_and_answers_are_asked_by_a_job(bench, reader,
     assert started == [["failures", "--ask", "5", *bench.arguments(recipe())]]
 
 
+def drawn(app: AppTest) -> dict:
+    return json.loads(app.get("plotly_chart")[0].proto.spec)
+
+
 def bars(app: AppTest) -> list[dict]:
-    return [trace for trace in json.loads(app.get("plotly_chart")[0].proto.spec)["data"] if trace["type"] == "bar"]
+    return [trace for trace in drawn(app)["data"] if trace["type"] == "bar"]
 
 
 @pytest.mark.slow
 def test_losses_alone_are_in_the_colour_of_the_recipe_and_each_bar_tells_count_and_share(bench):
-    lost, rest, told = bars(start())
-    drawn = {name: value is not None for name, value in zip(lost["y"], lost["x"], strict=True)}
-    assert drawn == {name: name not in ("Not in the corpus", "Within the passages") for name in drawn} and len(drawn) == 5
+    app = start()
+    lost, rest, told = bars(app)
+    filled = {name: value is not None for name, value in zip(lost["y"], lost["x"], strict=True)}
+    assert filled == {name: name not in ("Not in the corpus", "Within the passages") for name in filled} and len(filled) == 5
+    assert max(drawn(app)["layout"]["xaxis"]["tickvals"]) == 100, "no share is above it"
     assert [value is None for value in rest["x"]] == [value is not None for value in lost["x"]]
     assert (lost["marker"]["color"], rest["marker"]["color"]) == (
         charts.faint(charts.COLORS[0], 0.7),

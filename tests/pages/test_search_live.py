@@ -336,6 +336,7 @@ def test_choosing_on_test_questions_is_told_with_a_way_out(page, bench):
     app = page(**{"corpus.questions": "dev"})
     assert "cannot confirm" not in words(app) and any(b.key == "choose_on_dev" for b in app.button)
     assert "scored highest of" in words(app) and "no other differs significantly from it (paired, 95%, Holm)" in words(app)
+    assert ", as did " in words(app), "of equally high ones none is called the only one"
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from core.statistics.bootstrap import intervals, resampling_weights
 from core.statistics.corrections import holm
 from core.statistics.mcnemar import exact_p
 from core.statistics.paired import NO_VARIATION, at_odds, paired_difference
-from core.statistics.proportion import unit_intervals, wilson
+from core.statistics.proportion import unit_interval_grouped, unit_intervals, wilson
 
 rng = np.random.default_rng(4)
 
@@ -54,6 +54,10 @@ def test_at_the_edge_of_its_range_a_measure_has_wilsons_interval():
     lows = [interval.low for interval in unit_intervals(column)]
     assert max(abs(np.diff(lows))) < 0.013  # one value more that reaches the end moves the interval little
     assert lows[-1] == pytest.approx(intervals(column)[-1].low) and lows[0] == wilson(59, 60).low
+    level, groups = np.full(60, 0.976), np.repeat(np.arange(30), 2)  # as of the highest score that a fitted measure gives
+    bounds = wilson(60 * 0.976, 60), wilson(30 * 0.976, 30)
+    for interval, bound in zip((*unit_intervals(level), unit_interval_grouped(level, groups)), bounds, strict=True):
+        assert interval[:3] == pytest.approx(bound[:3]) and interval.high > 0.976 > interval.low
     [one] = unit_intervals(np.array([1.0]))
     assert one.low is None and one.note.startswith("undefined")
 

@@ -44,7 +44,8 @@ def chart(shown: Shown) -> None:
         f"Share of {number:,} questions (%)",
         height=80 + 34 * len(names) * max(1, len(sides)) ** 0.5,
         yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
-        xaxis={"range": [0, 1.35 * furthest], "showgrid": True},  # with room for the numbers
+        # with room for the numbers, but no mark above 100%
+        xaxis={"range": [0, 1.35 * furthest], "showgrid": True, "tickvals": list(range(0, 101, 20)) if furthest > 60 else None},
         bargap=0.3,
         barmode="group",
     )

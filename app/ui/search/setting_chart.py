@@ -360,10 +360,11 @@ def best_of_many(config: TrialConfig, metric: str, curve: Sequence[CurvePoint]) 
     best = setting_curve.best_and_equals(session.workbench(), config, curve, metric)
     if not best:
         return ""
-    bounded = sum(point.intervals[metric].low is not None for point in curve)
-    equal = equals_words(best[1], bounded - 1)
+    bounded = [point.intervals[metric] for point in curve if point.intervals[metric].low is not None]
+    others = sum(interval.mean > best[0].intervals[metric].mean - 1e-12 for interval in bounded) - 1
+    tie = f", as did {cards.count(others, 'other')}" if others else ""
     return (
-        f"{forms.number(best[0].value)} scored highest of {bounded} values; {equal} "
+        f"{forms.number(best[0].value)} scored highest of {len(bounded)} values{tie}; {equals_words(best[1], len(bounded) - 1)} "
         f"(paired, {100 * config.evaluation.confidence:g}%, Holm)."
     )
 

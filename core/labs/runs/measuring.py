@@ -94,7 +94,7 @@ def notes(run: TrecRun, questions: Sequence[Query], measures: Sequence[Measure] 
     listed = (
         (unknown, "ranked questions have no judgements and are not measured"),
         (missing, "judged questions are not ranked and count as 0"),
-        (tied, "questions have equal scores among the first 11, whose order is a rule's (--ties) and not the run's"),
+        (tied, "questions have equal scores among the first 11, whose order the rule for equal scores gives and not the run"),
     )
     told = [
         f"{run.name}: {len(ids):,} {what} ({', '.join(sorted(ids)[:SHOWN])}{', …' if len(ids) > SHOWN else ''})."
