@@ -61,6 +61,15 @@ def test_a_share_has_room_with_the_decimals_and_commas_that_the_canvas_writes():
     assert tables.looks(table)["To"]["width"] >= cells.room(["1,315.24%"])
 
 
+def test_significant_digits_and_zeros_are_displayed_as_they_are_printed():
+    looks = tables.looks(Table("law", [Column("value", "Value", "%.4g")], [{"value": 3.786e12}, {"value": None}]))
+    shown, data, _ = displayed({"Value": [3.786e12, 0.0819, None]}, looks)
+    assert list(shown["Value"]) == ["3.786e+12", "0.0819", ""] and data["Value"][0] == 3.786e12
+    assert looks["Value"]["width"] >= cells.room(["3.786e+12"])
+    change = {"Change": st.column_config.NumberColumn(format="%+.3f")}
+    assert list(displayed({"Change": [0.0, 0.0271]}, change)[0]["Change"]) == ["0.000", "+0.027"], "no sign where nothing changes"
+
+
 def test_settings_that_differ_between_the_same_beginning_and_end_are_told_apart():
     names = [f"Hybrid convex, chunk {size}, weight {weight}" for size in (127, 254, 508) for weight in (0.5, 0.7)]
     shown, *_ = displayed({"Point": names}, {"Point": st.column_config.TextColumn(width=200)})
