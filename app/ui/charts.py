@@ -433,6 +433,7 @@ def _axis(title: str, standoff: int = 14) -> dict:
     return {
         "title": {"text": safe(title), "standoff": standoff, "font": {"size": 12, "color": MUTED}},
         "zeroline": False,
+        "separatethousands": True,  # of four digits, too
         "tickfont": {"size": 12, "color": MUTED},
     }
 

@@ -24,7 +24,11 @@ def test_every_kind_of_figure_is_valid_plotly():
         charts.scatter([1, 2], [3, 4], ids=["p", "q"], current=0),
     ]
     for made in traces:
-        go.Figure(charts.figure(made, "x (s)", "y", **charts.mark_line(1, "limit")))  # raises on a bad property
+        shape = charts.figure(made, "x (s)", "y", **charts.mark_line(1, "limit"))
+        go.Figure(shape)  # raises on a bad property
+        assert shape["layout"]["xaxis"]["separatethousands"] and shape["layout"]["yaxis"]["separatethousands"], (
+            "2,000 as in tables"
+        )
 
 
 def test_current_point_is_ringed_where_the_curve_has_it():
