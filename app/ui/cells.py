@@ -4,6 +4,7 @@ Only what is displayed changes. A cell still holds its whole text, which opens o
 sorts; CSV has both as they are.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -23,6 +24,8 @@ ROW_PX = 35
 WIDEST_PX = 400  # of a column that names no width
 LEAST_PX = 60  # of a beginning before what tells texts apart
 MOST_ROWS = 5_000  # of a table of thousands shown at once: what a browser is sent for each click
+# formats that the canvas writes otherwise: a zero with a plus, and 3.8e12 with all its zeros, wider and as if each were known
+OWN = re.compile(rf"{P_VALUE}$|%\+|%(\.\d)?g")
 MOST_CELLS = 250_000  # with texts to display; pandas refuses them above 262,144
 
 
@@ -142,7 +145,8 @@ def _fitted(data: Any, looks: dict[str, Any], told: Mapping[str, Sequence[str]] 
             if any(short != whole for short, whole in zip(shown, values, strict=True) if isinstance(whole, str)):
                 displayed[place] = shown
         elif kind == "number" and (
-            look["type_config"].get("format") == P_VALUE or any(isinstance(value, int | float) and value < 0 for value in filled)
+            OWN.match(look["type_config"].get("format") or "")
+            or any(isinstance(value, int | float) and value < 0 for value in filled)
         ):
             config = dict(look["type_config"])
             if pattern := config.pop("format", None):

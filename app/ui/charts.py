@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from app.ui import export
+from core.report import print_style
 from core.report.colours import PALETTE as COLORS
 
 BASELINE = "#767676"
@@ -19,7 +20,7 @@ GROUND = "#ffffff"  # of the page, below what is to be read where lines cross it
 INK = "#202124"  # of what is to be read upon bars and beside them
 # on dark ground: sky for blue, Okabe and Ito's yellow for sky, and a lighter grey
 DARK = dict(zip((*COLORS, BASELINE), ("#56B4E9", *COLORS[1:4], "#F0E442", COLORS[5], "#A4A9B0"), strict=True))
-DARK |= {GROUND: "#15181c", INK: "#f1f3f4"}
+DARK |= {GROUND: "#15181c", **dict.fromkeys((INK, print_style.INK), "#f1f3f4")}  # a paper's figures are shown on dark ground, too
 # kinds of spans: what is darkest on a light ground is lightest there
 DARK |= {
     "#0A3161": "#F2F8FD",
@@ -432,6 +433,7 @@ def _axis(title: str, standoff: int = 14) -> dict:
     return {
         "title": {"text": safe(title), "standoff": standoff, "font": {"size": 12, "color": MUTED}},
         "zeroline": False,
+        "separatethousands": True,  # of four digits, too
         "tickfont": {"size": 12, "color": MUTED},
     }
 

@@ -60,7 +60,7 @@ def marks(
     shape = charts.figure(
         [trace],
         title,
-        height=104 + (30 if len(rows) <= 12 else 31 if two else 18) * max(len(rows), 1),
+        height=104 + (38 if two else 30 if len(rows) <= 12 else 18) * max(len(rows), 1),
         xaxis={"showgrid": True, **({"range": list(span)} if span else {})},
         yaxis={
             "showgrid": False,

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app.ui import cards, cells
 from app.ui.export import download, table_into_paper
-from core.report.table import Column, Table
+from core.report.table import PERCENT, Column, Table
 
 NEGATIVE = re.compile(r"(?<![\w.,\u2013-])-(?=\.?\d)")
 NO_WIDTH = "\u200b"
@@ -109,10 +109,12 @@ def _look(column: Column, values: Sequence[Any]) -> Any:
     if not (column.format or any(isinstance(value, int | float) for value in filled)):
         return st.column_config.TextColumn(width=column.width, help=about)
     # each number once: a metric has few values, of a thousand questions as well
-    texts = [
-        column.title,
-        *(cells.number(value, column.format) for value in {value for value in filled if not isinstance(value, str)}),
-    ]
+    numbers = {value for value in filled if not isinstance(value, str)}
+    if column.format == PERCENT:  # the canvas writes up to two decimals, and commas
+        texts = [f"{value:,.2%}" for value in numbers]
+    else:
+        texts = [cells.number(value, column.format) for value in numbers]
+    texts.append(column.title)
     return st.column_config.NumberColumn(format=column.format or None, width=column.width or cells.room(texts), help=about)
 
 

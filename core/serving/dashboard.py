@@ -165,9 +165,10 @@ def _law(timed: Sequence[ServedRequest]) -> tuple[LittlesLaw | None, str]:
     ends = [at for own in marks.values() for at, _ in own]
     arrivals, latencies = (np.array(column) for column in ([each.start_s for each in timed], [each.ms / 1000 for each in timed]))
     least = PERIODS * LONG * latencies.mean() if len(timed) else 0.0
-    if len(timed) < 5 * PERIODS or max(ends, default=0.0) - min(ends, default=0.0) < least:
-        needs = f"{5 * PERIODS} requests in line over {least:.0f} s or more"
-        return None, f"Too few requests to check Little's law: that takes {needs}, and there are {len(timed):,}."
+    lasted = max(ends, default=0.0) - min(ends, default=0.0)
+    if len(timed) < 5 * PERIODS or lasted < least:
+        needs, has = f"{5 * PERIODS} in line over {least:,.0f} s or more", f"{len(timed):,} over {lasted:,.0f} s"
+        return None, f"Too few requests to check Little's law: that takes {needs}, and there are {has}."
     edges = np.linspace(min(ends), max(ends), PERIODS * SAMPLES + 1)
     spent = sum(np.interp(edges, *np.array(sorted(own)).T) for own in marks.values())
     in_flight = np.diff(spent) / np.diff(edges)

@@ -7,7 +7,7 @@ the limit, no number is told.
 import json
 import re
 import socket
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -399,8 +399,11 @@ def sentences(points: Sequence[Mapping[str, Any]], slo_ms: float, slo_share: flo
         if lost:
             told.append(f"At {row['rate']:g}/s {lost:,} requests had no answer; a percentile among them has no value.")
     if limited := [row for row in points if row["limit"]]:
+        reasons: dict[str, list[str]] = defaultdict(list)
+        for row in limited:
+            reasons[row["limit"]].append(f"{row['rate']:g}")
         rates = ", ".join(f"{row['rate']:g}" for row in limited)
-        why = "; ".join(dict.fromkeys(row["limit"] for row in limited))
+        why = "; ".join(f"{limit} (at {', '.join(some)}/s)" if len(reasons) > 1 else limit for limit, some in reasons.items())
         told.append(
             f"At {rates}/s the load generator was the limit, so no number is reported: {why}. Lower the rate, or end other work."
         )

@@ -5,7 +5,7 @@ import streamlit as st
 from streamlit.elements.lib.pandas_styler_utils import _use_display_values
 
 from app.ui import cells, tables
-from core.report.table import Column, Table
+from core.report.table import PERCENT, Column, Table
 
 LONG = "Why do my assert checks vanish when the interpreter is started with an option?"
 
@@ -54,6 +54,20 @@ def test_settings_that_differ_at_their_end_are_cut_before_it():
 def test_a_text_has_room_in_a_column_that_is_made_for_it():
     for text in ("Hybrid convex, defaults", "python-reference, dev", "BM25, fixed chunk 16, k1 0.5", "a"):
         assert cells.shortened(text, cells.room([text])) == text
+
+
+def test_a_share_has_room_with_the_decimals_and_commas_that_the_canvas_writes():
+    table = Table("budget", [Column("used", "To", PERCENT)], [{"used": 13.1524}, {"used": None}])
+    assert tables.looks(table)["To"]["width"] >= cells.room(["1,315.24%"])
+
+
+def test_significant_digits_and_zeros_are_displayed_as_they_are_printed():
+    looks = tables.looks(Table("law", [Column("value", "Value", "%.4g")], [{"value": 3.786e12}, {"value": None}]))
+    shown, data, _ = displayed({"Value": [3.786e12, 0.0819, None]}, looks)
+    assert list(shown["Value"]) == ["3.786e+12", "0.0819", ""] and data["Value"][0] == 3.786e12
+    assert looks["Value"]["width"] >= cells.room(["3.786e+12"])
+    change = {"Change": st.column_config.NumberColumn(format="%+.3f")}
+    assert list(displayed({"Change": [0.0, 0.0271]}, change)[0]["Change"]) == ["0.000", "+0.027"], "no sign where nothing changes"
 
 
 def test_settings_that_differ_between_the_same_beginning_and_end_are_told_apart():

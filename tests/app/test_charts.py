@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from app.ui import cells, charts, dots
+from core.report.differences import zero_line
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENS = [*sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "app").rglob("*.py"))]
@@ -23,7 +24,11 @@ def test_every_kind_of_figure_is_valid_plotly():
         charts.scatter([1, 2], [3, 4], ids=["p", "q"], current=0),
     ]
     for made in traces:
-        go.Figure(charts.figure(made, "x (s)", "y", **charts.mark_line(1, "limit")))  # raises on a bad property
+        shape = charts.figure(made, "x (s)", "y", **charts.mark_line(1, "limit"))
+        go.Figure(shape)  # raises on a bad property
+        assert shape["layout"]["xaxis"]["separatethousands"] and shape["layout"]["yaxis"]["separatethousands"], (
+            "2,000 as in tables"
+        )
 
 
 def test_current_point_is_ringed_where_the_curve_has_it():
@@ -84,6 +89,12 @@ def test_frontier_keeps_exactly_the_points_that_nothing_beats():
     assert charts.frontier([1, 1], [0.5, 0.6]) == [1]  # equal cost: only the better one
 
 
+def test_rows_whose_names_stand_in_two_lines_are_higher():
+    long = "Hybrid convex, k1 2.25, b 0.35, rm3, candidates 60"
+    one, two = (dots.marks([dots.Mark(name, 1, 0, 2), dots.Mark("b", 1, 0, 2)], "x")["layout"]["height"] for name in ("a", long))
+    assert two >= one + 2 * 8, "else the names of two rows read as one of four lines"
+
+
 def test_names_are_text_not_markup():
     text = str(charts.figure(charts.line([1], [1], name="<b>x</b>"), "<a href='#'>k</a>"))
     assert "<b>x" not in text and "<a href" not in text
@@ -112,6 +123,7 @@ def test_on_dark_ground_nothing_sinks_and_no_two_series_share_a_colour():
     assert sample["name"] == "95% interval" and sample["marker"]["color"] == band["fillcolor"]
     assert chart["data"][1]["line"]["color"] == "#0072B2"  # what is exported
     assert len({charts.DARK[color] for color in (*charts.COLORS, charts.BASELINE)}) == 7
+    assert charts.shaded(zero_line())["line"]["color"] == charts.DARK[charts.INK]  # of a paper's figure, shown on the same ground
     go.Figure(dark)
 
 

@@ -4,10 +4,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui import cells
+from app.ui.agreement import measures
 from app.ui.agreement.systems import system_column
 from core.annotation import draft, exports, rounds, saving
 from core.annotation.assignment import assignment
 from core.annotation.labels import blank
+from core.report.table import MINUS
 from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
 from tests.support.screen import html, visit
@@ -242,3 +245,9 @@ def test_names_of_systems_take_no_more_room_than_they_need():
         system_column({"a": name}).width for name in ("summariser", "a system of a very long name, with all of its settings")
     )
     assert narrow < 110 and wide == 270
+
+
+def test_an_interval_of_two_negative_numbers_has_room():
+    _, interval = measures._columns("Difference")
+    text = f"{MINUS}0.191 to {MINUS}0.041"
+    assert cells.shortened(text, interval.width) == text

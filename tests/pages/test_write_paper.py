@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui.papers import items
 from core.labs.papers import bundle as bundles
 from core.labs.papers import paper as papers
 from core.labs.papers import typesetting, verification
@@ -123,6 +124,17 @@ def test_the_page_opens_on_its_items_for_who_comes_back(bench):
         app.run()
         assert not app.exception
     assert any(button.label == "Check every item" for button in app.button)
+
+
+def test_long_names_leave_a_drawn_figure_room_and_its_title_whole():
+    name = "Hybrid convex, k1 2.25, b 0.35, rm3, candidates 60, 4 more"
+    title = f"Difference from {name}, 95% interval"
+    drawing = {"data": [], "layout": {"xaxis": {"title": {"text": title}}, "yaxis": {"ticktext": [name, "BM25", name]}}}
+    layout = items.wrapped(drawing)["layout"]
+    shown, axis = layout["yaxis"]["ticktext"], layout["xaxis"]["title"]["text"]
+    assert max(len(line) for text in (*shown, axis) for line in text.split("<br>")) <= items.TITLE
+    assert [text.replace("<br>", " ") for text in (*shown, axis)] == [name, "BM25", name, title]
+    assert drawing["layout"]["yaxis"]["ticktext"] == [name, "BM25", name], "in print they stand as there is room"
 
 
 def test_the_paper_that_was_changed_last_is_chosen(bench):

@@ -1,5 +1,7 @@
 """What is told of a service from its spans: against requests that were made, and against a queue that was simulated."""
 
+import re
+
 import pytest
 
 from core.errors import WorkbenchError
@@ -108,6 +110,12 @@ def test_littles_law_holds_for_a_queue_and_fails_where_spans_are_lost(workbench,
     less = dashboard(other)
     assert less.law.holds is False and less.law.difference.mean == pytest.approx(0.3 * told.law.in_flight, rel=0.3)
     assert "spans were lost" in less.law_sentence
+    short = Workbench(tmp_path / "short")
+    record(short, *queue(120, rate=4.0))
+    said = dashboard(short).law_sentence
+    assert re.search(r"100 in line over \d+ s or more, and there are 120 over \d+ s\.$", said), (
+        "enough of them, in too short a time"
+    )
 
 
 def test_spans_that_went_out_and_came_in_again_tell_the_same(bench, reader, serve, tmp_path):

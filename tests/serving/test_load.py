@@ -231,8 +231,8 @@ def test_where_the_driver_was_the_limit_no_number_is_told(latency, kinds, words)
         f"At 50/s the load generator was the limit, so no number is reported: {row['limit']}. Lower the rate, or end other work."
     ]
     assert lab.sentences([row, row | {"rate": 100}, row | {"rate": 200, "limit": "why"}], 500, 0.99) == [
-        f"At 50, 100, 200/s the load generator was the limit, so no number is reported: {row['limit']}; why. Lower the rate, or end "
-        "other work."
+        f"At 50, 100, 200/s the load generator was the limit, so no number is reported: {row['limit']} (at 50, 100/s); why (at 200/s). "
+        "Lower the rate, or end other work."
     ]
     assert [lab.table([row]).rows[0][name] for name in ("good interval", "p99 interval")] == ["", ""]
 

@@ -27,7 +27,7 @@ def measures(view: View, comparison: MachinesJudged, command: str) -> None:
 def _columns(name: str, tip: str = "", pattern: str = MEAN) -> Iterator[Column]:
     """The columns of a value and its interval."""
     yield Column(name, "", pattern, tip)
-    yield Column(f"{name}, 95%", width=128)
+    yield Column(f"{name}, 95%", width=132)
 
 
 def _scores(comparison: MachinesJudged, command: str) -> None:

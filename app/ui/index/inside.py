@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, forms, jobs
+from app.ui import cards, cells, charts, forms, jobs
 from app.ui.index import figures
 from app.ui.tables import wrapped_table
 from core.labs.index import inside as lab
@@ -131,4 +131,4 @@ def chosen_question(here: Glance, corpus: Corpus) -> int:
 def chunk_title(corpus: Corpus, chunk: int) -> str:
     chunks = jobs.drain(session.workbench().cut_chunks(session.config()))
     document = corpus.documents[chunks.document[chunk]]
-    return " ".join(document.text[chunks.start[chunk] : chunks.end[chunk]].split())[:CUT]
+    return cells.cut(" ".join(document.text[chunks.start[chunk] : chunks.end[chunk]].split()), CUT)

@@ -40,7 +40,9 @@ def scaling(config: TrialConfig) -> None:
         told = f"{cards.count(left, 'training')}, {sum(steps) * len(widths) * seeds:,} steps in all"
         takes = one_phase(told, units=1 + sum(steps) * sum(widths) * left // len(wanted) // 1000)
         return jobs.start_button(f"Train {left}", [*words, *workbench.arguments(config)], title, takes, place="scaling")
-    return shown(lab.standing(workbench, config, corpus, wanted), config, words)
+    with st.spinner("Fitting the law", show_time=True):
+        made = lab.standing(workbench, config, corpus, wanted)
+    return shown(made, config, words)
 
 
 def command(widths: Sequence[int], steps: Sequence[int], seeds: int) -> list[str]:

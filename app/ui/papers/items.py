@@ -1,11 +1,12 @@
 """A paper's items in their order: what each shows, its command, and whether it still holds."""
 
+import textwrap
 from collections.abc import Callable
 
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, jobs
+from app.ui import cards, charts, dots, jobs
 from app.ui.papers import desk
 from core.errors import WorkbenchError
 from core.labs.papers import checking, documents, numbers, prose, sources, words
@@ -15,6 +16,7 @@ from core.workbench import one_phase
 
 PLACES = {"before": "Ahead of the methods", "results": "In the results", "after": "Behind the results"}
 WORDS = {True: "holds", False: "does not hold", None: "not checked"}
+TITLE = 44  # characters of a line of an axis title
 REMOVED = "paper_removed"  # (paper, item, what it showed, its place) of the one removed last
 
 
@@ -142,6 +144,8 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
         st.html(f'<div class="gw gw-wide">{tables.html_table(content, item.digits)}</div>')
     else:
         drawing = documents.final(paper, content)
+        if not item.taken_from_page:
+            drawing = wrapped(drawing)
         st.plotly_chart(charts.shaded(drawing) if st.context.theme.type == "dark" else drawing, key=f"figure/{item.name}")
         for words in checking.told_apart(item, content):
             st.caption(cards.plain(words))
@@ -153,6 +157,16 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
         args=(paper.id, item.name, "caption", f"caption/{paper.id}/{item.name}"),
         height=68,
     )
+
+
+def wrapped(drawing: charts.Figure) -> charts.Figure:
+    """What is drawn of a table has names of any length, which would take the marks' room and cut the title of the axis."""
+    layout = drawing["layout"]
+    whole = layout["yaxis"]["ticktext"]
+    names = [dots.broken(whole)[name] for name in whole]
+    title = "<br>".join(textwrap.wrap(layout["xaxis"]["title"]["text"], TITLE, break_long_words=False))
+    axes = {"xaxis": {**layout["xaxis"], "title": {"text": title}}, "yaxis": {**layout["yaxis"], "ticktext": names}}
+    return {**drawing, "layout": {**layout, **axes, "margin": {"t": 40}}}
 
 
 def _text(paper: papers.Paper, item: papers.PaperText) -> None:
