@@ -30,6 +30,12 @@ def holding() -> Path | None:
     return next((file for file in files if LDTILECFG in file.read_bytes()), None)
 
 
+def lacking() -> bool:
+    """Whether this processor has AMX and the library, built before or elsewhere, no kernels for it."""
+    about = Path("/proc/cpuinfo")
+    return not holding() and about.exists() and " amx_int8" in about.read_text("utf-8")
+
+
 def used() -> bool:
     """Whether models that are loaded in this process use these kernels."""
     return trial.is_set() or (child.serving() and not probes.result_of(PROBE).failed)

@@ -235,6 +235,19 @@ def test_these_kernels_are_used_by_a_model_of_its_own_process_alone_and_after_a_
         amx.holding.cache_clear()
 
 
+@needs_llama
+def test_the_doctor_says_where_a_library_without_these_kernels_could_be_faster(monkeypatch):
+    from core.labs.doctor.machine import _llama
+
+    for lacking in (True, False):
+        monkeypatch.setattr(amx, "lacking", lambda lacking=lacking: lacking)
+        [finding] = _llama()
+        assert finding.ok and probes.REBUILD in finding.todo and ("Faster" in finding.todo) is lacking
+    monkeypatch.undo()
+    monkeypatch.setattr(amx, "holding", lambda: ROOT)
+    assert not amx.lacking(), "there are some"
+
+
 def test_yes_and_no_are_taken_as_yaml_gives_them():
     for given, kept in ((True, "yes"), (False, "no"), ("auto", "auto"), ("no", "no")):
         for part in ("llama_cpp", "transformers"):

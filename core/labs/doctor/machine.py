@@ -154,6 +154,8 @@ def _llama() -> list[Finding]:
         return [Finding("llama.cpp", False, "not installed", "Run make app again; it needs a C++ compiler and cmake.")]
     if llama_packages.offloads():
         return [Finding("llama.cpp", True, f"{package}, offers GPU offload")]
+    if amx.lacking():
+        return [Finding("llama.cpp", True, f"{package}, without this processor's AMX", f"Faster, built anew: {probes.REBUILD}")]
     return [Finding("llama.cpp", True, f"{package}, CPU only", f'For a GPU: CMAKE_ARGS="-DGGML_CUDA=on" {probes.REBUILD}')]
 
 
