@@ -23,7 +23,7 @@ def spans(text: str, answer: str, printed: bool = False) -> Iterator[tuple[int, 
 
     printed: in text read from printed pages a word may be divided at the end of a line, and white space may be missing, as
     around the signs of a formula."""
-    if words := _as_printed(answer) if printed else _in_any_lines(answer):
+    if words := _words(answer, printed):
         for match in words.finditer(text):
             yield match.span()
 
@@ -34,9 +34,13 @@ def _in_any_lines(answer: str) -> re.Pattern[str] | None:
     return re.compile(r"\s+".join(map(re.escape, words))) if words else None
 
 
+def _words(answer: str, printed: bool) -> re.Pattern[str] | None:
+    return _as_printed(answer) if printed else _in_any_lines(answer)
+
+
 def answer_spans(text: str, answer: str, start: int, end: int, printed: bool = False) -> Iterator[tuple[int, int]]:
     """As `spans`, from `start` to `end` of the text, but nothing that stands inside another word or number: 12 is not in 1200."""
-    words = _as_printed(answer) if printed else _in_any_lines(answer)
+    words = _words(answer, printed)
     while words and (match := words.search(text, start, end)):
         cut = _goes_on(text, match.start()) or _goes_on(text, match.end())
         if not cut:

@@ -56,9 +56,9 @@ class Files(Loader):
                 pages = tuple(entry.get("pages", ()))
                 title = clean(entry.get("title", ""))  # where an earlier version read them, ids and titles may have half a sign
                 documents.append(Document(clean(entry["id"]), entry["text"], title, record["name"], pages))
-                if entry["text"].strip() in texts:
+                if (text := entry["text"].strip()) in texts:
                     notes.add("Document with the text of an earlier one", documents[-1].id)
-                texts.add(entry["text"].strip())
+                texts.add(text)
         return documents
 
 

@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import count
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -168,7 +169,11 @@ def _resolve(asks: list[Ask], named: DocumentNames, documents: Sequence[Document
                 source.notes.add("Answer not found word for word in the documents", ask.id)
         elif ask.answerable and ask.passages:
             for number, passage in enumerate(ask.passages):
-                places = [(document.id, *span) for document in where or documents for span in _passage(document, passage)]
+                places = [
+                    (document.id, *span)
+                    for document in where or documents
+                    for span in _places(document, partial(spans, document.text, passage))
+                ]
                 gold += (Gold(*place, unit=unit + number * len(asks)) for place in places)
                 if not places:
                     source.notes.add("Passage not found word for word in the documents", ask.id)
@@ -186,14 +191,12 @@ def _resolve(asks: list[Ask], named: DocumentNames, documents: Sequence[Document
 def _evidence(ask: Ask, document: Document) -> Iterator[tuple[int, int]]:
     """Where an answer stands; only inside its context, where the file gives one."""
     text = document.text
-    regions = _passage(document, ask.context) if ask.context else [(0, len(text))]
+    regions = _places(document, partial(spans, text, ask.context)) if ask.context else [(0, len(text))]
     for region in regions:
         for answer in ask.answers:
-            hits = list(answer_spans(text, answer, *region))
-            yield from hits or (answer_spans(text, answer, *region, printed=True) if document.pages else ())
+            yield from _places(document, partial(answer_spans, text, answer, *region))
 
 
-def _passage(document: Document, passage: str) -> list[tuple[int, int]]:
+def _places(document: Document, spans_of: Callable[..., Iterator[tuple[int, int]]]) -> list[tuple[int, int]]:
     """Where it stands as written, or else, in a PDF, as printed."""
-    places = list(spans(document.text, passage))
-    return places or (list(spans(document.text, passage, printed=True)) if document.pages else [])
+    return list(spans_of()) or (list(spans_of(printed=True)) if document.pages else [])

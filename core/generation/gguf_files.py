@@ -10,6 +10,7 @@ import ctypes
 import json
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Literal, NamedTuple
 from core.config import fingerprint, knob
 from core.errors import WorkbenchError
 from core.files import made_whole, models, read_json, write_whole
-from core.generation.odds import log_softmax
+from core.generation.odds import divergence, log_softmax
 from core.models import llama_packages
 from core.models.identity import file_hash
 
@@ -54,8 +55,13 @@ class WeightsChoice(NamedTuple):
     @property
     def copied(self) -> str:
         """The number format of a copy that has to be made in any case, as one with an adapter: the fastest of copies."""
-        copies = [row for row in self.measured if row.weights != "as_bundled" and row.divergence <= LARGEST_DIVERGENCE]
-        return min(copies, key=lambda row: row.question_cpu_s).weights if copies else self.weights
+        copies = [row for row in self.measured if row.weights != "as_bundled"]
+        return best.weights if (best := fastest(copies)) else self.weights
+
+
+def fastest(rows: Iterable[Measured]) -> Measured | None:
+    """Of those that say nearly the same as the file as given."""
+    return min((row for row in rows if row.divergence <= LARGEST_DIVERGENCE), key=lambda row: row.question_cpu_s, default=None)
 
 
 def weights_knob():
@@ -150,7 +156,7 @@ def _choose(path: Path, record: Path) -> WeightsChoice:
         table = measure(files)
     except WorkbenchError:  # no time, no room on the disk, or a kind of model that llama.cpp does not convert
         return WeightsChoice("as_bundled", path)
-    best = min((row for row in table if row.divergence <= LARGEST_DIVERGENCE), key=lambda row: row.question_cpu_s)
+    best = fastest(table) or table[0]
     for weights, file in files.items():
         if weights not in (best.weights, "as_bundled") and not had[weights]:
             file.unlink(missing_ok=True)
@@ -188,13 +194,9 @@ def measure(files: dict[str, Path]) -> list[Measured]:
     table, reference = [], log_softmax(seen["as_bundled"])
     for weights in files:
         other, read_s, write_s = log_softmax(seen[weights]), reading[weights], writing[weights]
-        divergence = (np.exp(reference) * (reference - other)).sum(axis=1).mean()
         same = (reference.argmax(axis=1) == other.argmax(axis=1)).mean()
-        table.append(
-            Measured(
-                weights, 1 / read_s, 1 / write_s, PROMPT_TOKENS * read_s + ANSWER_TOKENS * write_s, float(same), float(divergence)
-            )
-        )
+        question_s = PROMPT_TOKENS * read_s + ANSWER_TOKENS * write_s
+        table.append(Measured(weights, 1 / read_s, 1 / write_s, question_s, float(same), divergence(reference, other)))
     return table
 
 

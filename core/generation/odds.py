@@ -20,3 +20,9 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Natural logarithms of the probabilities, over the last axis."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def divergence(reference: np.ndarray, other: np.ndarray) -> float:
+    """Kullback-Leibler divergence from the other to the reference in nats, mean over places; both [places, vocabulary] of natural
+    logarithms of probabilities."""
+    return float((np.exp(reference) * (reference - other)).sum(axis=1).mean())

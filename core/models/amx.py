@@ -30,10 +30,15 @@ def holding() -> Path | None:
     return next((file for file in files if LDTILECFG in file.read_bytes()), None)
 
 
-def lacking() -> bool:
-    """Whether this processor has AMX and the library, built before or elsewhere, no kernels for it."""
+def offered() -> bool:
+    """Whether this processor has AMX, as Linux tells it."""
     about = Path("/proc/cpuinfo")
-    return not holding() and about.exists() and " amx_int8" in about.read_text("utf-8")
+    return about.exists() and " amx_int8" in about.read_text("utf-8")
+
+
+def lacking() -> bool:
+    """Whether the library, built before or elsewhere, has no kernels for the AMX of this processor."""
+    return offered() and not holding()
 
 
 def used() -> bool:

@@ -30,7 +30,7 @@ from core.progress import drain
 
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = np.random.default_rng(0).standard_normal((300, 16), np.float32)
-AMX = amx.holding() and "amx_int8" in Path("/proc/cpuinfo").read_text("utf-8")
+AMX = amx.holding() and amx.offered()
 needs_llama = pytest.mark.skipif(not importlib.util.find_spec("llama_cpp"), reason="needs llama-cpp-python")
 
 

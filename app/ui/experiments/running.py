@@ -66,15 +66,20 @@ def state(study_id: str) -> tuple[StudyStanding | None, Any, bool]:
 def failures(here: StudyDesk, stands: StudyStanding) -> list[dict[str, Any]]:
     """What is left to retry: where every point is measured, a failure is one of an earlier version, but for those on the questions to
     report on, whose recipes are not foreseen."""
-    try:
-        plan = outlook.of(here)
-    except WorkbenchError:
-        plan = None
+    plan, _ = _planned(here)
     if plan is None or plan.about or plan.stored < plan.trials or here.changed:
         return list(stands.failures)
     asked = {trial.id: trial.settings.get("corpus.questions") for trial in here.trials}
     half = here.recorded.report_on
     return [row for row in stands.failures if half and asked.get(row["id"]) == half]
+
+
+def _planned(here: StudyDesk) -> tuple[Outlook | None, str]:
+    """The plan, and why there is none."""
+    try:
+        return outlook.of(here), here.draft.problem
+    except WorkbenchError as error:
+        return None, error.what
 
 
 def stored(stands: StudyStanding | None) -> int:
@@ -136,11 +141,7 @@ def working(study_id: str, stands: StudyStanding, job: Any) -> None:
 
 def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
     ok, failed = stands.trials.get("ok", 0), len(failures(here, stands))
-    plan, problem = None, here.draft.problem
-    try:
-        plan = outlook.of(here)
-    except WorkbenchError as error:
-        problem = error.what
+    plan, problem = _planned(here)
     left = plan.trials - plan.stored if plan else failed
     if plan and plan.about and stands.status == "done" and not here.changed:  # learnt points are not foreseen
         left = 0

@@ -163,7 +163,8 @@ def wrapped(drawing: charts.Figure) -> charts.Figure:
     """What is drawn of a table has names of any length, which would take the marks' room and cut the title of the axis."""
     layout = drawing["layout"]
     whole = layout["yaxis"]["ticktext"]
-    names = [dots.broken(whole)[name] for name in whole]
+    broken = dots.broken(whole)
+    names = [broken[name] for name in whole]
     title = "<br>".join(textwrap.wrap(layout["xaxis"]["title"]["text"], TITLE, break_long_words=False))
     axes = {"xaxis": {**layout["xaxis"], "title": {"text": title}}, "yaxis": {**layout["yaxis"], "ticktext": names}}
     return {**drawing, "layout": {**layout, **axes, "margin": {"t": 40}}}

@@ -26,24 +26,24 @@ def _amx() -> str:
     import numpy as np
 
     from core.generation.gguf_files import LARGEST_DIVERGENCE, PLACES
-    from core.generation.llama_model import LlamaModel
-    from core.generation.odds import log_softmax
+    from core.generation.llama_model import PIECE, LlamaModel
+    from core.generation.odds import divergence, log_softmax
     from core.models import amx, llama_packages
 
     def read() -> np.ndarray:
         model = LlamaModel(llama_packages.bundled(), 512, 2, 0)
-        tokens, rows = model.tokenize(topics["with"])[: 128 + PLACES], []
-        for at, end in [(0, 128), *((at, at + 1) for at in range(128, len(tokens)))]:
+        tokens, rows = model.tokenize(topics["with"])[: PIECE + PLACES], []
+        for at, end in [(0, PIECE), *((at, at + 1) for at in range(PIECE, len(tokens)))]:
             model.evaluate(tokens[at:end], at)
             rows.append(model.logits())
         return log_softmax(np.array(rows, np.float64))  # [places, vocabulary]
 
     without = read()
     amx.trial.set()
-    apart = float((np.exp(without) * (without - read())).sum(axis=1).mean())
+    told = f"predictions lie {(apart := divergence(without, read())):.3g} nats from those without the kernels"
     if not apart <= LARGEST_DIVERGENCE:  # nor where it is no number
-        raise RuntimeError(f"predictions lie {apart:.3g} nats from those without the kernels")
-    return f"predictions lie {apart:.3g} nats from those without the kernels"
+        raise RuntimeError(told)
+    return told
 
 
 def _embedding() -> str:

@@ -65,8 +65,8 @@ def test_a_stopped_study_goes_on_and_no_trial_is_stored_twice(bench, template, t
     assert table(bench) == table(undisturbed) and not table(bench, "interrupted")
 
 
-@pytest.mark.slow
-def test_a_failed_trial_is_told_kept_and_tried_again(bench, monkeypatch):
+def without_room(monkeypatch):
+    """For the points of one k1."""
     search = BM25S.build
 
     def broken(self, tokens):
@@ -75,6 +75,11 @@ def test_a_failed_trial_is_told_kept_and_tried_again(bench, monkeypatch):
         return search(self, tokens)
 
     monkeypatch.setattr(BM25S, "build", broken)
+
+
+@pytest.mark.slow
+def test_a_failed_trial_is_told_kept_and_tried_again(bench, monkeypatch):
+    without_room(monkeypatch)
     outcome = alone(bench, toy_study())
     assert (outcome.measured, outcome.missing) == (4, 2) and len(table(bench, "failed")) == 2
     assert {failure.reason for failure in outcome.failed} == {"MemoryError: no room for k1"}
@@ -87,14 +92,7 @@ def test_a_failed_trial_is_told_kept_and_tried_again(bench, monkeypatch):
 
 @pytest.mark.slow
 def test_no_more_is_told_as_done_than_there_is_where_points_failed_before_the_test_questions(bench, monkeypatch):
-    search = BM25S.build
-
-    def broken(self, tokens):
-        if self.k1 == 1.0:
-            raise MemoryError("no room for k1")
-        return search(self, tokens)
-
-    monkeypatch.setattr(BM25S, "build", broken)
+    without_room(monkeypatch)
     steps = [step for step in run(bench, toy_study(choose_on="dev", report_on="test"), workers=1) if step.total]
     assert all(step.done <= step.total for step in steps) and steps[-1].done == steps[-1].total
     assert [step.done for step in steps] == sorted(step.done for step in steps)
